@@ -1,0 +1,485 @@
+"""From grades to a report you can believe.
+
+An accuracy without its sample size and interval says little: 60 right of
+100 is anything from 50 % to 69 %. Every rate here carries its 95 % Wilson
+interval, wrong answers are sorted by what went wrong, and two models are
+compared on the same questions with a paired test.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import platform
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from statistics import NormalDist
+from typing import TYPE_CHECKING, Any
+
+from unitconv.answers import audit_reasoning, is_correct, parse_answer
+from unitconv.decoding import GREEDY, Decoding
+from unitconv.llm import LLM, Generation
+from unitconv.questions import Question, parse_question
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+FAILURES = (
+    "no answer",
+    "wrong direction",
+    "wrong fact",
+    "wrong arithmetic",
+    "other",
+)
+Z95 = NormalDist().inv_cdf(0.975)
+
+
+@dataclass(frozen=True)
+class Rate:
+    """A share of `n` cases with its 95 % interval."""
+
+    successes: int
+    n: int
+
+    @property
+    def value(self) -> float:
+        return self.successes / self.n if self.n else math.nan
+
+    @property
+    def ci95(self) -> tuple[float, float]:
+        return wilson_interval(self.successes, self.n)
+
+
+def wilson_interval(
+    successes: int, n: int, z: float = Z95
+) -> tuple[float, float]:
+    """The score interval of a proportion.
+
+    Wilson 1927, doi:10.2307/2276774. Unlike the textbook's p +- 1.96 s it
+    stays inside [0, 1] and is honest near the ends: 100 right of 100 gives
+    96 % to 100 %.
+
+    >>> low, high = wilson_interval(60, 100)
+    >>> round(low, 3), round(high, 3)
+    (0.502, 0.691)
+
+    Returns:
+        (nan, nan) where n is 0: no cases, no knowledge.
+    """
+    if not 0 <= successes <= n:
+        raise ValueError(f"{successes} successes of {n} cases")
+    if n == 0:
+        return math.nan, math.nan
+    share = successes / n
+    centre = share + z * z / (2 * n)
+    spread = z * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
+    scale = 1 + z * z / n
+    low, high = (centre - spread) / scale, (centre + spread) / scale
+    # At the ends the formula gives 0 and 1 up to rounding.
+    return (
+        0.0 if successes == 0 else low,
+        1.0 if successes == n else high,
+    )
+
+
+@dataclass(frozen=True)
+class Graded:
+    """One question, what the model wrote, and what came of it.
+
+    `arithmetic_ok` and `facts_ok` are None where the text states nothing
+    of the kind that can be checked; `failure` is None where the answer is
+    right.
+    """
+
+    question: str
+    truth: float
+    text: str
+    answer: float
+    correct: bool
+    facts_ok: bool | None
+    arithmetic_ok: bool | None
+    finished: bool
+    n_tokens: int
+    family: str
+    failure: str | None
+
+    @property
+    def answered(self) -> bool:
+        return not math.isnan(self.answer)
+
+    @property
+    def reasoning_ok(self) -> bool | None:
+        """Is everything stated true? None where nothing is stated."""
+        parts = (self.facts_ok, self.arithmetic_ok)
+        if parts == (None, None):
+            return None
+        return False not in parts
+
+
+def grade(question: Question, generation: Generation) -> Graded:
+    """Parse, grade and audit one completion."""
+    text = generation.text
+    answer = parse_answer(text)
+    claims = audit_reasoning(text)
+    ok = {
+        kind: _all_true([c.verdict for c in claims if c.kind == kind])
+        for kind in ("fact", "arithmetic")
+    }
+    conversion = parse_question(question.text)
+    correct = is_correct(answer, question.answer)
+    failure = None
+    if not correct:
+        failure = _failure(question, answer, ok["fact"], ok["arithmetic"])
+    return Graded(
+        question=question.text,
+        truth=question.answer,
+        text=text,
+        answer=answer,
+        correct=correct,
+        facts_ok=ok["fact"],
+        arithmetic_ok=ok["arithmetic"],
+        finished=generation.finished,
+        n_tokens=generation.n_tokens,
+        family=conversion.family if conversion else "unknown",
+        failure=failure,
+    )
+
+
+def _all_true(verdicts: list[bool | None]) -> bool | None:
+    if False in verdicts:
+        return False
+    return True if True in verdicts else None
+
+
+def _failure(
+    question: Question,
+    answer: float,
+    facts_ok: bool | None,
+    arithmetic_ok: bool | None,
+) -> str:
+    """What went wrong, the most specific reason first."""
+    if math.isnan(answer):
+        return "no answer"
+    conversion = parse_question(question.text)
+    if conversion and _is_inverse(
+        answer, question.answer, conversion.quantity
+    ):
+        return "wrong direction"
+    if facts_ok is False:
+        return "wrong fact"
+    if arithmetic_ok is False:
+        return "wrong arithmetic"
+    return "other"
+
+
+def _is_inverse(answer: float, truth: float, quantity: float) -> bool:
+    """Was the quantity divided by the factor instead of multiplied?"""
+    if truth == 0:
+        return False
+    return is_correct(answer, quantity * quantity / truth)
+
+
+@dataclass(frozen=True)
+class Report:
+    """Every graded question of one run, and the rates drawn from them."""
+
+    rows: list[Graded]
+    seconds: float
+    run: dict[str, Any] = field(default_factory=dict)
+
+    def _rate(self, verdicts: Sequence[bool | None]) -> Rate:
+        known = [v for v in verdicts if v is not None]
+        return Rate(sum(known), len(known))
+
+    @property
+    def accuracy(self) -> Rate:
+        return self._rate([row.correct for row in self.rows])
+
+    @property
+    def answer_rate(self) -> Rate:
+        return self._rate([row.answered for row in self.rows])
+
+    @property
+    def stop_rate(self) -> Rate:
+        """Rows that ended by themselves, not at the token limit."""
+        return self._rate([row.finished for row in self.rows])
+
+    @property
+    def reasoning_validity(self) -> Rate:
+        """Of the texts that state something checkable, those all true."""
+        return self._rate([row.reasoning_ok for row in self.rows])
+
+    @property
+    def fact_validity(self) -> Rate:
+        return self._rate([row.facts_ok for row in self.rows])
+
+    @property
+    def arithmetic_validity(self) -> Rate:
+        return self._rate([row.arithmetic_ok for row in self.rows])
+
+    @property
+    def by_family(self) -> dict[str, Rate]:
+        families = sorted({row.family for row in self.rows})
+        return {
+            family: self._rate(
+                [row.correct for row in self.rows if row.family == family]
+            )
+            for family in families
+        }
+
+    @property
+    def failures(self) -> dict[str, int]:
+        counts = Counter(row.failure for row in self.rows)
+        return {name: counts[name] for name in FAILURES}
+
+    @property
+    def n_tokens(self) -> int:
+        return sum(row.n_tokens for row in self.rows)
+
+    @property
+    def tokens_per_second(self) -> float:
+        return self.n_tokens / self.seconds if self.seconds else math.nan
+
+    def rates(self) -> dict[str, Rate]:
+        """The report's rates by name, in the order they are read."""
+        return {
+            name: getattr(self, name)
+            for name in (
+                "accuracy",
+                "answer_rate",
+                "reasoning_validity",
+                "fact_validity",
+                "arithmetic_validity",
+                "stop_rate",
+            )
+        }
+
+    def to_json(self, rows: bool = False) -> dict[str, Any]:
+        """The report as plain data; NaN, which JSON lacks, as None.
+
+        Args:
+            rows: also every graded question, for a later comparison.
+        """
+        data: dict[str, Any] = {"n": len(self.rows)}
+        for name, rate in self.rates().items():
+            data[name] = _number(rate.value)
+            data[f"{name}_ci95"] = [_number(end) for end in rate.ci95]
+            data[f"{name}_n"] = rate.n
+        data["by_family"] = {
+            family: {
+                "n": rate.n,
+                "accuracy": rate.value,
+                "accuracy_ci95": list(rate.ci95),
+            }
+            for family, rate in self.by_family.items()
+        }
+        data["failures"] = self.failures
+        data["tokens"] = self.n_tokens
+        data["tokens_per_answer"] = _number(
+            self.n_tokens / len(self.rows) if self.rows else math.nan
+        )
+        data["seconds"] = round(self.seconds, 3)
+        data["tokens_per_second"] = _number(self.tokens_per_second)
+        data["run"] = self.run
+        if rows:
+            data["rows"] = [
+                {k: _number(v) for k, v in asdict(row).items()}
+                for row in self.rows
+            ]
+        return data
+
+    def table(self) -> pd.DataFrame:
+        """One row per rate: value, interval, and of how many."""
+        return _rate_table(self.rates(), "rate")
+
+    def family_table(self) -> pd.DataFrame:
+        """Accuracy by unit family."""
+        return _rate_table(self.by_family, "family")
+
+
+def _number(value: Any) -> Any:
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
+
+
+def _rate_table(rates: dict[str, Rate], index: str) -> pd.DataFrame:
+    import pandas as pd  # half a second: only who wants a table pays
+
+    frame = pd.DataFrame(
+        [
+            (name.replace("_", " "), rate.value, *rate.ci95, rate.n)
+            for name, rate in rates.items()
+        ],
+        columns=[index, "value", "low", "high", "n"],
+    )
+    return frame.set_index(index)
+
+
+def evaluate(
+    llm: LLM,
+    questions: Sequence[Question],
+    batch_size: int = 64,
+    settings: Decoding = GREEDY,
+    progress: Callable[[int], None] | None = None,
+) -> Report:
+    """Ask every question once, and grade what comes back.
+
+    Args:
+        batch_size: questions decoded together; it changes the speed, not
+            the texts (see `unitconv.decoding`).
+        progress: called with the number of questions just finished.
+
+    Raises:
+        ValueError: no questions.
+    """
+    if not questions:
+        raise ValueError("there are no questions to evaluate on")
+    prompts = [llm.format_prompt(question.text) for question in questions]
+    start = time.perf_counter()
+    completions = llm.complete(
+        prompts,
+        settings=settings,
+        batch_size=batch_size,
+        progress=progress,
+    )
+    seconds = time.perf_counter() - start
+    rows = [
+        grade(question, samples[0])
+        for question, samples in zip(questions, completions, strict=True)
+    ]
+    return Report(rows, seconds, describe_run(llm, settings, batch_size))
+
+
+def describe_run(
+    llm: LLM, settings: Decoding, batch_size: int
+) -> dict[str, Any]:
+    """What ran, where and when: a number without it is hearsay."""
+    import torch
+    import transformers
+
+    import unitconv
+
+    return {
+        "model": llm.name,
+        "adapter": llm.adapter,
+        "prompt": llm.style,
+        "device": str(llm.device),
+        "dtype": str(llm.dtype).removeprefix("torch."),
+        "decoding": asdict(settings),
+        "batch_size": batch_size,
+        "machine": machine(),
+        "when": datetime.now(UTC).isoformat(timespec="seconds"),
+        "versions": {
+            "unitconv": unitconv.__version__,
+            "python": platform.python_version(),
+            "torch": torch.__version__,
+            "transformers": transformers.__version__,
+        },
+    }
+
+
+def machine() -> str:
+    """The machine in words: architecture, cores, GPU if there is one."""
+    import torch
+
+    words = f"{platform.machine()}, {os.cpu_count()} cores"
+    if torch.cuda.is_available():
+        words += f", {torch.cuda.get_device_name()}"
+    return words
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two runs on the same questions.
+
+    `only_a` questions were right in the first run alone, `only_b` in the
+    second alone: the others say nothing about which is better.
+    """
+
+    n: int
+    only_a: int
+    only_b: int
+
+    @property
+    def difference(self) -> float:
+        """Accuracy of the second run minus that of the first."""
+        return (self.only_b - self.only_a) / self.n
+
+    @property
+    def ci95(self) -> tuple[float, float]:
+        """Interval of the difference, Agresti and Min's paired one.
+
+        doi:10.1002/sim.1781: half a case is added to each cell, which
+        keeps it honest when few questions differ.
+        """
+        n, a, b = self.n + 2, self.only_a + 0.5, self.only_b + 0.5
+        centre = (b - a) / n
+        spread = Z95 * math.sqrt(a + b - (b - a) ** 2 / n) / n
+        return max(-1.0, centre - spread), min(1.0, centre + spread)
+
+    @property
+    def p_value(self) -> float:
+        """Exact McNemar test, two-sided (doi:10.1007/BF02295996).
+
+        If neither run were better, each question on which they differ
+        would fall either way like a fair coin.
+        """
+        flips = self.only_a + self.only_b
+        tail = range(min(self.only_a, self.only_b) + 1)
+        ways = sum(math.comb(flips, k) for k in tail)
+        # Integers until the last step: 2**flips may exceed any float.
+        return min(1.0, 2 * ways / 2**flips)
+
+
+def compare(a: Report, b: Report) -> Comparison:
+    """Pair two reports question by question.
+
+    Raises:
+        ValueError: the reports are not of the same questions.
+    """
+    asked = [[(row.question, row.truth) for row in r.rows] for r in (a, b)]
+    if asked[0] != asked[1] or not asked[0]:
+        raise ValueError(
+            "a paired comparison needs the same questions (at least one) "
+            "in the same order"
+        )
+    pairs = [
+        (left.correct, right.correct)
+        for left, right in zip(a.rows, b.rows, strict=True)
+    ]
+    return Comparison(
+        n=len(pairs),
+        only_a=pairs.count((True, False)),
+        only_b=pairs.count((False, True)),
+    )
+
+
+def write_json(data: dict[str, Any], path: Path) -> None:
+    """Write a report so that the file is whole or not there at all.
+
+    Raises:
+        OSError: it cannot be written; what stood there before still does.
+    """
+    text = json.dumps(data, indent=2, allow_nan=False) + "\n"
+    try:
+        if path.exists() and not path.is_file():
+            path.write_text(text, "utf-8")  # a pipe, /dev/stdout
+        else:
+            _replace(path.resolve(), text)  # a link stays a link
+    except OSError as error:  # a full disk does not say where
+        raise OSError(error.errno, error.strerror, str(path)) from error
+
+
+def _replace(path: Path, text: str) -> None:
+    unfinished = path.with_name(f".unitconv-{os.getpid()}.tmp")
+    try:
+        unfinished.write_text(text, "utf-8")
+        unfinished.replace(path)
+    finally:
+        unfinished.unlink(missing_ok=True)

@@ -1,0 +1,260 @@
+"""A language model as one object: text in, text and numbers out.
+
+>>> llm = LLM.from_pretrained("course")          # doctest: +SKIP
+>>> llm.answer("How many gram are there per 6 kg?")  # doctest: +SKIP
+[6000.0]
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, overload
+
+import torch
+
+from unitconv import answers
+from unitconv.decoding import (
+    GREEDY,
+    Completion,
+    Decoding,
+    StopRule,
+    generate_batched,
+    generate_sequential,
+)
+from unitconv.model import load_adapter, load_model, pick_device, pick_dtype
+from unitconv.prompts import check_style, format_prompt
+
+STOP_TEXT = "</answer>"
+# A tokenizer may cut the stop text anywhere, but never finer than bytes.
+_STOP_WINDOW = len(STOP_TEXT.encode()) + 4
+
+
+@dataclass(frozen=True)
+class Generation:
+    """One completion: its text, its length, whether it stopped itself."""
+
+    text: str
+    n_tokens: int
+    finished: bool
+
+
+class LLM:
+    """Model, tokenizer, prompt style, decoder and parser."""
+
+    def __init__(
+        self,
+        model: Any,
+        tokenizer: Any,
+        style: str,
+        name: str = "model",
+        adapter: str | None = None,
+    ) -> None:
+        check_style(style)
+        self.model = model
+        self.tokenizer = tokenizer
+        self.style = style
+        self.name = name
+        self.adapter = adapter
+        self.stop: StopRule = _stop_rule(model, tokenizer)
+        pad, eos = tokenizer.pad_token_id, tokenizer.eos_token_id
+        # Padding is masked out, so which token it is makes no difference.
+        self.pad_token_id: int = next(
+            (i for i in (pad, eos) if i is not None), 0
+        )
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        name_or_path: str = "course",
+        adapter: str | Path | None = None,
+        prompt: str | None = None,
+        device: str | None = None,
+        dtype: str | torch.dtype | None = None,
+    ) -> LLM:
+        """Load a model: `"course"`, a hub id or a folder.
+
+        Args:
+            adapter: a folder with a LoRA adapter, trained for this model.
+            prompt: `raw`, `chat` or `cot`. By default a bare model gets a
+                worked example (`cot`) and an adapter, which has learned
+                the format, the bare question (`raw`).
+            device: `"cpu"`, `"cuda"`, ...; by default the fastest here.
+            dtype: by default bfloat16 on a GPU that computes in it,
+                float16 on an older one, float32 on a CPU.
+
+        Raises:
+            ModelError: nothing to load there, or it does not fit.
+            PromptError: an unknown prompt style.
+        """
+        style = prompt or ("cot" if adapter is None else "raw")
+        check_style(style)  # before the weights are read
+        where = pick_device(device)
+        model, tokenizer = load_model(
+            name_or_path, where, pick_dtype(where, dtype)
+        )
+        if adapter is not None:
+            model = load_adapter(model, adapter)
+        return cls(
+            model,
+            tokenizer,
+            style,
+            name_or_path,
+            None if adapter is None else str(adapter),
+        )
+
+    @property
+    def device(self) -> torch.device:
+        return torch.device(self.model.device)
+
+    @property
+    def dtype(self) -> torch.dtype:
+        return next(iter(self.model.parameters())).dtype
+
+    def __repr__(self) -> str:
+        millions = self.model.num_parameters() / 1e6
+        dtype = str(self.dtype).removeprefix("torch.")
+        return (
+            f"LLM({self.name!r}, {millions:.1f} M parameters, {dtype} on "
+            f"{self.device}, prompt={self.style!r})"
+        )
+
+    def format_prompt(self, question: str) -> str:
+        """The text this model reads for a question."""
+        return format_prompt(question, self.style, self.tokenizer)
+
+    def parse_answer(self, text: str) -> float:
+        """The number between the answer tags, or NaN."""
+        return answers.parse_answer(text)
+
+    def encode(self, prompt: str) -> list[int]:
+        """Token ids of a prompt, exactly as written.
+
+        The chat template has put the special tokens in already: asking
+        the tokenizer for more would double them.
+        """
+        ids = self.tokenizer(prompt, add_special_tokens=False)["input_ids"]
+        return list(ids)
+
+    def generate(self, prompt: str, settings: Decoding = GREEDY) -> str:
+        """Continue one prompt, token by token; the text it adds.
+
+        Raises:
+            ContextError: the prompt is empty or longer than the context.
+        """
+        completion = generate_sequential(
+            self.model, self.encode(prompt), self.stop, settings
+        )
+        return self._decode(completion).text
+
+    @overload
+    def batched_generate(
+        self,
+        prompts: Sequence[str],
+        num_return_sequences: None = None,
+        temperature: float = 0.0,
+    ) -> list[str]: ...
+
+    @overload
+    def batched_generate(
+        self,
+        prompts: Sequence[str],
+        num_return_sequences: int,
+        temperature: float = 0.0,
+    ) -> list[list[str]]: ...
+
+    def batched_generate(
+        self,
+        prompts: Sequence[str],
+        num_return_sequences: int | None = None,
+        temperature: float = 0.0,
+    ) -> list[str] | list[list[str]]:
+        """Continue many prompts together.
+
+        Returns:
+            one text per prompt, or, when `num_return_sequences` is given,
+            a list of that many texts per prompt.
+        """
+        samples = self.complete(
+            prompts,
+            1 if num_return_sequences is None else num_return_sequences,
+            Decoding(temperature=temperature),
+        )
+        if num_return_sequences is None:
+            return [row[0].text for row in samples]
+        return [[g.text for g in row] for row in samples]
+
+    def complete(
+        self,
+        prompts: Sequence[str],
+        num_return_sequences: int = 1,
+        settings: Decoding = GREEDY,
+        batch_size: int = 64,
+        progress: Callable[[int], None] | None = None,
+    ) -> list[list[Generation]]:
+        """`batched_generate` with all its settings, and what it knows.
+
+        Args:
+            batch_size: rows decoded together. Prompts of similar length
+                share a batch, so that little of it is padding; the result
+                is in the order of `prompts` all the same.
+            progress: called with the number of prompts just finished.
+
+        Raises:
+            ContextError: a prompt is empty or longer than the context.
+        """
+        if num_return_sequences < 1:
+            raise ValueError("num_return_sequences must be at least 1")
+        encoded = [self.encode(prompt) for prompt in prompts]
+        order = sorted(range(len(prompts)), key=lambda i: len(encoded[i]))
+        per_batch = max(1, batch_size // num_return_sequences)
+        results: list[list[Generation]] = [[] for _ in prompts]
+        for start in range(0, len(order), per_batch):
+            chosen = order[start : start + per_batch]
+            done = generate_batched(
+                self.model,
+                [encoded[i] for i in chosen],
+                self.stop,
+                settings,
+                num_return_sequences,
+                self.pad_token_id,
+            )
+            for i, completions in zip(chosen, done, strict=True):
+                results[i] = [self._decode(c) for c in completions]
+            if progress is not None:
+                progress(len(chosen))
+        return results
+
+    def answer(self, *questions: str) -> list[float]:
+        """The model's answer to each question; NaN where it gives none."""
+        prompts = [self.format_prompt(question) for question in questions]
+        return [
+            self.parse_answer(text)
+            for text in self.batched_generate(prompts)
+        ]
+
+    def _decode(self, completion: Completion) -> Generation:
+        text = self.tokenizer.decode(
+            completion.token_ids, skip_special_tokens=True
+        )
+        return Generation(
+            text, len(completion.token_ids), completion.finished
+        )
+
+
+def _stop_rule(model: Any, tokenizer: Any) -> StopRule:
+    """A row is done at an end-of-sequence token or after `</answer>`."""
+    ends = {tokenizer.eos_token_id}
+    configured = model.generation_config.eos_token_id
+    ends |= set(
+        configured if isinstance(configured, list) else [configured]
+    )
+
+    def stop(token_ids: list[int]) -> bool:
+        if token_ids[-1] in ends:
+            return True
+        tail = tokenizer.decode(token_ids[-_STOP_WINDOW:])
+        return STOP_TEXT in tail
+
+    return stop

@@ -1,0 +1,103 @@
+"""From logits to the next token: greedy, temperature, top-p.
+
+Sampling is reproducible row by row. The usual generator hands out noise in
+the order tokens are drawn, so a row's text changes with its neighbours.
+Here the noise of a token is a hash of (seed, prompt, sample number,
+position) and of nothing else: the same request gives the same text in any
+batch, in any order, alone or in company.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+# The three constants of SplitMix64 (Steele, Lea, Flood 2014,
+# doi:10.1145/2660193.2660195), as the signed integers torch computes with.
+_STEP = 0x9E3779B97F4A7C15 - (1 << 64)
+_MIX_1 = 0xBF58476D1CE4E5B9 - (1 << 64)
+_MIX_2 = 0x94D049BB133111EB - (1 << 64)
+
+
+def row_key(seed: int, prompt_ids: Sequence[int], sample: int) -> int:
+    """A 64-bit key for one row: which request is this, which sample?"""
+    text = f"{seed}|{sample}|{','.join(map(str, prompt_ids))}"
+    digest = hashlib.blake2b(text.encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "little", signed=True)
+
+
+def _shift_right(bits: Tensor, places: int) -> Tensor:
+    """`>>` that fills with zeros; torch's own copies the sign bit."""
+    return (bits >> places) & ((1 << (64 - places)) - 1)
+
+
+def uniform(keys: Tensor, position: int) -> Tensor:
+    """One number in [0, 1) per row, a hash of its key and the position.
+
+    Args:
+        keys: int64, shape [rows], from `row_key`.
+        position: number of tokens the row has generated so far.
+
+    Returns:
+        float64, shape [rows].
+    """
+    count = torch.full_like(keys, position + 1)
+    bits = keys + count * _STEP  # wraps around at 64 bits, as it should
+    bits = (bits ^ _shift_right(bits, 30)) * _MIX_1
+    bits = (bits ^ _shift_right(bits, 27)) * _MIX_2
+    bits = bits ^ _shift_right(bits, 31)
+    return _shift_right(bits, 11).double() * 2.0**-53
+
+
+def keep_top_p(probabilities: Tensor, top_p: float) -> Tensor:
+    """Zero all but the smallest set of tokens whose mass reaches `top_p`.
+
+    Nucleus sampling (Holtzman et al. 2020, arXiv:1904.09751). Shape
+    [rows, vocabulary] in and out; the rows no longer sum to one.
+    """
+    ordered, ids = probabilities.sort(dim=-1, descending=True, stable=True)
+    mass_before = ordered.cumsum(dim=-1) - ordered
+    ordered = ordered.masked_fill(mass_before >= top_p, 0.0)
+    return torch.zeros_like(probabilities).scatter(-1, ids, ordered)
+
+
+def token_probabilities(
+    logits: Tensor, temperature: float, top_p: float = 1.0
+) -> Tensor:
+    """What `sample` draws from: float32 [rows, vocabulary], sums to one."""
+    probabilities = torch.softmax(logits.float() / temperature, dim=-1)
+    if top_p < 1.0:
+        probabilities = keep_top_p(probabilities, top_p)
+        probabilities /= probabilities.sum(dim=-1, keepdim=True)
+    return probabilities
+
+
+def sample(
+    logits: Tensor, temperature: float, top_p: float, noise: Tensor
+) -> Tensor:
+    """Draw one token per row by inverting the cumulative distribution.
+
+    One uniform number decides a token, whatever the vocabulary's size;
+    `torch.multinomial` draws one per entry and shares a generator.
+
+    Args:
+        logits: [rows, vocabulary].
+        noise: [rows], in [0, 1), from `uniform`.
+
+    Returns:
+        token ids, int64 [rows].
+    """
+    probabilities = token_probabilities(logits, temperature, top_p)
+    cdf = probabilities.cumsum(dim=-1)
+    # In float32 noise may round to 1, and then point past the last token.
+    target = noise.to(cdf).clamp(max=1 - 2.0**-24) * cdf[:, -1]
+    # right=True: a token of probability zero is never drawn, not even at 0.
+    return torch.searchsorted(cdf, target[:, None], right=True)[:, 0]
+
+
+def greedy(logits: Tensor) -> Tensor:
+    """The most likely token of each row: int64 [rows]."""
+    return logits.argmax(dim=-1)
