@@ -1,0 +1,144 @@
+# Every job of the project, from a bare Python >= 3.11, pip and make.
+#
+# A job that ends well leaves a stamp in _build/.stamps, so a second run
+# does no work that is already done. FORCE=1 runs the job all the same.
+
+PYTHON      ?= python3
+PORT        ?= 8000
+# The CPU-only torch, where PyTorch's own index can be reached:
+#   make book TORCH_INDEX=https://download.pytorch.org/whl/cpu
+TORCH_INDEX ?=
+TORCH       := torch==2.13.0
+
+BIN       := .venv/bin
+INSTALLED := .venv/.installed
+STAMPS    := _build/.stamps
+HTML      := _build/html
+CHECKS    := $(addprefix $(STAMPS)/, lint units notebooks browser)
+
+NOT_MADE  := -not -path '*/__pycache__/*' -not -path '*/.ipynb_*' \
+             -not -name '.*'
+LIBRARY   := $(shell find unitconv -type f $(NOT_MADE))
+TESTS     := $(shell find tests tools -name '*.py' $(NOT_MADE))
+SCRIPTS   := $(wildcard notebooks/*.py)
+NOTEBOOKS := $(wildcard notebooks/*.ipynb)
+PAGES     := $(shell find book -type f $(NOT_MADE)) _config.yml \
+             _toc.yml tools/offline_html.py
+PROJECT   := pyproject.toml constraints.txt environment.yml Makefile \
+             CITATION.cff $(wildcard *.md)
+
+.DELETE_ON_ERROR:
+.PHONY: help book test serve notebooks pairs lint format constraints repo \
+        clean distclean force
+
+help: ## List these jobs
+	@echo "make JOB, where JOB is"
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) \
+	    | awk -F ':.*## ' '{ printf "  %-12s %s\n", $$1, $$2 }'
+
+book: $(STAMPS)/book ## Install, execute the notebooks, build the book
+	@echo "The book is built. Open it in a browser:"
+	@echo "  file://$(CURDIR)/$(HTML)/index.html"
+
+test: $(CHECKS) ## Install; lint, types, unit tests, notebooks, browser
+	@echo "Every check passed for these sources" \
+	    "(make test FORCE=1 runs them again)."
+
+serve: book ## Serve the built book on 127.0.0.1 (PORT=8000)
+	$(BIN)/python -m http.server --bind 127.0.0.1 \
+	    --directory $(HTML) $(PORT)
+
+notebooks: pairs ## Sync the notebook pairs and execute them again
+	$(BIN)/python -m tools.notebooks $(sort $(SCRIPTS))
+
+pairs: $(INSTALLED) ## Bring each notebook and its .py in line
+	$(BIN)/jupytext --quiet --sync $(SCRIPTS)
+
+lint: $(INSTALLED) ## Check format, style and types
+	$(check-code)
+
+format: $(INSTALLED) ## Format the code, mend what can be mended
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+constraints: $(INSTALLED) ## Pin again what pyproject.toml asks for
+	$(BIN)/python -m pip install --quiet uv
+	echo "$(TORCH)" | $(BIN)/uv pip compile --quiet --universal \
+	    --python-version 3.11 --all-extras --no-emit-package unitconv \
+	    --no-header --no-annotate --constraint - \
+	    --output-file constraints.txt pyproject.toml
+
+repo: ## Point the project at a fork: make repo URL=https://...
+	$(PYTHON) -m tools.repository $(URL)
+
+clean: ## Remove what was built and cached, keep .venv
+	rm -rf _build .pytest_cache .ruff_cache .mypy_cache .hypothesis
+	find . -name .venv -prune -o -name __pycache__ -print0 \
+	    | xargs -0 rm -rf
+
+distclean: clean ## Remove .venv too
+	rm -rf .venv unitconv.egg-info
+
+# --- what the jobs are made of -----------------------------------------
+
+again := $(if $(FORCE),force)
+
+define check-code
+$(BIN)/ruff format --check .
+$(BIN)/ruff check .
+$(BIN)/mypy
+endef
+
+# The names of all sources: deleting or renaming one is a change as well.
+$(STAMPS)/names: force
+	@mkdir -p $(@D)
+	@echo $(sort $(LIBRARY) $(TESTS) $(NOTEBOOKS) $(PAGES)) > $@.new
+	@cmp -s $@.new $@ && rm $@.new || mv $@.new $@
+
+.venv/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and \
+	    "unitconv needs Python 3.11 or newer; choose one with " \
+	    "make PYTHON=python3.12 ...")'
+	$(PYTHON) -m venv .venv
+
+# torch goes first and alone, so that only torch meets another index.
+$(INSTALLED): pyproject.toml constraints.txt | .venv/bin/python
+	$(BIN)/python -m pip install -c constraints.txt \
+	    $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) torch
+	$(BIN)/python -m pip install -c constraints.txt -e ".[dev]"
+	@touch $@
+
+# The execution cache knows a notebook's code, but not the library's: when
+# the library or its data changed, every notebook has to run again.
+$(STAMPS)/library: $(LIBRARY) $(INSTALLED)
+	@mkdir -p $(@D)
+	rm -rf _build/.jupyter_cache
+	@touch $@
+
+# --all reads every page again, so that no warning of an earlier, failed
+# build is forgotten. The notebooks still come from the execution cache.
+$(STAMPS)/book: $(STAMPS)/library $(STAMPS)/names $(NOTEBOOKS) $(PAGES) \
+                $(again)
+	$(BIN)/jupyter-book build . --all -W -n --keep-going
+	@touch $@
+
+$(STAMPS)/lint: $(STAMPS)/names $(LIBRARY) $(TESTS) $(SCRIPTS) \
+                $(INSTALLED) $(again)
+	$(check-code)
+	@touch $@
+
+$(STAMPS)/units: $(STAMPS)/names $(LIBRARY) $(TESTS) $(NOTEBOOKS) \
+                 $(SCRIPTS) $(PAGES) $(PROJECT) $(INSTALLED) $(again)
+	$(BIN)/python -m pytest --ignore tests/test_book.py
+	@touch $@
+
+$(STAMPS)/notebooks: $(STAMPS)/library $(NOTEBOOKS) $(again)
+	$(BIN)/python -m pytest --nbval-lax --nbval-current-env \
+	    --nbval-cell-timeout=300 notebooks
+	@touch $@
+
+# Reads the built book if there is one, and says so if there is none.
+$(STAMPS)/browser: $(wildcard $(STAMPS)/book) tests/test_book.py \
+                   $(INSTALLED) $(again)
+	$(BIN)/python -m pytest tests/test_book.py
+	@touch $@

@@ -1,0 +1,450 @@
+# %% [markdown]
+# # The task, and how answers are graded
+#
+# *How many quarts are in 3 gallons?* Anyone can check the answer, and that
+# is why this course is about unit conversion. To teach a model something
+# you must be able to tell, thousands of times and without looking, whether
+# it did it. So before there is a model there is a grader, and before you
+# trust a model's score you have to trust the grader's.
+#
+# **The question of this chapter:** when a text says 12 and the truth is
+# 12, what could still be wrong?
+#
+# :::{admonition} What you will learn
+# :class: tip
+# - where the truth comes from, and what to do with units that mean two
+#   things;
+# - how a test set leaks into a training set although no question stands
+#   in both;
+# - why a parser that tries to be helpful grades itself;
+# - how to tell a right answer from a right answer for wrong reasons;
+# - how far to trust an accuracy measured on 100 questions.
+#
+# **Before you start:** Python. **Time:** 25 minutes to read, under a
+# minute to run. **Hardware:** any laptop; 1 GB of memory.
+# :::
+
+# %% tags=["remove-cell"]
+# On Colab, fetch the library. pip upgrades only what is too old for it
+# (its default), so Colab's own torch and numpy stay as they are.
+try:
+    import unitconv
+except ImportError:
+    import subprocess
+    import sys
+
+    source = "unitconv @ git+https://github.com/unitconv/unitconv"
+    pip = [sys.executable, "-m", "pip", "install", "-q", source]
+    subprocess.run(pip, check=True)
+
+# %% [markdown]
+# ## The truth
+#
+# The numbers come from [pint](https://pint.readthedocs.io), a library that
+# knows units. Ours, `unitconv.units`, adds the spellings people type.
+
+# %% tags=["nbval-check-output"]
+from unitconv.units import convert
+
+print(convert(6, "kg", "gram"))
+print(convert(3, "gallons", "quarts"))
+print(convert(90, "km/h", "m/s"))
+
+# %% [markdown]
+# Most units are beyond dispute. A few are not, and a grader must decide
+# them once, in the open, rather than question by question. Ours reads
+# *ton* as the metric ton, counts 1000 bytes to a kilobyte, takes a year as
+# 365.25 days, and an *ounce* is whatever its other side says:
+
+# %% tags=["nbval-check-output"]
+print(f"{convert(16, 'ounces', 'pound'):.3f} pound")
+print(f"{convert(16, 'ounces', 'pint'):.3f} pint")
+
+# %% [markdown]
+# The first ounce is a weight, the second a volume. The full list of
+# decisions is at the top of `unitconv/units.py`, and each has a test. What
+# cannot be decided is refused:
+
+# %% tags=["nbval-check-output"]
+from unitconv.units import UnitError
+
+try:
+    convert(6, "kg", "hours")
+except UnitError as error:
+    print(error)
+
+# %% [markdown]
+# ## The questions
+#
+# The package carries four question sets. Each question is a quantity, two
+# units and one of many phrasings, as people would type them.
+
+# %% tags=["nbval-check-output"]
+from unitconv.questions import SPLITS, load_split
+
+splits = {name: load_split(name) for name in SPLITS}
+for name, questions in splits.items():
+    print(f"{name:10} {len(questions):5}   e.g. {questions[7].text}")
+
+# %% [markdown]
+# `train` is for training, `valid` for every choice we make on the way, and
+# `test` for the numbers we report. `test_hard` asks what the others do
+# not: larger quantities, decimals, phrasings seen nowhere else. Six
+# families of units take part:
+
+# %%
+from collections import Counter
+
+import pandas as pd
+
+from unitconv.questions import parse_question
+
+families = {
+    name: Counter(parse_question(q.text).family for q in questions)
+    for name, questions in splits.items()
+}
+pd.DataFrame(families)
+
+# %% [markdown]
+# `parse_question` reads back which conversion a sentence asks for. It is
+# how we know a question's family, and we need it for something more
+# important now.
+#
+# ## A leak that no search for duplicates finds
+#
+# Suppose we pool all the training and test questions, shuffle, and cut
+# again. It is what most people do. Is any question in both halves?
+
+# %% tags=["nbval-check-output"]
+import random
+
+pool = splits["train"] + splits["test"]
+random.Random(0).shuffle(pool)
+train, test = pool[:1000], pool[1000:]
+
+seen = {question.text for question in train}
+print(sum(question.text in seen for question in test), "shared sentences")
+
+# %% [markdown]
+# None: it looks clean. Now ask the same of the *conversions*. "How many
+# gram are in 5 kg?" and "5 kilograms in g" are two sentences and one fact:
+# a model that memorised the first answer has the second for free.
+
+# %% tags=["nbval-check-output"]
+known = {parse_question(question.text) for question in train}
+leaked = [q for q in test if parse_question(q.text) in known]
+print(f"{len(leaked)} of {len(test)} test questions are leaked")
+
+sentence = leaked[0].text
+conversion = parse_question(sentence)
+twin = next(q for q in train if parse_question(q.text) == conversion)
+print(f"test:  {sentence}\ntrain: {twin.text}")
+
+# %% [markdown]
+# The sets of this course are therefore cut between conversions, before
+# any sentence is written. A test of the package holds them to it, and so
+# does this checkpoint:
+
+# %%
+from itertools import combinations
+
+conversions = {
+    name: {parse_question(question.text) for question in questions}
+    for name, questions in splits.items()
+}
+for a, b in combinations(SPLITS, 2):
+    assert not conversions[a] & conversions[b], (a, b)
+
+# %% [markdown]
+# ## Reading an answer
+#
+# A model replies with text. We ask it to close with the number between
+# `<answer>` and `</answer>`, and read that tag and nothing else.
+#
+# It is tempting to help. If the tag is missing, why not take the last
+# number in the text? Here is such a parser, and what it does to five
+# replies to "How many gram are there per 6 kg?".
+
+# %% tags=["nbval-check-output"]
+import re
+
+from unitconv.answers import parse_answer
+
+
+def helpful_parser(text):
+    numbers = re.findall(r"[\d.]+\d|\d", text.replace(",", ""))
+    return float(numbers[-1]) if numbers else float("nan")
+
+
+replies = [
+    "1 kg = 1000 g. 6 * 1000 = 6000. <answer>6,000 g</answer>",
+    "I cannot do that. Sorry for kg, it is not 6000.",
+    "6000? No, that is wrong: it is 6 g.",
+    "<answer>6000</answer> That was question 12.",
+    "<answer>somewhere near 6000</answer>",
+]
+for reply in replies:
+    print(f"{helpful_parser(reply):6g} {parse_answer(reply):6g}  {reply}")
+
+# %% [markdown]
+# The helpful parser (left) gives the second reply credit for refusing,
+# robs the fourth of its right answer, and finds a number in the fifth that
+# the model did not commit to. Its score measures the parser. Ours (right)
+# says NaN, *not a number*, when the reply holds no answer, and the share
+# of replies that do is reported beside the accuracy. Format and content
+# are two skills.
+#
+# Within the tag it reads what people write for a number:
+
+# %% tags=["nbval-check-output"]
+for inside in ["6000", " 6,000 g ", "-1.5e3", "9.461 * 10^15", "6,00"]:
+    print(f"{inside!r:18} {parse_answer(f'<answer>{inside}</answer>')}")
+
+# %% [markdown]
+# `6,00` could be six hundred mistyped or six in Europe. A grader that has
+# to guess should not.
+#
+# ## Right or wrong
+#
+# Few people know that a mile has 1609.344 meters. We accept 5 %:
+# an answer $a$ is right for the truth $t$ if
+#
+# $$|\operatorname{round}(a, 3) - \operatorname{round}(t, 3)|
+#   < 0.05 \cdot |\operatorname{round}(t, 3)| .$$
+#
+# The rounding makes tiny truths hard to miss by a hair. A truth that
+# rounds to zero would divide by nothing, so there the answer must round to
+# zero as well.
+
+# %% tags=["nbval-check-output"]
+from unitconv.answers import is_correct
+
+for answer, truth in [(1600, 1609.344), (1500, 1609.344), (0, 0.0001)]:
+    print(answer, "for", truth, "->", is_correct(answer, truth))
+
+# %% [markdown]
+# ## Right for the wrong reasons
+#
+# Five percent is generous, and generosity lets things through:
+
+# %% tags=["nbval-check-output"]
+reply = "1 GB = 1024 MB. 4 * 1024 = 4196. <answer>4196</answer>"
+truth = convert(4, "GB", "MB")
+print("right?", is_correct(parse_answer(reply), truth))
+
+# %% [markdown]
+# It passes: 4196 is within 5 % of 4000. Yet by our convention the fact is
+# wrong, and 4 times 1024 is 4096. If we later train a model on its own
+# right answers, which is what rejection-sampling fine-tuning does, this
+# reply would teach it two errors. So we audit what a text *states*: facts
+# against pint, arithmetic against arithmetic, both within 1 %.
+
+# %% tags=["nbval-check-output"]
+from unitconv.answers import audit_reasoning
+
+for claim in audit_reasoning(reply):
+    print(f"{claim.kind:11} {claim.text:16} {claim.verdict}")
+
+# %% [markdown]
+# A verdict is True, False, or None where nothing can be checked, say for
+# "1 parsec = 3.26 ly": neither unit is one of ours.
+#
+# ## How sure are we?
+#
+# You test a model on 100 questions and it answers 60. Is it a 60 % model?
+# Had you drawn another 100 questions it might have answered 53, or 67. A
+# 95 % interval says which true rates fit with what you saw.
+#
+# We use [Wilson's interval](https://doi.org/10.2307/2276774). The formula
+# most people remember, $p \pm 1.96\sqrt{p(1-p)/n}$, claims that 20 right
+# of 20 is 100 % for sure.
+
+# %% tags=["nbval-check-output"]
+from unitconv.evaluation import wilson_interval
+
+for right, n in [(60, 100), (600, 1000), (20, 20)]:
+    low, high = wilson_interval(right, n)
+    print(f"{right:3} of {n:4}: {low:.3f} to {high:.3f}")
+
+# %% tags=["hide-input"]
+from unitconv import plots
+
+sizes = [20, 50, 100, 200, 500, 1000]
+plots.intervals(
+    [f"n = {n}" for n in sizes],
+    [0.6] * len(sizes),
+    [wilson_interval(round(0.6 * n), n) for n in sizes],
+    xlabel="accuracy, with its 95 % interval",
+    alt="95 % intervals around an accuracy of 0.6 for 20 to 1000 "
+    "questions: the interval narrows from about 0.4 wide to 0.06 wide.",
+)
+
+# %% [markdown]
+# On 100 questions a model at the lower end of that interval and one at the
+# upper end look the same. That is why the test set has 1000, and why no
+# accuracy in this book stands without its interval.
+#
+# ## A first grade
+#
+# Everything is in place: questions, a parser, a grade, an audit, an
+# interval. Here is the model that ships with the package, a very small
+# one that this project trained from nothing, on the first 100 questions of
+# the validation set. How it turns a question into text is the subject of
+# the next chapter.
+
+# %%
+from unitconv.evaluation import evaluate
+from unitconv.llm import LLM
+
+MODEL = "course"  # or "HuggingFaceTB/SmolLM2-360M-Instruct"
+
+llm = LLM.from_pretrained(MODEL)
+report = evaluate(llm, splits["valid"][:100])
+report.table().round(3)
+
+# %% [markdown]
+# Read the table from top to bottom: how often the answer is right, how
+# often there is one, how often everything stated on the way is true (and
+# facts and arithmetic apart), how often the model stopped by itself. The
+# wrong answers fall into classes, the most specific first:
+
+# %%
+pd.Series(report.failures, name="wrong answers")
+
+# %% [markdown]
+# And one of each, to look a failure in the face:
+
+# %%
+for failure, n in report.failures.items():
+    if n:
+        row = next(r for r in report.rows if r.failure == failure)
+        print(f"[{failure}] {row.question} (truth {row.truth:g})")
+        print(f"    {row.text.strip()}\n")
+
+# %% [markdown]
+# ## Exercises
+#
+# ```{exercise} Warm-up: an ounce of doubt
+# :label: ex-ounce
+#
+# Which of these raise an error, and what do the others return?
+# `convert(8, "oz", "cc")`, `convert(8, "oz", "kg")`,
+# `convert(1, "M", "m")`.
+# ```
+#
+# ```{solution-start} ex-ounce
+# :class: dropdown
+# ```
+
+# %% tags=["nbval-check-output"]
+for request in [(8, "oz", "cc"), (8, "oz", "kg"), (1, "M", "m")]:
+    try:
+        print(request, convert(*request))
+    except UnitError as error:
+        print(request, "->", error)
+
+# %% [markdown]
+# ```{solution-end}
+# ```
+#
+# ```{exercise} Fool the grader
+# :label: ex-fool
+#
+# Write a reply to "How many gram are there per 6 kg?" that is graded right
+# although both of its statements are false. Then show that the audit
+# catches it.
+# ```
+#
+# ```{solution-start} ex-fool
+# :class: dropdown
+# ```
+
+# %%
+fooled = "1 kg = 980 g. 6 * 980 = 6100. <answer>6100</answer>"
+assert is_correct(parse_answer(fooled), 6000)
+assert [c.verdict for c in audit_reasoning(fooled)] == [False, False]
+
+# %% [markdown]
+# ```{solution-end}
+# ```
+#
+# ```{exercise} How many questions?
+# :label: ex-how-many
+#
+# You expect an accuracy near 0.9 and want an interval at most 0.02 wide.
+# How many questions do you need? Try multiples of 100.
+# ```
+#
+# ```{solution-start} ex-how-many
+# :class: dropdown
+# ```
+
+# %%
+n = 100
+while True:
+    low, high = wilson_interval(round(0.9 * n), n)
+    if high - low <= 0.02:
+        break
+    n += 100
+print(n)
+assert 3000 < n < 4000
+
+# %% [markdown]
+# ```{solution-end}
+# ```
+#
+# ```{exercise} Stretch: your own leak
+# :label: ex-leak
+#
+# Cutting between conversions keeps "5 kg in g" out of two sets. Can a
+# model still profit from the training set without being able to convert?
+# Count the test questions whose *unit pair*, whatever the quantity, occurs
+# in training, and say what that means for a score.
+# ```
+#
+# ```{solution-start} ex-leak
+# :class: dropdown
+# ```
+
+# %%
+train_pairs = {(c.source, c.target) for c in conversions["train"]}
+test_pairs = [(c.source, c.target) for c in conversions["test"]]
+shared = sum(pair in train_pairs for pair in test_pairs)
+print(f"{shared} of {len(test_pairs)} conversions")
+assert shared > 0.9 * len(test_pairs)
+
+# %% [markdown]
+# Nearly all pairs are shared, by design: a factor cannot be reasoned out,
+# it must have been seen. The score measures whether the model recalls the
+# factor and multiplies a quantity it has not seen with it. It says nothing
+# about units it never met, and we shall not claim it does.
+#
+# ```{solution-end}
+# ```
+#
+# ## Recap
+#
+# - The truth comes from pint; what is ambiguous is decided once and
+#   written down.
+# - Splits are cut between conversions, not sentences.
+# - The parser reads the answer tag and never guesses; the answer rate is
+#   reported beside the accuracy.
+# - An answer may be right while its reasoning is false: the audit checks
+#   every stated equation.
+# - Every rate carries its interval; 100 questions are too few to tell
+#   good models apart.
+#
+# **Next:** [how a model turns a question into text](02_sequential.ipynb),
+# one token at a time.
+#
+# ## References
+#
+# - E. B. Wilson (1927). Probable inference, the law of succession, and
+#   statistical inference.
+#   [doi:10.2307/2276774](https://doi.org/10.2307/2276774)
+# - A. Thompson, B. N. Taylor (2008). Guide for the use of the
+#   International System of Units, NIST SP 811.
+#   [doi:10.6028/NIST.SP.811e2008](https://doi.org/10.6028/NIST.SP.811e2008)
+# - Z. Yuan et al. (2023). Scaling relationship on learning mathematical
+#   reasoning with large language models (rejection sampling, which needs
+#   this audit). [arXiv:2308.01825](https://arxiv.org/abs/2308.01825)

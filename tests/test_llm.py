@@ -1,0 +1,241 @@
+"""Text in, text and numbers out."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from unitconv.decoding import ContextError, Decoding
+from unitconv.llm import LLM, Generation
+from unitconv.model import ModelError
+from unitconv.prompts import PromptError
+
+Replay = Callable[[dict[str, str]], LLM]
+
+REPLIES = {
+    "grams in 6 kg?": "1 kg = 1000 g. <answer>6000</answer>\nAnd so on.",
+    "none?": "I do not know.<|im_end|>And so on.",
+    "m in 2 km?": "<answer>2,000 m</answer>.",
+    "loop?": "6000, ",
+}
+
+
+@pytest.fixture(scope="module")
+def llm(model_folder: Path) -> LLM:
+    return LLM.from_pretrained(str(model_folder), device="cpu")
+
+
+# ----------------------------------------------- replies written in advance
+
+
+def test_answer_gives_a_number_for_each_question(replay: Replay) -> None:
+    llm = replay(REPLIES)
+    [grams, none, meters] = llm.answer(
+        "grams in 6 kg?", "none?", "m in 2 km?"
+    )
+    assert grams == 6000
+    assert math.isnan(none)
+    assert meters == 2000
+    assert llm.answer() == []
+
+
+def test_text_ends_with_the_stop_text_or_before_eos(replay: Replay) -> None:
+    llm = replay(REPLIES)
+    want = {
+        "grams in 6 kg?": "1 kg = 1000 g. <answer>6000</answer>",
+        "none?": "I do not know.",
+        "m in 2 km?": "<answer>2,000 m</answer>",
+    }
+    assert llm.batched_generate(list(want)) == list(want.values())
+    assert [llm.generate(prompt) for prompt in want] == list(want.values())
+
+
+def test_a_generation_counts_its_tokens(replay: Replay) -> None:
+    """One token a byte: the count is the length, EOS included."""
+    llm = replay(REPLIES)
+    settings = Decoding(max_new_tokens=40)
+    done = llm.complete(list(REPLIES), settings=settings)
+    grams, none, meters, loop = [row[0] for row in done]
+    assert grams == Generation(
+        "1 kg = 1000 g. <answer>6000</answer>", 36, finished=True
+    )
+    assert none == Generation("I do not know.", 15, finished=True)
+    assert meters == Generation("<answer>2,000 m</answer>", 24, True)
+    assert loop == Generation(("6000, " * 7)[:40], 40, finished=False)
+
+
+def test_results_keep_the_order_of_the_prompts(replay: Replay) -> None:
+    """Inside, prompts of similar length share a batch."""
+    lengths = [9, 1, 14, 3, 3, 11, 7, 2, 14, 5]
+    prompts = ["x" * n + str(i) for i, n in enumerate(lengths)]
+    llm = replay(
+        {p: f"<answer>{i}</answer>" for i, p in enumerate(prompts)}
+    )
+    want = [f"<answer>{i}</answer>" for i in range(10)]
+    counted: list[int] = []
+    for batch_size in (1, 3, 4, 10, 64):
+        done = llm.complete(
+            prompts, batch_size=batch_size, progress=counted.append
+        )
+        assert [row[0].text for row in done] == want
+        assert sum(counted) == 10
+        assert max(counted) <= batch_size
+        counted.clear()
+
+
+def test_batch_size_counts_rows_not_prompts(replay: Replay) -> None:
+    prompts = [f"p{i}" for i in range(6)]
+    llm = replay(dict.fromkeys(prompts, "<answer>1</answer>"))
+    counted: list[int] = []
+    llm.complete(prompts, 4, batch_size=8, progress=counted.append)
+    assert counted == [2, 2, 2]
+
+
+# ------------------------------------------------------ a model on disk
+
+
+def test_shapes_of_batched_generate(llm: LLM) -> None:
+    prompts = ["6 kg?", "a longer one: 3 miles in km?"]
+    plain = llm.batched_generate(prompts)
+    assert [type(text) for text in plain] == [str, str]
+    for n in (1, 3):
+        samples = llm.batched_generate(prompts, num_return_sequences=n)
+        assert samples == [[text] * n for text in plain]
+    assert llm.batched_generate([]) == []
+    assert llm.batched_generate([], num_return_sequences=2) == []
+
+
+@pytest.mark.parametrize("n", [0, -2])
+def test_no_samples_are_refused(llm: LLM, n: int) -> None:
+    with pytest.raises(ValueError, match="num_return_sequences"):
+        llm.batched_generate(["a"], num_return_sequences=n)
+    with pytest.raises(ValueError, match="num_return_sequences"):
+        llm.complete([], n)
+
+
+def test_generate_equals_its_row_of_a_batch(llm: LLM) -> None:
+    prompts = ["6 kg?", "How many feet are in 5 yards, tell me?", "x"]
+    assert [llm.generate(p) for p in prompts] == llm.batched_generate(
+        prompts
+    )
+
+
+def test_generate_equals_its_row_of_a_batch_on_the_course_model(
+    course: LLM,
+) -> None:
+    questions = [
+        "How many gram are there per 6 kg?",
+        "3 ft in inches?",
+        "What does 2.5 hours equal in minute terms?",
+    ]
+    prompts = [course.format_prompt(q) for q in questions]
+    texts = [course.generate(p) for p in prompts]
+    assert texts == course.batched_generate(prompts)
+    numbers = [course.parse_answer(text) for text in texts]
+    assert course.answer(*questions) == pytest.approx(numbers, nan_ok=True)
+    assert all(isinstance(number, float) for number in numbers)
+
+
+def test_the_course_model_answers_in_the_format(course: LLM) -> None:
+    """The worked example is enough to be read: most replies end in a tag."""
+    questions = [f"How many meters are in {n} km?" for n in range(1, 13)]
+    done = course.complete([course.format_prompt(q) for q in questions])
+    closed = [g.finished and "</answer>" in g.text for [g] in done]
+    assert sum(closed) >= 8
+
+
+def test_temperature_samples_and_zero_does_not(llm: LLM) -> None:
+    [samples] = llm.batched_generate(["6 kg?"], 6, temperature=1.5)
+    assert len(set(samples)) == 6
+    again = llm.batched_generate(["other", "6 kg?"], 6, temperature=1.5)[1]
+    assert again == samples
+    with pytest.raises(ValueError, match="temperature"):
+        llm.batched_generate(["6 kg?"], temperature=-1.0)
+
+
+def test_nothing_is_added_to_a_prompt(llm: LLM) -> None:
+    """A chat prompt brings its special tokens along: none is doubled."""
+    prompt = llm.format_prompt("6 kg?")
+    ids = llm.encode(prompt)
+    assert ids.count(0) == prompt.count("<|im_start|>") == 5
+    assert llm.tokenizer.decode(ids) == prompt
+
+
+def test_prompts_that_cannot_be_read(llm: LLM) -> None:
+    with pytest.raises(ContextError, match="empty"):
+        llm.generate("")
+    with pytest.raises(ContextError, match="empty"):
+        llm.batched_generate(["fine", ""])
+    with pytest.raises(ContextError, match="96: shorten"):
+        llm.batched_generate(["fine", "x" * 96])
+    with pytest.raises(ContextError, match="96: shorten"):
+        llm.generate("x" * 200)
+    with pytest.raises(PromptError, match="empty"):
+        llm.answer(" ")
+
+
+# ------------------------------------------------------------ the object
+
+
+def test_style_by_default(model_folder: Path, llm: LLM) -> None:
+    assert llm.style == "cot"
+    assert llm.format_prompt("6 kg?").startswith("<|im_start|>system\n")
+    raw = LLM.from_pretrained(str(model_folder), prompt="raw", device="cpu")
+    assert raw.format_prompt("6 kg?") == "6 kg?"
+    chat = LLM.from_pretrained(str(model_folder), prompt="chat")
+    assert chat.format_prompt("6 kg?").count("<|im_start|>") == 3
+
+
+@pytest.mark.parametrize(
+    ("wrong", "error"),
+    [
+        ({"prompt": "poem"}, PromptError),
+        ({"device": "abacus"}, ModelError),
+        ({"dtype": "int3"}, ModelError),
+        ({"adapter": "/no/such/folder"}, ModelError),
+    ],
+)
+def test_one_clear_error(
+    model_folder: Path, wrong: dict[str, Any], error: type[Exception]
+) -> None:
+    with pytest.raises(error) as caught:
+        LLM.from_pretrained(str(model_folder), **wrong)
+    assert next(iter(wrong.values())) in str(caught.value)
+
+
+def test_repr_tells_device_dtype_and_style(model_folder: Path) -> None:
+    llm = LLM.from_pretrained(
+        str(model_folder), device="cpu", dtype="bfloat16", prompt="chat"
+    )
+    assert llm.device == torch.device("cpu")
+    assert llm.dtype == torch.bfloat16
+    for part in (model_folder.name, "bfloat16", "cpu", "'chat'", "0.1 M"):
+        assert part in repr(llm)
+
+
+def test_half_precision_generates(model_folder: Path) -> None:
+    llm = LLM.from_pretrained(
+        str(model_folder), device="cpu", dtype="bfloat16", prompt="raw"
+    )
+    settings = Decoding(max_new_tokens=5, temperature=1.0, top_p=0.9)
+    done = llm.complete(["6 kg?", "a"], 2, settings)
+    assert [len(row) for row in done] == [2, 2]
+
+
+def test_a_tokenizer_without_padding_will_do(
+    tiny_model: Any, byte_tokenizer: Any, model_folder: Path
+) -> None:
+    want = LLM(tiny_model, byte_tokenizer, "raw")
+    bare = LLM.from_pretrained(str(model_folder), device="cpu").tokenizer
+    bare.pad_token = None
+    llm = LLM(tiny_model, bare, "raw")
+    assert llm.pad_token_id == bare.eos_token_id == 1
+    bare.eos_token = None
+    assert LLM(tiny_model, bare, "raw").pad_token_id == 0
+    prompts = ["6 kg?", "x"]
+    assert llm.batched_generate(prompts) == want.batched_generate(prompts)

@@ -1,0 +1,413 @@
+"""Loading: what works, and one clear error for everything that cannot."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from peft import LoraConfig, get_peft_model
+from safetensors.torch import load_file, save_file
+
+from unitconv.llm import LLM
+from unitconv.model import (
+    COURSE_MODEL,
+    ModelError,
+    load_adapter,
+    load_model,
+    pick_device,
+    pick_dtype,
+)
+
+CPU = torch.device("cpu")
+WEIGHTS = "model.safetensors"
+ADAPTER_WEIGHTS = "adapter_model.safetensors"
+# What one finds in place of weights after a clone without Git LFS.
+LFS_POINTER = "version https://git-lfs.github.com/spec/v1\nsize 11000000\n"
+
+
+@pytest.fixture
+def folder(model_folder: Path, tmp_path: Path) -> Path:
+    """A copy of a good model folder, to be spoilt."""
+    return Path(shutil.copytree(model_folder, tmp_path / "model"))
+
+
+@pytest.fixture(scope="session")
+def adapter_folder(
+    tmp_path_factory: pytest.TempPathFactory,
+    make_model: Callable[..., Any],
+) -> Path:
+    """A LoRA adapter that changes what the tiny model says."""
+    config = LoraConfig(r=4, target_modules=["q_proj", "down_proj"])
+    wrapped = get_peft_model(make_model(), config)
+    torch.manual_seed(1)
+    for name, parameter in wrapped.named_parameters():
+        if "lora_B" in name:  # starts at zero, which changes nothing
+            torch.nn.init.normal_(parameter, std=0.5)
+    where = tmp_path_factory.mktemp("adapters") / "lora"
+    wrapped.save_pretrained(str(where))
+    return where
+
+
+@pytest.fixture
+def adapter(adapter_folder: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(adapter_folder, tmp_path / "adapter"))
+
+
+def edit_json(path: Path, **changes: Any) -> None:
+    content = json.loads(path.read_text())
+    path.write_text(json.dumps(content | changes))
+
+
+# ------------------------------------------------------ device and dtype
+
+
+def test_device_by_default_is_the_fastest(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert pick_device().type == "cpu"
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
+    assert pick_device().type == "mps"
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    assert pick_device().type == "cuda"
+    assert pick_device("cpu").type == "cpu"
+
+
+@pytest.mark.parametrize("device", ["gpu", "", "cuda:99", "meta", "tpu"])
+def test_a_device_that_is_not_here(device: str) -> None:
+    with pytest.raises(ModelError, match="no device") as caught:
+        pick_device(device)
+    assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 300
+
+
+@pytest.mark.parametrize(
+    ("card", "capability", "dtype"),
+    [
+        ("T4", (7, 5), torch.float16),
+        ("V100", (7, 0), torch.float16),
+        ("A100", (8, 0), torch.bfloat16),
+        ("L4", (8, 9), torch.bfloat16),
+        ("H100", (9, 0), torch.bfloat16),
+        ("B200", (10, 0), torch.bfloat16),
+    ],
+)
+def test_bfloat16_only_where_it_is_computed(
+    monkeypatch: pytest.MonkeyPatch,
+    card: str,
+    capability: tuple[int, int],
+    dtype: torch.dtype,
+) -> None:
+    """A T4 says that it supports bfloat16, and emulates it."""
+    monkeypatch.setattr(
+        torch.cuda, "get_device_capability", lambda _: capability
+    )
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda: True)
+    assert pick_dtype(torch.device("cuda")) is dtype, card
+    assert pick_dtype(torch.device("cuda"), "float32") is torch.float32
+
+
+def test_dtype_elsewhere_and_by_name() -> None:
+    assert pick_dtype(CPU) is torch.float32
+    assert pick_dtype(torch.device("mps")) is torch.float32
+    assert pick_dtype(CPU, "bfloat16") is torch.bfloat16
+    assert pick_dtype(CPU, "float16") is torch.float16
+    assert pick_dtype(CPU, torch.float64) is torch.float64
+
+
+@pytest.mark.parametrize("dtype", ["int8", "", "bf16", "torch.float32"])
+def test_an_unknown_dtype_names_the_known_ones(dtype: str) -> None:
+    with pytest.raises(ModelError, match="float32, bfloat16, float16"):
+        pick_dtype(CPU, dtype)
+
+
+# ----------------------------------------------------------------- models
+
+
+def test_a_saved_model_comes_back(
+    model_folder: Path, tiny_model: Any, byte_tokenizer: Any
+) -> None:
+    model, tokenizer = load_model(str(model_folder), CPU)
+    saved = tiny_model.state_dict()
+    assert model.state_dict().keys() == saved.keys()
+    for name, weight in model.state_dict().items():
+        assert torch.equal(weight, saved[name]), name
+    assert not model.training
+    assert tokenizer.get_vocab() == byte_tokenizer.get_vocab()
+    assert tokenizer.chat_template == byte_tokenizer.chat_template
+
+
+def test_the_dtype_asked_for_is_the_dtype_computed_in(
+    model_folder: Path,
+) -> None:
+    model, _ = load_model(str(model_folder), CPU, torch.bfloat16)
+    assert {p.dtype for p in model.parameters()} == {torch.bfloat16}
+
+
+def test_a_folder_may_start_with_a_tilde(
+    model_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(model_folder.parent))
+    model, _ = load_model(f"~/{model_folder.name}", CPU)
+    assert model.num_parameters() > 0
+
+
+def test_the_shipped_model_is_small_and_holds_no_code() -> None:
+    names = {path.name for path in COURSE_MODEL.iterdir()}
+    assert {"config.json", WEIGHTS, "tokenizer.json"} <= names
+    assert {Path(name).suffix for name in names} <= {
+        ".json",
+        ".safetensors",
+        ".jinja",
+        ".md",
+        ".txt",
+    }
+    assert (COURSE_MODEL / WEIGHTS).stat().st_size < 50e6
+
+
+def test_the_course_model_has_chatml_and_single_digits(course: LLM) -> None:
+    tokenizer = course.tokenizer
+    assert course.model.config.model_type == "llama"
+    ids = course.encode("1234567890")
+    assert [tokenizer.decode([i]) for i in ids] == list("1234567890")
+    prompt = course.format_prompt("How many gram are there per 6 kg?")
+    assert prompt.startswith("<|im_start|>system\n")
+    assert prompt.endswith("<|im_end|>\n<|im_start|>assistant\n")
+    turns = course.encode(prompt)
+    start, end = course.encode("<|im_start|><|im_end|>")
+    assert (turns.count(start), turns.count(end)) == (5, 4)
+    assert tokenizer.decode(turns) == prompt
+    assert max(turns) < course.model.config.vocab_size
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["nobody/has-this-model", "coarse", "not a name/at all", "a/b/c"],
+)
+def test_an_unknown_name_gives_advice(name: str) -> None:
+    with pytest.raises(ModelError) as caught:
+        load_model(name, CPU)
+    message = str(caught.value)
+    assert repr(name) in message
+    assert "'course'" in message
+    assert "SmolLM2-360M-Instruct" in message
+    assert "\n" not in message
+
+
+def test_an_empty_folder(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=r"expected config\.json"):
+        load_model(str(tmp_path), CPU)
+
+
+def test_a_missing_course_model_is_said_as_such(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone = tmp_path / "course_model"
+    monkeypatch.setattr("unitconv.model.COURSE_MODEL", gone)
+    with pytest.raises(ModelError, match=r"course_model.*config\.json"):
+        load_model("course", CPU)
+
+
+def test_pickled_weights_are_refused(folder: Path, tiny_model: Any) -> None:
+    (folder / WEIGHTS).unlink()
+    torch.save(tiny_model.state_dict(), folder / "pytorch_model.bin")
+    with pytest.raises(ModelError, match="no safetensors.*can run code"):
+        load_model(str(folder), CPU)
+
+
+def test_code_in_a_model_folder_is_never_run(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor does anyone get asked whether it may be."""
+    ran = tmp_path / "ran"
+    (folder / "theirs.py").write_text(
+        f"open({str(ran)!r}, 'w').close()\n"
+        "from transformers import LlamaConfig as Config\n"
+        "from transformers import LlamaForCausalLM as Model\n"
+    )
+    classes = {
+        "AutoConfig": "theirs.Config",
+        "AutoModelForCausalLM": "theirs.Model",
+    }
+    edit_json(folder / "config.json", model_type="x", auto_map=classes)
+
+    def say_yes(*_: object) -> str:
+        pytest.fail("the user was asked to allow foreign code")
+
+    monkeypatch.setattr("builtins.input", say_yes)
+    with pytest.raises(ModelError):
+        load_model(str(folder), CPU)
+    assert not ran.exists()
+
+
+def write(name: str, content: str) -> Callable[[Path], None]:
+    return lambda folder: (folder / name).write_text(content) and None
+
+
+def halve(name: str) -> Callable[[Path], None]:
+    def spoil(folder: Path) -> None:
+        whole = (folder / name).read_bytes()
+        (folder / name).write_bytes(whole[: len(whole) // 2])
+
+    return spoil
+
+
+def change(name: str, **changes: Any) -> Callable[[Path], None]:
+    return lambda folder: edit_json(folder / name, **changes)
+
+
+def drop_tensor(name: str, tensor: str) -> Callable[[Path], None]:
+    def spoil(folder: Path) -> None:
+        tensors = load_file(folder / name)
+        del tensors[next(n for n in tensors if tensor in n)]
+        save_file(tensors, folder / name, metadata={"format": "pt"})
+
+    return spoil
+
+
+@pytest.mark.parametrize(
+    ("spoil", "told"),
+    [
+        (write("config.json", "{,}"), r"config\.json"),
+        (change("config.json", model_type="none-such"), "none-such"),
+        (write(WEIGHTS, LFS_POINTER), "header"),
+        (halve(WEIGHTS), "incomplete"),
+        (drop_tensor(WEIGHTS, "1.mlp.up"), "1 are missing.*1.mlp.up_proj"),
+        (change("config.json", num_hidden_layers=3), "9 are missing"),
+        (change("config.json", intermediate_size=64), "another shape"),
+        (write("tokenizer.json", "{"), "line 1"),
+        (lambda f: (f / "tokenizer.json").unlink(), "tokenizer"),
+    ],
+)
+def test_a_spoilt_folder(
+    folder: Path, spoil: Callable[[Path], None], told: str
+) -> None:
+    spoil(folder)
+    with pytest.raises(ModelError, match=told) as caught:
+        load_model(str(folder), CPU)
+    assert folder.name in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+# --------------------------------------------------------------- adapters
+
+
+def test_an_adapter_changes_what_the_model_says(
+    model_folder: Path, adapter_folder: Path, byte_tokenizer: Any
+) -> None:
+    bare = LLM.from_pretrained(
+        str(model_folder), prompt="raw", device="cpu"
+    )
+    adapted = LLM.from_pretrained(
+        str(model_folder), adapter=adapter_folder, device="cpu"
+    )
+    assert (bare.style, adapted.style) == ("raw", "raw")
+    prompts = ["6 kg?", "a"]
+    assert adapted.batched_generate(prompts) != bare.batched_generate(
+        prompts
+    )
+    with adapted.model.disable_adapter():
+        off = adapted.batched_generate(prompts)
+    assert off == bare.batched_generate(prompts)
+
+
+@torch.inference_mode()
+def test_an_adapter_is_the_low_rank_update_it_says(
+    make_model: Callable[..., Any], adapter_folder: Path
+) -> None:
+    """W + B A * alpha / r, written into the weights by hand."""
+    loaded = load_adapter(make_model(), adapter_folder)
+    by_hand = make_model()
+    stored = load_file(adapter_folder / ADAPTER_WEIGHTS)
+    settings = json.loads(
+        (adapter_folder / "adapter_config.json").read_text()
+    )
+    scale = settings["lora_alpha"] / settings["r"]
+    for name, a in stored.items():
+        if ".lora_A." in name:
+            b = stored[name.replace("lora_A", "lora_B")]
+            inside = name.removeprefix("base_model.model.")
+            target = inside.removesuffix(".lora_A.weight")
+            by_hand.get_submodule(target).weight += b @ a * scale
+    ids = torch.tensor([[5, 6, 7, 8]])
+    plain = make_model()(ids).logits
+    torch.testing.assert_close(
+        loaded(ids).logits, by_hand(ids).logits, rtol=1e-4, atol=1e-4
+    )
+    assert (by_hand(ids).logits - plain).abs().max() > 0.1
+    assert not loaded.training
+
+
+def test_no_adapter_there(
+    tmp_path: Path, make_model: Callable[..., Any]
+) -> None:
+    for where in (tmp_path, tmp_path / "nowhere"):
+        with pytest.raises(ModelError, match=r"adapter_config\.json"):
+            load_adapter(make_model(), where)
+
+
+def test_a_pickled_adapter_is_refused(
+    adapter: Path, make_model: Callable[..., Any]
+) -> None:
+    (adapter / ADAPTER_WEIGHTS).unlink()
+    torch.save({}, adapter / "adapter_model.bin")
+    with pytest.raises(ModelError, match="can run code"):
+        load_adapter(make_model(), adapter)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"hidden_size": 128},
+        {"intermediate_size": 64},
+        {"num_hidden_layers": 1},
+        {"num_hidden_layers": 3},
+    ],
+)
+def test_an_adapter_of_another_model(
+    adapter: Path, make_model: Callable[..., Any], other: dict[str, int]
+) -> None:
+    """Wider is an error to PEFT; deeper it fills up and warns about."""
+    with pytest.raises(ModelError, match="trained for another one") as told:
+        load_adapter(make_model(**other), adapter)
+    assert str(adapter) in str(told.value)
+    assert "\n" not in str(told.value)
+
+
+BROKEN = '{"peft_type": "LORA",\n "r": 4,,\n}'
+
+
+@pytest.mark.parametrize(
+    ("spoil", "told"),
+    [
+        (
+            write("adapter_config.json", BROKEN),
+            r"adapter_config\.json, line 2: broken JSON",
+        ),
+        (write("adapter_config.json", ""), r"config\.json, line 1"),
+        (write("adapter_config.json", "[]"), r"config\.json: .*peft_type"),
+        (write("adapter_config.json", "{}"), r"config\.json: .*peft_type"),
+        (change("adapter_config.json", peft_type="X"), "does not fit"),
+        (change("adapter_config.json", target_modules=["x"]), "modules"),
+        (write(ADAPTER_WEIGHTS, LFS_POINTER), "header"),
+        (halve(ADAPTER_WEIGHTS), "incomplete"),
+        (drop_tensor(ADAPTER_WEIGHTS, "1.mlp"), r"1\.mlp\.down_proj"),
+    ],
+)
+def test_a_spoilt_adapter(
+    adapter: Path,
+    make_model: Callable[..., Any],
+    spoil: Callable[[Path], None],
+    told: str,
+) -> None:
+    spoil(adapter)
+    with pytest.raises(ModelError, match=told) as caught:
+        load_adapter(make_model(), adapter)
+    assert str(adapter) in str(caught.value)
+    assert "\n" not in str(caught.value)

@@ -1,0 +1,154 @@
+"""Each notebook and its .py say the same, and open well on Colab."""
+
+import re
+import subprocess
+import sys
+from importlib.abc import MetaPathFinder
+from importlib.machinery import ModuleSpec
+from pathlib import Path
+from typing import Any
+
+import jupytext
+import nbformat
+import pytest
+
+from tools.notebooks import normalize
+from tools.repository import address, bootstrap_cell
+
+FOLDER = Path(__file__).resolve().parents[1] / "notebooks"
+STEMS = sorted(path.stem for path in FOLDER.glob("*.py"))
+
+every_notebook = pytest.mark.parametrize("stem", STEMS)
+
+
+def script(stem: str) -> Any:
+    return jupytext.read(FOLDER / f"{stem}.py")
+
+
+def notebook(stem: str) -> Any:
+    return nbformat.read(FOLDER / f"{stem}.ipynb", as_version=4)
+
+
+def said(cells: list[Any]) -> list[tuple[str, str, list[str]]]:
+    return [
+        (cell.cell_type, cell.source, cell.metadata.get("tags", []))
+        for cell in cells
+    ]
+
+
+def code_cells(stem: str) -> list[Any]:
+    cells = notebook(stem).cells
+    return [cell for cell in cells if cell.cell_type == "code"]
+
+
+def test_there_are_notebooks() -> None:
+    assert STEMS
+
+
+@every_notebook
+def test_pair_says_the_same(stem: str) -> None:
+    assert said(script(stem).cells) == said(notebook(stem).cells), (
+        "the pair differs: run `make notebooks`"
+    )
+
+
+@every_notebook
+def test_script_has_no_header(stem: str) -> None:
+    first = (FOLDER / f"{stem}.py").read_text().splitlines()[0]
+    assert first.startswith("# %%"), first
+
+
+@every_notebook
+def test_lines_fit(stem: str) -> None:
+    lines = [
+        line
+        for cell in notebook(stem).cells
+        if cell.source != bootstrap_cell()  # a fork's address may be long
+        for line in cell.source.splitlines()
+    ]
+    assert [line for line in lines if len(line) > 76] == []
+
+
+@every_notebook
+def test_every_code_cell_was_executed_in_order(stem: str) -> None:
+    cells = code_cells(stem)
+    counts = [cell.execution_count for cell in cells]
+    assert counts == list(range(1, len(cells) + 1))
+    assert any(cell.outputs for cell in cells)
+
+
+@every_notebook
+def test_no_cell_failed(stem: str) -> None:
+    failed = [
+        cell.source
+        for cell in code_cells(stem)
+        if "raises-exception" not in cell.metadata.get("tags", [])
+        and any(output.output_type == "error" for output in cell.outputs)
+    ]
+    assert failed == []
+
+
+@every_notebook
+def test_nothing_in_the_file_changes_from_run_to_run(stem: str) -> None:
+    stored = notebook(stem)
+    stable = normalize(notebook(stem))
+    assert nbformat.writes(stored) == nbformat.writes(stable), (
+        "times, ids or versions were stored: run `make notebooks`"
+    )
+
+
+@every_notebook
+def test_outputs_ask_nothing_of_another_host(stem: str) -> None:
+    text = (FOLDER / f"{stem}.ipynb").read_text()
+    assert "widget-view" not in text
+    assert not re.search(r"<script[^>]+src=", text)
+
+
+@every_notebook
+def test_first_code_cell_fetches_the_library(stem: str) -> None:
+    first = code_cells(stem)[0]
+    assert first.source == bootstrap_cell()
+    assert first.metadata.get("tags") == ["remove-cell"]
+
+
+class Hidden(MetaPathFinder):
+    """Makes Python believe that unitconv is not installed."""
+
+    def find_spec(
+        self, fullname: str, path: Any, target: Any = None
+    ) -> ModuleSpec | None:
+        if fullname == "unitconv":
+            raise ModuleNotFoundError(fullname, name=fullname)
+        return None
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
+    """What the cell asks the system to run, written down and not run."""
+    commands: list[list[str]] = []
+
+    def run(command: list[str], check: bool) -> None:
+        assert check, "a failed install must not pass unnoticed"
+        commands.append(command)
+
+    monkeypatch.setattr(subprocess, "run", run)
+    return commands
+
+
+def test_bootstrap_installs_nothing_where_the_library_is(
+    asked: list[list[str]],
+) -> None:
+    exec(bootstrap_cell(), {})
+    assert asked == []
+
+
+def test_bootstrap_installs_the_library_and_nothing_else(
+    asked: list[list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delitem(sys.modules, "unitconv", raising=False)
+    monkeypatch.setattr(sys, "meta_path", [Hidden(), *sys.meta_path])
+    exec(bootstrap_cell(), {})
+    # No --upgrade and no other package: torch and numpy stay as they are.
+    library = f"unitconv @ git+{address()}"
+    pip = [sys.executable, "-m", "pip", "install", "-q", library]
+    assert asked == [pip]

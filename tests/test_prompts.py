@@ -1,0 +1,247 @@
+"""What the model reads: exact text, and exact tokens of the real thing."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from transformers import PreTrainedTokenizerFast
+
+from unitconv.answers import parse_answer, reasoning_is_valid
+from unitconv.llm import LLM
+from unitconv.prompts import (
+    INSTRUCTION,
+    STYLES,
+    WORKED_EXAMPLES,
+    PromptError,
+    WorkedExample,
+    chat_messages,
+    format_prompt,
+)
+from unitconv.questions import (
+    SPLITS,
+    Conversion,
+    load_split,
+    parse_question,
+)
+
+QUESTION = "How many gram are there per 6 kg?"
+
+# `format_prompt(QUESTION, "cot", ...)` in SmolLM2's tokens.
+INSTRUCTION_IDS = [
+    *[1, 9690, 198, 2683, 7728, 4784, 30, 16172, 638, 800, 282, 260, 4146],
+    *[2723, 919, 582, 282, 260, 1836, 2723, 28, 17109, 28, 284, 2800, 351],
+    *[260, 1230, 4016, 826, 2067, 11247, 46, 284, 22577, 11247, 19369, 2],
+    198,
+]
+EXAMPLE_IDS = [
+    *[1, 4093, 198, 2020, 800, 3487, 359, 665, 281, 216, 33, 37, 2737, 47],
+    *[2, 198, 1, 520, 9531, 198, 33, 5353, 446, 216, 38, 32, 3487, 30, 216],
+    *[33, 37, 1672, 216, 38, 32, 446, 216, 41, 32, 32, 30, 2067, 11247, 46],
+    *[41, 32, 32, 9617, 11247, 46, 2, 198],
+]
+QUESTION_IDS = [
+    *[1, 4093, 198, 2020, 800, 7433, 359, 665, 567, 216, 38, 11134, 47, 2],
+    *[198, 1, 520, 9531, 198],
+]
+
+
+def encode(tokenizer: Any, text: str) -> list[int]:
+    return list(tokenizer(text, add_special_tokens=False)["input_ids"])
+
+
+# ------------------------------------------------------------- the text
+
+
+@pytest.mark.parametrize(
+    "question", [QUESTION, "  6 kg?\n", "<|im_end|>", "Ile to 6 kg? ½ µm"]
+)
+def test_raw_is_the_question_and_nothing_else(question: str) -> None:
+    assert format_prompt(question, "raw") == question
+
+
+def test_chat_through_the_template(byte_tokenizer: Any) -> None:
+    assert format_prompt(QUESTION, "chat", byte_tokenizer) == (
+        f"<|im_start|>system\n{INSTRUCTION}<|im_end|>\n"
+        f"<|im_start|>user\n{QUESTION}<|im_end|>\n"
+        "<|im_start|>assistant\n"
+    )
+
+
+def test_cot_shows_a_worked_example_first(byte_tokenizer: Any) -> None:
+    [example] = WORKED_EXAMPLES
+    assert format_prompt(QUESTION, "cot", byte_tokenizer) == (
+        f"<|im_start|>system\n{INSTRUCTION}<|im_end|>\n"
+        f"<|im_start|>user\n{example.question}<|im_end|>\n"
+        f"<|im_start|>assistant\n{example.reply}<|im_end|>\n"
+        f"<|im_start|>user\n{QUESTION}<|im_end|>\n"
+        "<|im_start|>assistant\n"
+    )
+
+
+def test_cot_takes_other_examples(byte_tokenizer: Any) -> None:
+    examples = [WorkedExample("a?", "<answer>1</answer>")] * 3
+    text = format_prompt(QUESTION, "cot", byte_tokenizer, examples)
+    assert text.count("a?<|im_end|>") == 3
+    assert WORKED_EXAMPLES[0].question not in text
+    bare = format_prompt(QUESTION, "cot", byte_tokenizer, [])
+    assert bare == format_prompt(QUESTION, "chat", byte_tokenizer)
+
+
+def test_the_turns_of_a_chat() -> None:
+    roles = [turn["role"] for turn in chat_messages("q", WORKED_EXAMPLES)]
+    assert roles == ["system", "user", "assistant", "user"]
+
+
+@pytest.mark.parametrize("style", STYLES)
+@pytest.mark.parametrize("question", ["", "  ", "\n\t"])
+def test_an_empty_question_is_refused(
+    style: str, question: str, byte_tokenizer: Any
+) -> None:
+    with pytest.raises(PromptError, match="empty"):
+        format_prompt(question, style, byte_tokenizer)
+
+
+@pytest.mark.parametrize("style", ["", "CoT", "few-shot"])
+def test_an_unknown_style_names_the_known_ones(style: str) -> None:
+    with pytest.raises(PromptError, match="raw, chat, cot"):
+        format_prompt(QUESTION, style)
+
+
+@pytest.mark.parametrize("style", ["chat", "cot"])
+def test_no_chat_template_says_what_to_do(
+    style: str, byte_tokenizer: Any
+) -> None:
+    bare = PreTrainedTokenizerFast(
+        tokenizer_object=byte_tokenizer.backend_tokenizer
+    )
+    for tokenizer in (bare, None):
+        with pytest.raises(PromptError, match="prompt='raw'"):
+            format_prompt(QUESTION, style, tokenizer)
+
+
+# --------------------------------------------------- the worked example
+
+
+def test_the_worked_example_is_right() -> None:
+    for example in WORKED_EXAMPLES:
+        asked = parse_question(example.question)
+        assert asked is not None
+        assert parse_answer(example.reply) == asked.answer
+        assert reasoning_is_valid(example.reply)
+
+
+def test_the_worked_example_stands_in_no_split() -> None:
+    """Neither its sentence, nor its conversion in other words or turned
+    round: `900 minutes` in hours."""
+    shown = [parse_question(e.question) for e in WORKED_EXAMPLES]
+    taken = {(c.quantity, c.source, c.target) for c in shown if c}
+    taken |= {(c.answer, c.target, c.source) for c in shown if c}
+    texts = {e.question for e in WORKED_EXAMPLES}
+    assert len(taken) == 2 * len(WORKED_EXAMPLES)
+    for name in SPLITS:
+        questions = load_split(name)
+        assert len(questions) >= 200
+        for question in questions:
+            asked = parse_question(question.text)
+            assert isinstance(asked, Conversion), question.text
+            triple = (asked.quantity, asked.source, asked.target)
+            assert triple not in taken, question.text
+            assert question.text not in texts
+
+
+# ------------------------------------------------ SmolLM2's own tokenizer
+
+
+@pytest.mark.parametrize(
+    ("text", "ids"),
+    [
+        ("Hello world! 123", [19556, 905, 17, 216, 33, 34, 35]),
+        (
+            "<answer>6000</answer>",
+            [44, 11247, 46, 38, 32, 32, 32, 9617, 11247, 46],
+        ),
+        ("kg?<answer>", [11372, 15137, 11247, 46]),  # "?<" is one token
+        ("1234567890", [33, 34, 35, 36, 37, 38, 39, 40, 41, 32]),
+    ],
+)
+def test_golden_tokens(
+    smollm2_tokenizer: Any, text: str, ids: list[int]
+) -> None:
+    assert encode(smollm2_tokenizer, text) == ids
+    assert smollm2_tokenizer.decode(ids) == text
+
+
+def test_a_tag_glued_to_a_question_changes_its_tokens(
+    smollm2_tokenizer: Any,
+) -> None:
+    """Why a label mask must not be the length of the prompt alone."""
+    question = encode(smollm2_tokenizer, "kg?")
+    glued = encode(smollm2_tokenizer, "kg?<answer>")
+    spaced = encode(smollm2_tokenizer, "kg? <answer>")
+    assert glued[: len(question)] != question
+    assert spaced[: len(question)] == question
+
+
+def test_golden_prompt_tokens(smollm2_tokenizer: Any) -> None:
+    chat = format_prompt(QUESTION, "chat", smollm2_tokenizer)
+    assert encode(smollm2_tokenizer, chat) == [
+        *INSTRUCTION_IDS,
+        *QUESTION_IDS,
+    ]
+    cot = format_prompt(QUESTION, "cot", smollm2_tokenizer)
+    assert encode(smollm2_tokenizer, cot) == [
+        *INSTRUCTION_IDS,
+        *EXAMPLE_IDS,
+        *QUESTION_IDS,
+    ]
+
+
+@pytest.mark.parametrize(
+    ("reply", "stops_after"),
+    [
+        ("<answer>5</answer>", "<answer>5</answer>"),
+        ("<answer>5</answer>\nMore", "<answer>5</answer>"),
+        ("<answer>5</answer>. More", "<answer>5</answer>."),
+        ("<answer>5</answer>\n\nMore", "<answer>5</answer>"),
+        ("<answer>5</answer> More", "<answer>5</answer>"),
+        ("<answer>5</answer></answer>", "<answer>5</answer></"),
+        ("<answer></answer>, so", "<answer></answer>,"),
+        ("x = 9.</answer>)", "x = 9.</answer>)"),
+        ("6000.<|im_end|>More", "6000.<|im_end|>"),
+        ("<answer>5< /answer> and on", None),
+        ("<answer>5</Answer> and on", None),
+        ("<answer>5</answers> and on", None),
+        (
+            "ünïcödé ½ ☃ <answer>5</answer>!",
+            "ünïcödé ½ ☃ <answer>5</answer>!",
+        ),
+    ],
+)
+def test_where_a_reply_stops(
+    smollm2_tokenizer: Any, reply: str, stops_after: str | None
+) -> None:
+    """Tokens end where they like: "</answer>." holds one ">."."""
+    eos = SimpleNamespace(eos_token_id=2)
+    stop = LLM(
+        SimpleNamespace(generation_config=eos), smollm2_tokenizer, "raw"
+    ).stop
+    ids = encode(smollm2_tokenizer, reply)
+    done = [n for n in range(1, len(ids) + 1) if stop(ids[:n])]
+    if stops_after is None:
+        assert done == []
+    else:
+        assert smollm2_tokenizer.decode(ids[: done[0]]) == stops_after
+
+
+def test_a_stop_text_cut_into_bytes_is_seen(byte_tokenizer: Any) -> None:
+    """The window of the stop rule holds the longest cut there can be."""
+    eos = SimpleNamespace(eos_token_id=None)
+    model = SimpleNamespace(generation_config=eos)
+    stop = LLM(model, byte_tokenizer, "raw").stop
+    reply = "6 * 1000 = 6000. <answer>6000</answer>"
+    ids = encode(byte_tokenizer, reply)
+    assert len(ids) == len(reply)
+    done = [n for n in range(1, len(ids) + 1) if stop(ids[:n])]
+    assert done == [len(ids)]

@@ -1,0 +1,283 @@
+"""Sampling, against the formulas written out in plain Python."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Sequence
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import Tensor
+
+from unitconv.sampling import (
+    greedy,
+    keep_top_p,
+    row_key,
+    sample,
+    token_probabilities,
+    uniform,
+)
+
+MASK = (1 << 64) - 1
+INT64 = st.integers(-(1 << 63), (1 << 63) - 1)
+LOGITS = [2.0, 1.5, 1.0, 0.5, 0.0, -0.5, -1.0, -2.0, -3.0, 0.25]
+DRAWS = 20_000
+
+
+def splitmix64(state: int, draw: int) -> int:
+    """Output number `draw`, counted from 0, of a generator so seeded."""
+    state = (state + (draw + 1) * 0x9E3779B97F4A7C15) & MASK
+    state = ((state ^ (state >> 30)) * 0xBF58476D1CE4E5B9) & MASK
+    state = ((state ^ (state >> 27)) * 0x94D049BB133111EB) & MASK
+    return state ^ (state >> 31)
+
+
+def softmax(logits: Sequence[float], temperature: float) -> list[float]:
+    weights = [math.exp(logit / temperature) for logit in logits]
+    return [weight / sum(weights) for weight in weights]
+
+
+def nucleus(probabilities: Sequence[float], top_p: float) -> set[int]:
+    """Take the most likely token left until the mass is reached."""
+    left = sorted(
+        range(len(probabilities)), key=lambda i: (-probabilities[i], i)
+    )
+    kept: set[int] = set()
+    while math.fsum(probabilities[i] for i in kept) < top_p and left:
+        kept.add(left.pop(0))
+    return kept
+
+
+def noise(count: int, seed: int = 0) -> Tensor:
+    keys = [row_key(seed, [1, 2, 3], i) for i in range(count)]
+    return uniform(torch.tensor(keys), position=0)
+
+
+def draw(temperature: float, top_p: float = 1.0) -> list[int]:
+    """How often each of `LOGITS` comes up in `DRAWS` draws."""
+    logits = torch.tensor([LOGITS]).expand(DRAWS, -1)
+    ids = sample(logits, temperature, top_p, noise(DRAWS))
+    return ids.bincount(minlength=len(LOGITS)).tolist()
+
+
+def chi_square_p(counts: Sequence[int], expected: Sequence[float]) -> float:
+    """Pearson's test; the tail is a regularized incomplete gamma."""
+    cells = [(c, e) for c, e in zip(counts, expected, strict=True) if e > 0]
+    statistic = sum((c - e) ** 2 / e for c, e in cells)
+    half = torch.tensor([(len(cells) - 1) / 2, statistic / 2]).double()
+    return float(torch.special.gammaincc(half[0], half[1]))
+
+
+# ------------------------------------------------------------- the noise
+
+
+def test_splitmix64_gives_the_published_numbers() -> None:
+    """The reference below is right: Vigna's output for seed 1234567."""
+    assert [splitmix64(1234567, i) for i in range(5)] == [
+        6457827717110365317,
+        3203168211198807973,
+        9817491932198370423,
+        4593380528125082431,
+        16408922859458223821,
+    ]
+
+
+@given(st.lists(INT64, min_size=1, max_size=8), st.integers(0, 10_000))
+def test_uniform_is_splitmix64(keys: list[int], position: int) -> None:
+    got = uniform(torch.tensor(keys), position).tolist()
+    want = [splitmix64(k & MASK, position) >> 11 for k in keys]
+    assert got == [bits / 2**53 for bits in want]
+    assert all(0 <= u < 1 for u in got)
+
+
+def test_uniform_is_uniform_across_rows_and_positions() -> None:
+    keys = torch.tensor([row_key(0, [5], i) for i in range(100)])
+    numbers = torch.stack([uniform(keys, p) for p in range(100)])
+    counts = (numbers * 50).long().flatten().bincount(minlength=50)
+    assert chi_square_p(counts.tolist(), [200.0] * 50) > 0.001
+    # Neighbouring positions of one row, and neighbouring rows.
+    for lagged in (
+        numbers[1:] * numbers[:-1],
+        numbers * numbers.roll(1, 1),
+    ):
+        # The mean of a product of independent ones is 1/4.
+        spread = math.sqrt(7 / 144 / lagged.numel())
+        assert abs(float(lagged.mean()) - 0.25) < 4 * spread
+
+
+REQUEST = st.tuples(
+    st.integers(0, 200),
+    st.lists(st.integers(0, 200), max_size=4),
+    st.integers(0, 200),
+)
+
+
+@given(REQUEST, REQUEST)
+def test_row_keys_differ_where_requests_differ(
+    a: tuple[int, list[int], int], b: tuple[int, list[int], int]
+) -> None:
+    assert (row_key(*a) == row_key(*b)) == (a == b)
+
+
+def test_row_keys_of_look_alikes_differ() -> None:
+    """Joined without separators these would all read the same."""
+    requests = [
+        (1, [2, 34], 5),
+        (1, [23, 4], 5),
+        (1, [234], 5),
+        (12, [34], 5),
+        (1, [2, 3, 4], 5),
+        (5, [2, 34], 1),
+    ]
+    assert len({row_key(*request) for request in requests}) == 6
+
+
+def test_row_keys_are_the_same_on_every_machine() -> None:
+    """Recorded samples can be drawn again: the key is no salted hash.
+
+    `printf '7|3|19556,905' | b2sum -l 64` gives 9c2c1daf3c4292c8.
+    """
+    assert row_key(0, [1, 2], 0) == row_key(0, (1, 2), 0)
+    digest = bytes.fromhex("9c2c1daf3c4292c8")
+    key = row_key(7, [19556, 905], 3)
+    assert key.to_bytes(8, "little", signed=True) == digest
+
+
+# ------------------------------------------------------------ the tokens
+
+
+@pytest.mark.parametrize("temperature", [0.5, 1.0, 2.0])
+def test_frequencies_match_the_softmax(temperature: float) -> None:
+    expected = [DRAWS * p for p in softmax(LOGITS, temperature)]
+    assert chi_square_p(draw(temperature), expected) > 0.001
+
+
+def test_chi_square_notices_a_wrong_temperature() -> None:
+    """The test above can fail: a tenth off is seen at once."""
+    expected = [DRAWS * p for p in softmax(LOGITS, 1.1)]
+    assert chi_square_p(draw(1.0), expected) < 1e-6
+
+
+@pytest.mark.parametrize("top_p", [0.05, 0.5, 0.8, 0.95])
+def test_frequencies_match_the_nucleus(top_p: float) -> None:
+    full = softmax(LOGITS, 0.8)
+    kept = nucleus(full, top_p)
+    mass = sum(full[i] for i in kept)
+    expected = [
+        DRAWS * p / mass if i in kept else 0.0 for i, p in enumerate(full)
+    ]
+    counts = draw(0.8, top_p)
+    assert all(i in kept for i, count in enumerate(counts) if count)
+    if len(kept) > 1:
+        assert chi_square_p(counts, expected) > 0.001
+
+
+@given(
+    st.lists(st.integers(0, 1000), min_size=1, max_size=12).filter(any),
+    st.integers(1, 99),
+)
+def test_keep_top_p_is_the_smallest_set(
+    weights: list[int], percent: int
+) -> None:
+    total = sum(weights)
+    probabilities = torch.tensor([[w / total for w in weights]]).double()
+    # Half a grain off any boundary, where rounding would decide.
+    top_p = percent / 100 + 0.5 / total / 1000
+    kept = keep_top_p(probabilities, top_p)[0]
+    want = nucleus(probabilities[0].tolist(), top_p)
+    assert {i for i, p in enumerate(kept.tolist()) if p > 0} == {
+        i for i in want if weights[i] > 0
+    }
+    for i in want:  # what is kept keeps its probability
+        assert kept[i] == probabilities[0, i]
+
+
+def test_each_row_has_its_own_nucleus() -> None:
+    rows = torch.tensor([[0.9, 0.1, 0.0], [0.1, 0.2, 0.7]])
+    kept = keep_top_p(rows, 0.6)
+    assert kept.tolist() == [
+        [pytest.approx(0.9), 0.0, 0.0],
+        [0.0, 0.0, pytest.approx(0.7)],
+    ]
+
+
+def test_probability_zero_is_never_drawn() -> None:
+    """Not at the ends, where an inverse CDF may slip: 0, and almost 1."""
+    nothing = -math.inf
+    rows = [
+        [nothing, 0.0, nothing, 0.0, nothing],
+        [nothing, nothing, 0.0, nothing, nothing],
+        [0.0, 0.0, 0.0, nothing, nothing],
+    ]
+    almost_one = 1 - 2.0**-53  # the largest number `uniform` can give
+    for u in [0.0, 2.0**-53, 0.25, 0.5, 0.75, 1 - 2.0**-24, almost_one]:
+        for top_p in (1.0, 0.99, 0.3):
+            logits = torch.tensor(rows)
+            ids = sample(logits, 1.0, top_p, torch.full((3,), u).double())
+            picked = logits.gather(1, ids[:, None])
+            assert picked.isfinite().all(), (u, top_p, ids)
+
+
+def test_almost_one_stays_inside_a_large_vocabulary() -> None:
+    generator = torch.Generator().manual_seed(0)
+    logits = torch.randn(8, 49152, generator=generator) * 4
+    logits[:, -100:] = -math.inf
+    u = torch.full((8,), 1 - 2.0**-53).double()
+    for top_p in (1.0, 0.9):
+        ids = sample(logits, 1.0, top_p, u)
+        allowed = token_probabilities(logits, 1.0, top_p) > 0
+        assert allowed.gather(1, ids[:, None]).all()
+
+
+@given(
+    st.lists(st.floats(-20, 20, width=32), min_size=1, max_size=20),
+    st.floats(0.1, 5),
+    st.floats(0.05, 1),
+    st.floats(0, 1, exclude_max=True),
+)
+def test_a_drawn_token_is_in_the_nucleus(
+    logits: list[float], temperature: float, top_p: float, u: float
+) -> None:
+    rows = torch.tensor([logits])
+    token = sample(rows, temperature, top_p, torch.tensor([u]).double())
+    assert token.shape == (1,)
+    assert token.dtype == torch.int64
+    probabilities = token_probabilities(rows, temperature, top_p)
+    assert probabilities[0, token] > 0
+    assert float(probabilities.sum()) == pytest.approx(1, abs=1e-5)
+
+
+def test_a_row_does_not_depend_on_its_neighbours() -> None:
+    generator = torch.Generator().manual_seed(1)
+    logits = torch.randn(16, 300, generator=generator)
+    numbers = noise(16)
+    together = sample(logits, 0.9, 0.9, numbers)
+    order = list(range(16))
+    random.Random(0).shuffle(order)
+    shuffled = sample(logits[order], 0.9, 0.9, numbers[order])
+    assert shuffled.tolist() == together[order].tolist()
+    alone = [sample(logits[[i]], 0.9, 0.9, numbers[[i]]) for i in range(16)]
+    assert torch.cat(alone).tolist() == together.tolist()
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_half_precision_logits_are_sampled_in_float32(
+    dtype: torch.dtype,
+) -> None:
+    """2000 equal tokens: in bfloat16 their sum would stop at 256."""
+    logits = torch.zeros(1000, 2000, dtype=dtype)
+    ids = sample(logits, 1.0, 1.0, noise(1000))
+    counts = (ids // 200).bincount(minlength=10).tolist()
+    assert chi_square_p(counts, [100.0] * 10) > 0.001
+
+
+def test_cold_sampling_is_greedy() -> None:
+    generator = torch.Generator().manual_seed(2)
+    logits = torch.randn(200, 50, generator=generator)
+    cold = sample(logits, 1e-4, 1.0, noise(200))
+    best = [row.index(max(row)) for row in logits.tolist()]
+    assert greedy(logits).tolist() == best
+    assert cold.tolist() == best
