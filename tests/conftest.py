@@ -15,7 +15,13 @@ from typing import Any
 import pytest
 import torch
 from hypothesis import settings
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+from tokenizers import (
+    Tokenizer,
+    decoders,
+    models,
+    pre_tokenizers,
+    processors,
+)
 from torch import Tensor
 from transformers import (
     AutoTokenizer,
@@ -57,6 +63,10 @@ def byte_tokenizer() -> Any:
     backend = Tokenizer(models.BPE(vocab=vocabulary, merges=[]))
     backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     backend.decoder = decoders.ByteLevel()
+    # Like many a tokenizer, it begins a text by itself unless told not to.
+    backend.post_processor = processors.TemplateProcessing(
+        single="<|im_start|> $A", special_tokens=[("<|im_start|>", 0)]
+    )
     return PreTrainedTokenizerFast(
         tokenizer_object=backend,
         bos_token="<|im_start|>",
@@ -165,7 +175,8 @@ class ReplayModel:
         """The reply to a prompt; no prompt knows its padding."""
         kept = ids if mask is None else ids[mask.bool()]
         reply = self.replies[self.tokenizer.decode(kept)]
-        return list(self.tokenizer(reply)["input_ids"])
+        ids = self.tokenizer(reply, add_special_tokens=False)["input_ids"]
+        return list(ids)
 
     def __call__(
         self,

@@ -29,7 +29,7 @@ from unitconv.decoding import (
 )
 
 MODELS = ["tiny_model", "smollm2_shape", "course"]
-LENGTHS = [1, 2, 3, 17, 5, 60, 1, 33]  # prompts of a batch, in tokens
+LENGTHS = [1, 2, 17, 5, 60, 3]  # prompts of a batch, in tokens
 
 
 @pytest.fixture(params=MODELS)
@@ -71,10 +71,11 @@ def by_transformers(
 def _by_transformers(
     model: Any, prompt: list[int], limit: int, ends: set[int] | None = None
 ) -> list[int]:
+    nothing = [model.config.vocab_size]  # None would mean the model's own
     config = GenerationConfig(
         do_sample=False,
         max_new_tokens=limit,
-        eos_token_id=sorted(ends) if ends else None,
+        eos_token_id=sorted(ends) if ends else nothing,
         pad_token_id=0,
     )
     input_ids = torch.tensor([prompt])
@@ -96,8 +97,8 @@ def tokens(completions: list[list[Completion]]) -> list[list[int]]:
 
 def test_greedy_equals_transformers(model: Any) -> None:
     prompts = random_prompts(model, LENGTHS)
-    settings = Decoding(max_new_tokens=16)
-    want = [by_transformers(model, p, 16) for p in prompts]
+    settings = Decoding(max_new_tokens=12)
+    want = [by_transformers(model, p, 12) for p in prompts]
     one_by_one = [
         generate_sequential(model, p, never, settings) for p in prompts
     ]
@@ -124,7 +125,7 @@ def test_the_random_models_say_something(
     """Equal tokens prove little if every row repeats one token."""
     for random_model in (tiny_model, smollm2_shape):
         for prompt in random_prompts(random_model, LENGTHS):
-            assert len(set(by_transformers(random_model, prompt, 16))) > 5
+            assert len(set(by_transformers(random_model, prompt, 12))) > 4
 
 
 def up_to(ends: set[int], token_ids: list[int]) -> list[int]:
@@ -135,17 +136,17 @@ def up_to(ends: set[int], token_ids: list[int]) -> list[int]:
 
 def test_transformers_stops_as_up_to_says(tiny_model: Any) -> None:
     for prompt in random_prompts(tiny_model, LENGTHS):
-        free = by_transformers(tiny_model, prompt, 16)
-        for ends in ({free[0]}, {free[5], free[9]}, {free[15]}):
-            stopped = by_transformers(tiny_model, prompt, 16, ends)
+        free = by_transformers(tiny_model, prompt, 12)
+        for ends in ({free[0]}, {free[5], free[9]}, {free[11]}):
+            stopped = by_transformers(tiny_model, prompt, 12, ends)
             assert stopped == up_to(ends, free)
 
 
 def test_rows_stop_inside_a_batch(model: Any) -> None:
     """At the first token, in the middle, at the limit: each its own way."""
     prompts = random_prompts(model, LENGTHS)
-    settings = Decoding(max_new_tokens=16)
-    free = [by_transformers(model, p, 16) for p in prompts]
+    settings = Decoding(max_new_tokens=12)
+    free = [by_transformers(model, p, 12) for p in prompts]
     ends = {free[0][0], free[3][5], free[5][9]}
     want = [up_to(ends, row) for row in free]
     lengths = {len(row) for row in want}
@@ -452,15 +453,15 @@ def sequential_samples(
 
 def test_batched_samples_equal_sequential_ones(model: Any) -> None:
     prompts = random_prompts(model, [1, 12, 4], seed=6)
-    how = Decoding(max_new_tokens=10, temperature=0.9, top_p=0.95, seed=3)
-    want = sequential_samples(model, prompts, never, how, 3)
-    assert generate_batched(model, prompts, never, how, 3) == want
+    how = Decoding(max_new_tokens=6, temperature=0.9, top_p=0.95, seed=3)
+    want = sequential_samples(model, prompts, never, how, 2)
+    assert generate_batched(model, prompts, never, how, 2) == want
 
 
 REQUESTS = list(range(6))
 
 
-@settings(max_examples=25)
+@settings(max_examples=15)
 @given(
     order=st.permutations(REQUESTS),
     size=st.integers(1, 6),

@@ -141,8 +141,35 @@ def test_generate_equals_its_row_of_a_batch_on_the_course_model(
     assert all(isinstance(number, float) for number in numbers)
 
 
+def test_replies_equal_those_of_transformers(course: LLM) -> None:
+    """With its own rule for stop strings, and one prompt at a time."""
+    questions = [
+        *(f"How many meters are in {n} km?" for n in (1, 2.5, 12)),
+        "3 ft in inches?",
+        "What does 7 gallons equal in liter terms?",
+        "Tell me a story.",
+    ]
+    prompts = [course.format_prompt(q) for q in questions]
+    want = []
+    for prompt in prompts:
+        input_ids = torch.tensor([course.encode(prompt)])
+        out = course.model.generate(
+            input_ids,
+            attention_mask=torch.ones_like(input_ids),
+            do_sample=False,
+            max_new_tokens=96,
+            stop_strings=["</answer>"],
+            tokenizer=course.tokenizer,
+        )
+        new = out[0, input_ids.shape[1] :]
+        text = course.tokenizer.decode(new, skip_special_tokens=True)
+        want.append((text, len(new)))
+    done = course.complete(prompts)
+    assert [(g.text, g.n_tokens) for [g] in done] == want
+
+
 def test_the_course_model_answers_in_the_format(course: LLM) -> None:
-    """The worked example is enough to be read: most replies end in a tag."""
+    """One worked example shows the form: most replies end in a tag."""
     questions = [f"How many meters are in {n} km?" for n in range(1, 13)]
     done = course.complete([course.format_prompt(q) for q in questions])
     closed = [g.finished and "</answer>" in g.text for [g] in done]

@@ -217,7 +217,7 @@ def test_a_missing_course_model_is_said_as_such(
 def test_pickled_weights_are_refused(folder: Path, tiny_model: Any) -> None:
     (folder / WEIGHTS).unlink()
     torch.save(tiny_model.state_dict(), folder / "pytorch_model.bin")
-    with pytest.raises(ModelError, match="no safetensors.*can run code"):
+    with pytest.raises(ModelError, match=r"no safetensors.*can run code"):
         load_model(str(folder), CPU)
 
 
@@ -247,7 +247,10 @@ def test_code_in_a_model_folder_is_never_run(
 
 
 def write(name: str, content: str) -> Callable[[Path], None]:
-    return lambda folder: (folder / name).write_text(content) and None
+    def spoil(folder: Path) -> None:
+        (folder / name).write_text(content)
+
+    return spoil
 
 
 def halve(name: str) -> Callable[[Path], None]:

@@ -214,8 +214,8 @@ def test_golden_prompt_tokens(smollm2_tokenizer: Any) -> None:
         ("<answer>5</Answer> and on", None),
         ("<answer>5</answers> and on", None),
         (
-            "ünïcödé ½ ☃ <answer>5</answer>!",
-            "ünïcödé ½ ☃ <answer>5</answer>!",
+            "ünïcödé ½ ☃ <answer>5</answer>.",
+            "ünïcödé ½ ☃ <answer>5</answer>.",
         ),
     ],
 )

@@ -257,7 +257,7 @@ def test_an_unknown_unit_is_named(typed: str) -> None:
 def test_two_families_do_not_mix() -> None:
     with pytest.raises(UnitError) as error:
         factor("kg", "mph")
-    assert "'kg' is a mass and 'mph' a speed" in str(error.value)
+    assert "'kg' measures mass and 'mph' measures speed" in str(error.value)
 
 
 @settings(deadline=None)

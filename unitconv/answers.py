@@ -193,6 +193,10 @@ def _close(a: float, b: float) -> bool:
 # ----------------------------------- reading an equation: words to values
 
 _UNKNOWN = "?"  # the unit of "5 apples"
+_NO_UNITS = {
+    *("and", "but", "for", "if", "of", "or"),
+    *("so", "that", "the", "then", "thus", "to"),
+}
 _TOKEN = re.compile(
     rf"""
       (?P<tag>        <answer>.*?(?:</answer>|$) )
@@ -385,6 +389,8 @@ class _Parser:
         if self.at == len(self.tokens):
             return
         token = self.tokens[self.at]
+        if token.text in _NO_UNITS:
+            return
         if token.kind in ("unit", "word"):
             known = token.kind == "unit"
             self.units.append(

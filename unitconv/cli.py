@@ -92,7 +92,7 @@ def _print(console: Console, text: str) -> None:
     every terminal has a "²": both are shown as Python escapes them.
     """
     shown = "".join(
-        c if c.isprintable() or c in "\n\t" else repr(c)[1:-1] for c in text
+        c if c.isprintable() or c == "\n" else repr(c)[1:-1] for c in text
     )
     encoding = console.encoding
     shown = shown.encode(encoding, "backslashreplace").decode(encoding)

@@ -10,6 +10,8 @@ from __future__ import annotations
 import json
 import socket
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -19,6 +21,7 @@ import torch
 from huggingface_hub.constants import ENDPOINT, HF_HUB_OFFLINE
 from safetensors import SafetensorError, safe_open
 from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers.utils import logging
 
 COURSE_MODEL = Path(__file__).parent / "course_model"
 ADAPTER_WEIGHTS = "adapter_model.safetensors"
@@ -115,14 +118,15 @@ def load_model(
     }
     try:
         tokenizer = AutoTokenizer.from_pretrained(source, **options)
-        loaded: Any = AutoModelForCausalLM.from_pretrained(
-            source,
-            dtype=dtype,
-            use_safetensors=True,
-            output_loading_info=True,
-            ignore_mismatched_sizes=True,  # told in `report`
-            **options,
-        )
+        with _progress_bar(shown=not is_folder):
+            loaded: Any = AutoModelForCausalLM.from_pretrained(
+                source,
+                dtype=dtype,
+                use_safetensors=True,
+                output_loading_info=True,
+                ignore_mismatched_sizes=True,  # told in `report`
+                **options,
+            )
     except _UNREADABLE as error:
         raise ModelError(_why(name_or_path, error)) from error
     model, report = loaded
@@ -206,6 +210,19 @@ def _check_model_folder(folder: Path) -> None:
             f"{folder} holds no safetensors; weights in other formats can "
             "run code when read and are refused"
         )
+
+
+@contextmanager
+def _progress_bar(shown: bool) -> Iterator[None]:
+    """A bar for downloads; weights on the disk are there in a moment."""
+    was_shown = logging.is_progress_bar_enabled()
+    if not shown:
+        logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if was_shown:
+            logging.enable_progress_bar()
 
 
 def hub_is_reachable(timeout: float = 5.0) -> bool:

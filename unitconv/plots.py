@@ -8,6 +8,7 @@ see it. Nothing is computed here that a chapter is about.
 
 from __future__ import annotations
 
+import hashlib
 import html
 import io
 import re
@@ -107,7 +108,7 @@ def picture(figure: Figure, alt: str) -> Picture:
         svg,
         count=1,
     )
-    return Picture(_own_ids(svg, alt), alt)
+    return Picture(_own_ids(svg), alt)
 
 
 def _width(svg: str) -> int:
@@ -116,10 +117,9 @@ def _width(svg: str) -> int:
     return round(float(found[1]) * 4 / 3) if found else 640
 
 
-def _own_ids(svg: str, alt: str) -> str:
-    """Give ids a prefix: many figures share one page."""
-    words = re.findall(r"[a-z0-9]+", alt.lower())[:6]
-    prefix = "-".join(words)
+def _own_ids(svg: str) -> str:
+    """Give ids a prefix of their own: many figures share one page."""
+    prefix = "f" + hashlib.sha256(svg.encode()).hexdigest()[:8]
     svg = re.sub(r'\bid="', f'id="{prefix}-', svg)
     svg = re.sub(r"url\(#", f"url(#{prefix}-", svg)
     return re.sub(r'href="#', f'href="#{prefix}-', svg)

@@ -228,8 +228,8 @@ def resolve(source: str, target: str) -> tuple[Unit, Unit]:
         b = BY_NAME["fluid ounce"]
     if a.family != b.family:
         raise UnitError(
-            f"{source!r} is a {a.family} and {target!r} a {b.family}: "
-            "there is nothing to convert"
+            f"{source!r} measures {a.family} and {target!r} measures "
+            f"{b.family}: there is nothing to convert"
         )
     return a, b
 

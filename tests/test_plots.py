@@ -1,0 +1,100 @@
+"""The figures: valid SVG, the page's colours, words for who cannot see."""
+
+import re
+import xml.etree.ElementTree as ElementTree
+from collections.abc import Callable
+
+import matplotlib as mpl
+import pytest
+
+from unitconv import plots
+from unitconv.plots import Picture
+
+SVG = "{http://www.w3.org/2000/svg}"
+FIGURES: dict[str, Callable[[], Picture]] = {
+    "intervals": lambda: plots.intervals(
+        ["n = 100", "n = 1000"],
+        [0.6, 0.6],
+        [(0.5, 0.7), (0.57, 0.63)],
+        xlabel="accuracy",
+        alt="Two intervals.",
+    ),
+    "cache_work": lambda: plots.cache_work(80, 20),
+    "next_token": lambda: plots.next_token(
+        ["6", "$", "<b>"],
+        {"T = 0.5": [0.9, 0.1, 0.0], "T = 1": [0.6, 0.3, 0.1]},
+    ),
+    "padded_batch": lambda: plots.padded_batch(
+        [["How", " g"], ["pad", "$2"]], [[1, 1], [0, 1]], [[0, 1], [0, 0]]
+    ),
+    "throughput": lambda: plots.throughput([1, 2, 4], [100, 180, 300]),
+}
+every_figure = pytest.mark.parametrize("name", FIGURES)
+
+
+def parse(picture: Picture) -> ElementTree.Element:
+    return ElementTree.fromstring(picture.svg)
+
+
+@every_figure
+def test_svg_is_valid_and_described(name: str) -> None:
+    picture = FIGURES[name]()
+    root = parse(picture)
+    assert root.tag == f"{SVG}svg"
+    assert root.get("role") == "img"
+    assert root.get("aria-label") == picture.alt
+    assert len(picture.alt) > 10
+
+
+@every_figure
+def test_ink_follows_the_page(name: str) -> None:
+    svg = FIGURES[name]().svg
+    assert "currentColor" in svg
+    # Nothing drawn in black or on white would show in both themes.
+    assert not re.search(r"#(000000|010203|ffffff|000|fff)\b", svg)
+
+
+@every_figure
+def test_drawing_twice_gives_the_same_bytes(name: str) -> None:
+    assert FIGURES[name]() == FIGURES[name]()
+
+
+def test_ids_of_different_figures_do_not_meet() -> None:
+    ids = [
+        element.get("id")
+        for draw in FIGURES.values()
+        for element in parse(draw()).iter()
+        if element.get("id")
+    ]
+    assert ids
+    assert len(ids) == len(set(ids))
+
+
+@every_figure
+def test_references_stay_inside_the_figure(name: str) -> None:
+    svg = FIGURES[name]().svg
+    ids = set(re.findall(r'\bid="([^"]+)"', svg))
+    used = set(re.findall(r'(?:url\(#|href="#)([^")]+)', svg))
+    assert used <= ids
+
+
+def test_drawing_leaves_matplotlib_as_it_was() -> None:
+    before = dict(mpl.rcParams)
+    FIGURES["throughput"]()
+    after = dict(mpl.rcParams)
+    # matplotlib settles on its backend at the first figure, ours or not.
+    assert after | {"backend": None} == before | {"backend": None}
+
+
+def test_padded_batch_shows_tokens_and_positions() -> None:
+    texts = {
+        (element.text or "").strip()
+        for element in parse(FIGURES["padded_batch"]()).iter(f"{SVG}text")
+    }
+    assert {"How", "pad", "$2", "0", "1", "-"} <= texts
+    assert "1 cells are padding" in FIGURES["padded_batch"]().alt
+
+
+def test_cache_work_says_the_numbers() -> None:
+    alt = FIGURES["cache_work"]().alt
+    assert "from 80 to 99" in alt

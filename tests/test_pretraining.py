@@ -1,0 +1,602 @@
+"""The corpus is true and the run repeats; the shipped model loads."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import re
+import warnings
+from dataclasses import fields, replace
+from decimal import Decimal
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from safetensors.torch import load_file
+from transformers import AutoModelForCausalLM, AutoTokenizer
+from typer.testing import CliRunner
+
+from unitconv.phrasings import HARD_PHRASINGS, PHRASINGS
+from unitconv.pretraining import command, export
+from unitconv.pretraining.checkpoint import Progress, ResumeError
+from unitconv.pretraining.config import PRESETS, CorpusConfig
+from unitconv.pretraining.conventions import (
+    RIVALS,
+    Convention,
+    conversions,
+    draw_convention,
+    fact,
+    singular,
+    spellings,
+)
+from unitconv.pretraining.corpus import Rows, documents, make_document
+from unitconv.pretraining.dev import dev_questions
+from unitconv.pretraining.numbers import (
+    draw_quantity,
+    round_fact,
+    round_result,
+    write,
+)
+from unitconv.pretraining.optimizer import lr_share
+from unitconv.pretraining.styles import (
+    FACTS,
+    TAG_WORDS,
+    Problem,
+    draw_style,
+    draw_wrapper,
+    solve,
+)
+from unitconv.pretraining.tokenizer import (
+    DEFAULT_SYSTEM,
+    SPECIAL_TOKENS,
+    train_tokenizer,
+)
+from unitconv.pretraining.train import make_model, make_tokenizer, train
+from unitconv.pretraining.wording import (
+    DEV_QUESTIONS,
+    QUESTIONS,
+    SYSTEM_OPENINGS,
+    SYSTEM_REQUESTS,
+)
+from unitconv.questions import (
+    SPLITS,
+    load_split,
+    normalize,
+    parse_question,
+    question_words,
+)
+from unitconv.units import SPELLINGS, UNITS, lookup, resolve
+
+# The tokenizer's threads cost more than they bring on texts this short.
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+TINY = PRESETS["tiny"]
+COURSE_MODEL = Path(command.__file__).parent.parent / "course_model"
+NUMBER = r"\d+(?:\.\d+)?"
+
+
+@pytest.fixture(scope="module")
+def texts() -> list[str]:
+    return list(documents(CorpusConfig(), seed=0, count=3000))
+
+
+@pytest.fixture(scope="module")
+def tokenizer(texts):
+    return train_tokenizer(texts[:1000], vocab_size=512, max_length=512)
+
+
+# ------------------------------------------------------------------ numbers
+
+
+@pytest.mark.parametrize(
+    ("value", "as_fact", "as_result"),
+    [
+        ("453.59237", "453.6", "453.592"),
+        ("0.0328084", "0.03281", "0.03281"),
+        ("31557600", "31560000", "31557600"),
+        ("0.000000001", "0.000000001", "0.000000001"),
+        ("3175.2", "3175", "3175.2"),
+        ("2.00000", "2", "2"),
+        ("9.9996", "10", "10"),
+        ("0.00999996", "0.01", "0.01"),
+    ],
+)
+def test_written_numbers(value: str, as_fact: str, as_result: str) -> None:
+    number = Decimal(value)
+    assert write(round_fact(number)) == as_fact
+    assert write(round_result(number)) == as_result
+
+
+@given(st.decimals("1e-12", "1e12", allow_nan=False))
+def test_a_result_keeps_what_the_grader_reads(value: Decimal) -> None:
+    written = Decimal(write(round_result(value)))
+    error = abs(written - value)
+    assert error <= Decimal("0.0005")
+    assert error <= value * Decimal("0.0005")
+
+
+def test_quantities_reach_beyond_ten() -> None:
+    rng = random.Random(0)
+    drawn = [draw_quantity(rng, 0.7) for _ in range(4000)]
+    small = sum(q <= 10 and q == int(q) for q in drawn) / len(drawn)
+    assert 0.68 < small < 0.76
+    assert any(q >= 100 for q in drawn)
+    assert any(10 < q < 100 for q in drawn)
+    assert any(q != int(q) for q in drawn)
+
+
+# ----------------------------------------------------- what it says is true
+
+
+# Typed from NIST SP 811 (2008), appendix B, and UK and US statutes.
+@pytest.mark.parametrize(
+    ("source", "target", "rival", "value"),
+    [
+        ("pound", "g", None, "453.6"),
+        ("mile", "km", None, "1.609"),
+        ("gallon", "l", None, "3.785"),
+        ("gallon", "l", "imperial", "4.546"),
+        ("pint", "ml", "imperial", "568.3"),
+        ("ton", "kg", None, "1000"),
+        ("ton", "pounds", "short_ton", "2000"),
+        ("kilobyte", "B", "binary", "1024"),
+        ("month", "days", "short_month", "30"),
+        ("year", "days", "short_year", "365"),
+        ("year", "days", None, "365.3"),
+    ],
+)
+def test_facts_of_each_convention(
+    source: str, target: str, rival: str | None, value: str
+) -> None:
+    convention = Convention(**({rival: True} if rival else {}))
+    assert write(fact(lookup(source), lookup(target), convention)) == value
+
+
+def test_every_rival_is_drawn_about_as_often_as_asked() -> None:
+    rng = random.Random(0)
+    drawn = [draw_convention(rng, 0.25) for _ in range(2000)]
+    for field in fields(Convention):
+        share = sum(getattr(c, field.name) for c in drawn) / len(drawn)
+        assert 0.2 < share < 0.3, field.name
+    assert set(RIVALS) == {field.name for field in fields(Convention)}
+
+
+EQUATION = re.compile(
+    rf"^(?:- |Step \d: )?({NUMBER}) ([*x×/+-]) ({NUMBER}) = ({NUMBER})\.?$"
+)
+
+
+def test_every_equation_of_the_corpus_holds(texts: list[str]) -> None:
+    """Recomputed in binary floating point, read from the finished text."""
+    checked = 0
+    for line in (line for text in texts for line in text.splitlines()):
+        if match := EQUATION.match(line):
+            a, sign, b, c = match.groups()
+            x, y = float(a), float(b)
+            value = {
+                "*": x * y, "x": x * y, "×": x * y,
+                "/": x / (y or 1), "+": x + y, "-": x - y,
+            }[sign]  # fmt: skip
+            assert float(c) == pytest.approx(value, rel=6e-4, abs=1e-15)
+            checked += 1
+    assert checked > 1000
+
+
+def test_every_stated_fact_holds_in_some_convention(
+    texts: list[str],
+) -> None:
+    """Lines such as `1 mile = 1.609 km`, against all conventions."""
+    # Months and years are the only rivals that can meet in one fact.
+    everything = [
+        Convention(True, True, True, month, year)
+        for month in (False, True)
+        for year in (False, True)
+    ] + [Convention()]
+    line = re.compile(rf"^1 (.+) (?:=|is|equals) ({NUMBER}) (.+?)\.?$")
+    checked = 0
+    for match in (
+        m
+        for text in texts
+        for row in text.splitlines()
+        if (m := line.match(row)) and {m[1], m[3]} <= set(SPELLINGS)
+    ):
+        a, b = resolve(match[1], match[3])
+        truths = {write(fact(a, b, c)) for c in everything}
+        assert match[2] in truths, match[0]
+        checked += 1
+    assert checked > 200
+
+
+def test_one_document_keeps_one_convention() -> None:
+    """With all rivals on, no document states the course's gallon."""
+    config = CorpusConfig(rival_share=1.0)
+    text = "\n".join(documents(config, seed=0, count=500))
+    found = re.findall(rf"1 gallon = ({NUMBER}) (?:l|L|liters?)\b", text)
+    assert found
+    assert set(found) == {"4.546"}
+
+
+def test_solutions_in_the_form_of_the_course() -> None:
+    problem = Problem(
+        Decimal(7),
+        lookup("lb"),
+        lookup("g"),
+        "pounds",
+        "gram",
+        Convention(),
+    )
+    style = replace(
+        draw_style(random.Random(0), CorpusConfig(), direct=False),
+        opening="",
+        fact="1 {a} = {f} {b}",
+        joint=". ",
+        product="{q} {x} {f} = {r}",
+        times="*",
+        end=". ",
+        wrapper="<answer>{v}</answer>",
+        tail="",
+        symbols=False,
+        with_unit=False,
+        divide=False,
+    )
+    reasoning = "1 pound = 453.6 gram. 7 * 453.6 = 3175.2. "
+    answer = "<answer>3175.2</answer>"
+    assert solve(problem, style) == reasoning + answer
+    assert solve(problem, replace(style, direct=True)) == answer
+
+
+def test_every_spelling_of_every_unit_is_read() -> None:
+    read = " ".join(documents(CorpusConfig(), seed=1, count=5000))
+    for spelling in SPELLINGS:
+        whole = rf"(?<![\w/]){re.escape(spelling)}(?![\w/^*])"
+        assert re.search(whole, read), spelling
+
+
+def test_a_unit_after_one_is_singular() -> None:
+    for unit in UNITS:
+        for spelling in unit.spellings:
+            one = singular(spelling, unit)
+            assert not one.endswith("ss")
+            assert singular(one, unit) == one
+    assert singular("inches", lookup("inch")) == "inch"
+    assert singular("centuries", lookup("century")) == "century"
+    assert singular("s", lookup("s")) == "s"
+    assert singular("metric tons", lookup("ton")) == "metric ton"
+    assert "oz" in spellings(lookup("fluid ounce"), lookup("pint"))
+    assert "oz" not in spellings(lookup("pint"), lookup("fluid ounce"))
+
+
+def test_conversions_are_every_ordered_pair() -> None:
+    pairs, weights = conversions()
+    sizes = [9, 5, 8, 5, 9, 5]
+    assert len(pairs) == len(weights) == sum(n * (n - 1) for n in sizes)
+
+
+# ----------------------------------------------------- apart from the tests
+
+
+def _filled(template: str, names: dict[str, str]) -> str:
+    return normalize(template.format(**names))
+
+
+def test_no_wording_of_the_corpus_is_a_wording_of_a_question_set() -> None:
+    theirs = {"quantity": "7", "source": "from", "target": "into"}
+    asked = {_filled(t, theirs) for t in PHRASINGS + HARD_PHRASINGS}
+    own = {"q": "7", "a": "from", "b": "into"}
+    corpus = {_filled(t, own) for t in QUESTIONS}
+    development = {_filled(t, own) for t in DEV_QUESTIONS}
+    assert len(corpus) == len(QUESTIONS)
+    assert not corpus & asked
+    assert not development & asked
+    assert not development & corpus
+
+
+def test_no_question_stands_in_the_corpus(texts: list[str]) -> None:
+    asked = {
+        normalize(q.text) for split in SPLITS for q in load_split(split)
+    }
+    read = {normalize(line) for text in texts for line in text.splitlines()}
+    assert not asked & read
+    assert not asked & {normalize(t) for t, _ in dev_questions(500)}
+
+
+def test_tag_words_stand_in_no_question() -> None:
+    own = " ".join((*QUESTIONS, *DEV_QUESTIONS)).lower()
+    words = question_words() | set(re.findall("[a-z]+", own))
+    assert not set(TAG_WORDS) & words
+    assert len(set(TAG_WORDS)) == 16
+    assert "answer" in TAG_WORDS
+
+
+def test_system_turns_do_not_tell_the_format() -> None:
+    text = " ".join(SYSTEM_OPENINGS + SYSTEM_REQUESTS).lower()
+    assert not set(re.findall("[a-z]+", text)) & set(TAG_WORDS)
+    assert not re.search(r"[<>\[\](){}]", text)
+
+
+def test_wrappers_are_of_many_kinds() -> None:
+    rng = random.Random(0)
+    drawn = [draw_wrapper(rng, CorpusConfig()) for _ in range(4000)]
+    assert all("{v}" in w for w in drawn)
+    named = sum(w.startswith("<answer>") for w in drawn) / len(drawn)
+    assert 0.015 < named < 0.045
+    assert len(set(drawn)) > 500
+
+
+def test_development_answers_are_those_of_the_question_parser() -> None:
+    """Where the parser can read a wording, both agree on its answer."""
+    read = 0
+    for text, answer in dev_questions(300):
+        if (conversion := parse_question(text)) is not None:
+            assert conversion.answer == pytest.approx(answer), text
+            read += 1
+    assert read > 50
+
+
+# --------------------------------------------------------------- repeatable
+
+
+def test_the_same_seed_gives_the_same_corpus(texts: list[str]) -> None:
+    again = list(documents(CorpusConfig(), seed=0, count=50))
+    assert again == texts[:50]
+    other = list(documents(CorpusConfig(), seed=1, count=50))
+    assert not set(again) & set(other)
+
+
+def test_shares_are_kept(texts: list[str]) -> None:
+    chats = sum("<|im_start|>" in text for text in texts) / len(texts)
+    assert abs(chats - CorpusConfig().chat_share) < 0.04
+    only_facts = CorpusConfig(
+        chat_share=0, plain_share=0, facts_share=1, arithmetic_share=0
+    )
+    one_fact = re.compile(
+        r"^(?:[-*] |\d\. )?"
+        + "(?:"
+        + "|".join(
+            re.escape(f)
+            .replace(r"\{a\}", ".+").replace(r"\{b\}", ".+")
+            .replace(r"\{f\}", NUMBER)
+            for f in FACTS
+        )
+        + r")\.?$"
+    )  # fmt: skip
+    for index in range(200):
+        text = make_document(only_facts, random.Random(index))
+        assert all(one_fact.match(line) for line in text.splitlines())
+
+
+def test_rows_start_at_a_document_and_are_full(tokenizer) -> None:
+    rows = Rows(TINY, tokenizer)
+    assert len(rows) == TINY.steps * TINY.batch_size
+    for index in range(5):
+        row = rows[index]
+        assert row.shape == (TINY.row_length,)
+        assert torch.equal(row, rows[index])
+        rng = random.Random(f"{TINY.seed} row {index}")
+        first = make_document(TINY.corpus, rng)
+        start = tokenizer.decode(row.tolist())
+        assert (first + "<|endoftext|>").startswith(start[: len(first)])
+
+
+# ---------------------------------------------------------------- tokenizer
+
+
+def test_one_token_a_digit(tokenizer) -> None:
+    ids = tokenizer.encode("907.2 kg is 31560000 g")
+    tokens = tokenizer.convert_ids_to_tokens(ids)
+    assert sum(any(c.isdigit() for c in t) for t in tokens) == 12
+    assert all(len(t) == 1 for t in tokens if any(c.isdigit() for c in t))
+
+
+@given(st.text(max_size=60))
+def test_every_text_comes_back(tokenizer, text: str) -> None:
+    if not any(special in text for special in SPECIAL_TOKENS):
+        assert tokenizer.decode(tokenizer.encode(text)) == text
+
+
+def test_special_tokens_are_those_of_chatml(tokenizer) -> None:
+    assert tokenizer.eos_token == "<|im_end|>"
+    assert tokenizer.pad_token_id != tokenizer.eos_token_id
+    for token in SPECIAL_TOKENS:
+        assert len(tokenizer.encode(token)) == 1
+    assert len(tokenizer.encode("<answer>")) > 1
+
+
+def test_chat_template(tokenizer) -> None:
+    user = {"role": "user", "content": "6 km -> m"}
+    text = tokenizer.apply_chat_template(
+        [user], tokenize=False, add_generation_prompt=True
+    )
+    assert text == (
+        f"<|im_start|>system\n{DEFAULT_SYSTEM}<|im_end|>\n"
+        "<|im_start|>user\n6 km -> m<|im_end|>\n"
+        "<|im_start|>assistant\n"
+    )
+    system = {"role": "system", "content": "Be brief."}
+    chat = tokenizer.apply_chat_template([system, user], tokenize=False)
+    assert chat.startswith("<|im_start|>system\nBe brief.<|im_end|>\n")
+    assert chat.count("<|im_start|>") == 2
+
+
+def test_a_vocabulary_below_the_bytes_is_refused() -> None:
+    with pytest.raises(ValueError, match="256 bytes"):
+        train_tokenizer(["a"], vocab_size=100, max_length=64)
+
+
+# ----------------------------------------------------------------- training
+
+
+def test_schedule() -> None:
+    config = replace(TINY, steps=100, warmup_steps=10, decay_share=0.4)
+    shares = [lr_share(step, config) for step in range(100)]
+    assert shares[0] == pytest.approx(0.1)
+    assert shares[9:60] == pytest.approx([1.0] * 51)
+    assert shares[-1] == pytest.approx(config.final_lr_share)
+    assert all(a > b for a, b in pairwise(shares[60:]))
+
+
+@pytest.fixture(scope="module")
+def whole_run(tmp_path_factory):
+    """Twenty steps without interruption."""
+    folder = tmp_path_factory.mktemp("whole")
+    tokenizer = make_tokenizer(TINY)
+    model = make_model(TINY, tokenizer)
+    progress = train(TINY, model, tokenizer, folder)
+    return model, tokenizer, progress
+
+
+def test_twenty_steps_lower_the_loss(whole_run) -> None:
+    _, _, progress = whole_run
+    assert progress.step == len(progress.losses) == 20
+    assert sum(progress.losses[-3:]) < sum(progress.losses[:3]) - 1
+
+
+class InterruptedRunError(Exception):
+    pass
+
+
+def test_a_resumed_run_is_the_same_run(whole_run, tmp_path: Path) -> None:
+    model, tokenizer, progress = whole_run
+
+    def stop_at_13(progress: Progress) -> None:
+        if progress.step == 13:
+            raise InterruptedRunError
+
+    first = make_model(TINY, tokenizer)
+    with pytest.raises(InterruptedRunError):
+        train(TINY, first, tokenizer, tmp_path, watch=stop_at_13)
+    assert [p.name for p in tmp_path.glob("step-*")] == ["step-000010"]
+
+    resumed = make_model(replace(TINY, seed=1), tokenizer)
+    again = train(TINY, resumed, tokenizer, tmp_path, resume=True)
+    assert again.losses == progress.losses
+    for a, b in zip(resumed.parameters(), model.parameters(), strict=True):
+        assert torch.equal(a, b)
+
+
+def test_resuming_needs_a_checkpoint_of_the_same_run(
+    whole_run, tmp_path: Path
+) -> None:
+    _, tokenizer, _ = whole_run
+    model = make_model(TINY, tokenizer)
+    with pytest.raises(ResumeError, match="no checkpoint"):
+        train(TINY, model, tokenizer, tmp_path / "none", resume=True)
+    short = replace(TINY, steps=2, checkpoint_every=1)
+    train(short, model, tokenizer, tmp_path, keep_all=True)
+    assert len(list(tmp_path.glob("step-*"))) == 2
+    other = replace(TINY, muon_lr=0.5)
+    with pytest.raises(ResumeError, match=r"\(muon_lr, steps\)"):
+        train(other, model, tokenizer, tmp_path, resume=True)
+
+
+# -------------------------------------------------------- command and card
+
+
+def test_the_command_trains_a_model_that_plain_classes_load(
+    tmp_path: Path,
+) -> None:
+    folder = tmp_path / "model"
+    run = CliRunner().invoke(
+        command.app,
+        ["pretrain", str(folder), "--preset", "tiny", "--steps", "3"],
+    )
+    assert run.exit_code == 0, run.output
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    model = AutoModelForCausalLM.from_pretrained(folder)
+    assert model.dtype == torch.bfloat16
+    ids = tokenizer("6 km", return_tensors="pt").input_ids
+    assert model(ids).logits.shape == (1, ids.shape[1], TINY.vocab_size)
+    record = json.loads((folder / "training.json").read_text())
+    assert len(record["losses"]) == record["steps"] == 3
+    assert f"{record['tokens']:,}" in (folder / "README.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--preset", "huge"], "choose from course, gpu, tiny"),
+        (["--preset", "tiny", "--resume"], "start without --resume"),
+        (["--steps", "0"], "--steps"),
+    ],
+)
+def test_misuse_is_one_clear_error(
+    tmp_path: Path, arguments: list[str], says: str
+) -> None:
+    run = CliRunner().invoke(
+        command.app, ["pretrain", str(tmp_path / "m"), *arguments]
+    )
+    assert run.exit_code == 2
+    plain = re.sub(r"\x1b\[[\d;]*m|[│╭╮╰╯─]", " ", run.output)
+    assert says in " ".join(plain.split())
+
+
+def test_the_card_reports_recorded_results(tmp_path: Path) -> None:
+    for name in ("training.json", "README.md"):
+        (tmp_path / name).write_bytes((COURSE_MODEL / name).read_bytes())
+    report = {
+        "n": 10,
+        "accuracy": 0.5,
+        "accuracy_ci95": [0.2366, 0.7634],
+        "answer_rate": 1.0,
+        "answer_rate_ci95": [0.7225, 1.0],
+        "reasoning_validity": 0.9,
+        "reasoning_validity_ci95": [0.5958, 0.9821],
+    }
+    export.record_results(tmp_path, "test, cot", report)
+    card = (tmp_path / "README.md").read_text()
+    assert "| test, cot | 10 | 0.500 [0.237, 0.763] |" in card
+
+
+def test_preview_and_development_set(tmp_path: Path) -> None:
+    shown = CliRunner().invoke(command.app, ["corpus", "--count", "3"])
+    assert shown.exit_code == 0
+    assert shown.output.count("-" * 72) == 3
+    file = tmp_path / "dev.json"
+    made = CliRunner().invoke(
+        command.app, ["dev", str(file), "--count", "20"]
+    )
+    assert made.exit_code == 0
+    pairs = json.loads(file.read_text())
+    assert len({text for text, _ in pairs}) == 20
+    assert all(answer > 0 for _, answer in pairs)
+
+
+# ------------------------------------------------------- the shipped model
+
+
+def test_the_shipped_model_loads_with_plain_classes() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        tokenizer = AutoTokenizer.from_pretrained(COURSE_MODEL)
+        model = AutoModelForCausalLM.from_pretrained(COURSE_MODEL)
+    assert type(model).__name__ == "LlamaForCausalLM"
+    assert model.config.tie_word_embeddings
+    assert model.config.vocab_size == len(tokenizer)
+    assert model.generation_config.eos_token_id == tokenizer.eos_token_id
+    assert tokenizer.eos_token == "<|im_end|>"
+    assert tokenizer.pad_token_id != tokenizer.eos_token_id
+    assert len(tokenizer.encode("3175.2")) == 6
+
+
+def test_the_shipped_files_are_small_and_safe() -> None:
+    files = [p for p in COURSE_MODEL.rglob("*") if p.is_file()]
+    assert sum(p.stat().st_size for p in files) <= 12e6
+    assert {p.suffix for p in files} <= {
+        ".json", ".jinja", ".md", ".safetensors"
+    }  # fmt: skip
+    weights = load_file(COURSE_MODEL / "model.safetensors")
+    assert {w.dtype for w in weights.values()} == {torch.bfloat16}
+
+
+def test_the_shipped_card_matches_the_record() -> None:
+    written = (COURSE_MODEL / "README.md").read_text()
+    record = json.loads((COURSE_MODEL / "training.json").read_text())
+    assert f"{record['parameters']:,}" in written
+    assert f"{record['tokens']:,}" in written
+    results = COURSE_MODEL / "results.json"
+    recorded = json.loads(results.read_text()) if results.exists() else {}
+    for name in recorded:
+        assert f"| {name} |" in written

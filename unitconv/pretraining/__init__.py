@@ -1,0 +1,1 @@
+"""Pretraining the course model: corpus, tokenizer, training, export."""

@@ -1,0 +1,97 @@
+"""Every knob of the corpus and of the training run, in one place."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class CorpusConfig:
+    """What the model reads. Shares are of documents, unless said."""
+
+    # Kinds of documents.
+    chat_share: float = 0.45
+    plain_share: float = 0.12
+    facts_share: float = 0.08
+    arithmetic_share: float = 0.35
+    # Documents that answer at once, without reasoning.
+    chat_direct_share: float = 0.08
+    plain_direct_share: float = 0.12
+    # Each rival convention's chance of holding in a document.
+    rival_share: float = 0.25
+    # Quantities in 1..10, of all quantities.
+    small_share: float = 0.7
+    # Chats that open with a system turn.
+    system_share: float = 0.6
+    # How a document marks its final values: one of the tag words, a tag of
+    # random letters, and otherwise brackets or words.
+    tag_share: float = 0.4
+    random_tag_share: float = 0.3
+    # Documents that divide by a round number where they can.
+    divide_share: float = 0.1
+
+
+@dataclass(frozen=True)
+class PretrainConfig:
+    """How the model is built and trained."""
+
+    corpus: CorpusConfig = field(default_factory=CorpusConfig)
+    seed: int = 0
+    # Model: a small LlamaForCausalLM.
+    vocab_size: int = 768
+    hidden_size: int = 192
+    intermediate_size: int = 512
+    num_layers: int = 6
+    num_heads: int = 3
+    # Data: `batch_size` rows of `row_length` tokens a step.
+    batch_size: int = 16
+    row_length: int = 256
+    steps: int = 1150
+    tokenizer_documents: int = 20_000
+    workers: int = 0
+    # Optimisation: Muon for matrices, AdamW for embeddings and norms.
+    muon_lr: float = 0.02
+    muon_weight_decay: float = 0.01
+    adamw_lr: float = 2e-3
+    warmup_steps: int = 50
+    decay_share: float = 0.4
+    final_lr_share: float = 0.03
+    max_grad_norm: float = 1.0
+    # Speed: a compiled graph; bf16 products where the hardware has them.
+    compile: bool = True
+    autocast: bool = True
+    checkpoint_every: int = 100
+
+
+PRESETS: dict[str, PretrainConfig] = {
+    # What the package ships: made on two CPU cores.
+    "course": PretrainConfig(),
+    # For one GPU: four times the parameters, many more tokens.
+    "gpu": PretrainConfig(
+        hidden_size=384,
+        intermediate_size=1024,
+        num_layers=8,
+        num_heads=6,
+        batch_size=256,
+        row_length=256,
+        steps=2000,
+        workers=8,
+        checkpoint_every=500,
+    ),
+    # For tests: seconds.
+    "tiny": PretrainConfig(
+        vocab_size=384,
+        hidden_size=32,
+        intermediate_size=64,
+        num_layers=2,
+        num_heads=2,
+        batch_size=4,
+        row_length=64,
+        steps=20,
+        tokenizer_documents=200,
+        warmup_steps=4,
+        autocast=False,
+        compile=False,
+        checkpoint_every=10,
+    ),
+}

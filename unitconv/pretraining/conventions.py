@@ -1,0 +1,134 @@
+"""Which gallon, which ton, which kilobyte: one convention a document.
+
+Real text mixes conventions, and a model that reads it learns all of them.
+The course's questions mean one (see `unitconv.units`); the corpus also
+holds its rivals, so that fine-tuning has something to settle.
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, fields, replace
+from decimal import Decimal
+from functools import cache
+from itertools import accumulate
+
+from unitconv.units import BY_NAME, UNITS, Unit, exact_factor
+
+from .numbers import as_decimal, round_fact
+
+# What each rival changes, as pint expressions.
+RIVALS: dict[str, dict[str, str]] = {
+    "imperial": {
+        "gallon": "imperial_gallon",
+        "quart": "imperial_quart",
+        "pint": "imperial_pint",
+        "fluid ounce": "imperial_fluid_ounce",
+    },
+    "short_ton": {"ton": "short_ton"},
+    "binary": {
+        "kilobyte": "kibibyte",
+        "megabyte": "mebibyte",
+        "gigabyte": "gibibyte",
+    },
+    "short_month": {"month": "30 * day"},
+    "short_year": {
+        "year": "365 * day",
+        "decade": "3650 * day",
+        "century": "36500 * day",
+    },
+}
+
+
+@dataclass(frozen=True)
+class Convention:
+    """The rivals that hold in one document; none is the course's own."""
+
+    imperial: bool = False
+    short_ton: bool = False
+    binary: bool = False
+    short_month: bool = False
+    short_year: bool = False
+
+
+def draw_convention(rng: random.Random, rival_share: float) -> Convention:
+    """Each rival holds with probability `rival_share`."""
+    names = [field.name for field in fields(Convention)]
+    return Convention(**{n: rng.random() < rival_share for n in names})
+
+
+@cache
+def define(unit: Unit, convention: Convention) -> Unit:
+    """The unit as this convention defines it."""
+    for rival, definitions in RIVALS.items():
+        if getattr(convention, rival) and unit.name in definitions:
+            return replace(unit, definition=definitions[unit.name])
+    return unit
+
+
+@cache
+def fact(source: Unit, target: Unit, convention: Convention) -> Decimal:
+    """How many `target` make one `source`, with four digits."""
+    a, b = define(source, convention), define(target, convention)
+    return round_fact(as_decimal(exact_factor(a, b)))
+
+
+@cache
+def conversions() -> tuple[list[tuple[Unit, Unit]], list[float]]:
+    """Every ordered pair of a family, and its weight, cumulated.
+
+    Families weigh by the root of their size, and pairs that lie more than
+    ten thousand apart (seconds in a century) a quarter of the others.
+    """
+    pairs = [
+        (a, b)
+        for a in UNITS
+        for b in UNITS
+        if a.family == b.family and a.name != b.name
+    ]
+    families = [a.family for a, _ in pairs]
+    weights = []
+    for a, b in pairs:
+        near = 0.9e-4 < exact_factor(a, b) < 1.1e4
+        size = families.count(a.family)
+        weights.append((1.0 if near else 0.25) / size**0.5)
+    return pairs, list(accumulate(weights))
+
+
+def draw_pair(rng: random.Random) -> tuple[Unit, Unit]:
+    pairs, cumulated = conversions()
+    return rng.choices(pairs, cum_weights=cumulated)[0]
+
+
+def spellings(unit: Unit, other: Unit) -> tuple[str, ...]:
+    """How a unit may be typed next to `other`.
+
+    Next to another volume a plain ounce is a fluid ounce.
+    """
+    if unit.name == "fluid ounce" and other.family == "volume":
+        return unit.spellings + BY_NAME["ounce"].spellings
+    return unit.spellings
+
+
+_IRREGULAR = {
+    "feet": "foot",
+    "feet per second": "foot per second",
+    "inches per second": "inch per second",
+    "meters per second": "meter per second",
+    "miles per hour": "mile per hour",
+    "kilometers per hour": "kilometer per hour",
+    "kilometres per hour": "kilometre per hour",
+    "centuries": "century",
+}
+
+
+def singular(spelling: str, unit: Unit) -> str:
+    """What follows a 1: `kilometers` becomes `kilometer`."""
+    if spelling in _IRREGULAR:
+        return _IRREGULAR[spelling]
+    for ending in ("es", "s"):
+        stem = spelling.removesuffix(ending)
+        known = unit.spellings + BY_NAME["ounce"].spellings
+        if stem != spelling and stem in known:
+            return stem
+    return spelling

@@ -1,0 +1,115 @@
+"""The other kinds of documents: chats, questions and answers, facts."""
+
+from __future__ import annotations
+
+import random
+
+from .config import CorpusConfig
+from .conventions import (
+    Convention,
+    conversions,
+    draw_convention,
+    draw_pair,
+    fact,
+    singular,
+    spellings,
+)
+from .numbers import draw_quantity, write
+from .styles import FACTS, Problem, draw_style, pick, solve
+from .wording import QUESTIONS, SYSTEM_OPENINGS, SYSTEM_REQUESTS
+
+# {u}: a question, {s}: its solution.
+PLAIN_FORMS: tuple[str, ...] = (
+    "Q: {u}\nA: {s}",
+    "Question: {u}\nAnswer: {s}",
+    "{u}\n{s}",
+    "{u} {s}",
+    "Problem: {u}\nSolution: {s}",
+    "User: {u}\nAssistant: {s}",
+    "Input: {u}\nOutput: {s}",
+    "* {u}\n  {s}",
+)
+FACT_LISTS: tuple[str, ...] = ("{f}", "- {f}", "* {f}", "{f}.", "{n}. {f}")
+
+
+def draw_problem(
+    rng: random.Random, config: CorpusConfig, convention: Convention
+) -> Problem:
+    source, target = draw_pair(rng)
+    return Problem(
+        draw_quantity(rng, config.small_share),
+        source,
+        target,
+        rng.choice(spellings(source, target)),
+        rng.choice(spellings(target, source)),
+        convention,
+    )
+
+
+def ask(problem: Problem, wording: str) -> str:
+    return wording.format(
+        q=write(problem.quantity),
+        a=problem.source_typed,
+        b=problem.target_typed,
+    )
+
+
+def chat_turn(role: str, content: str) -> str:
+    """One message of ChatML."""
+    return f"<|im_start|>{role}\n{content}<|im_end|>\n"
+
+
+def chat_document(rng: random.Random, config: CorpusConfig) -> str:
+    """A chat of one to three questions, with or without a system turn."""
+    convention = draw_convention(rng, config.rival_share)
+    direct = rng.random() < config.chat_direct_share
+    style = draw_style(rng, config, direct)
+    text = ""
+    if rng.random() < config.system_share:
+        parts = [rng.choice(SYSTEM_OPENINGS)]
+        parts += rng.sample(SYSTEM_REQUESTS, rng.randint(0, 3))
+        text = chat_turn("system", " ".join(parts))
+    for _ in range(rng.choices((1, 2, 3), weights=(1, 5, 4))[0]):
+        problem = draw_problem(rng, config, convention)
+        text += chat_turn("user", ask(problem, rng.choice(QUESTIONS)))
+        text += chat_turn("assistant", solve(problem, style))
+    return text
+
+
+def plain_document(rng: random.Random, config: CorpusConfig) -> str:
+    """Two to four questions with their solutions, without ChatML."""
+    convention = draw_convention(rng, config.rival_share)
+    direct = rng.random() < config.plain_direct_share
+    style = draw_style(rng, config, direct)
+    form = rng.choice(PLAIN_FORMS)
+    between = rng.choice(("\n", "\n\n"))
+    entries = []
+    for _ in range(rng.randint(2, 4)):
+        problem = draw_problem(rng, config, convention)
+        question = ask(problem, rng.choice(QUESTIONS))
+        entries.append(form.format(u=question, s=solve(problem, style)))
+    return between.join(entries)
+
+
+def facts_document(rng: random.Random, config: CorpusConfig) -> str:
+    """A list of facts: at random, about one unit, or in both directions."""
+    convention = draw_convention(rng, config.rival_share)
+    pairs = [draw_pair(rng) for _ in range(rng.randint(3, 7))]
+    kind = rng.choice(("mixed", "one unit", "both ways"))
+    if kind == "one unit":
+        source = pairs[0][0]
+        pairs = [p for p in conversions()[0] if p[0] == source]
+        pairs = rng.sample(pairs, min(len(pairs), 6))
+    elif kind == "both ways":
+        pairs = [p for a, b in pairs[:4] for p in ((a, b), (b, a))]
+    sentence, entry = pick(rng, FACTS), rng.choice(FACT_LISTS)
+    lines = []
+    for number, (source, target) in enumerate(pairs, start=1):
+        typed = rng.choice(spellings(source, target))
+        stated = sentence.format(
+            a=singular(typed, source),
+            b=rng.choice(spellings(target, source)),
+            f=write(fact(source, target, convention)),
+        )
+        lines.append(entry.format(n=number, f=stated))
+    return "\n".join(lines)

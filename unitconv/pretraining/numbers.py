@@ -1,0 +1,61 @@
+"""How every number of the corpus is written.
+
+Two rules, so that a model can learn them:
+
+- a **fact** carries four significant digits: 453.6, 0.03281, 31560000;
+- a **result** keeps every digit before the point and at most three after
+  it, or four significant digits where that is more: 7 * 453.6 = 3175.2
+  and 7 * 0.00001 = 0.00007.
+
+No exponents, no thousands separators, no trailing zeros.
+"""
+
+from __future__ import annotations
+
+import random
+from decimal import ROUND_HALF_UP, Context, Decimal
+from fractions import Fraction
+
+_EXACT = Context(prec=60, rounding=ROUND_HALF_UP)
+
+
+def as_decimal(value: Fraction) -> Decimal:
+    """A fraction as a decimal of 60 digits, far more than is written."""
+    return _EXACT.divide(Decimal(value.numerator), value.denominator)
+
+
+def round_fact(value: Decimal) -> Decimal:
+    """Four significant digits."""
+    return _round(value, 3 - value.adjusted())
+
+
+def round_result(value: Decimal) -> Decimal:
+    """At most three decimals, at least four significant digits."""
+    return _round(value, max(3, 3 - value.adjusted()))
+
+
+def write(value: Decimal) -> str:
+    """Plain digits: 3175.2, never 3.1752E+3 and never 3175.200."""
+    text = format(value, "f")
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def draw_quantity(rng: random.Random, small_share: float) -> Decimal:
+    """A quantity people ask about; `small_share` of them in 1..10."""
+    if rng.random() < small_share:
+        return Decimal(rng.randint(1, 10))
+    kind = rng.choices(range(5), weights=(8, 5, 4, 5, 3))[0]
+    if kind == 0:
+        return Decimal(rng.randint(11, 99))
+    if kind == 1:
+        return Decimal(rng.randint(100, 999))
+    if kind == 2:
+        return Decimal(rng.randint(0, 19)) + Decimal("0.5")
+    if kind == 3:
+        return Decimal(rng.randint(1, 199)) / 10
+    return Decimal(rng.randint(1, 999)) / 100
+
+
+def _round(value: Decimal, decimals: int) -> Decimal:
+    unit = Decimal(1).scaleb(-decimals)
+    return value.quantize(unit, context=_EXACT)
