@@ -474,7 +474,9 @@ AUDITED: list[tuple[str, list[bool | None]]] = [
     ("36 inches = 3 feet", [T]),
     ("6 kg = 6 * 1000 g", [T]),
     ("6 kg = 6 * 100 g", [F]),
-    ("6 kg = 6 * 1000 = 6000 g", [T]),
+    ("6 kg = 6 * 1000 = 6000 g", [T, T]),  # the ends agree as well
+    ("6 kg = 6 * 100 = 600 g", [T, F]),  # or do not
+    ("6 kg is 6 x 1000 = 6000 g", [T, T]),
     ("1 pint = 16 ounces", [T]),  # fluid, beside a volume
     ("1 pound = 16 ounces", [T]),
     ("1\u00a0kg = 1000\u00a0g", [T]),
@@ -496,7 +498,17 @@ AUDITED: list[tuple[str, list[bool | None]]] = [
     ("1 kg = 1000 g. 6 * 1000 = 6000.", [T, T]),
     ("1 kg = 1000 g, so 6 * 1000 = 600", [T, F]),
     ("1 kg = 1000 g => 6 * 1000 = 6000", [T, T]),
-    ("Since 1 km is 1000 m, 6 km is 6 * 1000 = 6000 m", [T, T]),
+    ("Since 1 km is 1000 m, 6 km is 6 * 1000 = 6000 m", [T, T, T]),
+    # facts told in words
+    ("There are 1000 g in 1 kg.", [T]),
+    ("there are 999 g in 1 oz, so", [F]),
+    ("Each foot has 12 inches", [T]),
+    ("one kg is 100 g", [F]),
+    ("the factor from km to m is 1000", [T]),
+    ("the factor from km to m is 100", [F]),
+    ("multiply 6 by 1000 to get 6000", [T]),
+    ("multiply 6 by 1000 to get 600", [F]),
+    ("there are 60 apples in 1 hour", []),
     ("1 yard = 3 feet and 1 foot = 12 inches", [T, T]),
     ("Step 1: 1 kg = 1000 g\nStep 2: 6 * 1000 = 6000", [T, T]),
     ("- 1 kg = 1000 g\n- 6 * 1000 = 6000", [T, T]),
