@@ -97,7 +97,7 @@ from collections import Counter
 
 import pandas as pd
 
-from unitconv.questions import parse_question
+from unitconv.conversions import parse_question
 
 families = {
     name: Counter(parse_question(q.text).family for q in questions)
@@ -260,7 +260,7 @@ for claim in audit_reasoning(reply):
 # of 20 is 100 % for sure.
 
 # %% tags=["nbval-check-output"]
-from unitconv.evaluation import wilson_interval
+from unitconv.rates import wilson_interval
 
 for right, n in [(60, 100), (600, 1000), (20, 20)]:
     low, high = wilson_interval(right, n)

@@ -22,18 +22,16 @@ from unitconv.answers import reasoning_is_valid
 from unitconv.decoding import Decoding
 from unitconv.evaluation import (
     FAILURES,
-    Z95,
-    Comparison,
     Graded,
     Report,
     compare,
     evaluate,
     grade,
-    wilson_interval,
-    write_json,
 )
+from unitconv.files import write_json
 from unitconv.llm import LLM, Generation
 from unitconv.questions import Question, load_split
+from unitconv.rates import Z95, Comparison, wilson_interval
 
 GRAMS = Question("How many gram are there per 6 kg?", 6000.0)
 RIGHT = "1 kg = 1000 g. 6 * 1000 = 6000. <answer>6000</answer>"
@@ -678,3 +676,29 @@ def test_a_comparison_of_fair_coins_is_rarely_significant() -> None:
         only_a = sum(rng.random() < 0.5 for _ in range(30))
         rejected += Comparison(100, only_a, 30 - only_a).p_value < 0.05
     assert rejected <= 65  # 5 % and twice the error of 1000 draws
+
+
+def test_report_survives_its_json() -> None:
+    report = Report(
+        [
+            graded(text)
+            for text in ("<answer>6000</answer>", "no idea", "1 kg = 9 g")
+        ],
+        seconds=2.0,
+        run={"model": "x"},
+    )
+    stored = json.loads(json.dumps(report.to_json(rows=True)))
+    again = Report.from_json(stored)
+    assert again.to_json(rows=True) == report.to_json(rows=True)
+    assert compare(report, again).difference == 0
+    with pytest.raises(ValueError, match="without its rows"):
+        Report.from_json(report.to_json())
+
+
+def test_an_answer_of_zero_is_no_inverse() -> None:
+    # 6 m^3 are 6e9 mm^3; the inverse, 6e-9, rounds to nothing.
+    wrong = grade(
+        Question("6 m^3 in mm^3", 6e9),
+        Generation("<answer>0</answer>", 9, True),
+    )
+    assert wrong.failure == "other"

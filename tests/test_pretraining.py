@@ -20,6 +20,7 @@ from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM, AutoTokenizer
 from typer.testing import CliRunner
 
+from unitconv.conversions import parse_question
 from unitconv.phrasings import HARD_PHRASINGS, PHRASINGS
 from unitconv.pretraining import command, export
 from unitconv.pretraining.checkpoint import Progress, ResumeError
@@ -62,13 +63,7 @@ from unitconv.pretraining.wording import (
     SYSTEM_OPENINGS,
     SYSTEM_REQUESTS,
 )
-from unitconv.questions import (
-    SPLITS,
-    load_split,
-    normalize,
-    parse_question,
-    question_words,
-)
+from unitconv.questions import SPLITS, load_split, normalize, question_words
 from unitconv.units import SPELLINGS, UNITS, lookup, resolve
 
 # The tokenizer's threads cost more than they bring on texts this short.

@@ -9,6 +9,7 @@ import pytest
 from transformers import PreTrainedTokenizerFast
 
 from unitconv.answers import parse_answer, reasoning_is_valid
+from unitconv.conversions import Conversion, parse_question
 from unitconv.llm import LLM
 from unitconv.prompts import (
     INSTRUCTION,
@@ -19,12 +20,7 @@ from unitconv.prompts import (
     chat_messages,
     format_prompt,
 )
-from unitconv.questions import (
-    SPLITS,
-    Conversion,
-    load_split,
-    parse_question,
-)
+from unitconv.questions import SPLITS, load_split
 
 QUESTION = "How many gram are there per 6 kg?"
 
@@ -245,3 +241,9 @@ def test_a_stop_text_cut_into_bytes_is_seen(byte_tokenizer: Any) -> None:
     assert len(ids) == len(reply)
     done = [n for n in range(1, len(ids) + 1) if stop(ids[:n])]
     assert done == [len(ids)]
+
+
+def test_a_broken_unicode_code_is_refused() -> None:
+    # What Python makes of a byte of the command line that is no UTF-8.
+    with pytest.raises(PromptError, match="character 3 "):
+        format_prompt("6 \udcff kg in g", "raw")

@@ -16,6 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from unitconv.conversions import Conversion, parse_question
 from unitconv.phrasings import (
     HARD_PHRASINGS,
     PAIRS,
@@ -27,7 +28,6 @@ from unitconv.questions import (
     DATA,
     SIZES,
     SPLITS,
-    Conversion,
     DataError,
     Question,
     Record,
@@ -36,7 +36,6 @@ from unitconv.questions import (
     main,
     make_splits,
     normalize,
-    parse_question,
     question_words,
     read_questions,
     to_json,

@@ -26,12 +26,15 @@ from rich.progress import (
 )
 from rich.table import Table
 
+from unitconv.pretraining import command as pretraining
+
 # torch and transformers take seconds to import: each command imports what
 # it needs, so that --help and a mistyped option answer at once.
 if TYPE_CHECKING:
-    from unitconv.evaluation import Rate, Report
+    from unitconv.evaluation import Report
     from unitconv.llm import LLM
     from unitconv.questions import Question
+    from unitconv.rates import Rate
 
 app = typer.Typer(
     name="unitconv",
@@ -192,7 +195,7 @@ def _say(label: str, text: str) -> None:
 
 def _show_grade(question: str, reply: str) -> None:
     from unitconv.answers import audit_reasoning, is_correct, parse_answer
-    from unitconv.questions import parse_question
+    from unitconv.conversions import parse_question
 
     for claim in audit_reasoning(reply):
         verdict = {True: "true", False: "FALSE", None: "not checkable"}
@@ -215,8 +218,11 @@ def evaluate(
         typer.Option(help="Your own JSON file: [[question, answer], ...]."),
     ] = None,
     split: Annotated[
-        str, typer.Option(help="train, valid, test or test_hard.")
-    ] = "test",
+        str | None,
+        typer.Option(
+            help="train, valid, test or test_hard.", show_default="test"
+        ),
+    ] = None,
     model: Model = "course",
     adapter: Adapter = None,
     prompt: Prompt = None,
@@ -237,11 +243,14 @@ def evaluate(
 ) -> None:
     """Grade a model on a question set, with 95 % intervals."""
     with clear_errors():
-        questions = _questions(data, split)[:limit]
+        if data and split:
+            raise ValueError("give --data or --split, not both")
+        name = str(data) if data else split or "test"
+        questions = _questions(data, name)[:limit]
         if json_file is not None:
             _check_writable(json_file)
         from unitconv.evaluation import evaluate as run
-        from unitconv.evaluation import write_json
+        from unitconv.files import write_json
 
         llm = _load(model, adapter, prompt, device, dtype)
         with _progress() as bar:
@@ -252,7 +261,7 @@ def evaluate(
                 batch_size,
                 progress=lambda done: bar.advance(task, done),
             )
-        report.run["data"] = str(data) if data else split
+        report.run["data"] = name
         try:
             if json_file is not None:
                 write_json(report.to_json(rows=True), json_file)
@@ -302,6 +311,10 @@ def _cells(rate: Rate) -> tuple[str, str, str]:
         return "-", "-", "0"
     low, high = rate.ci95
     return f"{rate.value:.3f}", f"{low:.3f} - {high:.3f}", str(rate.n)
+
+
+app.command()(clear_errors()(pretraining.pretrain))
+app.command()(clear_errors()(pretraining.corpus))
 
 
 @app.command()

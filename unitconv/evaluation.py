@@ -8,7 +8,6 @@ compared on the same questions with a paired test.
 
 from __future__ import annotations
 
-import json
 import math
 import os
 import platform
@@ -17,14 +16,14 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
-from statistics import NormalDist
 from typing import TYPE_CHECKING, Any
 
 from unitconv.answers import audit_reasoning, is_correct, parse_answer
+from unitconv.conversions import Conversion, parse_question
 from unitconv.decoding import GREEDY, Decoding
 from unitconv.llm import LLM, Generation
-from unitconv.questions import Question, parse_question
+from unitconv.questions import Question
+from unitconv.rates import Comparison, Rate
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -36,55 +35,6 @@ FAILURES = (
     "wrong arithmetic",
     "other",
 )
-Z95 = NormalDist().inv_cdf(0.975)
-
-
-@dataclass(frozen=True)
-class Rate:
-    """A share of `n` cases with its 95 % interval."""
-
-    successes: int
-    n: int
-
-    @property
-    def value(self) -> float:
-        return self.successes / self.n if self.n else math.nan
-
-    @property
-    def ci95(self) -> tuple[float, float]:
-        return wilson_interval(self.successes, self.n)
-
-
-def wilson_interval(
-    successes: int, n: int, z: float = Z95
-) -> tuple[float, float]:
-    """The score interval of a proportion.
-
-    Wilson 1927, doi:10.2307/2276774. Unlike the textbook's p +- 1.96 s it
-    stays inside [0, 1] and is honest near the ends: 100 right of 100 gives
-    96 % to 100 %.
-
-    >>> low, high = wilson_interval(60, 100)
-    >>> round(low, 3), round(high, 3)
-    (0.502, 0.691)
-
-    Returns:
-        (nan, nan) where n is 0: no cases, no knowledge.
-    """
-    if not 0 <= successes <= n:
-        raise ValueError(f"{successes} successes of {n} cases")
-    if n == 0:
-        return math.nan, math.nan
-    share = successes / n
-    centre = share + z * z / (2 * n)
-    spread = z * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
-    scale = 1 + z * z / n
-    low, high = (centre - spread) / scale, (centre + spread) / scale
-    # At the ends the formula gives 0 and 1 up to rounding.
-    return (
-        0.0 if successes == 0 else low,
-        1.0 if successes == n else high,
-    )
 
 
 @dataclass(frozen=True)
@@ -134,7 +84,7 @@ def grade(question: Question, generation: Generation) -> Graded:
     correct = is_correct(answer, question.answer)
     failure = None
     if not correct:
-        failure = _failure(question, answer, ok["fact"], ok["arithmetic"])
+        failure = _failure(answer, conversion, ok["fact"], ok["arithmetic"])
     return Graded(
         question=question.text,
         truth=question.answer,
@@ -157,18 +107,15 @@ def _all_true(verdicts: list[bool | None]) -> bool | None:
 
 
 def _failure(
-    question: Question,
     answer: float,
+    conversion: Conversion | None,
     facts_ok: bool | None,
     arithmetic_ok: bool | None,
 ) -> str:
     """What went wrong, the most specific reason first."""
     if math.isnan(answer):
         return "no answer"
-    conversion = parse_question(question.text)
-    if conversion and _is_inverse(
-        answer, question.answer, conversion.quantity
-    ):
+    if conversion and _is_inverse(answer, conversion):
         return "wrong direction"
     if facts_ok is False:
         return "wrong fact"
@@ -177,11 +124,12 @@ def _failure(
     return "other"
 
 
-def _is_inverse(answer: float, truth: float, quantity: float) -> bool:
+def _is_inverse(answer: float, conversion: Conversion) -> bool:
     """Was the quantity divided by the factor instead of multiplied?"""
-    if truth == 0:
+    if conversion.answer == 0:
         return False
-    return is_correct(answer, quantity * quantity / truth)
+    inverse = conversion.quantity**2 / conversion.answer
+    return round(inverse, 3) != 0 and is_correct(answer, inverse)
 
 
 @dataclass(frozen=True)
@@ -293,6 +241,23 @@ class Report:
             ]
         return data
 
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Report:
+        """The report that `to_json(rows=True)` wrote, to compare with.
+
+        Raises:
+            ValueError: it was written without its rows.
+        """
+        if "rows" not in data:
+            raise ValueError("this report was written without its rows")
+        rows = []
+        for stored in data["rows"]:
+            row: dict[str, Any] = dict(stored)
+            if row["answer"] is None:
+                row["answer"] = math.nan
+            rows.append(Graded(**row))
+        return cls(rows, data["seconds"], data["run"])
+
     def table(self) -> pd.DataFrame:
         """One row per rate: value, interval, and of how many."""
         return _rate_table(self.rates(), "rate")
@@ -394,49 +359,6 @@ def machine() -> str:
     return words
 
 
-@dataclass(frozen=True)
-class Comparison:
-    """Two runs on the same questions.
-
-    `only_a` questions were right in the first run alone, `only_b` in the
-    second alone: the others say nothing about which is better.
-    """
-
-    n: int
-    only_a: int
-    only_b: int
-
-    @property
-    def difference(self) -> float:
-        """Accuracy of the second run minus that of the first."""
-        return (self.only_b - self.only_a) / self.n
-
-    @property
-    def ci95(self) -> tuple[float, float]:
-        """Interval of the difference, Agresti and Min's paired one.
-
-        doi:10.1002/sim.1781: half a case is added to each cell, which
-        keeps it honest when few questions differ.
-        """
-        n, a, b = self.n + 2, self.only_a + 0.5, self.only_b + 0.5
-        centre = (b - a) / n
-        spread = Z95 * math.sqrt(a + b - (b - a) ** 2 / n) / n
-        return max(-1.0, centre - spread), min(1.0, centre + spread)
-
-    @property
-    def p_value(self) -> float:
-        """Exact McNemar test, two-sided (doi:10.1007/BF02295996).
-
-        If neither run were better, each question on which they differ
-        would fall either way like a fair coin.
-        """
-        flips = self.only_a + self.only_b
-        tail = range(min(self.only_a, self.only_b) + 1)
-        ways = sum(math.comb(flips, k) for k in tail)
-        # Integers until the last step: 2**flips may exceed any float.
-        return min(1.0, 2 * ways / 2**flips)
-
-
 def compare(a: Report, b: Report) -> Comparison:
     """Pair two reports question by question.
 
@@ -458,28 +380,3 @@ def compare(a: Report, b: Report) -> Comparison:
         only_a=pairs.count((True, False)),
         only_b=pairs.count((False, True)),
     )
-
-
-def write_json(data: dict[str, Any], path: Path) -> None:
-    """Write a report so that the file is whole or not there at all.
-
-    Raises:
-        OSError: it cannot be written; what stood there before still does.
-    """
-    text = json.dumps(data, indent=2, allow_nan=False) + "\n"
-    try:
-        if path.exists() and not path.is_file():
-            path.write_text(text, "utf-8")  # a pipe, /dev/stdout
-        else:
-            _replace(path.resolve(), text)  # a link stays a link
-    except OSError as error:  # a full disk does not say where
-        raise OSError(error.errno, error.strerror, str(path)) from error
-
-
-def _replace(path: Path, text: str) -> None:
-    unfinished = path.with_name(f".unitconv-{os.getpid()}.tmp")
-    try:
-        unfinished.write_text(text, "utf-8")
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)

@@ -18,10 +18,12 @@ from unitconv import answers
 from unitconv.decoding import (
     GREEDY,
     Completion,
+    ContextError,
     Decoding,
     StopRule,
     generate_batched,
     generate_sequential,
+    token_limit,
 )
 from unitconv.model import load_adapter, load_model, pick_device, pick_dtype
 from unitconv.prompts import check_style, format_prompt
@@ -202,11 +204,14 @@ class LLM:
             progress: called with the number of prompts just finished.
 
         Raises:
-            ContextError: a prompt is empty or longer than the context.
+            ContextError: a prompt is empty or longer than the context;
+                says which, before any is decoded.
         """
-        if num_return_sequences < 1:
-            raise ValueError("num_return_sequences must be at least 1")
-        encoded = [self.encode(prompt) for prompt in prompts]
+        if min(num_return_sequences, batch_size) < 1:
+            raise ValueError(
+                "num_return_sequences and batch_size must be at least 1"
+            )
+        encoded = self._encode_all(prompts)
         order = sorted(range(len(prompts)), key=lambda i: len(encoded[i]))
         per_batch = max(1, batch_size // num_return_sequences)
         results: list[list[Generation]] = [[] for _ in prompts]
@@ -225,6 +230,15 @@ class LLM:
             if progress is not None:
                 progress(len(chosen))
         return results
+
+    def _encode_all(self, prompts: Sequence[str]) -> list[list[int]]:
+        encoded = [self.encode(prompt) for prompt in prompts]
+        for number, token_ids in enumerate(encoded, start=1):
+            try:
+                token_limit(self.model, token_ids, limit=1)
+            except ContextError as error:
+                raise ContextError(f"prompt {number}: {error}") from error
+        return encoded
 
     def answer(self, *questions: str) -> list[float]:
         """The model's answer to each question; NaN where it gives none."""

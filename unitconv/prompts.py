@@ -52,9 +52,16 @@ WORKED_EXAMPLES: tuple[WorkedExample, ...] = (
 
 
 def check_question(question: str) -> None:
-    """Raise PromptError if there is nothing to ask."""
+    """Raise PromptError if there is nothing to ask, or no text."""
     if not question.strip():
         raise PromptError("the question is empty: ask something")
+    try:
+        question.encode()
+    except UnicodeEncodeError as error:
+        raise PromptError(
+            f"the question is no valid text: character {error.start + 1} "
+            "is a broken Unicode code"
+        ) from error
 
 
 def check_style(style: str) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -21,12 +21,12 @@ from rich.progress import (
 from rich.progress import Progress as ProgressBar
 from transformers.utils.logging import disable_progress_bar
 
-from .checkpoint import Progress, ResumeError
 from .config import PRESETS, PretrainConfig
-from .corpus import make_document
-from .dev import dev_questions
-from .export import export_model, record_results
-from .train import make_model, make_tokenizer, train
+
+# As in `unitconv.cli`, whose commands these are: torch takes seconds to
+# import, and --help should not wait for it.
+if TYPE_CHECKING:
+    from .checkpoint import Progress
 
 app = typer.Typer(
     help="Pretrain a course model from scratch, and look at its corpus.",
@@ -97,6 +97,10 @@ def pretrain(
     """
     disable_progress_bar()  # of transformers, for the one file it writes
     config = choose_config(preset, steps, seed)
+    from .checkpoint import ResumeError
+    from .export import export_model
+    from .train import make_model, make_tokenizer, train
+
     console = Console(stderr=True)
     tokenizer = make_tokenizer(config)
     model = make_model(config, tokenizer)
@@ -133,6 +137,8 @@ def corpus(
     seed: Annotated[int, typer.Option(help="Which documents.")] = 0,
 ) -> None:
     """Print documents as the model reads them."""
+    from .corpus import make_document
+
     config = PRESETS["course"].corpus
     for index in range(count):
         rng = random.Random(f"{seed} preview {index}")
@@ -151,6 +157,8 @@ def dev(
     Give it to `unitconv evaluate --data` to choose settings; its wordings
     stand in no question set and in no document of the corpus.
     """
+    from .dev import dev_questions
+
     questions = dev_questions(count, seed)
     output.write_text(json.dumps(questions, indent=0) + "\n")
     typer.echo(f"{len(questions)} questions in {output}")
@@ -168,6 +176,8 @@ def card(
 
     The numbers are copied from the report, never typed in.
     """
+    from .export import record_results
+
     record_results(folder, name, json.loads(report.read_text()))
     typer.echo(f"{folder / 'README.md'} now reports {name!r}")
 
