@@ -197,9 +197,16 @@ assert per_token == sum(
 # %%
 import inspect
 
+from IPython.display import Markdown
+
 from unitconv.decoding import Decoding, generate_sequential
 
-print(inspect.getsource(generate_sequential))
+
+def source(function):
+    return Markdown(f"```python\n{inspect.getsource(function)}```")
+
+
+source(generate_sequential)
 
 # %%
 settings = Decoding(max_new_tokens=24)
@@ -280,7 +287,7 @@ distributions = {
     ]
 }
 plots.next_token(
-    [llm.tokenizer.decode([t]).strip() or "space" for t in top.tolist()],
+    [repr(llm.tokenizer.decode([t]))[1:-1] for t in top.tolist()],
     {name: p.tolist() for name, p in distributions.items()},
 )
 

@@ -209,9 +209,11 @@ plots.padded_batch(
 # %%
 import inspect
 
+from IPython.display import Markdown
+
 from unitconv.decoding import generate_batched
 
-print(inspect.getsource(generate_batched))
+Markdown(f"```python\n{inspect.getsource(generate_batched)}```")
 
 # %% [markdown]
 # ## The proof: batch equals single

@@ -91,7 +91,7 @@ def test_padded_batch_shows_tokens_and_positions() -> None:
         (element.text or "").strip()
         for element in parse(FIGURES["padded_batch"]()).iter(f"{SVG}text")
     }
-    assert {"How", "pad", "$2", "0", "1", "-"} <= texts
+    assert {"How", "\u00b7g", "pad", "$2", "0", "1", "-"} <= texts
     assert "1 cells are padding" in FIGURES["padded_batch"]().alt
 
 

@@ -36,6 +36,7 @@ from unitconv.pretraining.conventions import (
 )
 from unitconv.pretraining.corpus import Rows, documents, make_document
 from unitconv.pretraining.dev import dev_questions
+from unitconv.pretraining.documents import chat_document
 from unitconv.pretraining.numbers import (
     draw_quantity,
     round_fact,
@@ -60,6 +61,7 @@ from unitconv.pretraining.train import make_model, make_tokenizer, train
 from unitconv.pretraining.wording import (
     DEV_QUESTIONS,
     QUESTIONS,
+    STRAY_FORMS,
     SYSTEM_OPENINGS,
     SYSTEM_REQUESTS,
 )
@@ -113,13 +115,13 @@ def test_a_result_keeps_what_the_grader_reads(value: Decimal) -> None:
     assert error <= value * Decimal("0.0005")
 
 
-def test_quantities_reach_beyond_ten() -> None:
+def test_quantities_reach_beyond_twelve() -> None:
     rng = random.Random(0)
     drawn = [draw_quantity(rng, 0.7) for _ in range(4000)]
-    small = sum(q <= 10 and q == int(q) for q in drawn) / len(drawn)
-    assert 0.68 < small < 0.76
+    small = sum(q <= 12 and q == int(q) for q in drawn) / len(drawn)
+    assert 0.69 < small < 0.77
     assert any(q >= 100 for q in drawn)
-    assert any(10 < q < 100 for q in drawn)
+    assert any(12 < q < 100 for q in drawn)
     assert any(q != int(q) for q in drawn)
 
 
@@ -306,10 +308,23 @@ def test_tag_words_stand_in_no_question() -> None:
     assert "answer" in TAG_WORDS
 
 
-def test_system_turns_do_not_tell_the_format() -> None:
-    text = " ".join(SYSTEM_OPENINGS + SYSTEM_REQUESTS).lower()
+def test_system_turns_do_not_tell_the_form() -> None:
+    """Half of them name one, and it is that of the chat only by chance."""
+    text = " ".join(SYSTEM_OPENINGS + SYSTEM_REQUESTS + STRAY_FORMS).lower()
     assert not set(re.findall("[a-z]+", text)) & set(TAG_WORDS)
-    assert not re.search(r"[<>\[\](){}]", text)
+    config = CorpusConfig(
+        system_share=1, stray_form_share=1, tag_share=1, random_tag_share=0
+    )
+    kept = []
+    for index in range(400):
+        chat = chat_document(random.Random(index), config)
+        system, *turns = chat.split("<|im_end|>")
+        asked = re.search(r"<(\w+)>(?!.*<\w+>)", system, re.DOTALL)
+        used = re.search(r"</(\w+)>", "".join(turns))
+        assert asked
+        assert used
+        kept.append(asked[1] == used[1])
+    assert sum(kept) / len(kept) < 2.5 / len(TAG_WORDS)
 
 
 def test_wrappers_are_of_many_kinds() -> None:

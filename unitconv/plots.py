@@ -219,7 +219,8 @@ def padded_batch(
 ) -> Picture:
     """A batch as a grid: each cell a token above its position.
 
-    Padding (mask 0) is hollow and grey, tokens (mask 1) are filled.
+    Padding (mask 0) is hollow and grey, tokens (mask 1) are filled. A
+    space of a token is shown as a dot.
     """
     rows, width = len(tokens), len(tokens[0])
     figure, axes = _axes(width=0.62 * width, height=0.62 * rows + 0.2)
@@ -263,7 +264,7 @@ def _grid_cell(
     axes.text(
         column + 0.5,
         row + 0.4,
-        token.replace("$", r"\$"),
+        token.replace(" ", "\u00b7").replace("$", r"\$"),
         ha="center",
         va="center",
         fontsize=9,

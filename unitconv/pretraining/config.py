@@ -15,14 +15,16 @@ class CorpusConfig:
     facts_share: float = 0.08
     arithmetic_share: float = 0.35
     # Documents that answer at once, without reasoning.
-    chat_direct_share: float = 0.08
-    plain_direct_share: float = 0.12
+    chat_direct_share: float = 0.16
+    plain_direct_share: float = 0.24
     # Each rival convention's chance of holding in a document.
     rival_share: float = 0.25
-    # Quantities in 1..10, of all quantities.
+    # Quantities in 1..12, of all quantities.
     small_share: float = 0.7
     # Chats that open with a system turn.
     system_share: float = 0.6
+    # System turns that ask for a form their chat does not keep.
+    stray_form_share: float = 0.5
     # How a document marks its final values: one of the tag words, a tag of
     # random letters, and otherwise brackets or words.
     tag_share: float = 0.4
@@ -46,7 +48,7 @@ class PretrainConfig:
     # Data: `batch_size` rows of `row_length` tokens a step.
     batch_size: int = 16
     row_length: int = 256
-    steps: int = 1150
+    steps: int = 1300
     tokenizer_documents: int = 20_000
     workers: int = 0
     # Optimisation: Muon for matrices, AdamW for embeddings and norms.

@@ -1,7 +1,7 @@
 """A development set, for choosing settings without looking at the test.
 
 Its wordings stand neither in the corpus nor in any question set. The
-quantities are what the course asks about: 1 to 12 and a few halves.
+quantities are what the course asks about: 1 to 12 and small halves.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ def dev_questions(count: int, seed: int = 0) -> list[tuple[str, float]]:
     while len(made) < count:
         problem = draw_problem(rng, CorpusConfig(), Convention())
         quantity = Decimal(rng.randint(1, 12))
-        if rng.random() < 0.1:
-            quantity -= Decimal("0.5")
+        if rng.random() < 0.2:
+            quantity = Decimal(rng.randint(0, 2)) + Decimal("0.5")
         a, b = problem.source_typed, problem.target_typed
         answer = convert(float(quantity), a, b)
         if answer >= 0.01:

@@ -15,8 +15,21 @@ from .conventions import (
     spellings,
 )
 from .numbers import draw_quantity, write
-from .styles import FACTS, Problem, draw_style, pick, solve
-from .wording import QUESTIONS, SYSTEM_OPENINGS, SYSTEM_REQUESTS
+from .styles import (
+    FACTS,
+    Problem,
+    draw_style,
+    draw_wrapper,
+    pick,
+    solve,
+)
+from .wording import (
+    QUESTIONS,
+    STRAY_FORMS,
+    STRAY_VALUES,
+    SYSTEM_OPENINGS,
+    SYSTEM_REQUESTS,
+)
 
 # {u}: a question, {s}: its solution.
 PLAIN_FORMS: tuple[str, ...] = (
@@ -59,6 +72,16 @@ def chat_turn(role: str, content: str) -> str:
     return f"<|im_start|>{role}\n{content}<|im_end|>\n"
 
 
+def system_message(rng: random.Random, config: CorpusConfig) -> str:
+    """What a chat opens with. The chat does not keep a form it names."""
+    requests = rng.sample(SYSTEM_REQUESTS, rng.randint(0, 3))
+    if rng.random() < config.stray_form_share:
+        wrapper = draw_wrapper(rng, config)
+        form = wrapper.format(v=rng.choice(STRAY_VALUES))
+        requests.append(rng.choice(STRAY_FORMS).format(w=form))
+    return " ".join([rng.choice(SYSTEM_OPENINGS), *requests])
+
+
 def chat_document(rng: random.Random, config: CorpusConfig) -> str:
     """A chat of one to three questions, with or without a system turn."""
     convention = draw_convention(rng, config.rival_share)
@@ -66,9 +89,7 @@ def chat_document(rng: random.Random, config: CorpusConfig) -> str:
     style = draw_style(rng, config, direct)
     text = ""
     if rng.random() < config.system_share:
-        parts = [rng.choice(SYSTEM_OPENINGS)]
-        parts += rng.sample(SYSTEM_REQUESTS, rng.randint(0, 3))
-        text = chat_turn("system", " ".join(parts))
+        text = chat_turn("system", system_message(rng, config))
     for _ in range(rng.choices((1, 2, 3), weights=(1, 5, 4))[0]):
         problem = draw_problem(rng, config, convention)
         text += chat_turn("user", ask(problem, rng.choice(QUESTIONS)))

@@ -41,16 +41,21 @@ def write(value: Decimal) -> str:
 
 
 def draw_quantity(rng: random.Random, small_share: float) -> Decimal:
-    """A quantity people ask about; `small_share` of them in 1..10."""
+    """A quantity people ask about; `small_share` of them in 1..12.
+
+    The others are halves, small ones most often, then numbers of two and
+    three digits and decimals.
+    """
     if rng.random() < small_share:
-        return Decimal(rng.randint(1, 10))
-    kind = rng.choices(range(5), weights=(8, 5, 4, 5, 3))[0]
+        return Decimal(rng.randint(1, 12))
+    kind = rng.choices(range(5), weights=(10, 8, 4, 5, 3))[0]
     if kind == 0:
-        return Decimal(rng.randint(11, 99))
+        below = rng.choices(range(12), [1 / (n + 1) for n in range(12)])[0]
+        return Decimal(below) + Decimal("0.5")
     if kind == 1:
-        return Decimal(rng.randint(100, 999))
+        return Decimal(rng.randint(13, 99))
     if kind == 2:
-        return Decimal(rng.randint(0, 19)) + Decimal("0.5")
+        return Decimal(rng.randint(100, 999))
     if kind == 3:
         return Decimal(rng.randint(1, 199)) / 10
     return Decimal(rng.randint(1, 999)) / 100

@@ -61,8 +61,7 @@ DEV_QUESTIONS: tuple[str, ...] = (
     "Moving from {a} to {b}, where does {q} land?",
 )
 
-# A system turn is one opening and up to three requests. None says how to
-# mark the final value: that has to be read from the worked example.
+# A system turn is one opening and up to three requests.
 SYSTEM_OPENINGS: tuple[str, ...] = (
     "You are a helpful assistant.",
     "You are an assistant that knows units.",
@@ -88,3 +87,16 @@ SYSTEM_REQUESTS: tuple[str, ...] = (
     "Say what one of the given units makes, and go on from it.",
     "Use the units that the person has typed.",
 )
+
+# Much of what a model reads is asked of someone else. A system turn may
+# name a form, `{w}`, and its chat keeps another: the form has to be read
+# from the worked example, and an instruction alone is no help.
+STRAY_FORMS: tuple[str, ...] = (
+    "Close with {w}.",
+    "The last number goes into {w}.",
+    "At the bottom stands {w}.",
+    "Mark what you found as {w}.",
+    "Someone else may want {w}.",
+    "Place the number alone in {w}.",
+)
+STRAY_VALUES: tuple[str, ...] = ("...", "number", "x", " and ", "42", "")
