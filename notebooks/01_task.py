@@ -309,7 +309,7 @@ report.table().round(3)
 # wrong answers fall into classes, the most specific first:
 
 # %%
-pd.Series(report.failures, name="wrong answers")
+pd.Series(report.failures, name="wrong answers").to_frame()
 
 # %% [markdown]
 # And one of each, to look a failure in the face:

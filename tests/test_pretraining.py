@@ -210,7 +210,7 @@ def test_every_stated_fact_holds_in_some_convention(
 def test_one_document_keeps_one_convention() -> None:
     """With all rivals on, no document states the course's gallon."""
     config = CorpusConfig(rival_share=1.0)
-    text = "\n".join(documents(config, seed=0, count=500))
+    text = "\n".join(documents(config, seed=0, count=2000))
     found = re.findall(rf"1 gallon = ({NUMBER}) (?:l|L|liters?)\b", text)
     assert found
     assert set(found) == {"4.546"}

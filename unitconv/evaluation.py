@@ -260,11 +260,11 @@ class Report:
 
     def table(self) -> pd.DataFrame:
         """One row per rate: value, interval, and of how many."""
-        return _rate_table(self.rates(), "rate")
+        return _rate_table(self.rates())
 
     def family_table(self) -> pd.DataFrame:
         """Accuracy by unit family."""
-        return _rate_table(self.by_family, "family")
+        return _rate_table(self.by_family)
 
 
 def _number(value: Any) -> Any:
@@ -273,17 +273,14 @@ def _number(value: Any) -> Any:
     return value
 
 
-def _rate_table(rates: dict[str, Rate], index: str) -> pd.DataFrame:
+def _rate_table(rates: dict[str, Rate]) -> pd.DataFrame:
     import pandas as pd  # half a second: only who wants a table pays
 
-    frame = pd.DataFrame(
-        [
-            (name.replace("_", " "), rate.value, *rate.ci95, rate.n)
-            for name, rate in rates.items()
-        ],
-        columns=[index, "value", "low", "high", "n"],
+    return pd.DataFrame(
+        [(rate.value, *rate.ci95, rate.n) for rate in rates.values()],
+        columns=["value", "low", "high", "n"],
+        index=[name.replace("_", " ") for name in rates],
     )
-    return frame.set_index(index)
 
 
 def evaluate(
