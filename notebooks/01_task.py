@@ -21,7 +21,8 @@
 # - how far to trust an accuracy measured on 100 questions.
 #
 # **Before you start:** Python. **Time:** 25 minutes to read, under a
-# minute to run. **Hardware:** any laptop; 1 GB of memory.
+# minute to run. **Hardware:** with the course model any laptop; 1 GB of
+# memory.
 # :::
 
 # %% tags=["remove-cell"]
@@ -53,8 +54,9 @@ print(convert(90, "km/h", "m/s"))
 # %% [markdown]
 # Most units are beyond dispute. A few are not, and a grader must decide
 # them once, in the open, rather than question by question. Ours reads
-# *ton* as the metric ton, counts 1000 bytes to a kilobyte, takes a year as
-# 365.25 days, and an *ounce* is whatever its other side says:
+# *ton* as the metric ton, takes gallons and pints as US ones, counts 1000
+# bytes to a kilobyte, reads a lone *M* or *G* as MB or GB, and takes a
+# year as 365.25 days. An *ounce* is whatever its other side says:
 
 # %% tags=["nbval-check-output"]
 print(f"{convert(16, 'ounces', 'pound'):.3f} pound")
@@ -63,7 +65,7 @@ print(f"{convert(16, 'ounces', 'pint'):.3f} pint")
 # %% [markdown]
 # The first ounce is a weight, the second a volume. The full list of
 # decisions is at the top of `unitconv/units.py`, and each has a test. What
-# cannot be decided is refused:
+# makes no sense is refused:
 
 # %% tags=["nbval-check-output"]
 from unitconv.units import UnitError
@@ -89,7 +91,8 @@ for name, questions in splits.items():
 # %% [markdown]
 # `train` is for training, `valid` for every choice we make on the way, and
 # `test` for the numbers we report. `test_hard` asks what the others do
-# not: larger quantities, decimals, phrasings seen nowhere else. Six
+# not: quantities beyond 12, finer decimals such as 7.75, phrasings seen
+# nowhere else. Some phrasings are crooked; people type like that. Six
 # families of units take part:
 
 # %%
@@ -113,7 +116,7 @@ pd.DataFrame(families)
 # ## A leak that no search for duplicates finds
 #
 # Suppose we pool all the training and test questions, shuffle, and cut
-# again. It is what most people do. Is any question in both halves?
+# again. It is the first thing one does. Is any question in both halves?
 
 # %% tags=["nbval-check-output"]
 import random
@@ -189,7 +192,9 @@ for reply in replies:
 # %% [markdown]
 # The helpful parser (left) gives the second reply credit for refusing,
 # robs the fourth of its right answer, and finds a number in the fifth that
-# the model did not commit to. Its score measures the parser. Ours (right)
+# the model did not commit to. The third is wrong either way, but only one
+# parser notices that it commits to nothing. A score of the left column
+# measures the parser. Ours (right)
 # says NaN, *not a number*, when the reply holds no answer, and the share
 # of replies that do is reported beside the accuracy. Format and content
 # are two skills.
@@ -212,9 +217,9 @@ for inside in ["6000", " 6,000 g ", "-1.5e3", "9.461 * 10^15", "6,00"]:
 # $$|\operatorname{round}(a, 3) - \operatorname{round}(t, 3)|
 #   < 0.05 \cdot |\operatorname{round}(t, 3)| .$$
 #
-# The rounding makes tiny truths hard to miss by a hair. A truth that
-# rounds to zero would divide by nothing, so there the answer must round to
-# zero as well.
+# Below a thousandth nothing is told apart. For a truth that rounds to zero
+# the right side is zero and no answer could pass, so there the answer must
+# round to zero as well.
 
 # %% tags=["nbval-check-output"]
 from unitconv.answers import is_correct
@@ -235,8 +240,9 @@ print("right?", is_correct(parse_answer(reply), truth))
 # %% [markdown]
 # It passes: 4196 is within 5 % of 4000. Yet by our convention the fact is
 # wrong, and 4 times 1024 is 4096. If we later train a model on its own
-# right answers, which is what rejection-sampling fine-tuning does, this
-# reply would teach it two errors. So we audit what a text *states*: facts
+# right answers, which is what [rejection-sampling
+# fine-tuning](https://arxiv.org/abs/2308.01825) does, this reply would
+# teach it two errors. So we audit what a text *states*: facts
 # against pint, arithmetic against arithmetic, both within 1 %.
 
 # %% tags=["nbval-check-output"]
@@ -288,7 +294,7 @@ plots.intervals(
 #
 # Everything is in place: questions, a parser, a grade, an audit, an
 # interval. Here is the model that ships with the package, a very small
-# one that this project trained from nothing, on the first 100 questions of
+# one that this project trained from scratch, on the first 100 questions of
 # the validation set. How it turns a question into text is the subject of
 # the next chapter.
 
@@ -305,8 +311,25 @@ report.table().round(3)
 # %% [markdown]
 # Read the table from top to bottom: how often the answer is right, how
 # often there is one, how often everything stated on the way is true (and
-# facts and arithmetic apart), how often the model stopped by itself. The
-# wrong answers fall into classes, the most specific first:
+# facts and arithmetic apart), how often the reply came to an end before
+# its length limit. Are right answers the ones with true reasoning?
+
+# %%
+pd.crosstab(
+    pd.Series([row.correct for row in report.rows], name="right"),
+    pd.Series([row.reasoning_ok for row in report.rows], name="true"),
+)
+
+# %% [markdown]
+# Rows tell whether the answer is right, columns whether the reasoning is
+# true. The corner of right answers with false reasoning is the one that
+# the audit is for. In the other corner, every statement is true and the
+# answer still wrong, often because it is in another unit.
+#
+# The wrong answers fall into classes. They read symptoms, not minds. A
+# *wrong direction* is the number you get by dividing where you should
+# multiply; with a *wrong fact* or *wrong arithmetic* the audit found one
+# that is false; *other* is the rest.
 
 # %%
 pd.Series(report.failures, name="wrong answers").to_frame()
@@ -344,6 +367,10 @@ for request in [(8, "oz", "cc"), (8, "oz", "kg"), (1, "M", "m")]:
         print(request, "->", error)
 
 # %% [markdown]
+# Beside a cubic centimeter (cc) the ounce is fluid, beside a kilogram it
+# is a weight. A lone M is a megabyte and m a meter, so the third makes no
+# sense.
+#
 # ```{solution-end}
 # ```
 #
@@ -396,8 +423,8 @@ assert 3000 < n < 4000
 # ```{exercise} Stretch: your own leak
 # :label: ex-leak
 #
-# Cutting between conversions keeps "5 kg in g" out of two sets. Can a
-# model still profit from the training set without being able to convert?
+# Cutting between conversions keeps "5 kg in g" out of two sets. What does
+# a model still learn from the training set that helps it on the test?
 # Count the test questions whose *unit pair*, whatever the quantity, occurs
 # in training, and say what that means for a score.
 # ```
@@ -408,16 +435,18 @@ assert 3000 < n < 4000
 
 # %%
 train_pairs = {(c.source, c.target) for c in conversions["train"]}
-test_pairs = [(c.source, c.target) for c in conversions["test"]]
+asked = [parse_question(question.text) for question in splits["test"]]
+test_pairs = [(c.source, c.target) for c in asked]
 shared = sum(pair in train_pairs for pair in test_pairs)
-print(f"{shared} of {len(test_pairs)} conversions")
+print(f"{shared} of {len(test_pairs)} questions")
 assert shared > 0.9 * len(test_pairs)
 
 # %% [markdown]
-# Nearly all pairs are shared, by design: a factor cannot be reasoned out,
-# it must have been seen. The score measures whether the model recalls the
-# factor and multiplies a quantity it has not seen with it. It says nothing
-# about units it never met, and we shall not claim it does.
+# Nearly all pairs are shared, by design: a factor has to be known, or
+# built from others that are. The score measures whether the model recalls
+# the factor and multiplies it with a quantity that it has not seen with
+# it. It says nothing about units it never met, and we shall not claim it
+# does.
 #
 # ```{solution-end}
 # ```
@@ -430,7 +459,7 @@ assert shared > 0.9 * len(test_pairs)
 # - The parser reads the answer tag and never guesses; the answer rate is
 #   reported beside the accuracy.
 # - An answer may be right while its reasoning is false: the audit checks
-#   every stated equation.
+#   every equation it can read.
 # - Every rate carries its interval; 100 questions are too few to tell
 #   good models apart.
 #
@@ -446,5 +475,5 @@ assert shared > 0.9 * len(test_pairs)
 #   International System of Units, NIST SP 811.
 #   [doi:10.6028/NIST.SP.811e2008](https://doi.org/10.6028/NIST.SP.811e2008)
 # - Z. Yuan et al. (2023). Scaling relationship on learning mathematical
-#   reasoning with large language models (rejection sampling, which needs
-#   this audit). [arXiv:2308.01825](https://arxiv.org/abs/2308.01825)
+#   reasoning with large language models.
+#   [arXiv:2308.01825](https://arxiv.org/abs/2308.01825)

@@ -1,11 +1,12 @@
 # %% [markdown]
 # # Batched generation: many questions at once
 #
-# One question takes the model a fraction of a second. A test set has a
-# thousand, and rejection sampling will want ten replies to each. Most of
-# that time the processor is not busy: it waits for the weights, which it
-# has to fetch once for every token, whether the token belongs to one text
-# or to sixty-four. So let us give it sixty-four.
+# One question takes the model a moment. A test set has a thousand, and
+# rejection sampling, which draws several replies and keeps the right ones,
+# will want ten for each of a thousand more. Much of that time goes into
+# what a step costs however many texts it serves: fetching the weights of a
+# large model, calling a few hundred functions for a small one. So let us
+# serve sixty-four.
 #
 # **The question of this chapter:** what could go wrong when texts that
 # have nothing to do with each other share a tensor?
@@ -15,12 +16,12 @@
 # - why texts of different lengths need padding, and on which side;
 # - three ways to get it wrong without an error message;
 # - what the attention mask and the position ids are for;
-# - how to prove that a batch changes nothing but the speed;
+# - how to check that a batch changes nothing but the speed;
 # - how speed grows with the batch, and where it stops.
 #
 # **Before you start:** [chapter 2](02_sequential.ipynb). **Time:** 25
-# minutes to read, about a minute to run. **Hardware:** any laptop; 1 GB of
-# memory.
+# minutes to read, about a minute to run. **Hardware:** with the course
+# model any laptop; 1 GB of memory.
 # :::
 
 # %% tags=["remove-cell"]
@@ -126,10 +127,11 @@ print("alone:         ", wanted)
 print("padded right:  ", got)
 
 # %% [markdown]
-# No error and no warning, with a correct attention mask. Where a row comes
-# out right, it is the longest one, which has no padding, or luck. Nothing
-# tells you so but the comparison with the row alone, and that comparison
-# is the habit to take from this chapter.
+# The tokens need not make sense, for these are bare questions; what
+# matters is whether the two lines agree. There was no error and no
+# warning, and the attention mask was correct. Where a padded row comes out
+# right, it is luck. Nothing tells you so but the comparison with the row
+# alone, and that comparison is the habit to take from this chapter.
 #
 # ### Trap 2: padding on the left, and nothing else
 #
@@ -173,12 +175,12 @@ mask = mask.to(left)
 show("left, mask", error(last_logits(left, attention_mask=mask)))
 
 # %% [markdown]
-# The error is small now, but look at its size again in a moment. Rotary
-# position embeddings, which Llama models use, encode distances, and
-# distances do not change when a row is shifted. A model with *learned*
-# positions would be off by as much as in trap 2. Relying on that is
-# relying on luck, so we say where each token stands: the running sum of
-# the mask, less one.
+# The error is down to rounding already, and that is the trap: this model
+# hides the mistake. Llama models use [rotary position
+# embeddings](https://arxiv.org/abs/2104.09864), which encode distances,
+# and distances do not change when a whole row is shifted. A model with
+# *learned* positions would be visibly off. So we say where each token
+# stands: the running sum of the mask, less one.
 
 # %%
 position_ids = positions(mask)
@@ -187,8 +189,9 @@ show("left, mask, positions", error(exact))
 assert max(float(e) for e in error(exact)) < 1e-3
 
 # %% [markdown]
-# What is left is rounding: sums taken in another order. This is the batch
-# as the model should see it, each token above its position:
+# Nothing visible changes for this model; exercise 3.3 shows a case where
+# it does. What is left is rounding: sums taken in another order. This is
+# the batch as the model should see it, each token above its position:
 
 # %% tags=["hide-input"]
 from unitconv import plots
@@ -216,7 +219,7 @@ from unitconv.decoding import generate_batched
 Markdown(f"```python\n{inspect.getsource(generate_batched)}```")
 
 # %% [markdown]
-# ## The proof: batch equals single
+# ## The check: batch equals single
 #
 # Sixteen questions, decoded together, against the same sixteen alone.
 # Every token has to be the same.
@@ -229,10 +232,9 @@ assert [row[0] for row in together] == alone
 print("equal,", sum(len(c.token_ids) for c in alone), "tokens")
 
 # %% [markdown]
-# This holds for sampling too, because the noise of a token hashes the
-# request and not the generator's state. We draw three replies each for
-# eight questions, in two batches that have nothing in common but the
-# questions:
+# This holds for sampling too, because the noise of a token is a hash of
+# the request and not a generator's state. We draw three replies each for
+# eight questions: once alone, once in reverse order behind ten others.
 
 # %%
 warm = Decoding(max_new_tokens=48, temperature=0.8)
@@ -250,7 +252,7 @@ print(len(distinct), "distinct replies of 3 to:", questions[0].text)
 # %% [markdown]
 # ### What precision has to do with it
 #
-# The proof above is for 32-bit floats. GPUs prefer 16 bits. There, two
+# The check above is for 32-bit floats. GPUs prefer 16 bits. There, two
 # batch sizes add in different orders *and* round visibly, and where two
 # tokens are nearly tied the batch can decide. How far does a batch of
 # sixteen move the logits of its rows, in each precision?
@@ -290,32 +292,35 @@ same = sum(batched == single for batched, single in pairs)
 print(f"{same} of 16 replies are the same in bfloat16")
 
 # %% [markdown]
-# If a paper's numbers change with the batch size, this is the first
-# suspect, and padding the second.
+# If a result changes with the batch size, this is the first suspect ([He
+# 2025](
+# https://thinkingmachines.ai/blog/defeating-nondeterminism-in-llm-inference/)
+# follows it into the kernels), and padding the second.
 #
 # ## How fast is it now?
 #
-# The same 64 questions at every batch size, through `llm.complete`, which
-# sorts the prompts by length so that little of a batch is padding:
+# `llm.complete` sorts the prompts by length, so that little of a batch is
+# padding. Here are the same questions at every batch size:
 
 # %%
 texts = [llm.format_prompt(q.text) for q in questions[:64]]
+llm.complete(texts[:2], settings=settings)  # warm up
 sizes = [1, 2, 4, 8, 16, 32, 64]
 speeds = []
 for size in sizes:
-    few = texts[: max(8, size)]  # a batch of one need not read all 64
     start = time.perf_counter()
-    replies = llm.complete(few, settings=settings, batch_size=size)
+    replies = llm.complete(texts, settings=settings, batch_size=size)
     seconds = time.perf_counter() - start
     speeds.append(sum(r[0].n_tokens for r in replies) / seconds)
 
 plots.throughput(sizes, speeds)
 
 # %% [markdown]
-# Speed grows with the batch for as long as the step's cost is dominated by
-# what it pays once: fetching weights, and on a small model simply calling
-# a few hundred functions. It flattens when arithmetic takes over. And part
-# of the work is wasted, because finished rows wait:
+# Speed grows with the batch for as long as a step's cost is dominated by
+# what it pays once, and flattens when arithmetic takes over. And part of
+# the work is wasted, because finished rows wait. [Orca](
+# https://www.usenix.org/conference/osdi22/presentation/yu) was the first
+# to let them leave and others enter.
 
 # %%
 lengths = [r[0].n_tokens for r in replies]
@@ -383,7 +388,8 @@ assert padding(sorted(in_order)) < padding(in_order) / 2
 #
 # Padding on the right can be made to work for the *first* new token: read
 # each row's logits where its text ends. Do it and compare with `wanted`.
-# Why does that not suffice for the second token?
+# Then append that token in a new column on the right. What must the mask
+# and the position say for the second token to come out right too?
 # ```
 #
 # ```{solution-start} ex-right
@@ -402,10 +408,33 @@ print(rescued)
 assert rescued == wanted
 
 # %% [markdown]
-# The second token would have to be written into the padding of each row,
-# at a different column per row, while the cache grows by a column for all.
-# It can be done, with a cache that rows fill independently; that is how
-# fast decoders work, and it is no longer a rectangle.
+# In the new column the last token is the last column again. But now the
+# padding is a gap *inside* the row: the mask must go on hiding it, and the
+# position must be given. Counted by column, the token would stand too far
+# from its own prompt, and this time rotary positions do not forgive it:
+
+# %%
+from unitconv.decoding import decode_one_token
+
+tokens = torch.stack([row.argmax() for row in single])
+longer = [[*ids, int(t)] for ids, t in zip(short, tokens, strict=True)]
+second = [last_logits(tensor([ids]))[0] for ids in longer]
+next_mask = torch.cat([right_mask, tensor([[1]] * len(short))], dim=-1)
+
+for name, place in [
+    ("position by column", tensor([width] * len(short))),
+    ("position by mask", ends + 1),
+]:
+    with torch.inference_mode():
+        _, cache = prefill(llm.model, right, right_mask)
+        got = decode_one_token(llm.model, tokens, place, cache, next_mask)
+    pairs = zip(got.float(), second, strict=True)
+    errors = [(row - lone).abs().max() for row, lone in pairs]
+    show(name, errors)
+assert max(float(e) for e in errors) < 1e-3
+
+# %% [markdown]
+# It works, and left padding avoids the special case.
 #
 # ```{solution-end}
 # ```
@@ -441,10 +470,11 @@ assert min(float(e) for e in error(stretched)) > 0.01
 # - Padding goes on the left, so that every row's last token stands in the
 #   last column.
 # - The mask comes from the lengths and the positions from the mask.
-# - All three mistakes run without an error; only comparing a batch with
-#   its rows alone finds them.
-# - In float32 a batch changes nothing but the speed; in 16 bits near ties
-#   may fall the other way.
+# - All three mistakes run without an error. Comparing with the row alone
+#   finds the first two; the third shows only where absolute positions
+#   matter.
+# - In float32 the logits change by rounding only, and no token did here;
+#   in 16 bits near ties may fall the other way.
 # - Speed grows with the batch until arithmetic dominates, and rows that
 #   wait are wasted work.
 #
@@ -454,8 +484,6 @@ assert min(float(e) for e in error(stretched)) > 0.01
 #   position embedding.
 #   [arXiv:2104.09864](https://arxiv.org/abs/2104.09864)
 # - G.-I. Yu et al. (2022). Orca: a distributed serving system for
-#   transformer-based generative models (rows that leave a batch when they
-#   are done). [USENIX OSDI
-#   2022](https://www.usenix.org/conference/osdi22/presentation/yu)
-# - H. He (2025). Defeating nondeterminism in LLM inference (why a batch's
-#   size changes 16-bit results). Thinking Machines Lab.
+#   transformer-based generative models. USENIX OSDI.
+# - H. He (2025). Defeating nondeterminism in LLM inference. Thinking
+#   Machines Lab.

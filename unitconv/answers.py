@@ -118,8 +118,9 @@ def audit_reasoning(text: str) -> list[Claim]:
     quotients, sums and differences of numbers, with or without units, and
     statements such as `1 kg = 1000 g` or "each foot has 12 inches". Both
     sides must agree within 1 %; facts are checked by pint. `a = b = c`
-    makes two claims, and `6 kg = 6 * 1000 = 6000 g` a third, that its ends
-    agree. The inside of an answer tag is no reasoning. Never raises.
+    makes two claims; so does `6 kg = 6 * 1000 = 6000 g`, the arithmetic
+    and that its ends agree. The inside of an answer tag is no reasoning.
+    Never raises.
 
     >>> [c.verdict for c in audit_reasoning("1 kg = 100 g. 6 * 100 = 600")]
     [False, True]

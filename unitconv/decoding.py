@@ -7,9 +7,10 @@ never `model.generate`, and both know only tokens: text is the business of
 `unitconv.llm`.
 
 Same request, same tokens, whatever the batch. In float32 a row's logits
-differ between batch sizes by about 1e-6, far less than the gap between two
-tokens, so the tokens are equal. In bfloat16 the difference is about 1e-2,
-and a near tie may fall the other way: rows then agree in most tokens only.
+differ between batch sizes by about 1e-5, hardly ever more than the gap
+between two tokens, so the tokens are equal. In bfloat16 the difference is
+a step of the format, up to 0.1, and a near tie may fall the other way: rows
+then agree in most tokens only.
 """
 
 from __future__ import annotations
@@ -54,7 +55,7 @@ GREEDY = Decoding()
 
 @dataclass(frozen=True)
 class Completion:
-    """The tokens of one row, and whether it stopped by itself.
+    """The tokens of one row, and whether it came to its end.
 
     `finished` is False for a row that was cut off at its token limit.
     """
@@ -220,6 +221,7 @@ def generate_batched(
 
     Raises:
         ContextError: a prompt is empty or longer than the context.
+        ValueError: `num_return_sequences` is below 1.
     """
     if not prompts:
         return []

@@ -154,7 +154,7 @@ class Report:
 
     @property
     def stop_rate(self) -> Rate:
-        """Rows that ended by themselves, not at the token limit."""
+        """Rows that came to an end before their token limit."""
         return self._rate([row.finished for row in self.rows])
 
     @property
@@ -293,8 +293,8 @@ def evaluate(
     """Ask every question once, and grade what comes back.
 
     Args:
-        batch_size: questions decoded together; it changes the speed, not
-            the texts (see `unitconv.decoding`).
+        batch_size: questions decoded together; in float32 it changes the
+            speed, not the texts (see `unitconv.decoding`).
         progress: called with the number of questions just finished.
 
     Raises:

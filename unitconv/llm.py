@@ -35,7 +35,7 @@ _STOP_WINDOW = len(STOP_TEXT.encode()) + 4
 
 @dataclass(frozen=True)
 class Generation:
-    """One completion: its text, its length, whether it stopped itself."""
+    """One completion: its text, its length, whether it came to its end."""
 
     text: str
     n_tokens: int
@@ -84,7 +84,7 @@ class LLM:
                 the format, the bare question (`raw`).
             device: `"cpu"`, `"cuda"`, ...; by default the fastest here.
             dtype: by default bfloat16 on a GPU that computes in it,
-                float16 on an older one, float32 on a CPU.
+                float16 on an older one, float32 elsewhere.
 
         Raises:
             ModelError: nothing to load there, or it does not fit.
@@ -198,7 +198,8 @@ class LLM:
         """`batched_generate` with all its settings, and what it knows.
 
         Args:
-            batch_size: rows decoded together. Prompts of similar length
+            batch_size: rows decoded together, though at least one prompt
+                with all its samples. Prompts of similar length
                 share a batch, so that little of it is padding; the result
                 is in the order of `prompts` all the same.
             progress: called with the number of prompts just finished.

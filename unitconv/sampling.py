@@ -3,7 +3,7 @@
 Sampling is reproducible row by row. The usual generator hands out noise in
 the order tokens are drawn, so a row's text changes with its neighbours.
 Here the noise of a token is a hash of (seed, prompt, sample number,
-position) and of nothing else: the same request gives the same text in any
+position) and of nothing else: the same request draws the same noise in any
 batch, in any order, alone or in company.
 """
 
@@ -15,8 +15,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-# The three constants of SplitMix64 (Steele, Lea, Flood 2014,
-# doi:10.1145/2660193.2660195), as the signed integers torch computes with.
+# The constants of SplitMix64 (after Steele, Lea, Flood 2014,
+# doi:10.1145/2660193.2660195; the multipliers are D. Stafford's), as the
+# signed integers torch computes with.
 _STEP = 0x9E3779B97F4A7C15 - (1 << 64)
 _MIX_1 = 0xBF58476D1CE4E5B9 - (1 << 64)
 _MIX_2 = 0x94D049BB133111EB - (1 << 64)

@@ -1,8 +1,9 @@
 """Ground truth: what a unit is called, and how many of one make another.
 
-Every number comes from pint_, which follows NIST SP 811. This file adds
-only what pint cannot know: the spellings people type, and a decision for
-every spelling that means two things. The decisions, each held by a test:
+Every number comes from pint_ (the tests hold it to NIST SP 811). This file
+adds only what pint cannot know: the spellings people type, and a decision
+for every spelling that means two things. The decisions, each held by a
+test:
 
 - **ton** is the metric ton (1000 kg), like *tonne*.
 - an **ounce** is a fluid ounce when the other side is a volume, otherwise
