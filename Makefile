@@ -10,6 +10,10 @@ PORT        ?= 8000
 TORCH_INDEX ?=
 TORCH       := torch==2.13.0
 
+# The course model's layers are too small to share between cores: a second
+# thread gains nothing, and on a busy machine the two wait for each other.
+export OMP_NUM_THREADS ?= 1
+
 BIN       := .venv/bin
 INSTALLED := .venv/.installed
 STAMPS    := _build/.stamps

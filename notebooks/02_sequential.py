@@ -322,6 +322,7 @@ for number in range(4):
     )
     print(number, llm.tokenizer.decode(drawn.token_ids))
 
+
 # %% [markdown]
 # ## Random, and reproducible
 #
@@ -330,7 +331,6 @@ for number in range(4):
 # numbers in the order they are asked for, so a text depends on everything
 # drawn before it. Watch one question answered twice, with the same seed,
 # first alone and then after another question:
-
 
 # %%
 def torch_sample(token_ids, steps=16):
@@ -422,6 +422,7 @@ m, n = len(prompt_ids), 24
 assert slow_read == n * m + n * (n - 1) // 2
 print(slow_read, "against", m + n - 1)
 
+
 # %% [markdown]
 # ```{solution-end}
 # ```
@@ -438,7 +439,6 @@ print(slow_read, "against", m + n - 1)
 # ```{solution-start} ex-nucleus
 # :class: dropdown
 # ```
-
 
 # %%
 def nucleus(probabilities, p):
