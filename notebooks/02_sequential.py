@@ -470,9 +470,9 @@ print(nucleus(four, 0.8), nucleus(four, 0.81))
 # ```{exercise} Stretch: is the sampling fair?
 # :label: ex-fair
 #
-# Draw the first token of the reply 2000 times, with 2000 sample numbers,
-# at temperature 1. Compare how often each token comes with its
-# probability.
+# Draw the token of the figure 2000 times, with 2000 sample numbers, at
+# temperature 1. Compare how often each token comes with its probability.
+# Its logits are `steps[unsure]`.
 # ```
 #
 # ```{solution-start} ex-fair
@@ -483,13 +483,11 @@ print(nucleus(four, 0.8), nucleus(four, 0.81))
 from unitconv.sampling import row_key, sample, uniform
 
 draws = 2000
-with torch.inference_mode():
-    first_logits, _ = prefill(llm.model, input_ids)
 row_keys = torch.tensor([row_key(0, prompt_ids, i) for i in range(draws)])
-rows = first_logits.expand(draws, -1)
-tokens = sample(rows, 1.0, 1.0, uniform(row_keys, 0))
+rows = steps[unsure].expand(draws, -1)
+tokens = sample(rows, 1.0, 1.0, uniform(row_keys, unsure))
 
-expected = first_logits[0].float().softmax(dim=-1)
+expected = odds[unsure]
 for token in expected.topk(4).indices.tolist():
     share = (tokens == token).float().mean().item()
     p = expected[token].item()
