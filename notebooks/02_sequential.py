@@ -332,6 +332,7 @@ for number in range(4):
 # drawn before it. Watch one question answered twice, with the same seed,
 # first alone and then after another question:
 
+
 # %%
 def torch_sample(token_ids, steps=16):
     token_ids = list(token_ids)
@@ -439,6 +440,7 @@ print(slow_read, "against", m + n - 1)
 # ```{solution-start} ex-nucleus
 # :class: dropdown
 # ```
+
 
 # %%
 def nucleus(probabilities, p):

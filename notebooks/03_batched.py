@@ -350,6 +350,7 @@ hidden = int((true_mask - wrong_mask).sum())
 print(hidden, "real tokens hidden")
 assert hidden > 0
 
+
 # %% [markdown]
 # Every turn of the chat ends with that token, so every turn's end is
 # hidden from the model.
