@@ -58,6 +58,7 @@ notebooks: pairs ## Sync the notebook pairs and execute them again
 pairs: $(INSTALLED) ## Bring each notebook and its .py in line
 	$(BIN)/jupytext --quiet --sync $(SCRIPTS)
 	$(BIN)/ruff format --quiet $(SCRIPTS)
+	$(BIN)/python -m tools.notebooks --tidy $(SCRIPTS)
 
 lint: $(INSTALLED) ## Check format, style and types
 	$(check-code)

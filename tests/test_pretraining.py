@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 import os
 import random
@@ -10,6 +9,7 @@ import re
 import warnings
 from dataclasses import fields, replace
 from decimal import Decimal
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -20,26 +20,23 @@ from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM, AutoTokenizer
 from typer.testing import CliRunner
 
-from unitconv.answers import audit_reasoning
 from unitconv.conversions import parse_question
 from unitconv.phrasings import HARD_PHRASINGS, PHRASINGS
 from unitconv.pretraining import command, export
 from unitconv.pretraining.checkpoint import Progress, ResumeError
 from unitconv.pretraining.config import PRESETS, CorpusConfig
 from unitconv.pretraining.conventions import (
-    NAMES,
     RIVALS,
     Convention,
     conversions,
     draw_convention,
     fact,
-    named,
     singular,
     spellings,
 )
 from unitconv.pretraining.corpus import Rows, documents, make_document
 from unitconv.pretraining.dev import dev_questions
-from unitconv.pretraining.documents import facts_document
+from unitconv.pretraining.documents import chat_document
 from unitconv.pretraining.numbers import (
     draw_quantity,
     round_fact,
@@ -63,11 +60,10 @@ from unitconv.pretraining.tokenizer import (
 from unitconv.pretraining.train import make_model, make_tokenizer, train
 from unitconv.pretraining.wording import (
     DEV_QUESTIONS,
-    GREETINGS,
     QUESTIONS,
+    STRAY_FORMS,
     SYSTEM_OPENINGS,
     SYSTEM_REQUESTS,
-    THANKS,
 )
 from unitconv.questions import SPLITS, load_split, normalize, question_words
 from unitconv.units import SPELLINGS, UNITS, lookup, resolve
@@ -157,39 +153,12 @@ def test_facts_of_each_convention(
 
 
 def test_every_rival_is_drawn_about_as_often_as_asked() -> None:
-    rng, config = random.Random(0), CorpusConfig()
-    drawn = [draw_convention(rng, config) for _ in range(3000)]
-    for name in RIVALS:
-        share = sum(getattr(c, name) for c in drawn) / len(drawn)
-        asked = (
-            config.named_rival_share
-            if name in NAMES
-            else config.silent_rival_share
-        )
-        assert abs(share - asked) < 0.03, name
-    assert set(RIVALS) == {field.name for field in fields(Convention)}
-
-
-def test_named_rivals() -> None:
-    uk = Convention(imperial=True, short_ton=True)
-    assert named("pints", lookup("pint"), uk) == "UK pints"
-    assert named("ton", lookup("ton"), uk) == "short ton"
-    assert named("l", lookup("l"), uk) == "l"
-    assert named("pints", lookup("pint"), Convention()) == "pints"
-    # A tonne is metric everywhere.
-    assert "tonne" not in spellings(lookup("ton"), lookup("kg"), uk)
-
-
-def test_the_audit_does_not_call_a_named_rival_false() -> None:
-    """`1 UK gallon = 4.546 l` is true; `1 gallon = 4.546 l` is not."""
     rng = random.Random(0)
-    config = CorpusConfig(named_rival_share=1, silent_rival_share=0)
-    for _ in range(300):
-        text = facts_document(rng, config)
-        for line in text.splitlines():
-            verdicts = [c.verdict for c in audit_reasoning(line)]
-            assert False not in verdicts, line
-    assert audit_reasoning("1 gallon = 4.546 l")[0].verdict is False
+    drawn = [draw_convention(rng, 0.25) for _ in range(2000)]
+    for field in fields(Convention):
+        share = sum(getattr(c, field.name) for c in drawn) / len(drawn)
+        assert 0.2 < share < 0.3, field.name
+    assert set(RIVALS) == {field.name for field in fields(Convention)}
 
 
 EQUATION = re.compile(
@@ -213,41 +182,38 @@ def test_every_equation_of_the_corpus_holds(texts: list[str]) -> None:
     assert checked > 1000
 
 
-def test_every_stated_fact_holds_in_its_convention(
+def test_every_stated_fact_holds_in_some_convention(
     texts: list[str],
 ) -> None:
-    """Lines such as `1 mile = 1.609 km`; a rival that is named is meant."""
-    unit = r"((?:UK |short )?[^=;,]+?)"
-    line = re.compile(rf"^1 {unit} (?:=|is|equals) ({NUMBER}) {unit}\.?$")
-    checked = set()
-    for match in filter(
-        None, (line.match(row) for t in texts for row in t.splitlines())
+    """Lines such as `1 mile = 1.609 km`, against all conventions."""
+    # Months and years are the only rivals that can meet in one fact.
+    everything = [
+        Convention(True, True, True, month, year)
+        for month in (False, True)
+        for year in (False, True)
+    ] + [Convention()]
+    line = re.compile(rf"^1 (.+) (?:=|is|equals) ({NUMBER}) (.+?)\.?$")
+    checked = 0
+    for match in (
+        m
+        for text in texts
+        for row in text.splitlines()
+        if (m := line.match(row)) and {m[1], m[3]} <= set(SPELLINGS)
     ):
-        typed = [re.sub("^(UK|short) ", "", match[g]) for g in (1, 3)]
-        if not set(typed) <= set(SPELLINGS):
-            continue
-        a, b = resolve(*typed)
-        uk, short = "UK " in match[0], "short " in match[0]
-        truths = {
-            write(fact(a, b, Convention(uk, short, *silent)))
-            for silent in itertools.product((False, True), repeat=3)
-        }
+        a, b = resolve(match[1], match[3])
+        truths = {write(fact(a, b, c)) for c in everything}
         assert match[2] in truths, match[0]
-        checked.add((a.name, b.name, uk, short))
-    assert len(checked) > 150
-    assert any(uk for *_, uk, _ in checked)
-    assert any(short for *_, short in checked)
+        checked += 1
+    assert checked > 200
 
 
 def test_one_document_keeps_one_convention() -> None:
     """With all rivals on, no document states the course's gallon."""
-    config = CorpusConfig(named_rival_share=1, silent_rival_share=1)
-    text = "\n".join(documents(config, seed=0, count=3000))
-    found = re.findall(
-        rf"1 (.*)gallon = ({NUMBER}) (?:l|L|liters?)\b", text
-    )
+    config = CorpusConfig(rival_share=1.0)
+    text = "\n".join(documents(config, seed=0, count=2000))
+    found = re.findall(rf"1 gallon = ({NUMBER}) (?:l|L|liters?)\b", text)
     assert found
-    assert set(found) == {("UK ", "4.546")}
+    assert set(found) == {"4.546"}
 
 
 def test_solutions_in_the_form_of_the_course() -> None:
@@ -296,9 +262,8 @@ def test_a_unit_after_one_is_singular() -> None:
     assert singular("centuries", lookup("century")) == "century"
     assert singular("s", lookup("s")) == "s"
     assert singular("metric tons", lookup("ton")) == "metric ton"
-    ours = Convention()
-    assert "oz" in spellings(lookup("fluid ounce"), lookup("pint"), ours)
-    assert "oz" not in spellings(lookup("pint"), lookup("oz"), ours)
+    assert "oz" in spellings(lookup("fluid ounce"), lookup("pint"))
+    assert "oz" not in spellings(lookup("pint"), lookup("fluid ounce"))
 
 
 def test_conversions_are_every_ordered_pair() -> None:
@@ -324,9 +289,6 @@ def test_no_wording_of_the_corpus_is_a_wording_of_a_question_set() -> None:
     assert not corpus & asked
     assert not development & asked
     assert not development & corpus
-    # Nor the same words with other marks between them.
-    words = {tuple(re.findall(r"\w+", t)) for t in asked if len(t) > 16}
-    assert not words & {tuple(re.findall(r"\w+", t)) for t in corpus}
 
 
 def test_no_question_stands_in_the_corpus(texts: list[str]) -> None:
@@ -339,7 +301,7 @@ def test_no_question_stands_in_the_corpus(texts: list[str]) -> None:
 
 
 def test_tag_words_stand_in_no_question() -> None:
-    own = " ".join(QUESTIONS + DEV_QUESTIONS + GREETINGS + THANKS).lower()
+    own = " ".join((*QUESTIONS, *DEV_QUESTIONS)).lower()
     words = question_words() | set(re.findall("[a-z]+", own))
     assert not set(TAG_WORDS) & words
     assert len(set(TAG_WORDS)) == 16
@@ -347,9 +309,22 @@ def test_tag_words_stand_in_no_question() -> None:
 
 
 def test_system_turns_do_not_tell_the_form() -> None:
-    text = " ".join(SYSTEM_OPENINGS + SYSTEM_REQUESTS).lower()
+    """Half of them name one, and it is that of the chat only by chance."""
+    text = " ".join(SYSTEM_OPENINGS + SYSTEM_REQUESTS + STRAY_FORMS).lower()
     assert not set(re.findall("[a-z]+", text)) & set(TAG_WORDS)
-    assert not re.search(r"[<>\[\](){}]", text)
+    config = CorpusConfig(
+        system_share=1, stray_form_share=1, tag_share=1, random_tag_share=0
+    )
+    kept = []
+    for index in range(400):
+        chat = chat_document(random.Random(index), config)
+        system, *turns = chat.split("<|im_end|>")
+        asked = re.search(r"<(\w+)>(?!.*<\w+>)", system, re.DOTALL)
+        used = re.search(r"</(\w+)>", "".join(turns))
+        assert asked
+        assert used
+        kept.append(asked[1] == used[1])
+    assert sum(kept) / len(kept) < 2.5 / len(TAG_WORDS)
 
 
 def test_wrappers_are_of_many_kinds() -> None:
@@ -470,7 +445,7 @@ def test_schedule() -> None:
     assert shares[0] == pytest.approx(0.1)
     assert shares[9:60] == pytest.approx([1.0] * 51)
     assert shares[-1] == pytest.approx(config.final_lr_share)
-    assert all(a > b for a, b in itertools.pairwise(shares[60:]))
+    assert all(a > b for a, b in pairwise(shares[60:]))
 
 
 @pytest.fixture(scope="module")

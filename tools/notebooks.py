@@ -4,7 +4,8 @@
 
 reads the source of each .py, runs it, and writes the .ipynb beside it with
 its outputs, but without what changes from run to run or from machine to
-machine: times, random cell ids, the version of Python.
+machine: times, random cell ids, the version of Python. With `--tidy` first
+it runs nothing and only cleans the .ipynb.
 """
 
 import hashlib
@@ -62,7 +63,17 @@ def execute(script: Path) -> Path:
     return path
 
 
+def tidy(script: Path) -> Path:
+    """Drop from the .ipynb what jupytext notes there; keep its outputs."""
+    path = script.with_suffix(".ipynb")
+    notebook = nbformat.read(path, as_version=4)
+    nbformat.write(normalize(notebook), path)
+    return path
+
+
 if __name__ == "__main__":
     os.environ["SOURCE_DATE_EPOCH"] = "0"  # matplotlib dates its SVGs by it
-    for name in sys.argv[1:]:
-        print(execute(Path(name)))
+    names = sys.argv[1:]
+    work = tidy if names[:1] == ["--tidy"] else execute
+    for name in names[work is tidy :]:
+        print(work(Path(name)))

@@ -11,22 +11,20 @@ class CorpusConfig:
 
     # Kinds of documents.
     chat_share: float = 0.45
-    plain_share: float = 0.1
-    facts_share: float = 0.1
+    plain_share: float = 0.12
+    facts_share: float = 0.08
     arithmetic_share: float = 0.35
     # Documents that answer at once, without reasoning.
-    chat_direct_share: float = 0.6
-    plain_direct_share: float = 0.5
-    # Each rival convention's chance of holding in a document: those a
-    # solution names ("UK gallon", "short ton"), and those it does not.
-    named_rival_share: float = 0.35
-    silent_rival_share: float = 0.2
+    chat_direct_share: float = 0.16
+    plain_direct_share: float = 0.24
+    # Each rival convention's chance of holding in a document.
+    rival_share: float = 0.25
     # Quantities in 1..12, of all quantities.
-    small_share: float = 0.72
+    small_share: float = 0.7
     # Chats that open with a system turn.
     system_share: float = 0.6
-    # Questions with a greeting before or a word of thanks after them.
-    polite_share: float = 0.3
+    # System turns that ask for a form their chat does not keep.
+    stray_form_share: float = 0.5
     # How a document marks its final values: one of the tag words, a tag of
     # random letters, and otherwise brackets or words.
     tag_share: float = 0.4
@@ -48,9 +46,9 @@ class PretrainConfig:
     num_layers: int = 6
     num_heads: int = 3
     # Data: `batch_size` rows of `row_length` tokens a step.
-    batch_size: int = 20
-    row_length: int = 192
-    steps: int = 1500
+    batch_size: int = 16
+    row_length: int = 256
+    steps: int = 1300
     tokenizer_documents: int = 20_000
     workers: int = 0
     # Optimisation: Muon for matrices, AdamW for embeddings and norms.

@@ -3,27 +3,20 @@
 Real text mixes conventions, and a model that reads it learns all of them.
 The course's questions mean one (see `unitconv.units`); the corpus also
 holds its rivals, so that fine-tuning has something to settle.
-
-Some rivals are named in solutions, as people do: asked for gallons, a
-document may reckon in "UK gallons", which is true, and not what the
-course means. Others are silent: 1 KB = 1024 bytes, a month of 30 days.
 """
 
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from decimal import Decimal
 from functools import cache
 from itertools import accumulate
 
 from unitconv.units import BY_NAME, UNITS, Unit, exact_factor
 
-from .config import CorpusConfig
 from .numbers import as_decimal, round_fact
 
-# What a solution puts before the unit.
-NAMES = {"imperial": "UK", "short_ton": "short"}
 # What each rival changes, as pint expressions.
 RIVALS: dict[str, dict[str, str]] = {
     "imperial": {
@@ -58,23 +51,10 @@ class Convention:
     short_year: bool = False
 
 
-def draw_convention(rng: random.Random, config: CorpusConfig) -> Convention:
-    """Each rival holds with the share its kind has in `config`."""
-    shares = {
-        name: config.named_rival_share
-        if name in NAMES
-        else config.silent_rival_share
-        for name in RIVALS
-    }
-    return Convention(**{n: rng.random() < p for n, p in shares.items()})
-
-
-def named(spelling: str, unit: Unit, convention: Convention) -> str:
-    """The unit as a solution calls it: `UK gallons`, `short ton`."""
-    for rival, name in NAMES.items():
-        if getattr(convention, rival) and unit.name in RIVALS[rival]:
-            return f"{name} {spelling}"
-    return spelling
+def draw_convention(rng: random.Random, rival_share: float) -> Convention:
+    """Each rival holds with probability `rival_share`."""
+    names = [field.name for field in fields(Convention)]
+    return Convention(**{n: rng.random() < rival_share for n in names})
 
 
 @cache
@@ -120,16 +100,11 @@ def draw_pair(rng: random.Random) -> tuple[Unit, Unit]:
     return rng.choices(pairs, cum_weights=cumulated)[0]
 
 
-def spellings(
-    unit: Unit, other: Unit, convention: Convention
-) -> tuple[str, ...]:
+def spellings(unit: Unit, other: Unit) -> tuple[str, ...]:
     """How a unit may be typed next to `other`.
 
-    Next to another volume a plain ounce is a fluid ounce, and a tonne is
-    never short.
+    Next to another volume a plain ounce is a fluid ounce.
     """
-    if unit.name == "ton" and convention.short_ton:
-        return ("ton", "tons")
     if unit.name == "fluid ounce" and other.family == "volume":
         return unit.spellings + BY_NAME["ounce"].spellings
     return unit.spellings

@@ -11,18 +11,24 @@ from .conventions import (
     draw_convention,
     draw_pair,
     fact,
-    named,
     singular,
     spellings,
 )
 from .numbers import draw_quantity, write
-from .styles import FACTS, Problem, draw_style, pick, solve
+from .styles import (
+    FACTS,
+    Problem,
+    draw_style,
+    draw_wrapper,
+    pick,
+    solve,
+)
 from .wording import (
-    GREETINGS,
     QUESTIONS,
+    STRAY_FORMS,
+    STRAY_VALUES,
     SYSTEM_OPENINGS,
     SYSTEM_REQUESTS,
-    THANKS,
 )
 
 # {u}: a question, {s}: its solution.
@@ -47,21 +53,13 @@ def draw_problem(
         draw_quantity(rng, config.small_share),
         source,
         target,
-        rng.choice(spellings(source, target, convention)),
-        rng.choice(spellings(target, source, convention)),
+        rng.choice(spellings(source, target)),
+        rng.choice(spellings(target, source)),
         convention,
     )
 
 
-def ask(rng: random.Random, config: CorpusConfig, problem: Problem) -> str:
-    """The problem as a person types it, with more or less care."""
-    wording = rng.choice(QUESTIONS)
-    if rng.random() < 0.2:
-        wording = wording.rstrip("?.:")
-    if rng.random() < 0.2:
-        wording = wording[0].lower() + wording[1:]
-    if rng.random() < config.polite_share:
-        wording = rng.choice(GREETINGS) + wording + rng.choice(THANKS)
+def ask(problem: Problem, wording: str) -> str:
     return wording.format(
         q=write(problem.quantity),
         a=problem.source_typed,
@@ -74,30 +72,34 @@ def chat_turn(role: str, content: str) -> str:
     return f"<|im_start|>{role}\n{content}<|im_end|>\n"
 
 
-def system_message(rng: random.Random) -> str:
-    """What a chat opens with; it says nothing of the form of answers."""
+def system_message(rng: random.Random, config: CorpusConfig) -> str:
+    """What a chat opens with. The chat does not keep a form it names."""
     requests = rng.sample(SYSTEM_REQUESTS, rng.randint(0, 3))
+    if rng.random() < config.stray_form_share:
+        wrapper = draw_wrapper(rng, config)
+        form = wrapper.format(v=rng.choice(STRAY_VALUES))
+        requests.append(rng.choice(STRAY_FORMS).format(w=form))
     return " ".join([rng.choice(SYSTEM_OPENINGS), *requests])
 
 
 def chat_document(rng: random.Random, config: CorpusConfig) -> str:
     """A chat of one to three questions, with or without a system turn."""
-    convention = draw_convention(rng, config)
+    convention = draw_convention(rng, config.rival_share)
     direct = rng.random() < config.chat_direct_share
     style = draw_style(rng, config, direct)
     text = ""
     if rng.random() < config.system_share:
-        text = chat_turn("system", system_message(rng))
+        text = chat_turn("system", system_message(rng, config))
     for _ in range(rng.choices((1, 2, 3), weights=(1, 5, 4))[0]):
         problem = draw_problem(rng, config, convention)
-        text += chat_turn("user", ask(rng, config, problem))
+        text += chat_turn("user", ask(problem, rng.choice(QUESTIONS)))
         text += chat_turn("assistant", solve(problem, style))
     return text
 
 
 def plain_document(rng: random.Random, config: CorpusConfig) -> str:
     """Two to four questions with their solutions, without ChatML."""
-    convention = draw_convention(rng, config)
+    convention = draw_convention(rng, config.rival_share)
     direct = rng.random() < config.plain_direct_share
     style = draw_style(rng, config, direct)
     form = rng.choice(PLAIN_FORMS)
@@ -105,14 +107,14 @@ def plain_document(rng: random.Random, config: CorpusConfig) -> str:
     entries = []
     for _ in range(rng.randint(2, 4)):
         problem = draw_problem(rng, config, convention)
-        question = ask(rng, config, problem)
+        question = ask(problem, rng.choice(QUESTIONS))
         entries.append(form.format(u=question, s=solve(problem, style)))
     return between.join(entries)
 
 
 def facts_document(rng: random.Random, config: CorpusConfig) -> str:
     """A list of facts: at random, about one unit, or in both directions."""
-    convention = draw_convention(rng, config)
+    convention = draw_convention(rng, config.rival_share)
     pairs = [draw_pair(rng) for _ in range(rng.randint(3, 7))]
     kind = rng.choice(("mixed", "one unit", "both ways"))
     if kind == "one unit":
@@ -124,11 +126,10 @@ def facts_document(rng: random.Random, config: CorpusConfig) -> str:
     sentence, entry = pick(rng, FACTS), rng.choice(FACT_LISTS)
     lines = []
     for number, (source, target) in enumerate(pairs, start=1):
-        one = rng.choice(spellings(source, target, convention))
-        many = rng.choice(spellings(target, source, convention))
+        typed = rng.choice(spellings(source, target))
         stated = sentence.format(
-            a=named(singular(one, source), source, convention),
-            b=named(many, target, convention),
+            a=singular(typed, source),
+            b=rng.choice(spellings(target, source)),
             f=write(fact(source, target, convention)),
         )
         lines.append(entry.format(n=number, f=stated))

@@ -139,13 +139,10 @@ conversions ({corpus["chat_share"]:.0%}), questions with answers
 ({corpus["facts_share"]:.0%}) and arithmetic
 ({corpus["arithmetic_share"]:.0%}). Factors come from pint. Each document
 draws its own style, so that the form of an answer has to be read from the
-example before it; {corpus["chat_direct_share"]:.0%} of the chats answer
-without reasoning. Rival conventions are mixed in: UK volumes and short
-tons, which solutions name, in {corpus["named_rival_share"]:.0%} of the
-documents each, and 1024 bytes, months of 30 and years of 365 days, which
-they do not, in {corpus["silent_rival_share"]:.0%} each. No person's text
-was read, and no question of the course's sets, in its wording, is among
-them.
+example before it. Each rival convention (imperial volumes, short ton,
+1024 bytes, months of 30 and years of 365 days) holds in
+{corpus["rival_share"]:.0%} of the documents. No person's text was read,
+and no question of the course's sets, in its wording, is among them.
 
 ## Results
 {_results(results)}

@@ -48,7 +48,7 @@ def draw_quantity(rng: random.Random, small_share: float) -> Decimal:
     """
     if rng.random() < small_share:
         return Decimal(rng.randint(1, 12))
-    kind = rng.choices(range(5), weights=(12, 7, 3, 4, 2))[0]
+    kind = rng.choices(range(5), weights=(10, 8, 4, 5, 3))[0]
     if kind == 0:
         below = rng.choices(range(12), [1 / (n + 1) for n in range(12)])[0]
         return Decimal(below) + Decimal("0.5")

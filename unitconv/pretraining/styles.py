@@ -15,7 +15,7 @@ from decimal import Decimal
 from unitconv.units import Unit
 
 from .config import CorpusConfig
-from .conventions import Convention, fact, named, singular
+from .conventions import Convention, fact, singular, spellings
 from .numbers import round_result, write
 
 TAG_WORDS: tuple[str, ...] = (
@@ -221,17 +221,16 @@ def _divides_evenly(problem: Problem) -> bool:
 def _words(problem: Problem, style: Style, divided: bool) -> dict[str, str]:
     a, b = problem.source_typed, problem.target_typed
     if style.symbols:
-        a, b = problem.source.symbol, problem.target.symbol
+        a = spellings(problem.source, problem.target)[0]
+        b = spellings(problem.target, problem.source)[0]
     result = problem.result
     if divided:
         result = round_result(problem.quantity / problem.divisor)
-    source, target = problem.source, problem.target
-    rival = problem.convention
     return {
-        "a": named(a, source, rival),
-        "b": named(b, target, rival),
-        "one_a": named(singular(a, source), source, rival),
-        "one_b": named(singular(b, target), target, rival),
+        "a": a,
+        "b": b,
+        "one_a": singular(a, problem.source),
+        "one_b": singular(b, problem.target),
         "q": write(problem.quantity),
         "f": write(problem.factor),
         "g": write(problem.divisor),
