@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -289,13 +290,22 @@ def drop_tensor(name: str, tensor: str) -> Callable[[Path], None]:
     ],
 )
 def test_a_spoilt_folder(
-    folder: Path, spoil: Callable[[Path], None], told: str
+    folder: Path,
+    spoil: Callable[[Path], None],
+    told: str,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     spoil(folder)
+    caplog.set_level("WARNING")
+    monkeypatch.setattr(
+        logging.getLogger("transformers"), "propagate", True
+    )
     with pytest.raises(ModelError, match=told) as caught:
         load_model(str(folder), CPU)
     assert folder.name in str(caught.value)
     assert "\n" not in str(caught.value)
+    assert caplog.messages == []  # the error says it all
 
 
 # --------------------------------------------------------------- adapters

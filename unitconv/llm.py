@@ -134,10 +134,13 @@ class LLM:
         """Token ids of a prompt, exactly as written.
 
         The chat template has put the special tokens in already: asking
-        the tokenizer for more would double them.
+        the tokenizer for more would double them. A prompt that is too long
+        is refused by the decoder, so the tokenizer need not warn.
         """
-        ids = self.tokenizer(prompt, add_special_tokens=False)["input_ids"]
-        return list(ids)
+        encoded = self.tokenizer(
+            prompt, add_special_tokens=False, verbose=False
+        )
+        return list(encoded["input_ids"])
 
     def generate(self, prompt: str, settings: Decoding = GREEDY) -> str:
         """Continue one prompt, token by token; the text it adds.

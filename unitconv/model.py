@@ -117,8 +117,8 @@ def load_model(
         "trust_remote_code": False,  # the default asks, and takes a yes
     }
     try:
-        tokenizer = AutoTokenizer.from_pretrained(source, **options)
-        with _progress_bar(shown=not is_folder):
+        with _quiet(progress_bar=not is_folder):
+            tokenizer = AutoTokenizer.from_pretrained(source, **options)
             loaded: Any = AutoModelForCausalLM.from_pretrained(
                 source,
                 dtype=dtype,
@@ -213,15 +213,22 @@ def _check_model_folder(folder: Path) -> None:
 
 
 @contextmanager
-def _progress_bar(shown: bool) -> Iterator[None]:
-    """A bar for downloads; weights on the disk are there in a moment."""
-    was_shown = logging.is_progress_bar_enabled()
-    if not shown:
+def _quiet(progress_bar: bool) -> Iterator[None]:
+    """Let no loader print: what is wrong is told once, by our errors.
+
+    A progress bar is for downloads; weights on the disk are there in a
+    moment.
+    """
+    had_bar = logging.is_progress_bar_enabled()
+    verbosity = logging.get_verbosity()
+    logging.set_verbosity_error()
+    if not progress_bar:
         logging.disable_progress_bar()
     try:
         yield
     finally:
-        if was_shown:
+        logging.set_verbosity(verbosity)
+        if had_bar:
             logging.enable_progress_bar()
 
 
