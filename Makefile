@@ -10,8 +10,9 @@ PORT        ?= 8000
 TORCH_INDEX ?=
 TORCH       := torch==2.13.0
 
-# The course model's layers are too small to share between cores: a second
-# thread gains nothing, and on a busy machine the two wait for each other.
+# One thread, for a time that can be relied on: two are nearly twice as
+# fast on an idle machine, but beside another job they wait for each other
+# and fall to a tenth. OMP_NUM_THREADS=2 make book if nothing else runs.
 export OMP_NUM_THREADS ?= 1
 
 BIN       := .venv/bin
