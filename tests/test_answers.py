@@ -725,3 +725,28 @@ def test_hostile_texts_are_read_to_the_end(text: str) -> None:
     assert math.isnan(parse_answer(tagged(text)))
     assert not reasoning_is_valid(text)
     audit_reasoning("6 * 5 = 30\n" + text)
+
+
+# ------------------------------------------------------------- rival units
+
+
+@pytest.mark.parametrize(
+    ("text", "verdict"),
+    [
+        # UK Weights and Measures Act 1985; NIST SP 811 for the ton.
+        ("1 UK gallon = 4.546 l", True),
+        ("1 UK gallon = 3.785 l", False),
+        ("1 gallon = 4.546 l", False),
+        ("1 l = 0.22 UK gallons", True),
+        ("there are 20 UK fluid ounces in 1 UK pint", True),
+        ("1 short ton = 907.2 kg", True),
+        ("1 short ton = 2205 lb", False),
+        ("1 binary MB = 1024 binary kB", True),
+        ("1 common year = 365 days", True),
+        ("1 bank month = 30.44 days", False),
+    ],
+)
+def test_a_rival_unit_is_judged_by_its_own_measure(
+    text: str, verdict: bool
+) -> None:
+    assert [c.verdict for c in audit_reasoning(text)] == [verdict]

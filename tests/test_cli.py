@@ -213,6 +213,7 @@ def complaint(code: int, *arguments: str) -> str:
         (["evaluate", "--data", "no/such.json"], ["no/such.json"]),
         (["evaluate", "--json", "no/such/r.json"], ["no/such", "create"]),
         (["evaluate", "--json", "."], ["is a folder"]),
+        (["measure", "no/such/r.json"], ["no/such", "create"]),
     ],
 )
 def test_misuse_is_one_line_and_exit_code_2(
@@ -526,3 +527,37 @@ def test_help_names_every_option(
     shown = succeed(*command, "--help")
     words = set(re.findall(r"[\w-]+", shown))
     assert set(options) - words == set()
+
+
+def test_samples_tell_what_could_be_kept(
+    model_folder: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "samples.json"
+    shown = succeed(
+        *("evaluate", "--samples", "3", "--limit", "2"),
+        *("--temperature", "1.5", "--json", str(path)),
+        *tiny(model_folder),
+    )
+    report = json.loads(path.read_text())
+    assert report["n"] == 2
+    assert report["at_least_one_right"] == 0
+    assert report["run"]["num_return_sequences"] == 3
+    assert report["run"]["decoding"]["temperature"] == 1.5
+    assert "3 each, at temperature 1.5" in shown
+    assert re.search(r"at least one right .* 2 ", shown)
+    line = complaint(2, "evaluate", "--temperature", "1.5")
+    assert "--samples" in line
+
+
+def test_measure_reports_every_prompt(tmp_path: Path) -> None:
+    path = tmp_path / "measured.json"
+    shown = succeed(
+        *("measure", str(path), "--limit", "2", "--sampled", "1"),
+        *("--device", "cpu"),
+    )
+    found = json.loads(path.read_text())
+    assert found["data"] == "test"
+    assert found["rollouts"]["n"] == 1
+    for name in ("raw", "chat", "direct", "cot", "rollouts"):
+        assert name in found
+        assert re.search(rf"│ {name} ", shown), shown

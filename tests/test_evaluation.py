@@ -24,9 +24,12 @@ from unitconv.evaluation import (
     FAILURES,
     Graded,
     Report,
+    Samples,
     compare,
     evaluate,
+    evaluate_samples,
     grade,
+    quantity_kind,
 )
 from unitconv.files import write_json
 from unitconv.llm import LLM, Generation
@@ -702,3 +705,75 @@ def test_an_answer_of_zero_is_no_inverse() -> None:
         Generation("<answer>0</answer>", 9, True),
     )
     assert wrong.failure == "other"
+
+
+# --- several completions of a question ----------------------------------
+
+LUCKY = "1 kg = 2000 g. 3 * 2000 = 6000. <answer>6000</answer>"
+WRONG = "1 kg = 100 g. 6 * 100 = 600. <answer>600</answer>"
+
+
+def test_one_right_completion_is_enough() -> None:
+    samples = Samples(
+        [
+            [graded(WRONG), graded(RIGHT)],
+            [graded(LUCKY), graded(LUCKY)],
+            [graded(WRONG), graded("")],
+            [graded("<answer>6000</answer>"), graded(WRONG)],
+        ],
+        seconds=1.0,
+    )
+    rates = {n: (r.successes, r.n) for n, r in samples.rates().items()}
+    assert rates == {
+        "at least one right": (3, 4),
+        # Neither a wrong fact nor an answer without reasons will do.
+        "at least one right and audited": (1, 4),
+    }
+    data = strict_json(samples.to_json())
+    assert data["at_least_one_right_and_audited"] == 0.25
+    assert data["right_of_all"] == 0.5
+
+
+def test_samples_repeat_and_differ(tiny: LLM) -> None:
+    questions = load_split("valid")[:3]
+    settings = Decoding(temperature=1.0, max_new_tokens=8)
+    samples = evaluate_samples(tiny, questions, 4, settings)
+    again = evaluate_samples(tiny, questions, 4, settings, batch_size=1)
+    texts = [[graded.text for graded in row] for row in samples.rows]
+    assert [len(set(row)) for row in texts] == [4, 4, 4]
+    assert [[g.text for g in row] for row in again.rows] == texts
+    assert samples.run["num_return_sequences"] == 4
+    with pytest.raises(ValueError, match="no questions"):
+        evaluate_samples(tiny, [], 4, settings)
+
+
+@pytest.mark.parametrize(
+    ("question", "kind"),
+    [
+        ("How many g are in 12 kg?", "1 to 12"),
+        ("How many g are in 13 kg?", "13 to 99"),
+        ("How many g are in 99 kg?", "13 to 99"),
+        ("How many g are in 100 kg?", "100 and more"),
+        ("How many g are in 0.5 kg?", "fractions"),
+        ("How many g are in 100.5 kg?", "fractions"),
+        ("How many?", None),
+    ],
+)
+def test_quantities_are_sorted_by_how_hard_they_are(
+    question: str, kind: str | None
+) -> None:
+    assert quantity_kind(question) == kind
+
+
+def test_by_quantity_splits_the_rows() -> None:
+    rows = [graded(RIGHT)] + [
+        graded(RIGHT, Question(f"How many g are in {n} kg?", truth))
+        for n, truth in ((6.5, 6500), (60, 6000), (600, 6000))
+    ]
+    found = Report(rows, seconds=1.0).by_quantity
+    assert {kind: (r.successes, r.n) for kind, r in found.items()} == {
+        "1 to 12": (1, 1),
+        "13 to 99": (1, 1),
+        "100 and more": (1, 1),
+        "fractions": (0, 1),
+    }

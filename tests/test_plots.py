@@ -28,6 +28,14 @@ FIGURES: dict[str, Callable[[], Picture]] = {
         [["How", " g"], ["pad", "$2"]], [[1, 1], [0, 1]], [[0, 1], [0, 0]]
     ),
     "throughput": lambda: plots.throughput([1, 2, 4], [100, 180, 300]),
+    "losses": lambda: plots.losses(
+        {"a": [6.0, 3.0, 2.0], "b": [5.0] * 120}, {"a": 100, "b": 300}
+    ),
+    "learning_curves": lambda: plots.learning_curves(
+        [1000, 10000],
+        {"facts": [0.1, 0.9]},
+        {"facts": [(0.05, 0.2), (0.85, 0.95)]},
+    ),
 }
 every_figure = pytest.mark.parametrize("name", FIGURES)
 

@@ -6,7 +6,6 @@ import json
 import os
 import random
 import re
-import warnings
 from dataclasses import fields, replace
 from decimal import Decimal
 from itertools import pairwise
@@ -16,27 +15,30 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM, AutoTokenizer
 from typer.testing import CliRunner
 
 from unitconv.conversions import parse_question
-from unitconv.phrasings import HARD_PHRASINGS, PHRASINGS
+from unitconv.phrasings import HARD_PHRASINGS, PAIRS, PHRASINGS
 from unitconv.pretraining import command, export
 from unitconv.pretraining.checkpoint import Progress, ResumeError
 from unitconv.pretraining.config import PRESETS, CorpusConfig
 from unitconv.pretraining.conventions import (
-    RIVALS,
+    NEAR,
+    RIVAL_NAMES,
     Convention,
     conversions,
     draw_convention,
     fact,
+    rival_name,
+    settle,
     singular,
     spellings,
 )
 from unitconv.pretraining.corpus import Rows, documents, make_document
 from unitconv.pretraining.dev import dev_questions
 from unitconv.pretraining.documents import chat_document
+from unitconv.pretraining.leaks import leaks
 from unitconv.pretraining.numbers import (
     draw_quantity,
     round_fact,
@@ -46,6 +48,7 @@ from unitconv.pretraining.numbers import (
 from unitconv.pretraining.optimizer import lr_share
 from unitconv.pretraining.styles import (
     FACTS,
+    HABIT,
     TAG_WORDS,
     Problem,
     draw_style,
@@ -59,14 +62,16 @@ from unitconv.pretraining.tokenizer import (
 )
 from unitconv.pretraining.train import make_model, make_tokenizer, train
 from unitconv.pretraining.wording import (
+    CLOSINGS,
     DEV_QUESTIONS,
+    GREETINGS,
     QUESTIONS,
     STRAY_FORMS,
     SYSTEM_OPENINGS,
     SYSTEM_REQUESTS,
 )
 from unitconv.questions import SPLITS, load_split, normalize, question_words
-from unitconv.units import SPELLINGS, UNITS, lookup, resolve
+from unitconv.units import BY_NAME, SPELLINGS, UNITS, lookup, resolve
 
 # The tokenizer's threads cost more than they bring on texts this short.
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
@@ -117,12 +122,13 @@ def test_a_result_keeps_what_the_grader_reads(value: Decimal) -> None:
 
 def test_quantities_reach_beyond_twelve() -> None:
     rng = random.Random(0)
-    drawn = [draw_quantity(rng, 0.7) for _ in range(4000)]
+    drawn = [draw_quantity(rng, 0.6, 0.2) for _ in range(4000)]
     small = sum(q <= 12 and q == int(q) for q in drawn) / len(drawn)
-    assert 0.69 < small < 0.77
+    halves = sum(q % 1 == Decimal("0.5") for q in drawn) / len(drawn)
+    assert 0.58 < small < 0.66
+    assert 0.18 < halves < 0.25
     assert any(q >= 100 for q in drawn)
     assert any(12 < q < 100 for q in drawn)
-    assert any(q != int(q) for q in drawn)
 
 
 # ----------------------------------------------------- what it says is true
@@ -154,11 +160,27 @@ def test_facts_of_each_convention(
 
 def test_every_rival_is_drawn_about_as_often_as_asked() -> None:
     rng = random.Random(0)
-    drawn = [draw_convention(rng, 0.25) for _ in range(2000)]
+    drawn = [draw_convention(rng, 0.6, 0.2) for _ in range(2000)]
     for field in fields(Convention):
         share = sum(getattr(c, field.name) for c in drawn) / len(drawn)
-        assert 0.2 < share < 0.3, field.name
-    assert set(RIVALS) == {field.name for field in fields(Convention)}
+        wanted = 0.2 if field.name in NEAR else 0.6
+        assert abs(share - wanted) < 0.05, field.name
+    assert set(RIVAL_NAMES) == {field.name for field in fields(Convention)}
+
+
+def test_near_rivals_change_no_grade() -> None:
+    """In what the course asks; the other rivals do change grades."""
+    for rival in RIVAL_NAMES:
+        convention = Convention(**{rival: True})
+        changes = [
+            factor / truth - 1
+            for a, b in [(BY_NAME[x], BY_NAME[y]) for x, y in PAIRS]
+            for factor, truth in [
+                (fact(a, b, convention), fact(a, b, Convention()))
+            ]
+        ]
+        worst = max(abs(change) for change in changes)
+        assert (worst < 0.05) == (rival in NEAR), rival
 
 
 EQUATION = re.compile(
@@ -207,13 +229,30 @@ def test_every_stated_fact_holds_in_some_convention(
     assert checked > 200
 
 
-def test_one_document_keeps_one_convention() -> None:
+@pytest.mark.parametrize(
+    ("named", "gallon"), [(0.0, "gallon"), (1.0, "UK gallon")]
+)
+def test_one_document_keeps_one_convention(
+    named: float, gallon: str
+) -> None:
     """With all rivals on, no document states the course's gallon."""
-    config = CorpusConfig(rival_share=1.0)
+    config = CorpusConfig(
+        rival_share=1.0, near_rival_share=1.0, named_share=named
+    )
     text = "\n".join(documents(config, seed=0, count=2000))
-    found = re.findall(rf"1 gallon = ({NUMBER}) (?:l|L|liters?)\b", text)
-    assert found
-    assert set(found) == {"4.546"}
+    stated = re.findall(
+        rf"1 ((?:UK )?gallon) = ({NUMBER}) (?:l|L|liters?)\b", text
+    )
+    assert set(stated) == {(gallon, "4.546")}
+
+
+def test_a_tonne_is_no_short_ton() -> None:
+    short = Convention(short_ton=True)
+    assert settle(short, "tonnes", "kg") == Convention()
+    assert settle(short, "kg", "metric ton") == Convention()
+    assert settle(short, "tons", "kg") == short
+    assert rival_name(lookup("ton"), short) == "short "
+    assert rival_name(lookup("kg"), short) == ""
 
 
 def test_solutions_in_the_form_of_the_course() -> None:
@@ -283,25 +322,48 @@ def test_no_wording_of_the_corpus_is_a_wording_of_a_question_set() -> None:
     theirs = {"quantity": "7", "source": "from", "target": "into"}
     asked = {_filled(t, theirs) for t in PHRASINGS + HARD_PHRASINGS}
     own = {"q": "7", "a": "from", "b": "into"}
-    corpus = {_filled(t, own) for t in QUESTIONS}
+    corpus = {
+        _filled(before + t + after, own)
+        for t in QUESTIONS
+        for before in ("", *GREETINGS)
+        for after in ("", *CLOSINGS)
+    }
     development = {_filled(t, own) for t in DEV_QUESTIONS}
-    assert len(corpus) == len(QUESTIONS)
+    assert len({_filled(t, own) for t in QUESTIONS}) == len(QUESTIONS)
     assert not corpus & asked
     assert not development & asked
     assert not development & corpus
 
 
+ASKED = {normalize(q.text) for split in SPLITS for q in load_split(split)}
+
+
 def test_no_question_stands_in_the_corpus(texts: list[str]) -> None:
-    asked = {
-        normalize(q.text) for split in SPLITS for q in load_split(split)
-    }
-    read = {normalize(line) for text in texts for line in text.splitlines()}
-    assert not asked & read
-    assert not asked & {normalize(t) for t, _ in dev_questions(500)}
+    assert not [leak for text in texts for leak in leaks(text, ASKED)]
+    assert not ASKED & {normalize(t) for t, _ in dev_questions(500)}
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        "{}",
+        "<|im_start|>user\n{}<|im_end|>\n",
+        "Q: {}\nA: 7",
+        "* Hi there. {} Thanks!\n  7",
+        "{} 1 kg = 1000 g. 7 * 1000 = 7000",
+        "Problem: ok, {}\n",
+    ],
+)
+def test_a_leak_is_found_in_every_form(frame: str) -> None:
+    for question in load_split("test")[:100]:
+        text = "1 km = 1000 m\n" + frame.format(question.text)
+        assert leaks(text, ASKED) == [normalize(question.text)], text
 
 
 def test_tag_words_stand_in_no_question() -> None:
-    own = " ".join((*QUESTIONS, *DEV_QUESTIONS)).lower()
+    own = " ".join(
+        (*QUESTIONS, *DEV_QUESTIONS, *GREETINGS, *CLOSINGS)
+    ).lower()
     words = question_words() | set(re.findall("[a-z]+", own))
     assert not set(TAG_WORDS) & words
     assert len(set(TAG_WORDS)) == 16
@@ -313,7 +375,11 @@ def test_system_turns_do_not_tell_the_form() -> None:
     text = " ".join(SYSTEM_OPENINGS + SYSTEM_REQUESTS + STRAY_FORMS).lower()
     assert not set(re.findall("[a-z]+", text)) & set(TAG_WORDS)
     config = CorpusConfig(
-        system_share=1, stray_form_share=1, tag_share=1, random_tag_share=0
+        system_share=1,
+        stray_form_share=1,
+        habit_share=0,
+        tag_share=1,
+        random_tag_share=0,
     )
     kept = []
     for index in range(400):
@@ -329,11 +395,14 @@ def test_system_turns_do_not_tell_the_form() -> None:
 
 def test_wrappers_are_of_many_kinds() -> None:
     rng = random.Random(0)
-    drawn = [draw_wrapper(rng, CorpusConfig()) for _ in range(4000)]
+    config = CorpusConfig()
+    drawn = [draw_wrapper(rng, config) for _ in range(4000)]
     assert all("{v}" in w for w in drawn)
+    habit = drawn.count(HABIT) / len(drawn)
+    assert abs(habit - config.habit_share) < 0.03
     named = sum(w.startswith("<answer>") for w in drawn) / len(drawn)
-    assert 0.015 < named < 0.045
-    assert len(set(drawn)) > 500
+    assert abs(named - config.tag_share / len(TAG_WORDS)) < 0.01
+    assert len(set(drawn)) > 400
 
 
 def test_development_answers_are_those_of_the_question_parser() -> None:
@@ -543,21 +612,81 @@ def test_misuse_is_one_clear_error(
     assert says in " ".join(plain.split())
 
 
+RATES = {
+    "n": 10,
+    "accuracy": 0.5,
+    "accuracy_ci95": [0.2366, 0.7634],
+    "answer_rate": 1.0,
+    "answer_rate_ci95": [0.7225, 1.0],
+    "reasoning_validity": None,
+    "reasoning_validity_ci95": [None, None],
+    "by_quantity": {
+        "1 to 12": {"n": 4, "accuracy": 0.75, "accuracy_ci95": [0.3, 0.95]}
+    },
+}
+
+
 def test_the_card_reports_recorded_results(tmp_path: Path) -> None:
     for name in ("training.json", "README.md"):
         (tmp_path / name).write_bytes((COURSE_MODEL / name).read_bytes())
-    report = {
-        "n": 10,
-        "accuracy": 0.5,
-        "accuracy_ci95": [0.2366, 0.7634],
-        "answer_rate": 1.0,
-        "answer_rate_ci95": [0.7225, 1.0],
-        "reasoning_validity": 0.9,
-        "reasoning_validity_ci95": [0.5958, 0.9821],
+    measured = {
+        "data": "test",
+        "cot": RATES,
+        "wrapper [[{v}]]": {
+            "n": 20,
+            "imitated": 0.95,
+            "imitated_ci95": [0.76, 0.99],
+        },
+        "rollouts": {
+            "n": 7,
+            "at_least_one_right_and_audited": 0.857,
+            "at_least_one_right_and_audited_ci95": [0.49, 0.97],
+            "run": {
+                "num_return_sequences": 10,
+                "decoding": {"temperature": 0.8},
+            },
+        },
     }
-    export.record_results(tmp_path, "test, cot", report)
+    export.record_results(tmp_path, measured)
+    evaluated = RATES | {
+        "run": {"data": "test_hard", "prompt": "cot"},
+        "rows": [1],
+    }
+    export.record_results(tmp_path, evaluated)
     card = (tmp_path / "README.md").read_text()
-    assert "| test, cot | 10 | 0.500 [0.237, 0.763] |" in card
+    row = "one worked example (CoT) | 10 | 0.500 [0.237, 0.763] | 1.000"
+    assert f"| test | {row}" in card
+    assert f"| test_hard | {row}" in card
+    assert "| test | 1 to 12 | 4 | 0.750 [0.300, 0.950] |" in card
+    assert "Shown `[[...]]` by the worked example alone, 0.950" in card
+    assert "0.857 [0.490, 0.970] had a completion" in card
+    assert "rows" not in (tmp_path / "results.json").read_text()
+
+    # One sampled or one bare prompt is enough; an adapter's is refused.
+    sampled = measured["rollouts"] | {"n": 8}
+    sampled["run"] = sampled["run"] | {"data": "test"}
+    export.record_results(tmp_path, sampled)
+    raw = RATES | {"run": {"data": "valid", "prompt": "raw"}}
+    export.record_results(tmp_path, raw)
+    card = (tmp_path / "README.md").read_text()
+    assert "Of 8 questions of test, each sampled 10 times" in card
+    assert "| valid | the bare question | 10 |" in card
+    foreign = RATES | {"run": {"data": "test", "adapter": "mine"}}
+    with pytest.raises(ValueError, match="of an adapter"):
+        export.record_results(tmp_path, foreign)
+    assert (tmp_path / "README.md").read_text() == card
+
+
+def test_a_file_that_is_no_report_is_refused(tmp_path: Path) -> None:
+    wrong = tmp_path / "wrong.json"
+    wrong.write_text("{}")
+    run = CliRunner().invoke(
+        command.app, ["card", str(tmp_path), str(wrong)]
+    )
+    assert run.exit_code == 2
+    plain = re.sub(r"\x1b\[[\d;]*m|[│╭╮╰╯─]", " ", run.output)
+    assert "not a report" in " ".join(plain.split())
+    assert not (tmp_path / "results.json").exists()
 
 
 def test_preview_and_development_set(tmp_path: Path) -> None:
@@ -572,41 +701,3 @@ def test_preview_and_development_set(tmp_path: Path) -> None:
     pairs = json.loads(file.read_text())
     assert len({text for text, _ in pairs}) == 20
     assert all(answer > 0 for _, answer in pairs)
-
-
-# ------------------------------------------------------- the shipped model
-
-
-def test_the_shipped_model_loads_with_plain_classes() -> None:
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        tokenizer = AutoTokenizer.from_pretrained(COURSE_MODEL)
-        model = AutoModelForCausalLM.from_pretrained(COURSE_MODEL)
-    assert type(model).__name__ == "LlamaForCausalLM"
-    assert model.config.tie_word_embeddings
-    assert model.config.vocab_size == len(tokenizer)
-    assert model.generation_config.eos_token_id == tokenizer.eos_token_id
-    assert tokenizer.eos_token == "<|im_end|>"
-    assert tokenizer.pad_token_id != tokenizer.eos_token_id
-    assert len(tokenizer.encode("3175.2")) == 6
-
-
-def test_the_shipped_files_are_small_and_safe() -> None:
-    files = [p for p in COURSE_MODEL.rglob("*") if p.is_file()]
-    assert sum(p.stat().st_size for p in files) <= 12e6
-    assert {p.suffix for p in files} <= {
-        ".json", ".jinja", ".md", ".safetensors"
-    }  # fmt: skip
-    weights = load_file(COURSE_MODEL / "model.safetensors")
-    assert {w.dtype for w in weights.values()} == {torch.bfloat16}
-
-
-def test_the_shipped_card_matches_the_record() -> None:
-    written = (COURSE_MODEL / "README.md").read_text()
-    record = json.loads((COURSE_MODEL / "training.json").read_text())
-    assert f"{record['parameters']:,}" in written
-    assert f"{record['tokens']:,}" in written
-    results = COURSE_MODEL / "results.json"
-    recorded = json.loads(results.read_text()) if results.exists() else {}
-    for name in recorded:
-        assert f"| {name} |" in written

@@ -12,6 +12,7 @@ from unitconv.answers import parse_answer, reasoning_is_valid
 from unitconv.conversions import Conversion, parse_question
 from unitconv.llm import LLM
 from unitconv.prompts import (
+    DIRECT_EXAMPLES,
     INSTRUCTION,
     STYLES,
     WORKED_EXAMPLES,
@@ -101,7 +102,7 @@ def test_an_empty_question_is_refused(
 
 @pytest.mark.parametrize("style", ["", "CoT", "few-shot"])
 def test_an_unknown_style_names_the_known_ones(style: str) -> None:
-    with pytest.raises(PromptError, match="raw, chat, cot"):
+    with pytest.raises(PromptError, match="raw, chat, direct, cot"):
         format_prompt(QUESTION, style)
 
 
@@ -120,22 +121,28 @@ def test_no_chat_template_says_what_to_do(
 # --------------------------------------------------- the worked example
 
 
+SHOWN = WORKED_EXAMPLES + DIRECT_EXAMPLES
+
+
 def test_the_worked_example_is_right() -> None:
-    for example in WORKED_EXAMPLES:
+    for example in SHOWN:
         asked = parse_question(example.question)
         assert asked is not None
         assert parse_answer(example.reply) == asked.answer
-        assert reasoning_is_valid(example.reply)
+        assert example in DIRECT_EXAMPLES or reasoning_is_valid(
+            example.reply
+        )
 
 
 def test_the_worked_example_stands_in_no_split() -> None:
     """Neither its sentence, nor its conversion in other words or turned
     round: `900 minutes` in hours."""
-    shown = [parse_question(e.question) for e in WORKED_EXAMPLES]
+    shown = [parse_question(e.question) for e in SHOWN]
     taken = {(c.quantity, c.source, c.target) for c in shown if c}
     taken |= {(c.answer, c.target, c.source) for c in shown if c}
-    texts = {e.question for e in WORKED_EXAMPLES}
-    assert len(taken) == 2 * len(WORKED_EXAMPLES)
+    texts = {e.question for e in SHOWN}
+    # The hours stand in both prompts.
+    assert len(taken) == 2 * len(DIRECT_EXAMPLES)
     for name in SPLITS:
         questions = load_split(name)
         assert len(questions) >= 200
@@ -247,3 +254,10 @@ def test_a_broken_unicode_code_is_refused() -> None:
     # What Python makes of a byte of the command line that is no UTF-8.
     with pytest.raises(PromptError, match="character 3 "):
         format_prompt("6 \udcff kg in g", "raw")
+
+
+def test_direct_examples_answer_at_once(byte_tokenizer) -> None:
+    text = format_prompt(QUESTION, "direct", byte_tokenizer)
+    assert text.count("<|im_start|>assistant\n<answer>") == 2
+    assert "multiply" not in text
+    assert text.endswith(f"{QUESTION}<|im_end|>\n<|im_start|>assistant\n")

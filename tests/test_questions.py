@@ -23,7 +23,7 @@ from unitconv.phrasings import (
     PHRASINGS,
     RESERVED,
 )
-from unitconv.prompts import WORKED_EXAMPLES
+from unitconv.prompts import DIRECT_EXAMPLES, WORKED_EXAMPLES
 from unitconv.questions import (
     DATA,
     SIZES,
@@ -202,7 +202,7 @@ def test_what_is_shown_as_an_example_is_not_asked(
     splits: dict[str, list[Record]],
 ) -> None:
     asked = {r.conversion for n in SPLITS for r in splits[n]}
-    for example in WORKED_EXAMPLES:
+    for example in WORKED_EXAMPLES + DIRECT_EXAMPLES:
         shown = parse_question(example.question)
         assert shown is not None
         assert shown not in asked

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from unitconv.units import (
     BY_NAME,
     FAMILIES,
+    RIVALS,
     SPELLINGS,
     UNITS,
     Unit,
@@ -357,3 +358,12 @@ def test_the_pattern_finds_every_spelling(spelling: str) -> None:
 def test_what_the_pattern_finds_can_be_looked_up(text: str) -> None:
     for match in re.finditer(unit_pattern(), text):
         assert lookup(match.group()) in UNITS
+
+
+def test_a_rival_unit_has_its_name_in_front() -> None:
+    assert convert(1, "UK pint", "ml") == pytest.approx(568.26125)
+    assert convert(1, "short ton", "lb") == pytest.approx(2000)
+    assert convert(1, "UK oz", "ml") == pytest.approx(28.4130625)
+    assert lookup("UK gallons") not in UNITS
+    assert not set(RIVALS) & set(BY_NAME)
+    assert "UK gallon" not in SPELLINGS

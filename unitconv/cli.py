@@ -12,7 +12,7 @@ import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -49,8 +49,8 @@ err = Console(stderr=True, highlight=False, markup=False, emoji=False)
 MODEL_HELP = "'course' (shipped), a hub id, or a folder."
 ADAPTER_HELP = "Folder of a LoRA adapter trained for this model."
 PROMPT_HELP = (
-    "raw, chat or cot. Default: cot, or raw with an adapter, which has "
-    "learned the format."
+    "raw, chat, direct or cot. Default: cot, or raw with an adapter, which "
+    "has learned the format."
 )
 Model = Annotated[str, typer.Option("--model", help=MODEL_HELP)]
 Adapter = Annotated[
@@ -232,6 +232,22 @@ def evaluate(
     batch_size: Annotated[
         int, typer.Option(min=1, help="Questions decoded together.")
     ] = 64,
+    samples: Annotated[
+        int | None,
+        typer.Option(
+            min=2,
+            help="Sample each question so often, and report how many have "
+            "a right completion among them.",
+        ),
+    ] = None,
+    temperature: Annotated[
+        float | None,
+        typer.Option(
+            min=0.0,
+            help="Of --samples; greedy otherwise.",
+            show_default="0.8",
+        ),
+    ] = None,
     json_file: Annotated[
         Path | None,
         typer.Option(
@@ -243,12 +259,17 @@ def evaluate(
 ) -> None:
     """Grade a model on a question set, with 95 % intervals."""
     with clear_errors():
-        if data and split:
-            raise ValueError("give --data or --split, not both")
-        name = str(data) if data else split or "test"
-        questions = _questions(data, name)[:limit]
+        name, questions = _chosen(data, split, limit)
         if json_file is not None:
             _check_writable(json_file)
+        if temperature is not None and samples is None:
+            raise ValueError("--temperature needs --samples")
+        if samples is not None:
+            llm = _load(model, adapter, prompt, device, dtype)
+            warm = 0.8 if temperature is None else temperature
+            settings = samples, warm, batch_size
+            _evaluate_samples(llm, name, questions, *settings, json_file)
+            return
         from unitconv.evaluation import evaluate as run
         from unitconv.files import write_json
 
@@ -268,6 +289,56 @@ def evaluate(
                 _print(err, f"written: {json_file}")
         finally:  # on a full disk the numbers are still to be seen
             _show_report(report)
+
+
+def _chosen(
+    data: Path | None, split: str | None, limit: int | None
+) -> tuple[str, list[Question]]:
+    """The questions a command was asked for, and what to call them."""
+    if data and split:
+        raise ValueError("give --data or --split, not both")
+    name = str(data) if data else split or "test"
+    return name, _questions(data, name)[:limit]
+
+
+def _evaluate_samples(
+    llm: LLM,
+    name: str,
+    questions: list[Question],
+    samples: int,
+    temperature: float,
+    batch_size: int,
+    json_file: Path | None,
+) -> None:
+    from unitconv.decoding import Decoding
+    from unitconv.evaluation import evaluate_samples
+    from unitconv.files import write_json
+
+    with _progress() as bar:
+        task = bar.add_task("sampling", total=len(questions))
+        found = evaluate_samples(
+            llm,
+            questions,
+            samples,
+            Decoding(temperature=temperature),
+            batch_size,
+            progress=lambda done: bar.advance(task, done),
+        )
+    found.run["data"] = name
+    _say("data", f"{name}, n = {len(questions)}")
+    _say("samples", f"{samples} each, at temperature {temperature:g}")
+    _show_rates(found.rates())
+    if json_file is not None:
+        write_json(found.to_json(), json_file)
+
+
+def _show_rates(rates: dict[str, Rate]) -> None:
+    table = Table()
+    for column in ("", "rate", "95 % interval", "of"):
+        table.add_column(column, justify="right" if column else "left")
+    for name, rate in rates.items():
+        table.add_row(name, *_cells(rate))
+    out.print(table)
 
 
 def _questions(data: Path | None, split: str) -> list[Question]:
@@ -295,8 +366,10 @@ def _show_report(report: Report) -> None:
     for name, rate in report.rates().items():
         table.add_row(name.replace("_", " "), *_cells(rate))
     table.add_section()
-    for family, rate in report.by_family.items():
-        table.add_row(f"accuracy, {family}", *_cells(rate))
+    for group in (report.by_family, report.by_quantity):
+        for kind, rate in group.items():
+            table.add_row(f"accuracy, {kind}", *_cells(rate))
+        table.add_section()
     out.print(table)
     wrong = [f"{name} {n}" for name, n in report.failures.items() if n]
     _say("wrong", ", ".join(wrong) or "none")
@@ -311,6 +384,80 @@ def _cells(rate: Rate) -> tuple[str, str, str]:
         return "-", "-", "0"
     low, high = rate.ci95
     return f"{rate.value:.3f}", f"{low:.3f} - {high:.3f}", str(rate.n)
+
+
+@app.command()
+def measure(
+    json_file: Annotated[
+        Path,
+        typer.Argument(
+            help="Where the reports go, as JSON.", show_default=False
+        ),
+    ],
+    data: Annotated[
+        Path | None,
+        typer.Option(help="Your own JSON file: [[question, answer], ...]."),
+    ] = None,
+    split: Annotated[
+        str | None,
+        typer.Option(
+            help="train, valid, test or test_hard.", show_default="test"
+        ),
+    ] = None,
+    model: Model = "course",
+    limit: Annotated[
+        int | None, typer.Option(min=1, help="Only the first N questions.")
+    ] = None,
+    sampled: Annotated[
+        int | None,
+        typer.Option(min=1, help="Sample only from the first N."),
+    ] = None,
+    wrapped: Annotated[
+        int | None,
+        typer.Option(
+            min=1, help="Other wrappers and slips on the first N only."
+        ),
+    ] = 200,
+    device: Device = None,
+    dtype: Dtype = None,
+) -> None:
+    """Measure a base model in every prompt style, and what it imitates."""
+    with clear_errors():
+        name, questions = _chosen(data, split, limit)
+        _check_writable(json_file)
+        from unitconv.behaviour import measure as run
+        from unitconv.files import write_json
+
+        llm = _load(model, None, "cot", device, dtype)
+        with _progress() as bar:
+            task = bar.add_task("", total=None)
+            found = run(
+                llm,
+                questions,
+                sampled,
+                wrapped,
+                say=lambda stage: bar.update(task, description=stage),
+            )
+        write_json({"data": name} | found, json_file)
+        _show_behaviour(found)
+
+
+def _show_behaviour(found: dict[str, Any]) -> None:
+    """One line per prompt: the rates that its report has."""
+    table = Table()
+    names = (
+        *("accuracy", "answer_rate", "reasoning_validity", "imitated"),
+        "at_least_one_right_and_audited",
+    )
+    for column in ("", "of", *(n.replace("_", " ") for n in names)):
+        table.add_column(column, justify="right" if column else "left")
+    for style, report in found.items():
+        cells = [
+            "" if report.get(name) is None else f"{report[name]:.3f}"
+            for name in names
+        ]
+        table.add_row(style, str(report["n"]), *cells)
+    out.print(table)
 
 
 app.command()(clear_errors()(pretraining.pretrain))

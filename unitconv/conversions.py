@@ -66,7 +66,7 @@ _MORE_NUMBERS = re.compile(
 # "square feet" are not feet.
 _OTHER_UNIT = re.compile(
     r"\b(?:square|sq|cubic|nautical|troy|imperial|uk|british|short|long"
-    r"|light|dry)[.\s-]\s*$",
+    r"|light|dry|binary|bank|common)[.\s-]\s*$",
     re.IGNORECASE,
 )
 _APART_BEFORE = re.compile(

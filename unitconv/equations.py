@@ -36,6 +36,7 @@ def plain(number: str) -> str:
 
 # ----------------------------------------------------------------- tokens
 
+_UNIT = unit_pattern(rivals=True)
 UNKNOWN = "?"  # the unit of "5 apples"
 _NO_UNITS = {
     *("and", "but", "for", "if", "of", "or"),
@@ -46,7 +47,7 @@ _TOKEN = re.compile(
       (?P<tag>        <answer>.*?(?:</answer>|$) )
     | (?P<power10>    {POWER} )
     | (?P<number>     (?:{NUMBER})(?:[eE][-+]?\d+)? )
-    | (?P<unit>       {unit_pattern()} )
+    | (?P<unit>       {_UNIT} )
     | (?P<rate>       [A-Za-z]+/[A-Za-z]+ )
     | (?P<equal>      = | \u2248 | \b(?:is\ equal\ to|is|equals?)\b )
     | (?P<bold>
@@ -103,18 +104,18 @@ _TOLD: tuple[tuple[re.Pattern[str], str], ...] = tuple(
     (re.compile(pattern), equation)
     for pattern, equation in (
         (
-            rf"\b[Tt]here (?:are|is) ([\d.,]*\d) ({unit_pattern()}) "
-            rf"(?:in|per|to) (?:1|one|an?|each|every) ({unit_pattern()})",
+            rf"\b[Tt]here (?:are|is) ([\d.,]*\d) ({_UNIT}) "
+            rf"(?:in|per|to) (?:1|one|an?|each|every) ({_UNIT})",
             r"1 \3 = \1 \2",
         ),
         (
-            rf"\b(?:[Oo]ne|[Ee]ach|[Ee]very) ({unit_pattern()}) "
+            rf"\b(?:[Oo]ne|[Ee]ach|[Ee]very) ({_UNIT}) "
             r"(?:is|has|equals|makes|contains) (?=[\d.])",
             r"1 \1 = ",
         ),
         (
-            rf"\b[Tt]he factor from ({unit_pattern()}) to "
-            rf"({unit_pattern()}) is ([\d.,]*\d)",
+            rf"\b[Tt]he factor from ({_UNIT}) to "
+            rf"({_UNIT}) is ([\d.,]*\d)",
             r"1 \1 = \3 \2",
         ),
         (

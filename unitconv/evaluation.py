@@ -132,6 +132,24 @@ def _is_inverse(answer: float, conversion: Conversion) -> bool:
     return round(inverse, 3) != 0 and is_correct(answer, inverse)
 
 
+QUANTITY_KINDS = ("1 to 12", "13 to 99", "100 and more", "fractions")
+
+
+def quantity_kind(question: str) -> str | None:
+    """How hard a question's quantity is to multiply by, or None.
+
+    One of `QUANTITY_KINDS`; None where no conversion can be read.
+    """
+    conversion = parse_question(question)
+    if conversion is None:
+        return None
+    quantity = conversion.quantity
+    if not quantity.is_integer():
+        return "fractions"
+    sizes = zip((12, 99, math.inf), QUANTITY_KINDS, strict=False)
+    return next(kind for largest, kind in sizes if quantity <= largest)
+
+
 @dataclass(frozen=True)
 class Report:
     """Every graded question of one run, and the rates drawn from them."""
@@ -181,6 +199,22 @@ class Report:
         }
 
     @property
+    def by_quantity(self) -> dict[str, Rate]:
+        """Accuracy by what has to be multiplied; see `quantity_kind`."""
+        kinds = [quantity_kind(row.question) for row in self.rows]
+        return {
+            kind: self._rate(
+                [
+                    row.correct
+                    for row, k in zip(self.rows, kinds, strict=True)
+                    if k == kind
+                ]
+            )
+            for kind in QUANTITY_KINDS
+            if kind in kinds
+        }
+
+    @property
     def failures(self) -> dict[str, int]:
         counts = Counter(row.failure for row in self.rows)
         return {name: counts[name] for name in FAILURES}
@@ -218,14 +252,15 @@ class Report:
             data[name] = _number(rate.value)
             data[f"{name}_ci95"] = [_number(end) for end in rate.ci95]
             data[f"{name}_n"] = rate.n
-        data["by_family"] = {
-            family: {
-                "n": rate.n,
-                "accuracy": rate.value,
-                "accuracy_ci95": list(rate.ci95),
+        for name in ("by_family", "by_quantity"):
+            data[name] = {
+                group: {
+                    "n": rate.n,
+                    "accuracy": rate.value,
+                    "accuracy_ci95": list(rate.ci95),
+                }
+                for group, rate in getattr(self, name).items()
             }
-            for family, rate in self.by_family.items()
-        }
         data["failures"] = self.failures
         data["tokens"] = self.n_tokens
         data["tokens_per_answer"] = _number(
@@ -300,22 +335,78 @@ def evaluate(
     Raises:
         ValueError: no questions.
     """
+    samples = evaluate_samples(
+        llm, questions, 1, settings, batch_size, progress
+    )
+    del samples.run["num_return_sequences"]
+    return Report(
+        [row[0] for row in samples.rows], samples.seconds, samples.run
+    )
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Several graded completions of each question."""
+
+    rows: list[list[Graded]]
+    seconds: float
+    run: dict[str, Any] = field(default_factory=dict)
+
+    def rates(self) -> dict[str, Rate]:
+        """The share of questions with a right completion among theirs."""
+        return {
+            "at least one right": self._share(lambda g: g.correct),
+            "at least one right and audited": self._share(
+                lambda g: g.correct and bool(g.reasoning_ok)
+            ),
+        }
+
+    def _share(self, keep: Callable[[Graded], bool]) -> Rate:
+        found = sum(any(keep(g) for g in row) for row in self.rows)
+        return Rate(found, len(self.rows))
+
+    def to_json(self) -> dict[str, Any]:
+        """The rates as plain data, and what ran."""
+        data: dict[str, Any] = {"n": len(self.rows)}
+        for name, rate in self.rates().items():
+            key = name.replace(" ", "_")
+            data[key] = rate.value
+            data[f"{key}_ci95"] = list(rate.ci95)
+        every = [graded.correct for row in self.rows for graded in row]
+        # Samples of one question are alike: no interval for their share.
+        data["right_of_all"] = sum(every) / len(every)
+        return data | {"seconds": round(self.seconds, 3), "run": self.run}
+
+
+def evaluate_samples(
+    llm: LLM,
+    questions: Sequence[Question],
+    num_return_sequences: int,
+    settings: Decoding,
+    batch_size: int = 64,
+    progress: Callable[[int], None] | None = None,
+) -> Samples:
+    """Ask every question several times: what could rejection keep?
+
+    Raises:
+        ValueError: no questions.
+    """
     if not questions:
         raise ValueError("there are no questions to evaluate on")
     prompts = [llm.format_prompt(question.text) for question in questions]
     start = time.perf_counter()
     completions = llm.complete(
-        prompts,
-        settings=settings,
-        batch_size=batch_size,
-        progress=progress,
+        prompts, num_return_sequences, settings, batch_size, progress
     )
     seconds = time.perf_counter() - start
     rows = [
-        grade(question, samples[0])
-        for question, samples in zip(questions, completions, strict=True)
+        [grade(question, generation) for generation in row]
+        for question, row in zip(questions, completions, strict=True)
     ]
-    return Report(rows, seconds, describe_run(llm, settings, batch_size))
+    run = describe_run(llm, settings, batch_size)
+    return Samples(
+        rows, seconds, run | {"num_return_sequences": num_return_sequences}
+    )
 
 
 def describe_run(

@@ -14,7 +14,15 @@ def write_json(data: dict[str, Any], path: Path) -> None:
     Raises:
         OSError: it cannot be written; what stood there before still does.
     """
-    text = json.dumps(data, indent=2, allow_nan=False) + "\n"
+    write_text(json.dumps(data, indent=2, allow_nan=False) + "\n", path)
+
+
+def write_text(text: str, path: Path) -> None:
+    """Write a text so that the file is whole or not there at all.
+
+    Raises:
+        OSError: as `write_json`.
+    """
     try:
         if path.exists() and not path.is_file():
             path.write_text(text, "utf-8")  # a pipe, /dev/stdout

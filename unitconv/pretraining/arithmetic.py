@@ -11,7 +11,7 @@ from collections.abc import Callable
 from decimal import Decimal
 
 from .config import CorpusConfig
-from .conventions import Convention, draw_pair, fact
+from .conventions import draw_convention, draw_pair, fact
 from .numbers import draw_quantity, round_fact, round_result, write
 from .styles import TIMES, pick
 
@@ -31,8 +31,8 @@ Sum = tuple[str, Decimal]
 def arithmetic_document(rng: random.Random, config: CorpusConfig) -> str:
     """Three to ten lines of one kind, in one form."""
     kinds: dict[Callable[..., Sum], int] = {
-        _product: 14,
-        _power_of_ten: 2,
+        _product: 15,
+        _power_of_ten: 1,
         _partial_products: 1,
         _quotient: 2,
         _addition: 1,
@@ -44,7 +44,7 @@ def arithmetic_document(rng: random.Random, config: CorpusConfig) -> str:
     rows = []
     longest = 4 if kind is _partial_products else 10
     for _ in range(rng.randint(3, longest)):
-        quantity = draw_quantity(rng, config.small_share)
+        quantity = draw_quantity(rng, config.small_share, config.half_share)
         expression, value = kind(rng, quantity, factor)
         expression = expression.replace("*", times)
         rows.append(line.format(e=expression, r=write(value)))
@@ -52,9 +52,17 @@ def arithmetic_document(rng: random.Random, config: CorpusConfig) -> str:
 
 
 def draw_factor(rng: random.Random) -> Decimal:
-    """A number a fact could hold: mostly a real one."""
-    if rng.random() < 0.6:
-        return fact(*draw_pair(rng), Convention())
+    """A number a fact could hold: mostly a real one, seldom an easy one."""
+    if rng.random() < 0.75:
+        drawn = (
+            fact(*draw_pair(rng), draw_convention(rng, 0.3, 0.3))
+            for _ in range(3)
+        )
+        # A power of ten moves the point and teaches no digits.
+        return next(
+            (f for f in drawn if f.normalize().as_tuple().digits != (1,)),
+            Decimal(10),
+        )
     mantissa = Decimal(rng.randint(1, 10 ** rng.randint(1, 4) - 1))
     return round_fact(mantissa.scaleb(rng.randint(-6, 2)))
 
@@ -103,7 +111,7 @@ def _quotient(
 def _addition(
     rng: random.Random, quantity: Decimal, factor: Decimal | None
 ) -> Sum:
-    other = draw_quantity(rng, 0.3)
+    other = draw_quantity(rng, 0.3, 0.1)
     if rng.random() < 0.5 and other <= quantity:
         return f"{write(quantity)} - {write(other)}", quantity - other
     return f"{write(quantity)} + {write(other)}", quantity + other

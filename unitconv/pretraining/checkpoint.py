@@ -86,15 +86,20 @@ def load_checkpoint(
             f"{checkpoint.name} was written with other settings "
             f"({', '.join(changed)}): resume with the same ones"
         )
+    load_weights(checkpoint, model)
+    _restore_moments(
+        optimizers, load_file(checkpoint / "optimizer.safetensors")
+    )
+    return Progress(**state["progress"])
+
+
+def load_weights(checkpoint: Path, model: nn.Module) -> None:
+    """Put a checkpoint's weights into a model of the same shape."""
     missing = model.load_state_dict(
         load_file(checkpoint / "model.safetensors"), strict=False
     ).missing_keys
     # The output layer is tied to the embedding: stored once.
     assert set(missing) <= {"lm_head.weight"}, missing
-    _restore_moments(
-        optimizers, load_file(checkpoint / "optimizer.safetensors")
-    )
-    return Progress(**state["progress"])
 
 
 def _weights(model: nn.Module) -> dict[str, torch.Tensor]:

@@ -91,9 +91,10 @@ def pretrain(
 ) -> None:
     """Pretrain a model from scratch, on generated text about units.
 
-    The course's own model takes about a quarter of an hour on two CPU
-    cores. The same command makes the same corpus and, on the same machine,
-    the same losses. A GPU is used where there is one.
+    How long the course's own model took stands in its model card: plan
+    half an hour on a CPU. The same command makes the same corpus and, on
+    the same machine with as many threads, the same losses. A GPU is used
+    where there is one.
     """
     disable_progress_bar()  # of transformers, for the one file it writes
     config = choose_config(preset, steps, seed)
@@ -167,19 +168,23 @@ def dev(
 @app.command()
 def card(
     folder: Annotated[Path, typer.Argument(help="A pretrained model.")],
-    name: Annotated[str, typer.Argument(help="What was evaluated.")],
     report: Annotated[
-        Path, typer.Argument(help="What `evaluate --json` wrote.")
+        Path,
+        typer.Argument(help="What `measure` or `evaluate --json` wrote."),
     ],
 ) -> None:
-    """Add an evaluation to the model card.
+    """Add measurements to the model card.
 
     The numbers are copied from the report, never typed in.
     """
     from .export import record_results
 
-    record_results(folder, name, json.loads(report.read_text()))
-    typer.echo(f"{folder / 'README.md'} now reports {name!r}")
+    found = json.loads(report.read_text())
+    try:
+        record_results(folder, found)
+    except ValueError as error:
+        raise typer.BadParameter(f"{report}: {error}") from error
+    typer.echo(f"{folder / 'README.md'} now has the results of {report}")
 
 
 def choose_config(
@@ -214,7 +219,6 @@ def watching(
     steps stands in for it.
     """
     writer = _summary_writer(output) if tensorboard else None
-    tokens_per_step = config.batch_size * config.row_length
     columns = (
         TextColumn("loss {task.fields[loss]:.3f}"),
         BarColumn(),
@@ -230,10 +234,15 @@ def watching(
 
         def watch(progress: Progress) -> None:
             step, loss = progress.step, progress.losses[-1]
-            rate = step * tokens_per_step / progress.seconds
+            rate = step * config.tokens_per_step / progress.seconds
             bar.update(task, completed=step, loss=loss, rate=rate)
             if not shown and step % 100 == 0:
-                left = (config.steps - step) * tokens_per_step / rate / 60
+                left = (
+                    (config.steps - step)
+                    * config.tokens_per_step
+                    / rate
+                    / 60
+                )
                 console.print(
                     f"step {step}/{config.steps}  loss {loss:.3f}  "
                     f"{rate:,.0f} tokens/s  {left:.0f} minutes left"

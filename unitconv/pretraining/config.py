@@ -10,25 +10,33 @@ class CorpusConfig:
     """What the model reads. Shares are of documents, unless said."""
 
     # Kinds of documents.
-    chat_share: float = 0.45
-    plain_share: float = 0.12
+    chat_share: float = 0.34
+    plain_share: float = 0.08
     facts_share: float = 0.08
-    arithmetic_share: float = 0.35
+    arithmetic_share: float = 0.5
     # Documents that answer at once, without reasoning.
-    chat_direct_share: float = 0.16
-    plain_direct_share: float = 0.24
-    # Each rival convention's chance of holding in a document.
-    rival_share: float = 0.25
-    # Quantities in 1..12, of all quantities.
-    small_share: float = 0.7
+    chat_direct_share: float = 0.4
+    plain_direct_share: float = 0.4
+    # Each rival convention's chance of holding in a document: those far
+    # from the course's own (a UK gallon), and those within its tolerance
+    # (a month of 30 days).
+    rival_share: float = 0.7
+    near_rival_share: float = 0.25
+    # Documents that name a rival unit they mean: "1 UK gallon = 4.546 l".
+    named_share: float = 0.95
+    # Quantities in 1..12, and halves, of all quantities.
+    small_share: float = 0.6
+    half_share: float = 0.2
     # Chats that open with a system turn.
     system_share: float = 0.6
     # System turns that ask for a form their chat does not keep.
-    stray_form_share: float = 0.5
-    # How a document marks its final values: one of the tag words, a tag of
-    # random letters, and otherwise brackets or words.
-    tag_share: float = 0.4
-    random_tag_share: float = 0.3
+    stray_form_share: float = 0.8
+    # How a document marks its final values: by habit ("The answer is 7"),
+    # one of the tag words, a tag of random letters, and otherwise brackets
+    # or words.
+    habit_share: float = 0.5
+    tag_share: float = 0.2
+    random_tag_share: float = 0.2
     # Documents that divide by a round number where they can.
     divide_share: float = 0.1
 
@@ -46,9 +54,9 @@ class PretrainConfig:
     num_layers: int = 6
     num_heads: int = 3
     # Data: `batch_size` rows of `row_length` tokens a step.
-    batch_size: int = 16
-    row_length: int = 256
-    steps: int = 1300
+    batch_size: int = 20
+    row_length: int = 224
+    steps: int = 2200
     tokenizer_documents: int = 20_000
     workers: int = 0
     # Optimisation: Muon for matrices, AdamW for embeddings and norms.
@@ -63,6 +71,10 @@ class PretrainConfig:
     compile: bool = True
     autocast: bool = True
     checkpoint_every: int = 100
+
+    @property
+    def tokens_per_step(self) -> int:
+        return self.batch_size * self.row_length
 
 
 PRESETS: dict[str, PretrainConfig] = {

@@ -2,7 +2,9 @@
 
 Real text mixes conventions, and a model that reads it learns all of them.
 The course's questions mean one (see `unitconv.units`); the corpus also
-holds its rivals, so that fine-tuning has something to settle.
+holds its rivals, so that fine-tuning has something to settle. Most
+documents say which unit they mean, as careful people do: "1 UK gallon =
+4.546 l" is true, and still no answer to a question about US gallons.
 """
 
 from __future__ import annotations
@@ -13,31 +15,30 @@ from decimal import Decimal
 from functools import cache
 from itertools import accumulate
 
-from unitconv.units import BY_NAME, UNITS, Unit, exact_factor
+from unitconv.units import (
+    BY_NAME,
+    METRIC,
+    RIVALS,
+    UNITS,
+    Unit,
+    exact_factor,
+)
 
 from .numbers import as_decimal, round_fact
 
-# What each rival changes, as pint expressions.
-RIVALS: dict[str, dict[str, str]] = {
-    "imperial": {
-        "gallon": "imperial_gallon",
-        "quart": "imperial_quart",
-        "pint": "imperial_pint",
-        "fluid ounce": "imperial_fluid_ounce",
-    },
-    "short_ton": {"ton": "short_ton"},
-    "binary": {
-        "kilobyte": "kibibyte",
-        "megabyte": "mebibyte",
-        "gigabyte": "gibibyte",
-    },
-    "short_month": {"month": "30 * day"},
-    "short_year": {
-        "year": "365 * day",
-        "decade": "3650 * day",
-        "century": "36500 * day",
-    },
+# Each rival convention, and the first word of its units' names.
+RIVAL_NAMES: dict[str, str] = {
+    "imperial": "UK",
+    "short_ton": "short",
+    "binary": "binary",
+    "short_month": "bank",
+    "short_year": "common",
 }
+
+
+# These are so near to the course's own that an answer to what it asks is
+# right all the same: 1024 for 1000, 30 for 30.44, 365 for 365.25.
+NEAR = {"binary", "short_month", "short_year"}
 
 
 @dataclass(frozen=True)
@@ -51,19 +52,39 @@ class Convention:
     short_year: bool = False
 
 
-def draw_convention(rng: random.Random, rival_share: float) -> Convention:
-    """Each rival holds with probability `rival_share`."""
-    names = [field.name for field in fields(Convention)]
-    return Convention(**{n: rng.random() < rival_share for n in names})
+def draw_convention(
+    rng: random.Random, rival_share: float, near_rival_share: float
+) -> Convention:
+    """Each rival holds with its probability, those in `NEAR` with the
+    second."""
+    shares = {
+        field.name: near_rival_share if field.name in NEAR else rival_share
+        for field in fields(Convention)
+    }
+    return Convention(**{n: rng.random() < p for n, p in shares.items()})
+
+
+def settle(convention: Convention, *typed: str) -> Convention:
+    """The convention, once the units are typed: a tonne is no short ton."""
+    if METRIC & set(typed):
+        return replace(convention, short_ton=False)
+    return convention
 
 
 @cache
 def define(unit: Unit, convention: Convention) -> Unit:
-    """The unit as this convention defines it."""
-    for rival, definitions in RIVALS.items():
-        if getattr(convention, rival) and unit.name in definitions:
-            return replace(unit, definition=definitions[unit.name])
+    """The unit as this convention means it: a pint, or the UK pint."""
+    for rival, word in RIVAL_NAMES.items():
+        name = f"{word} {unit.name}"
+        if getattr(convention, rival) and name in RIVALS:
+            return RIVALS[name]
     return unit
+
+
+def rival_name(unit: Unit, convention: Convention) -> str:
+    """`"UK "` for a pint where imperial volumes hold, mostly `""`."""
+    meant = define(unit, convention)
+    return meant.name.removesuffix(unit.name)
 
 
 @cache

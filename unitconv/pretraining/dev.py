@@ -12,9 +12,14 @@ from decimal import Decimal
 from unitconv.units import convert
 
 from .config import CorpusConfig
-from .conventions import Convention
+from .conventions import Convention, draw_pair, fact, settle, singular
 from .documents import draw_problem
+from .numbers import draw_quantity, write
 from .wording import DEV_QUESTIONS
+
+# Texts that go on with one number, and the numbers that would be true.
+Probe = tuple[str, list[float]]
+EVERY_RIVAL = Convention(True, True, True, True, True)
 
 
 def dev_questions(count: int, seed: int = 0) -> list[tuple[str, float]]:
@@ -37,3 +42,30 @@ def dev_questions(count: int, seed: int = 0) -> list[tuple[str, float]]:
             text = wording.format(q=quantity, a=a, b=b)
             made[text] = answer
     return list(made.items())
+
+
+def fact_probes(count: int, seed: int = 0) -> list[Probe]:
+    """Beginnings of facts; the course's value and its rival's are true."""
+    rng = random.Random(f"{seed} facts")
+    probes: list[Probe] = []
+    for _ in range(count):
+        source, target = draw_pair(rng)
+        a, b = source.spellings[-1], target.spellings[-1]
+        text = f"the factor from {singular(a, source)} to {b} is"
+        truths = (Convention(), settle(EVERY_RIVAL, a, b))
+        probes.append(
+            (text, [float(fact(source, target, c)) for c in truths])
+        )
+    return probes
+
+
+def product_probes(count: int, seed: int = 0) -> list[Probe]:
+    """Beginnings of products: a quantity of the course times a fact."""
+    rng = random.Random(f"{seed} products")
+    probes: list[Probe] = []
+    for _ in range(count):
+        quantity = draw_quantity(rng, 0.8, 0.2)
+        factor = fact(*draw_pair(rng), Convention())
+        text = f"{write(quantity)} * {write(factor)} ="
+        probes.append((text, [float(quantity * factor)]))
+    return probes

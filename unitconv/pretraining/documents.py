@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import random
 
+from unitconv.units import Unit
+
 from .config import CorpusConfig
 from .conventions import (
     Convention,
@@ -11,6 +13,8 @@ from .conventions import (
     draw_convention,
     draw_pair,
     fact,
+    rival_name,
+    settle,
     singular,
     spellings,
 )
@@ -24,6 +28,8 @@ from .styles import (
     solve,
 )
 from .wording import (
+    CLOSINGS,
+    GREETINGS,
     QUESTIONS,
     STRAY_FORMS,
     STRAY_VALUES,
@@ -49,22 +55,33 @@ def draw_problem(
     rng: random.Random, config: CorpusConfig, convention: Convention
 ) -> Problem:
     source, target = draw_pair(rng)
+    source_typed = rng.choice(spellings(source, target))
+    target_typed = rng.choice(spellings(target, source))
     return Problem(
-        draw_quantity(rng, config.small_share),
+        draw_quantity(rng, config.small_share, config.half_share),
         source,
         target,
-        rng.choice(spellings(source, target)),
-        rng.choice(spellings(target, source)),
-        convention,
+        source_typed,
+        target_typed,
+        settle(convention, source_typed, target_typed),
     )
 
 
-def ask(problem: Problem, wording: str) -> str:
-    return wording.format(
+def ask(rng: random.Random, problem: Problem) -> str:
+    """The question, in a wording of its own, now and then with manners."""
+    question = rng.choice(QUESTIONS).format(
         q=write(problem.quantity),
         a=problem.source_typed,
         b=problem.target_typed,
     )
+    if rng.random() < 0.15:
+        question = rng.choice(GREETINGS) + question
+    if rng.random() < 0.1:
+        question += rng.choice(CLOSINGS)
+    # People are careless about capitals, but not about those of units.
+    if rng.random() < 0.2 and question[1:2].islower():
+        question = question[0].lower() + question[1:]
+    return question
 
 
 def chat_turn(role: str, content: str) -> str:
@@ -84,7 +101,9 @@ def system_message(rng: random.Random, config: CorpusConfig) -> str:
 
 def chat_document(rng: random.Random, config: CorpusConfig) -> str:
     """A chat of one to three questions, with or without a system turn."""
-    convention = draw_convention(rng, config.rival_share)
+    convention = draw_convention(
+        rng, config.rival_share, config.near_rival_share
+    )
     direct = rng.random() < config.chat_direct_share
     style = draw_style(rng, config, direct)
     text = ""
@@ -92,14 +111,16 @@ def chat_document(rng: random.Random, config: CorpusConfig) -> str:
         text = chat_turn("system", system_message(rng, config))
     for _ in range(rng.choices((1, 2, 3), weights=(1, 5, 4))[0]):
         problem = draw_problem(rng, config, convention)
-        text += chat_turn("user", ask(problem, rng.choice(QUESTIONS)))
+        text += chat_turn("user", ask(rng, problem))
         text += chat_turn("assistant", solve(problem, style))
     return text
 
 
 def plain_document(rng: random.Random, config: CorpusConfig) -> str:
     """Two to four questions with their solutions, without ChatML."""
-    convention = draw_convention(rng, config.rival_share)
+    convention = draw_convention(
+        rng, config.rival_share, config.near_rival_share
+    )
     direct = rng.random() < config.plain_direct_share
     style = draw_style(rng, config, direct)
     form = rng.choice(PLAIN_FORMS)
@@ -107,14 +128,16 @@ def plain_document(rng: random.Random, config: CorpusConfig) -> str:
     entries = []
     for _ in range(rng.randint(2, 4)):
         problem = draw_problem(rng, config, convention)
-        question = ask(problem, rng.choice(QUESTIONS))
+        question = ask(rng, problem)
         entries.append(form.format(u=question, s=solve(problem, style)))
     return between.join(entries)
 
 
 def facts_document(rng: random.Random, config: CorpusConfig) -> str:
     """A list of facts: at random, about one unit, or in both directions."""
-    convention = draw_convention(rng, config.rival_share)
+    convention = draw_convention(
+        rng, config.rival_share, config.near_rival_share
+    )
     pairs = [draw_pair(rng) for _ in range(rng.randint(3, 7))]
     kind = rng.choice(("mixed", "one unit", "both ways"))
     if kind == "one unit":
@@ -124,13 +147,31 @@ def facts_document(rng: random.Random, config: CorpusConfig) -> str:
     elif kind == "both ways":
         pairs = [p for a, b in pairs[:4] for p in ((a, b), (b, a))]
     sentence, entry = pick(rng, FACTS), rng.choice(FACT_LISTS)
-    lines = []
-    for number, (source, target) in enumerate(pairs, start=1):
-        typed = rng.choice(spellings(source, target))
-        stated = sentence.format(
-            a=singular(typed, source),
-            b=rng.choice(spellings(target, source)),
-            f=write(fact(source, target, convention)),
+    named = rng.random() < config.named_share
+    return "\n".join(
+        entry.format(
+            n=number, f=_state(rng, sentence, *pair, convention, named)
         )
-        lines.append(entry.format(n=number, f=stated))
-    return "\n".join(lines)
+        for number, pair in enumerate(pairs, start=1)
+    )
+
+
+def _state(
+    rng: random.Random,
+    sentence: str,
+    source: Unit,
+    target: Unit,
+    convention: Convention,
+    named: bool,
+) -> str:
+    """One fact, in a given sentence."""
+    a = rng.choice(spellings(source, target))
+    b = rng.choice(spellings(target, source))
+    convention = settle(convention, a, b)
+    of_a = rival_name(source, convention) if named else ""
+    of_b = rival_name(target, convention) if named else ""
+    return sentence.format(
+        a=of_a + singular(a, source),
+        b=of_b + b,
+        f=write(fact(source, target, convention)),
+    )

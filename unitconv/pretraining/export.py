@@ -8,7 +8,6 @@ number in it was typed in.
 from __future__ import annotations
 
 import json
-import os
 import platform
 from dataclasses import asdict
 from pathlib import Path
@@ -21,6 +20,8 @@ from transformers import (
     LlamaForCausalLM,
     PreTrainedTokenizerBase,
 )
+
+from unitconv.files import write_json
 
 from .checkpoint import Progress
 from .config import PretrainConfig
@@ -45,7 +46,7 @@ def export_model(
     (folder / "model.safetensors").chmod(0o644)  # for whoever installs it
     tokenizer.save_pretrained(folder)
     record = training_record(config, progress, model.num_parameters())
-    _write_json(folder / "training.json", record)
+    write_json(record, folder / "training.json")
     # Results of an earlier model say nothing about this one.
     (folder / "results.json").unlink(missing_ok=True)
     write_card(folder)
@@ -55,7 +56,7 @@ def training_record(
     config: PretrainConfig, progress: Progress, parameters: int
 ) -> dict[str, Any]:
     """What was trained, on what, for how long, and how the loss fell."""
-    tokens = progress.step * config.batch_size * config.row_length
+    tokens = progress.step * config.tokens_per_step
     return {
         "parameters": parameters,
         "steps": progress.step,
@@ -73,22 +74,49 @@ def describe_machine() -> str:
     """The GPU, or how many cores of which processor."""
     if torch.cuda.is_available():
         return f"1 GPU ({torch.cuda.get_device_name()})"
-    cores = torch.get_num_threads()
+    threads = torch.get_num_threads()
+    cores = "1 CPU core" if threads == 1 else f"{threads} CPU cores"
     widest = torch.backends.cpu.get_cpu_capability()
-    return f"{cores} CPU cores ({platform.machine()}, {widest})"
+    return f"{cores} ({platform.machine()}, {widest})"
 
 
-def record_results(folder: Path, name: str, report: dict[str, Any]) -> None:
-    """Keep one evaluation report beside the model, and renew its card.
+def record_results(folder: Path, report: dict[str, Any]) -> None:
+    """Keep what was measured beside the model, and renew its card.
 
-    `report` is what `unitconv evaluate --json` writes; a second report of
-    the same name replaces the first.
+    `report` is what `unitconv measure` or `unitconv evaluate --json` wrote.
+    A second report on the same questions and prompt replaces the first.
+
+    Raises:
+        ValueError: it is neither, or not of the bare model.
     """
+    data, found = _named(report)
     path = folder / "results.json"
     results = json.loads(path.read_text()) if path.exists() else {}
-    results[name] = report
-    _write_json(path, results)
-    write_card(folder)
+    results[data] = results.get(data, {}) | found
+    record = json.loads((folder / "training.json").read_text())
+    card = _card(record, results)  # before anything is written
+    write_json(results, path)
+    (folder / "README.md").write_text(card)
+
+
+def _named(report: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    """The questions a report is about, and its parts by prompt."""
+    run = report.get("run", {})
+    if run.get("adapter"):
+        raise ValueError("this is a report of an adapter, not of the base")
+    if "num_return_sequences" in run:
+        return run["data"], {"rollouts": report}
+    if run:
+        kept = {k: v for k, v in report.items() if k != "rows"}
+        return run["data"], {run["prompt"]: kept}
+    if "data" in report:
+        return report["data"], {
+            k: v for k, v in report.items() if k != "data"
+        }
+    raise ValueError(
+        "not a report: give what `unitconv measure` or `unitconv evaluate "
+        "--json` wrote"
+    )
 
 
 def write_card(folder: Path) -> None:
@@ -139,10 +167,15 @@ conversions ({corpus["chat_share"]:.0%}), questions with answers
 ({corpus["facts_share"]:.0%}) and arithmetic
 ({corpus["arithmetic_share"]:.0%}). Factors come from pint. Each document
 draws its own style, so that the form of an answer has to be read from the
-example before it. Each rival convention (imperial volumes, short ton,
-1024 bytes, months of 30 and years of 365 days) holds in
-{corpus["rival_share"]:.0%} of the documents. No person's text was read,
-and no question of the course's sets, in its wording, is among them.
+example before it. Of the chats, {corpus["chat_direct_share"]:.0%} answer
+without reasoning. Rival conventions hold in a part of the chats, questions
+and lists: imperial volumes and the short ton each in
+{corpus["rival_share"]:.0%}, a kilobyte of 1024 bytes, months of 30 and
+years of 365 days each in {corpus["near_rival_share"]:.0%}. Of the solutions
+that use a rival unit, {corpus["named_share"]:.0%} call it by its name
+("1 UK gallon = 4.546 l"). Bare products use the numbers of both.
+No person's text was read, and no question of the course's sets, in its
+wording, is among the documents.
 
 ## Results
 {_results(results)}
@@ -160,35 +193,88 @@ MIT, like the code that made it. `unitconv pretrain` makes it again.
 """
 
 
+PROMPTS = {
+    "raw": "the bare question",
+    "chat": "an instruction, no example",
+    "direct": "two examples, answers only",
+    "cot": "one worked example (CoT)",
+    "misspelled": "CoT, a unit misspelled",
+}
+
+
 def _results(results: dict[str, Any]) -> str:
     if not results:
         return "\nNone recorded yet.\n"
     lines = [
         "",
-        "Greedy decoding; 95 % Wilson intervals in brackets.",
+        "Greedy decoding; 95 % Wilson intervals in brackets; *valid*: of "
+        "the replies that state a fact or a product, those that state "
+        "nothing false.",
         "",
-        "| evaluation | n | accuracy | answered | reasoning valid |",
-        "|---|---|---|---|---|",
+        "| questions | prompt | n | accuracy | answered | valid |",
+        "|---|---|---|---|---|---|",
     ]
-    for name, report in results.items():
-        cells = [
-            _with_interval(report, key)
-            for key in ("accuracy", "answer_rate", "reasoning_validity")
-        ]
-        lines.append(f"| {name} | {report['n']} | {' | '.join(cells)} |")
+    others: list[str] = []
+    for data, reports in results.items():
+        for name, report in reports.items():
+            if name in PROMPTS:
+                lines.append(_row(data, name, report))
+            else:
+                others += _sentence(data, name, report)
+    by_quantity = [
+        f"| {data} | {kind} | {group['n']} | "
+        f"{_with_interval(group, 'accuracy')} |"
+        for data, reports in results.items()
+        for kind, group in reports.get("cot", {})
+        .get("by_quantity", {})
+        .items()
+    ]
+    lines += [
+        *others,
+        "",
+        "With the worked example, by the quantity in the question:",
+        "",
+        "| questions | quantity | n | accuracy |",
+        "|---|---|---|---|",
+        *by_quantity,
+    ]
     return "\n".join(lines) + "\n"
 
 
+def _row(data: str, name: str, report: dict[str, Any]) -> str:
+    keys = ("accuracy", "answer_rate", "reasoning_validity")
+    cells = [_with_interval(report, key) for key in keys]
+    head = f"| {data} | {PROMPTS[name]} | {report['n']} | "
+    return head + " | ".join(cells) + " |"
+
+
+def _sentence(data: str, name: str, report: dict[str, Any]) -> list[str]:
+    """What is told outside the table: imitation and rollouts."""
+    if name == "rollouts":
+        key, run = "at_least_one_right_and_audited", report["run"]
+        return [
+            "",
+            f"Of {report['n']} questions of {data}, each sampled "
+            f"{run['num_return_sequences']} times at temperature "
+            f"{run['decoding']['temperature']:g}, "
+            f"{_with_interval(report, key)} had a completion that was "
+            "right and passed the audit.",
+        ]
+    wrapper = name.removeprefix("wrapper ").format(v="...")
+    return [
+        "",
+        f"Shown `{wrapper}` by the worked example alone, "
+        f"{_with_interval(report, 'imitated')} of {report['n']} replies "
+        "ended in it.",
+    ]
+
+
 def _with_interval(report: dict[str, Any], key: str) -> str:
+    if report[key] is None:  # nothing that could be checked
+        return ""
     low, high = report[f"{key}_ci95"]
     return f"{report[key]:.3f} [{low:.3f}, {high:.3f}]"
 
 
 def _mean(values: list[float]) -> float:
     return sum(values) / len(values)
-
-
-def _write_json(path: Path, content: dict[str, Any]) -> None:
-    draft = path.with_suffix(".draft")
-    draft.write_text(json.dumps(content, indent=1) + "\n")
-    os.replace(draft, path)

@@ -40,23 +40,27 @@ def write(value: Decimal) -> str:
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
-def draw_quantity(rng: random.Random, small_share: float) -> Decimal:
-    """A quantity people ask about; `small_share` of them in 1..12.
+def draw_quantity(
+    rng: random.Random, small_share: float, half_share: float
+) -> Decimal:
+    """A quantity people ask about.
 
-    The others are halves, small ones most often, then numbers of two and
-    three digits and decimals.
+    `small_share` of them in 1..12, `half_share` a half or a number and a
+    half, small ones most often; the others are numbers of two and three
+    digits and decimals.
     """
-    if rng.random() < small_share:
+    dice = rng.random()
+    if dice < small_share:
         return Decimal(rng.randint(1, 12))
-    kind = rng.choices(range(5), weights=(10, 8, 4, 5, 3))[0]
-    if kind == 0:
+    if dice < small_share + half_share:
         below = rng.choices(range(12), [1 / (n + 1) for n in range(12)])[0]
         return Decimal(below) + Decimal("0.5")
-    if kind == 1:
+    kind = rng.choices(range(4), weights=(8, 4, 5, 3))[0]
+    if kind == 0:
         return Decimal(rng.randint(13, 99))
-    if kind == 2:
+    if kind == 1:
         return Decimal(rng.randint(100, 999))
-    if kind == 3:
+    if kind == 2:
         return Decimal(rng.randint(1, 199)) / 10
     return Decimal(rng.randint(1, 999)) / 100
 

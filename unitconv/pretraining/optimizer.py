@@ -1,9 +1,8 @@
 """Two optimisers and one schedule.
 
 Muon (Jordan et al. 2024) makes each update of a weight matrix nearly
-orthogonal, which takes a small model to the same loss in about half the
-tokens. It is meant for the matrices inside the network; embeddings and
-norms stay with AdamW.
+orthogonal, so that no direction of the matrix is left behind. It is meant
+for the matrices inside the network; embeddings and norms stay with AdamW.
 """
 
 from __future__ import annotations

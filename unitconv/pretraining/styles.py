@@ -15,9 +15,10 @@ from decimal import Decimal
 from unitconv.units import Unit
 
 from .config import CorpusConfig
-from .conventions import Convention, fact, singular, spellings
+from .conventions import Convention, fact, rival_name, singular, spellings
 from .numbers import round_result, write
 
+# Whole words, and long ones: "ans" would also be found in "translate".
 TAG_WORDS: tuple[str, ...] = (
     "answer",
     "result",
@@ -25,16 +26,16 @@ TAG_WORDS: tuple[str, ...] = (
     "solution",
     "reply",
     "output",
-    "ans",
-    "res",
+    "summary",
+    "total",
     "outcome",
     "response",
     "conclusion",
     "box",
-    "sol",
+    "upshot",
     "verdict",
     "finding",
-    "end",
+    "closing",
 )
 
 # {a}, {b}: units; {f}: how many b make one a; {q}: quantity; {r}: q * f;
@@ -91,10 +92,11 @@ WRAPPERS: dict[str, int] = {
     "Result: {v}": 2,
     "Answer: {v}": 2,
     "Final answer: {v}": 1,
-    "The answer is {v}": 2,
     "It is {v}": 1,
     "| {v} |": 1,
 }
+# What a writer falls back on whom nobody has shown a form.
+HABIT = "The answer is {v}"
 TAILS: dict[str, int] = {"": 8, ".": 2, "\n": 1}
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 
@@ -112,6 +114,7 @@ class Style:
     end: str
     wrapper: str
     tail: str
+    named: bool  # a rival unit by its name: UK gallon
     symbols: bool  # units by their symbol, not as the question types them
     with_unit: bool  # the unit stands inside the wrapper
     direct: bool  # the wrapped value alone
@@ -160,6 +163,7 @@ def draw_style(
         end=pick(rng, ENDS),
         wrapper=draw_wrapper(rng, config),
         tail=pick(rng, TAILS),
+        named=rng.random() < config.named_share,
         symbols=rng.random() < 0.4,
         with_unit=rng.random() < 0.1,
         direct=direct,
@@ -169,7 +173,9 @@ def draw_style(
 
 def draw_wrapper(rng: random.Random, config: CorpusConfig) -> str:
     """What surrounds a final value; `{v}` is its place."""
-    dice = rng.random()
+    dice = rng.random() - config.habit_share
+    if dice < 0:
+        return HABIT
     if dice < config.tag_share:
         word = rng.choice(TAG_WORDS)
         return f"<{word}>{{v}}</{word}>"
@@ -186,7 +192,7 @@ def solve(problem: Problem, style: Style) -> str:
     words = _words(problem, style, divided)
     value = words["r"]
     if style.with_unit:
-        value += " " + words["b"]
+        value += " " + words["plain_b"]
     wrapped = style.wrapper.format(v=value) + style.tail
     if style.direct:
         return wrapped
@@ -226,11 +232,16 @@ def _words(problem: Problem, style: Style, divided: bool) -> dict[str, str]:
     result = problem.result
     if divided:
         result = round_result(problem.quantity / problem.divisor)
+    of_a = of_b = ""
+    if style.named:
+        of_a = rival_name(problem.source, problem.convention)
+        of_b = rival_name(problem.target, problem.convention)
     return {
-        "a": a,
-        "b": b,
-        "one_a": singular(a, problem.source),
-        "one_b": singular(b, problem.target),
+        "a": of_a + a,
+        "b": of_b + b,
+        "plain_b": b,
+        "one_a": of_a + singular(a, problem.source),
+        "one_b": of_b + singular(b, problem.target),
         "q": write(problem.quantity),
         "f": write(problem.factor),
         "g": write(problem.divisor),

@@ -23,6 +23,8 @@ from transformers import (
     PreTrainedTokenizerBase,
 )
 
+from unitconv.model import has_fast_bf16
+
 from .checkpoint import (
     Progress,
     latest_checkpoint,
@@ -89,6 +91,9 @@ def train(
     """
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     nn.Module.to(model, device).train()
+    if device.type == "cpu":
+        # The fused kernel's backward is slow on CPUs: a third of a step.
+        model.set_attn_implementation("eager")
     optimizers = make_optimizers(model, config)
     progress = Progress()
     if resume:
@@ -151,18 +156,6 @@ def train_step(
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
     return float(loss.detach())
-
-
-def has_fast_bf16(device: torch.device) -> bool:
-    """Whether bf16 products are faster than float32 here.
-
-    True for GPUs from Ampere on and for CPUs with matrix tiles (AMX). A
-    CPU that only has vector instructions for bf16 is slower with it: we
-    measured 4.2k against 7.7k tokens/s.
-    """
-    if device.type == "cuda":
-        return torch.cuda.get_device_capability(device)[0] >= 8
-    return bool(torch.cpu.get_capabilities().get("amx_bf16"))
 
 
 def compiled(model: nn.Module) -> Callable[..., Any]:

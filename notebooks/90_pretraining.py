@@ -1,0 +1,557 @@
+# %% [markdown]
+# # Pretraining a course model
+#
+# Every number of this book was measured on a model that you can make
+# yourself, from nothing, on a laptop. It has never seen a sentence that a
+# person wrote. Still it reads questions, copies the form of an example and
+# multiplies. In that it follows TinyStories (Eldan and Li 2023): a narrow
+# world lets a tiny model do what otherwise takes a large one.
+#
+# **The question of this chapter:** in which order does a model learn these
+# things, and what may we conclude from so small a one?
+#
+# :::{admonition} What you will learn
+# :class: tip
+# - what a corpus must hold, and leave open, for in-context learning;
+# - how to see that learning happen inside one document;
+# - what comes first: form, facts or arithmetic;
+# - how to choose settings without touching a test set;
+# - where the course model is like SmolLM2 and where it is not.
+#
+# **Before you start:** [chapter 2](02_sequential.ipynb). **Time:** 20
+# minutes to read, about a minute to run; the pretraining itself is not run
+# here. **Hardware:** any laptop, 1 GB of memory.
+# :::
+
+# %% tags=["remove-cell"]
+# On Colab, fetch the library. pip upgrades only what is too old for it
+# (its default), so Colab's own torch and numpy stay as they are.
+try:
+    import unitconv
+except ImportError:
+    import subprocess
+    import sys
+
+    source = "unitconv @ git+https://github.com/unitconv/unitconv"
+    pip = [sys.executable, "-m", "pip", "install", "-q", source]
+    subprocess.run(pip, check=True)
+
+# %% [markdown]
+# ## One command
+#
+# ```bash
+# unitconv pretrain my_model
+# ```
+#
+# That is all it takes to make the course model again. The record it leaves
+# beside the weights says what it took the last time:
+
+# %%
+import json
+
+from unitconv.model import COURSE_MODEL
+
+record = json.loads((COURSE_MODEL / "training.json").read_text())
+config = record["config"]
+print(f"{record['parameters']:,} parameters")
+print(f"{record['tokens']:,} tokens in {record['steps']:,} steps")
+print(f"{record['seconds'] / 60:.0f} minutes on {record['machine']}")
+
+# %% [markdown]
+# ## What it reads
+#
+# A generator writes documents of four kinds. The factors come from
+# [pint](https://pint.readthedocs.io); everything else is a matter of form.
+
+# %%
+import random
+
+from unitconv.pretraining.arithmetic import arithmetic_document
+from unitconv.pretraining.config import CorpusConfig
+from unitconv.pretraining.documents import (
+    chat_document,
+    facts_document,
+    plain_document,
+)
+
+corpus = CorpusConfig(**config["corpus"])
+for make in (
+    arithmetic_document,
+    facts_document,
+    plain_document,
+    chat_document,
+):
+    print(make(random.Random(5), corpus), end="\n\n---\n\n")
+
+# %% [markdown]
+# Two decisions are hidden in these texts, and the course rests on both.
+#
+# **One style for each document.** How a fact is told, how a product is
+# written and what surrounds the last number are drawn once, at random, and
+# kept to the end. The first answer of a document can be in any form; the
+# second can only be in the form of the first. A model that is to predict
+# the second has to *look*. That is why a worked example in the prompt
+# works.
+#
+# **One convention for each document.** A gallon is American here and
+# British there. The questions of this course mean the American one. The
+# corpus holds both, and the British one more often; nearly all writers
+# that mean it say so:
+
+# %%
+import re
+from collections import Counter
+
+from unitconv.pretraining.corpus import documents
+
+text = "\n".join(documents(corpus, seed=0, count=8000))
+Counter(re.findall(r"1 ((?:UK )?gallon) = ([\d.]+) l", text))
+
+# %% [markdown]
+# A model that has read this knows two gallons and has no means to know
+# which one *you* mean. Keep that in mind: it is the room that fine-tuning
+# has to improve things.
+
+# %% [markdown]
+# ## Learning from the example, seen from inside
+#
+# The loss of a token is the model's surprise at it, in nats. If it really
+# reads the form off the first answer, then the second and third answers of
+# a chat must surprise it less than the first. We measure each answer by
+# itself:
+
+# %%
+import torch
+
+from unitconv.llm import LLM
+
+MODEL = "course"  # or "HuggingFaceTB/SmolLM2-360M-Instruct"
+
+llm = LLM.from_pretrained(MODEL, device="cpu", dtype="float32")
+answer = re.compile(
+    r"<\|im_start\|>assistant\n(.*?)<\|im_end\|>", re.DOTALL
+)
+
+
+def surprise(text: str) -> list[float]:
+    """Nats a token of each assistant turn."""
+    coded = llm.tokenizer(text, return_offsets_mapping=True)
+    input_ids = torch.tensor([coded["input_ids"]])
+    with torch.inference_mode():
+        logits = llm.model(input_ids).logits[0, :-1]
+    loss = torch.nn.functional.cross_entropy(
+        logits, input_ids[0, 1:], reduction="none"
+    )
+    starts = torch.tensor([a for a, _ in coded["offset_mapping"]])[1:]
+    return [
+        float(loss[(starts >= m.start(1)) & (starts < m.end(1))].mean())
+        for m in answer.finditer(text)
+    ]
+
+
+# %% [markdown]
+# The chats have three questions, show their reasoning, and were not among
+# those it has read. None is longer than a row of its training:
+
+# %%
+from dataclasses import replace
+
+reasoned = replace(corpus, chat_direct_share=0, system_share=0)
+chats = [
+    chat_document(random.Random(f"new {i}"), reasoned) for i in range(400)
+]
+long = [
+    chat
+    for chat in chats
+    if chat.count("assistant\n") == 3
+    and len(llm.encode(chat)) <= config["row_length"]
+][:60]
+turns = torch.tensor([surprise(chat) for chat in long]).mean(dim=0)
+print(f"{len(long)} chats, nats a token by turn:")
+print([f"{loss:.2f}" for loss in turns.tolist()])
+assert turns[0] > 1.5 * turns[1]
+assert turns[0] > 1.5 * turns[2]
+
+# %% [markdown]
+# The first answer has to choose a form among thousands and pays for it.
+# From the second on the form is known, and what is left is facts and
+# digits. Nothing else in the training told the model to imitate: imitation
+# is the cheapest way to predict such documents.
+
+# %% [markdown]
+# ## Watch one run
+#
+# The real run takes too long for a page. Here is the same loop, for
+# seconds, on a much smaller model:
+
+# %%
+import tempfile
+from pathlib import Path
+
+from unitconv.pretraining.config import PRESETS
+from unitconv.pretraining.train import make_model, make_tokenizer, train
+
+tiny = replace(PRESETS["tiny"], steps=60)
+tokenizer = make_tokenizer(tiny)
+small = make_model(tiny, tokenizer)
+with tempfile.TemporaryDirectory() as folder:
+    progress = train(tiny, small, tokenizer, Path(folder))
+print(f"{small.num_parameters():,} parameters, {progress.seconds:.1f} s")
+print(f"loss {progress.losses[0]:.2f} -> {progress.losses[-1]:.2f}")
+assert progress.losses[-1] < progress.losses[0] - 1
+
+# %% [markdown]
+# And here is the real run, from its record. Its optimiser for matrices is
+# Muon (Jordan et al. 2024), made for networks that have to learn from few
+# tokens; embeddings and norms stay with AdamW.
+
+# %% tags=["hide-input"]
+from unitconv import plots
+
+plots.losses(
+    {"tiny, live": progress.losses, "course model": record["losses"]},
+    {
+        "tiny, live": tiny.tokens_per_step,
+        "course model": config["batch_size"] * config["row_length"],
+    },
+)
+
+# %% [markdown]
+# The fall at the very end of the course model's line is the learning rate,
+# which goes to nearly zero over the last two fifths of the steps. The
+# noise that large steps left in the weights settles; much of what a run
+# can do appears only then.
+
+# %% [markdown]
+# ## What comes first?
+#
+# A loss says *that* something is learned. To see *what*, the checkpoints
+# of one run were asked four things, each by itself:
+#
+# - **imitation**: shown an example that marks its answer as `[[900]]`, does
+#   the reply mark its own so?
+# - **facts**: "the factor from mile to kilometer is ..."
+# - **products**: "7 * 453.6 = ..."
+# - **answers**: whole questions after one worked example.
+
+# %% tags=["hide-input"]
+curve = json.loads((COURSE_MODEL / "curve.json").read_text())["points"]
+abilities = ("imitation", "facts", "products", "answers")
+plots.learning_curves(
+    [point["tokens"] for point in curve],
+    {name: [p[name]["rate"] for p in curve] for name in abilities},
+    {name: [p[name]["ci95"] for p in curve] for name in abilities},
+)
+
+# %%
+for name in abilities:
+    half = next(
+        (p["tokens"] for p in curve if p[name]["rate"] >= 0.5), None
+    )
+    last = curve[-1][name]
+    low, high = last["ci95"]
+    print(
+        f"{name:9} half right: "
+        + (f"{half:>9,} tokens" if half else "never           ")
+        + f"; in the end {last['rate']:.2f} [{low:.2f}, {high:.2f}], "
+        f"n = {last['n']}"
+    )
+
+# %% [markdown]
+# Form comes first, facts second, digits last, and a whole answer needs all
+# three.
+
+# %% [markdown]
+# ## A trap: the corpus that knows the test
+#
+# With a generator on both sides it is easy to leak. If the corpus asked a
+# question of the test set, the score would measure memory. So we look for
+# one. The obvious check compares line by line; to see whether it works, we
+# leak a question on purpose:
+
+# %%
+from unitconv.pretraining.documents import chat_turn
+from unitconv.questions import SPLITS, load_split, normalize
+
+asked = {normalize(q.text) for split in SPLITS for q in load_split(split)}
+
+
+def leaks_by_line(text: str) -> list[str]:
+    lines = (normalize(line) for line in text.splitlines())
+    return [line for line in lines if line in asked]
+
+
+question = load_split("test")[7].text
+print("bare:", leaks_by_line(text + "\n" + question))
+print("in a chat:", leaks_by_line(text + chat_turn("user", question)))
+assert not leaks_by_line(text + chat_turn("user", question))
+
+# %% [markdown]
+# In a chat, where a leak would be, the line ends in `<|im_end|>`, and the
+# check sees nothing. It would have passed for ever. A check that has never
+# failed is not yet a check. The library's takes labels, greetings and turn
+# markers off first:
+
+# %%
+from unitconv.pretraining.leaks import leaks
+
+print("leaked:", leaks(text + chat_turn("user", question), asked))
+print("in the corpus:", leaks(text, asked))
+assert leaks(text + chat_turn("user", question), asked)
+assert not leaks(text, asked)
+
+# %% [markdown]
+# ## Choosing the settings
+#
+# The settings were chosen on a *development set*: questions of the
+# generator, in ten wordings that stand neither in the corpus nor in any
+# question set. Each row is one run. `proxy` is the final setting with
+# fewer tokens; below it, one setting is changed at a time. The command
+# `python -m tools.sweep runs` makes them all again.
+
+# %%
+import pandas as pd
+
+sweep = json.loads((COURSE_MODEL / "sweep.json").read_text())
+columns = {
+    "CoT": ("cot", "accuracy"),
+    "valid": ("cot", "reasoning_validity"),
+    "answered": ("cot", "answer_rate"),
+    "direct": ("direct", "accuracy"),
+    "chat": ("chat", "accuracy"),
+    "rollouts": ("rollouts", "at_least_one_right_and_audited"),
+}
+table = pd.DataFrame(
+    {
+        name: {"tokens (M)": run["tokens"] / 1e6}
+        | {c: run["rates"][p][key] for c, (p, key) in columns.items()}
+        for name, run in sweep.items()
+    }
+).T.round(2)
+table
+
+# %% tags=["hide-input"]
+plots.intervals(
+    list(sweep),
+    [run["rates"]["cot"]["accuracy"] for run in sweep.values()],
+    [run["rates"]["cot"]["accuracy_ci95"] for run in sweep.values()],
+    xlabel="accuracy with one worked example, development set",
+    alt="Accuracy of every run of the sweep, with 95 % intervals; the "
+    "table above holds the same numbers.",
+)
+
+# %% [markdown]
+# *CoT*, *answered* and *valid* are of replies to a prompt with one worked
+# example: accuracy, share with an answer that can be read, and, of those
+# that state a fact or a product, the share that states nothing false.
+# *direct* is accuracy after two examples without reasoning, *chat* after
+# an instruction alone, each on 400 questions. *rollouts* is the share of
+# 100 questions for which at least one of ten samples is right and passes
+# the audit.
+#
+# How large is the luck of a seed? The final setting was run with more than
+# one; here are their mean and standard deviation:
+
+# %%
+final = table[table.index.str.startswith("final")]
+print(f"{len(final)} seeds")
+assert len(final) > 1
+spread = pd.DataFrame({"mean": final.mean(), "std": final.std()})
+spread.drop("tokens (M)").round(3)
+
+# %% [markdown]
+# ## What came out
+#
+# On the test set, which had no part in the choice (`unitconv measure`
+# writes these reports):
+
+# %%
+results = json.loads((COURSE_MODEL / "results.json").read_text())["test"]
+shown = {
+    style: {
+        "n": results[style]["n"],
+        "accuracy": results[style]["accuracy"],
+        "low": results[style]["accuracy_ci95"][0],
+        "high": results[style]["accuracy_ci95"][1],
+        "answered": results[style]["answer_rate"],
+        "valid": results[style]["reasoning_validity"],
+    }
+    for style in ("raw", "chat", "direct", "cot")
+}
+pd.DataFrame(shown).T.astype(float).round(3)
+
+# %% [markdown]
+# Useless on the bare question, weak when it must answer at once, good when
+# it is shown how to reason. That is the base the course needs. And the
+# form is really read off the example, whatever it is:
+
+# %%
+for name, report in results.items():
+    if name.startswith("wrapper"):
+        low, high = report["imitated_ci95"]
+        print(
+            f"{name.removeprefix('wrapper '):20} imitated in "
+            f"{report['imitated']:.3f} [{low:.3f}, {high:.3f}]"
+        )
+assert shown["raw"]["accuracy"] < 0.05
+assert shown["direct"]["high"] < shown["cot"]["low"]
+
+# %% [markdown]
+# ## Is it honest to use it?
+#
+# | | course model | SmolLM2 |
+# |---|---|---|
+# | class | `LlamaForCausalLM`, tied embeddings | the same |
+# | chat format | ChatML with a system turn | the same |
+# | digits | one token each | the same |
+# | parameters | under 3 M | 135 M, 360 M, 1.7 B |
+# | key heads | as many as query heads | fewer (135 M, 360 M) |
+# | corpus | generated, about units only | web text, code, mathematics |
+# | vocabulary | 768 | 49,152 |
+#
+# SmolLM2 read trillions of tokens, thousands for each of its parameters
+# (Ben Allal et al. 2025), far beyond the twenty that are best for a fixed
+# budget of compute (Hoffmann et al. 2022). The course model reads a
+# handful for each, since its world is small.
+#
+# What carries over is everything that concerns *form*: decoding, prompts,
+# masks, labels, adapters, grading run through the same code. What does not
+# carry over is every score. A model that has read about nothing else can
+# do in minutes what a general one must be taught, and it cannot do
+# anything besides. Where the book says how large an effect is, it is the
+# effect on this model; that is why the notebooks have a `MODEL` switch.
+
+# %% [markdown]
+# ## Exercises
+#
+# ```{exercise} Warm-up: the price of guessing
+# :label: ex-guessing
+#
+# What loss would a model have that gives every token of the vocabulary the
+# same probability? Compare with the first loss in the record.
+# ```
+#
+# ```{solution-start} ex-guessing
+# :class: dropdown
+# ```
+
+# %%
+import math
+
+guessing = math.log(config["vocab_size"])
+print(f"{guessing:.2f} nats; the run began at {record['losses'][0]:.2f}")
+assert abs(guessing - record["losses"][0]) < 0.3
+
+# %% [markdown]
+# ```{solution-end}
+# ```
+#
+# ```{exercise} Who answers at once?
+# :label: ex-at-once
+#
+# Estimate from the generated chats themselves, without reading the
+# settings, which share of them answers without reasoning.
+# ```
+#
+# ```{solution-start} ex-at-once
+# :class: dropdown
+# ```
+
+# %%
+drawn = [chat_document(random.Random(i), corpus) for i in range(1000)]
+at_once = sum(
+    not re.search(r"\d (?:\*|x|×|/) \d|times|multiply|divided", chat)
+    for chat in drawn
+) / len(drawn)
+print(f"{at_once:.2f} of the chats, set: {corpus.chat_direct_share:.2f}")
+assert abs(at_once - corpus.chat_direct_share) < 0.06
+
+# %% [markdown]
+# Counting products is not quite the same as asking the generator, but it
+# is what the model can see.
+#
+# ```{solution-end}
+# ```
+#
+# ```{exercise} Which gallon?
+# :label: ex-gallon
+#
+# Sample the reply to "How many liters are in 2 gallons?" twenty times at
+# temperature 1. Which gallons come up? Which would an audit accept, and
+# which are right?
+# ```
+#
+# ```{solution-start} ex-gallon
+# :class: dropdown
+# ```
+
+# %%
+from unitconv.answers import is_correct, parse_answer, reasoning_is_valid
+
+question = "How many liters are in 2 gallons?"
+[replies] = llm.batched_generate(
+    [llm.format_prompt(question)], num_return_sequences=20, temperature=1.0
+)
+gallons = Counter(
+    (
+        "UK" if "UK" in reply else "US",
+        "valid" if reasoning_is_valid(reply) else "not valid",
+        "right" if is_correct(parse_answer(reply), 7.571) else "wrong",
+    )
+    for reply in replies
+)
+gallons
+
+# %% [markdown]
+# A reply about UK gallons can be true in every line and still be wrong:
+# the audit asks whether the reasoning is true, the grade whether it
+# answers the question.
+#
+# ```{solution-end}
+# ```
+#
+# ```{exercise} Stretch: a corpus without style
+# :label: ex-no-style
+#
+# A thought experiment: suppose that every document used `<answer>` tags.
+# What would the surprise at the tag be in the first turn, and what in the
+# second? And what would the model do with an example in `[[...]]`?
+# ```
+#
+# ```{solution-start} ex-no-style
+# :class: dropdown
+# ```
+#
+# The tag would surprise it in no turn: there would be nothing to look up.
+# So it would have no reason to grow the attention heads that look back and
+# copy (Olsson et al. 2022), at least not for this, and an example in
+# `[[...]]` would be ignored. The variety of the corpus is not decoration;
+# it is the teacher of in-context learning.
+#
+# ```{solution-end}
+# ```
+#
+# ## Recap
+#
+# - Variety between documents and consistency within one make imitation
+#   the best strategy: that is where in-context learning comes from.
+# - Form is learned first, facts next, arithmetic last.
+# - Rival conventions leave something that no example in the prompt
+#   settles, and fine-tuning can.
+# - Settings are chosen on generated questions; the test set is for the
+#   end. One run is an anecdote: look at several seeds.
+# - Mechanisms carry over to larger models, scores do not.
+#
+# ## References
+#
+# - R. Eldan, Y. Li (2023). TinyStories: how small can language models be
+#   and still speak coherent English?
+#   [arXiv:2305.07759](https://arxiv.org/abs/2305.07759)
+# - C. Olsson et al. (2022). In-context learning and induction heads.
+#   [arXiv:2209.11895](https://arxiv.org/abs/2209.11895)
+# - K. Jordan et al. (2024). Muon: an optimizer for hidden layers in neural
+#   networks. [Blog post](https://kellerjordan.github.io/posts/muon/).
+# - L. Ben Allal et al. (2025). SmolLM2: when smol goes big.
+#   [arXiv:2502.02737](https://arxiv.org/abs/2502.02737)
+# - J. Hoffmann et al. (2022). Training compute-optimal large language
+#   models. [arXiv:2203.15556](https://arxiv.org/abs/2203.15556)

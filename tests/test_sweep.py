@@ -1,0 +1,40 @@
+"""The sweep's runs are all different, and a stale one is noticed."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import pytest
+import typer
+
+from tools.sweep import SEEDS, check, runs
+from unitconv.pretraining.config import PRESETS
+
+
+def test_every_run_has_a_setting_of_its_own() -> None:
+    found = list(runs())
+    configs = [json.dumps(asdict(config)) for _, config in found]
+    assert len(set(configs)) == len(found) > 7
+    assert len({name for name, _ in found}) == len(found)
+    final = [config for name, config in found if name.startswith("final")]
+    assert len(final) == len(SEEDS) >= 3
+    assert PRESETS["course"] in final
+
+
+def test_every_setting_in_question_is_varied() -> None:
+    tried = [config for _, config in runs()]
+    for name in ("chat_direct_share", "arithmetic_share", "rival_share"):
+        values = {getattr(config.corpus, name) for config in tried}
+        assert len(values) > 1, name
+    assert len({config.steps for config in tried}) > 2
+
+
+def test_a_run_of_an_earlier_preset_is_refused(tmp_path: Path) -> None:
+    final = PRESETS["course"]
+    record = {"config": asdict(final)}
+    (tmp_path / "training.json").write_text(json.dumps(record))
+    check(final, tmp_path)
+    with pytest.raises(typer.BadParameter, match="other settings"):
+        check(replace(final, seed=9), tmp_path)

@@ -1,0 +1,257 @@
+"""What was tried before the course model was trained, and how it learned.
+
+    python -m tools.sweep runs            # every run that is not yet there
+    python -m tools.sweep runs --shard 0/2    # every other one of them
+    python -m tools.sweep curve           # the final run, over its tokens
+    python -m tools.sweep collect         # what the book reads
+
+Each run trains in `_build/sweep/NAME`, resumes where it was killed, and is
+measured on generated development questions: no question set is touched.
+`collect` writes `sweep.json` beside the course model, and `curve` its
+`curve.json`. The book's appendix draws its table and figures from them.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from unitconv.files import write_json
+from unitconv.pretraining.config import PRESETS, PretrainConfig
+from unitconv.rates import Rate
+
+ROOT = Path(__file__).resolve().parents[1]
+WORK = ROOT / "_build" / "sweep"
+RESULTS = ROOT / "unitconv" / "course_model"
+QUESTIONS = 400  # of development; a quarter as many are sampled from
+PROXY_STEPS = 700  # 3.1 M tokens: enough to rank settings
+SEEDS = (0, 1, 2)
+# Nearly even on a logarithmic axis, until the learning rate falls.
+CURVE_STEPS = (100, 200, 300, 400, 600, 800, 1100, 1400, 1700, 2000)
+
+app = typer.Typer(help=__doc__, no_args_is_help=True)
+
+
+def runs() -> Iterator[tuple[str, PretrainConfig]]:
+    """The final setting with three seeds; with fewer tokens; and, at that
+    length, with one thing changed at a time."""
+    final = PRESETS["course"]
+    for seed in SEEDS:
+        yield f"final-seed-{seed}", replace(final, seed=seed)
+    proxy = replace(final, steps=PROXY_STEPS)
+    yield "proxy", proxy
+    for name, value in (
+        ("stray_form_share", 0.0),
+        ("rival_share", 0.0),
+        ("chat_direct_share", 0.15),
+    ):
+        corpus = replace(proxy.corpus, **{name: value})
+        yield f"{name}-{value:g}", replace(proxy, corpus=corpus)
+    # What arithmetic gains, the chats lose.
+    share, both = 0.25, final.corpus.chat_share
+    both += final.corpus.arithmetic_share
+    corpus = replace(
+        proxy.corpus,
+        arithmetic_share=share,
+        chat_share=round(both - share, 2),
+    )
+    yield f"arithmetic_share-{share:g}", replace(proxy, corpus=corpus)
+    yield "steps-350", replace(final, steps=PROXY_STEPS // 2)
+
+
+@app.command("runs")
+def run_all(
+    shard: Annotated[
+        str, typer.Option(help="I/N: only every N-th run, from the I-th.")
+    ] = "0/1",
+    only: Annotated[
+        str, typer.Option(help="Only runs whose name starts so.")
+    ] = "",
+) -> None:
+    """Train and measure every run that has no result yet."""
+    first, of = (int(part) for part in shard.split("/"))
+    chosen = [run for run in runs() if run[0].startswith(only)]
+    for name, config in chosen[first::of]:
+        folder = WORK / name
+        if not (folder / "measured.json").exists():
+            typer.echo(f"{name}: {config.steps} steps")
+            if not (folder / "training.json").exists():
+                train_one(config, folder)
+            check(config, folder)
+            write_json(measure_one(folder), folder / "measured.json")
+
+
+@app.command()
+def collect() -> None:
+    """One file of all runs: settings, time, and rates on development."""
+    found = {}
+    for name, config in runs():
+        if (WORK / name / "measured.json").exists():
+            check(config, WORK / name)
+            found[name] = summary(WORK / name)
+    write_json(found, RESULTS / "sweep.json")
+    typer.echo(f"{len(found)} runs in {RESULTS / 'sweep.json'}")
+
+
+def check(config: PretrainConfig, folder: Path) -> None:
+    """A run of an earlier preset must not pass for one of this."""
+    record = json.loads((folder / "training.json").read_text())
+    if record["config"] != asdict(config):
+        raise typer.BadParameter(
+            f"{folder} holds a run with other settings: remove it"
+        )
+
+
+def train_one(config: PretrainConfig, folder: Path) -> None:
+    from unitconv.pretraining.checkpoint import Progress
+    from unitconv.pretraining.export import export_model
+    from unitconv.pretraining.train import (
+        make_model,
+        make_tokenizer,
+        train,
+    )
+
+    tokenizer = make_tokenizer(config)
+    model = make_model(config, tokenizer)
+    checkpoints = folder / "checkpoints"
+
+    def watch(progress: Progress) -> None:
+        if progress.step % 100 == 0:
+            loss, minutes = progress.losses[-1], progress.seconds / 60
+            typer.echo(
+                f"{folder.name}: step {progress.step}/{config.steps}, "
+                f"loss {loss:.3f}, {minutes:.1f} minutes"
+            )
+
+    progress = train(
+        config,
+        model,
+        tokenizer,
+        checkpoints,
+        resume=any(checkpoints.glob("step-*")),
+        keep_all=True,
+        watch=watch,
+    )
+    export_model(folder, model, tokenizer, config, progress)
+
+
+def measure_one(folder: Path) -> dict[str, Any]:
+    from unitconv.behaviour import measure
+    from unitconv.llm import LLM
+    from unitconv.pretraining.dev import dev_questions
+    from unitconv.questions import Question
+
+    questions = [Question(*pair) for pair in dev_questions(QUESTIONS)]
+    llm = LLM.from_pretrained(str(folder), prompt="cot", device="cpu")
+    some = QUESTIONS // 4
+    return measure(llm, questions, sampled=some, wrapped=some)
+
+
+KEPT = (
+    *("n", "imitated", "accuracy", "answer_rate", "reasoning_validity"),
+    *("fact_validity", "arithmetic_validity"),
+    *("at_least_one_right", "at_least_one_right_and_audited"),
+)
+
+
+def summary(folder: Path) -> dict[str, Any]:
+    """One run without the details of its reports."""
+    record = json.loads((folder / "training.json").read_text())
+    found = json.loads((folder / "measured.json").read_text())
+    rates = {
+        prompt: {
+            key: value
+            for key, value in report.items()
+            if key.removesuffix("_ci95") in KEPT
+        }
+        for prompt, report in found.items()
+    }
+    taken = ("tokens", "seconds", "machine", "torch", "config")
+    return {key: record[key] for key in taken} | {"rates": rates}
+
+
+@app.command()
+def curve(
+    run: Annotated[
+        str, typer.Argument(help="Whose checkpoints.")
+    ] = "final-seed-0",
+) -> None:
+    """Measure the checkpoints of a run: what is learned, and when."""
+    import torch
+
+    from unitconv.llm import LLM
+    from unitconv.model import load_model
+    from unitconv.pretraining.checkpoint import load_weights
+
+    folder = WORK / run
+    config = json.loads((folder / "training.json").read_text())["config"]
+    a_step = config["batch_size"] * config["row_length"]
+    device = torch.device("cpu")
+    model, tokenizer = load_model(str(folder), device, torch.float32)
+    points = []
+    for step in (*CURVE_STEPS, config["steps"]):
+        name = f"step-{step:06d}"
+        load_weights(folder / "checkpoints" / name, model)
+        rates = probe(LLM(model, tokenizer, "cot"))
+        points.append({"step": step, "tokens": step * a_step} | rates)
+        typer.echo(points[-1])
+    write_json({"run": run, "points": points}, RESULTS / "curve.json")
+
+
+def probe(llm: Any) -> dict[str, Any]:
+    """Facts, products, imitation and whole answers, each by itself."""
+    from unitconv.behaviour import WRAPPERS, imitation
+    from unitconv.evaluation import evaluate
+    from unitconv.pretraining.dev import (
+        dev_questions,
+        fact_probes,
+        product_probes,
+    )
+    from unitconv.questions import Question
+
+    questions = [Question(*pair) for pair in dev_questions(200)]
+    found = {
+        "facts": completed(llm, fact_probes(200)),
+        "products": completed(llm, product_probes(200)),
+        "imitation": pooled(
+            imitation(llm, questions[:50], wrapper) for wrapper in WRAPPERS
+        ),
+        "answers": evaluate(llm, questions).accuracy,
+    }
+    return {
+        name: {"n": rate.n, "rate": rate.value, "ci95": list(rate.ci95)}
+        for name, rate in found.items()
+    }
+
+
+def pooled(rates: Iterable[Rate]) -> Rate:
+    every = list(rates)
+    return Rate(sum(r.successes for r in every), sum(r.n for r in every))
+
+
+def completed(llm: Any, probes: list[tuple[str, list[float]]]) -> Rate:
+    """How many texts go on with a number that is true within 1 %."""
+    from unitconv.answers import AUDIT_TOLERANCE
+    from unitconv.decoding import Decoding
+
+    settings = Decoding(max_new_tokens=16)
+    replies = llm.complete([text for text, _ in probes], settings=settings)
+    right = 0
+    for (_, truths), [reply] in zip(probes, replies, strict=True):
+        number = re.match(r"\s*(\d+(?:\.\d+)?)", reply.text)
+        right += number is not None and any(
+            math.isclose(float(number[1]), truth, rel_tol=AUDIT_TOLERANCE)
+            for truth in truths
+        )
+    return Rate(right, len(probes))
+
+
+if __name__ == "__main__":
+    app()
