@@ -323,8 +323,10 @@ pd.crosstab(
 # %% [markdown]
 # Rows tell whether the answer is right, columns whether the reasoning is
 # true. The corner of right answers with false reasoning is the one that
-# the audit is for. In the other corner, every statement is true and the
-# answer still wrong, often because it is in another unit.
+# the audit is for; on so few questions it may be empty. In the other
+# corner every statement is true and the answer still wrong: it is in
+# another unit, or about a namesake, such as the pint that is meant in
+# London.
 #
 # The wrong answers fall into classes. They read symptoms, not minds. A
 # *wrong direction* is the number you get by dividing where you should

@@ -228,8 +228,8 @@ plots.losses(
 # A loss says *that* something is learned. To see *what*, the checkpoints
 # of one run were asked four things, each by itself:
 #
-# - **imitation**: shown an example that marks its answer as `[[900]]`, does
-#   the reply mark its own so?
+# - **imitation**: shown an example that marks its answer as `[[900]]`,
+#   `ANS(900)` or `<kuvo>900</kuvo>`, does the reply mark its own so?
 # - **facts**: "the factor from mile to kilometer is ..."
 # - **products**: "7 * 453.6 = ..."
 # - **answers**: whole questions after one worked example.
@@ -244,24 +244,38 @@ plots.learning_curves(
 )
 
 # %%
+from itertools import pairwise
+
+
+def largest_step(name: str) -> float:
+    rates = [point[name]["rate"] for point in curve]
+    return max(b - a for a, b in pairwise(rates))
+
+
+half = {}
 for name in abilities:
-    half = next(
+    half[name] = next(
         (p["tokens"] for p in curve if p[name]["rate"] >= 0.5), None
     )
     last = curve[-1][name]
     low, high = last["ci95"]
     print(
-        f"{name:9} half right: "
-        + (f"{half:>9,} tokens" if half else "never           ")
-        + f"; in the end {last['rate']:.2f} [{low:.2f}, {high:.2f}], "
-        f"n = {last['n']}"
+        f"{name:9}  half right after {half[name]:,} tokens, "
+        f"largest step {largest_step(name):.2f},\n"
+        f"           in the end {last['rate']:.2f} [{low:.2f}, "
+        f"{high:.2f}], n = {last['n']}"
     )
+assert half["products"] == min(half.values())
+assert largest_step("imitation") == max(map(largest_step, abilities))
 
 # %% [markdown]
-# Form comes first, facts second, digits last, and a whole answer needs all
-# three.
-
-# %% [markdown]
+# Products begin first: half of the documents are arithmetic. Facts grow
+# bit by bit, as one learns vocabulary. Imitation is nowhere for a third of
+# the run and then there, from one checkpoint to the next. Such a jump is
+# known from larger models, where it goes with the forming of attention
+# heads that look back and copy (Olsson et al. 2022). A whole answer needs
+# all three.
+#
 # ## A trap: the corpus that knows the test
 #
 # With a generator on both sides it is easy to leak. If the corpus asked a
@@ -327,8 +341,8 @@ table = pd.DataFrame(
         | {c: run["rates"][p][key] for c, (p, key) in columns.items()}
         for name, run in sweep.items()
     }
-).T.round(2)
-table
+).T
+table.round(2)
 
 # %% tags=["hide-input"]
 plots.intervals(
@@ -349,17 +363,6 @@ plots.intervals(
 # 100 questions for which at least one of ten samples is right and passes
 # the audit.
 #
-# How large is the luck of a seed? The final setting was run with more than
-# one; here are their mean and standard deviation:
-
-# %%
-final = table[table.index.str.startswith("final")]
-print(f"{len(final)} seeds")
-assert len(final) > 1
-spread = pd.DataFrame({"mean": final.mean(), "std": final.std()})
-spread.drop("tokens (M)").round(3)
-
-# %% [markdown]
 # ## What came out
 #
 # On the test set, which had no part in the choice (`unitconv measure`
@@ -369,7 +372,6 @@ spread.drop("tokens (M)").round(3)
 results = json.loads((COURSE_MODEL / "results.json").read_text())["test"]
 shown = {
     style: {
-        "n": results[style]["n"],
         "accuracy": results[style]["accuracy"],
         "low": results[style]["accuracy_ci95"][0],
         "high": results[style]["accuracy_ci95"][1],
@@ -378,12 +380,16 @@ shown = {
     }
     for style in ("raw", "chat", "direct", "cot")
 }
+print(f"n = {results['cot']['n']}")
 pd.DataFrame(shown).T.astype(float).round(3)
 
 # %% [markdown]
 # Useless on the bare question, weak when it must answer at once, good when
-# it is shown how to reason. That is the base the course needs. And the
-# form is really read off the example, whatever it is:
+# it is shown how to reason. That is the base the course needs. The *chat*
+# row is a habit: asked for a tag but shown none, the model says "The
+# answer is" as most of its documents do, and the grader reads no answer.
+#
+# How well does it read a form off an example that no instruction names?
 
 # %%
 for name, report in results.items():
@@ -397,6 +403,10 @@ assert shown["raw"]["accuracy"] < 0.05
 assert shown["direct"]["high"] < shown["cot"]["low"]
 
 # %% [markdown]
+# Tags are copied nearly always, letters it has never seen included. Double
+# brackets are not: the model has read single and double ones and loses
+# count of how many to close.
+#
 # ## Is it honest to use it?
 #
 # | | course model | SmolLM2 |
@@ -535,7 +545,8 @@ gallons
 #
 # - Variety between documents and consistency within one make imitation
 #   the best strategy: that is where in-context learning comes from.
-# - Form is learned first, facts next, arithmetic last.
+# - Arithmetic grows with the share of it that is read, facts come bit by
+#   bit, and imitation at once.
 # - Rival conventions leave something that no example in the prompt
 #   settles, and fine-tuning can.
 # - Settings are chosen on generated questions; the test set is for the

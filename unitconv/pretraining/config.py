@@ -28,14 +28,14 @@ class CorpusConfig:
     small_share: float = 0.6
     half_share: float = 0.2
     # Chats that open with a system turn.
-    system_share: float = 0.6
-    # System turns that ask for a form their chat does not keep.
-    stray_form_share: float = 0.8
+    system_share: float = 0.85
+    # System turns that ask for a tag their chat does not keep.
+    stray_form_share: float = 0.9
     # How a document marks its final values: by habit ("The answer is 7"),
     # one of the tag words, a tag of random letters, and otherwise brackets
     # or words.
-    habit_share: float = 0.5
-    tag_share: float = 0.2
+    habit_share: float = 0.4
+    tag_share: float = 0.15
     random_tag_share: float = 0.2
     # Documents that divide by a round number where they can.
     divide_share: float = 0.1

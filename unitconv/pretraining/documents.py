@@ -23,7 +23,7 @@ from .styles import (
     FACTS,
     Problem,
     draw_style,
-    draw_wrapper,
+    draw_tag,
     pick,
     solve,
 )
@@ -93,7 +93,7 @@ def system_message(rng: random.Random, config: CorpusConfig) -> str:
     """What a chat opens with. The chat does not keep a form it names."""
     requests = rng.sample(SYSTEM_REQUESTS, rng.randint(0, 3))
     if rng.random() < config.stray_form_share:
-        wrapper = draw_wrapper(rng, config)
+        wrapper = draw_tag(rng, rng.random() < 0.5)
         form = wrapper.format(v=rng.choice(STRAY_VALUES))
         requests.append(rng.choice(STRAY_FORMS).format(w=form))
     return " ".join([rng.choice(SYSTEM_OPENINGS), *requests])

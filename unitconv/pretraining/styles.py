@@ -176,14 +176,19 @@ def draw_wrapper(rng: random.Random, config: CorpusConfig) -> str:
     dice = rng.random() - config.habit_share
     if dice < 0:
         return HABIT
-    if dice < config.tag_share:
+    if dice < config.tag_share + config.random_tag_share:
+        return draw_tag(rng, dice < config.tag_share)
+    return pick(rng, WRAPPERS)
+
+
+def draw_tag(rng: random.Random, known: bool) -> str:
+    """A tag of one of the words, or of letters nobody has seen."""
+    if known:
         word = rng.choice(TAG_WORDS)
         return f"<{word}>{{v}}</{word}>"
-    if dice < config.tag_share + config.random_tag_share:
-        word = "".join(rng.choices(LETTERS, k=rng.randint(2, 6)))
-        form = rng.choice(("<{w}>{v}</{w}>", "<{w}>{v}</{w}>", "{W}({v})"))
-        return form.replace("{w}", word).replace("{W}", word.upper())
-    return pick(rng, WRAPPERS)
+    word = "".join(rng.choices(LETTERS, k=rng.randint(2, 6)))
+    form = rng.choice(("<{w}>{v}</{w}>", "<{w}>{v}</{w}>", "{W}({v})"))
+    return form.replace("{w}", word).replace("{W}", word.upper())
 
 
 def solve(problem: Problem, style: Style) -> str:
