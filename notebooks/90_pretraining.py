@@ -95,8 +95,8 @@ for make in (
 #
 # **One convention for each document.** A gallon is American here and
 # British there. The questions of this course mean the American one. The
-# corpus holds both, and the British one more often; nearly all writers
-# that mean it say so:
+# corpus holds both, and the British one more often; most writers that mean
+# it say so:
 
 # %%
 import re
@@ -105,7 +105,8 @@ from collections import Counter
 from unitconv.pretraining.corpus import documents
 
 text = "\n".join(documents(corpus, seed=0, count=8000))
-Counter(re.findall(r"1 ((?:UK )?gallon) = ([\d.]+) l", text))
+stated = r"1 ((?:UK )?gallons?) (?:=|is|equals) ([\d.]+) l"
+Counter(re.findall(stated, text))
 
 # %% [markdown]
 # A model that has read this knows two gallons and has no means to know
@@ -317,11 +318,12 @@ assert not leaks(text, asked)
 # %% [markdown]
 # ## Choosing the settings
 #
-# The settings were chosen on a *development set*: questions of the
-# generator, in ten wordings that stand neither in the corpus nor in any
-# question set. Each row is one run. `proxy` is the final setting with
-# fewer tokens; below it, one setting is changed at a time. The command
-# `python -m tools.sweep runs` makes them all again.
+# Settings are chosen on a *development set*: questions of the generator,
+# in ten wordings that stand neither in the corpus nor in any question set.
+# Each row is one run; `proxy` is the final setting with fewer tokens. The
+# command `python -m tools.sweep runs` makes them again, and those that are
+# not recorded here yet: other shares of rivals, of direct answers and of
+# arithmetic, and other seeds.
 
 # %%
 import pandas as pd
@@ -387,7 +389,7 @@ pd.DataFrame(shown).T.astype(float).round(3)
 # Useless on the bare question, weak when it must answer at once, good when
 # it is shown how to reason. That is the base the course needs. The *chat*
 # row is a habit: asked for a tag but shown none, the model says "The
-# answer is" as most of its documents do, and the grader reads no answer.
+# answer is" as many of its documents do, and the grader reads no answer.
 #
 # How well does it read a form off an example that no instruction names?
 
