@@ -57,6 +57,24 @@ Adapter = Annotated[
     str | None, typer.Option("--adapter", help=ADAPTER_HELP)
 ]
 Prompt = Annotated[str | None, typer.Option("--prompt", help=PROMPT_HELP)]
+Data = Annotated[
+    Path | None,
+    typer.Option(
+        "--data", help="Your own JSON file: [[question, answer], ...]."
+    ),
+]
+Split = Annotated[
+    str | None,
+    typer.Option(
+        "--split",
+        help="train, valid, test or test_hard.",
+        show_default="test",
+    ),
+]
+Limit = Annotated[
+    int | None,
+    typer.Option("--limit", min=1, help="Only the first N questions."),
+]
 Device = Annotated[
     str | None, typer.Option("--device", help="cpu, cuda, cuda:1, mps.")
 ]
@@ -213,22 +231,12 @@ def _show_grade(question: str, reply: str) -> None:
 
 @app.command()
 def evaluate(
-    data: Annotated[
-        Path | None,
-        typer.Option(help="Your own JSON file: [[question, answer], ...]."),
-    ] = None,
-    split: Annotated[
-        str | None,
-        typer.Option(
-            help="train, valid, test or test_hard.", show_default="test"
-        ),
-    ] = None,
+    data: Data = None,
+    split: Split = None,
     model: Model = "course",
     adapter: Adapter = None,
     prompt: Prompt = None,
-    limit: Annotated[
-        int | None, typer.Option(min=1, help="Only the first N questions.")
-    ] = None,
+    limit: Limit = None,
     batch_size: Annotated[
         int, typer.Option(min=1, help="Questions decoded together.")
     ] = 64,
@@ -394,20 +402,10 @@ def measure(
             help="Where the reports go, as JSON.", show_default=False
         ),
     ],
-    data: Annotated[
-        Path | None,
-        typer.Option(help="Your own JSON file: [[question, answer], ...]."),
-    ] = None,
-    split: Annotated[
-        str | None,
-        typer.Option(
-            help="train, valid, test or test_hard.", show_default="test"
-        ),
-    ] = None,
+    data: Data = None,
+    split: Split = None,
     model: Model = "course",
-    limit: Annotated[
-        int | None, typer.Option(min=1, help="Only the first N questions.")
-    ] = None,
+    limit: Limit = None,
     sampled: Annotated[
         int | None,
         typer.Option(min=1, help="Sample only from the first N."),

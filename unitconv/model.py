@@ -101,7 +101,7 @@ def has_fast_bf16(device: torch.device) -> bool:
     True for GPUs from Ampere on and for CPUs that multiply bf16 in
     hardware (AMX tiles, or the AVX-512 instructions for it). With the
     latter we measured 205 against 82 GFLOP/s for a layer's matrix, and
-    5.1k against 3.3k tokens/s for a step, on one core.
+    5.1k against 3.1k tokens/s for a step, on one core.
     """
     if device.type == "cuda":
         return torch.cuda.get_device_capability(device)[0] >= 8

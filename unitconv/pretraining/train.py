@@ -92,7 +92,7 @@ def train(
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     nn.Module.to(model, device).train()
     if device.type == "cpu":
-        # The fused kernel's backward is slow on CPUs: a third of a step.
+        # The fused kernel is slow on CPUs: with bf16, a third of a step.
         model.set_attn_implementation("eager")
     optimizers = make_optimizers(model, config)
     progress = Progress()
