@@ -438,7 +438,7 @@ def test_a_terminal_that_knows_only_ascii_gets_escapes(
 ) -> None:
     raw = io.BytesIO()
     file = io.TextIOWrapper(raw, encoding="ascii")
-    cli._print(Console(file=file), "3 cm² \ud800")
+    cli.console.write(Console(file=file), "3 cm² \ud800")
     file.flush()
     assert raw.getvalue() == rb"3 cm\xb2 \ud800" + os.linesep.encode()
 
@@ -450,7 +450,7 @@ def test_a_progress_bar_is_for_terminals_only(
     assert "evaluating" not in invoke(*arguments).output
     screen = io.StringIO()
     terminal = Console(file=screen, force_terminal=True, width=100)
-    monkeypatch.setattr(cli, "err", terminal)
+    monkeypatch.setattr(cli.console, "err", terminal)
     succeed(*arguments)
     assert "evaluating" in ANSI.sub("", screen.getvalue())
     assert "2/2" in ANSI.sub("", screen.getvalue())

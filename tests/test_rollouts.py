@@ -20,13 +20,11 @@ from unitconv.rollouts import (
     RolloutError,
     RolloutSettings,
     judge,
-    path_key,
     read_records,
     sample_rollouts,
-    select,
-    success,
     to_record,
 )
+from unitconv.selection import path_key, select, success
 
 GRAMS = Question("How many gram are there per 6 kg?", 6000.0)
 RIGHT = "1 kg = 1000 g. 6 * 1000 = 6000. <answer>6000</answer>"

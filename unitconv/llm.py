@@ -78,7 +78,8 @@ class LLM:
         """Load a model: `"course"`, a hub id or a folder.
 
         Args:
-            adapter: a folder with a LoRA adapter, trained for this model.
+            adapter: a folder with a LoRA adapter, trained for this model;
+                or `"sft"` or `"rft"`, shipped for the course model.
             prompt: one of `prompts.STYLES`. By default a bare model gets a
                 worked example (`cot`) and an adapter, which has learned
                 the format, the bare question (`raw`).
@@ -117,9 +118,10 @@ class LLM:
     def __repr__(self) -> str:
         millions = self.model.num_parameters() / 1e6
         dtype = str(self.dtype).removeprefix("torch.")
+        adapter = f"adapter={self.adapter!r}, " if self.adapter else ""
         return (
-            f"LLM({self.name!r}, {millions:.1f} M parameters, {dtype} on "
-            f"{self.device}, prompt={self.style!r})"
+            f"LLM({self.name!r}, {adapter}{millions:.1f} M parameters, "
+            f"{dtype} on {self.device}, prompt={self.style!r})"
         )
 
     def format_prompt(self, question: str) -> str:

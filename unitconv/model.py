@@ -24,6 +24,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from transformers.utils import logging
 
 COURSE_MODEL = Path(__file__).parent / "course_model"
+ADAPTERS = Path(__file__).parent / "adapters"  # shipped, for that model
 ADAPTER_WEIGHTS = "adapter_model.safetensors"
 DTYPES = {
     "float32": torch.float32,
@@ -148,8 +149,21 @@ def load_model(
     return model.to(device).eval(), tokenizer
 
 
+def find_adapter(adapter: str | Path) -> Path:
+    """Where an adapter lies: a folder, or `"sft"` and `"rft"`, shipped.
+
+    A folder of that name comes first: who has just trained one means it.
+    """
+    folder = Path(adapter).expanduser()
+    shipped = ADAPTERS / folder
+    return folder if folder.exists() or not shipped.is_dir() else shipped
+
+
 def load_adapter(model: Any, adapter: str | Path) -> Any:
     """`model` with a LoRA adapter around it, unmerged.
+
+    Args:
+        adapter: as `find_adapter` takes it.
 
     Raises:
         ModelError: no adapter there, or one trained for another base.
@@ -157,7 +171,7 @@ def load_adapter(model: Any, adapter: str | Path) -> Any:
     # Importing peft takes two seconds: only who needs it pays.
     from peft import PeftModel
 
-    folder = Path(adapter).expanduser()
+    folder = find_adapter(adapter)
     _check_adapter_folder(folder)
     misfit = (
         f"the adapter in {folder} does not fit this model (was it trained "
@@ -190,7 +204,8 @@ def _check_adapter_folder(folder: Path) -> None:
     config = folder / "adapter_config.json"
     if not config.is_file():
         raise ModelError(
-            f"no adapter at {str(folder)!r}: expected a folder with "
+            f"no adapter at {str(folder)!r}: expected 'sft' or 'rft' "
+            "(shipped, for the course model) or a folder with "
             f"adapter_config.json and {ADAPTER_WEIGHTS}"
         )
     try:

@@ -8,29 +8,30 @@ product, and a model trained on it learns the product.
 
 Every rollout is written down, kept or not and why, in a JSONL file that
 grows batch by batch. A run that was killed goes on where that file ends,
-and ends with the same bytes as a run that was not.
+and ends with the same bytes as a run that was not. Several processes
+write a file each, which are merged to the bytes that one would write.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
-import random
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from unitconv import processes
 from unitconv.decoding import Decoding
-from unitconv.equations import chains
 from unitconv.evaluation import Graded, grade
+from unitconv.files import write_text
 from unitconv.llm import LLM
 from unitconv.questions import Question
-from unitconv.rates import Rate
 
 CHUNK = 32  # questions decoded, graded and written together
-POLICIES = ("distinct", "random")
 # Why a completion is not kept.
 REASONS = ("no answer", "wrong answer", "false statement", "no reasoning")
 
@@ -132,8 +133,12 @@ def header(
     }
 
 
-def resume_point(path: Path, wanted: dict[str, Any]) -> int:
-    """How many chunks of `path` are whole; what follows them is cut off.
+def resume_point(path: Path, wanted: dict[str, Any], total: int) -> int:
+    """How many questions of `path` are done; what follows is cut off.
+
+    Args:
+        wanted: the header that the file must have.
+        total: how many questions the finished file holds.
 
     Raises:
         RolloutError: the record was begun with other settings.
@@ -145,7 +150,9 @@ def resume_point(path: Path, wanted: dict[str, Any]) -> int:
         raise RolloutError(
             f"{path}, line 1: no record of rollouts; move it away"
         ) from error
-    changed = sorted(k for k in wanted if found.get(k) != wanted[k])
+    changed = sorted(
+        k for k in {*wanted, *found} if found.get(k) != wanted.get(k)
+    )
     if changed:
         raise RolloutError(
             f"{path} was begun with other settings ({', '.join(changed)}): "
@@ -153,7 +160,6 @@ def resume_point(path: Path, wanted: dict[str, Any]) -> int:
         )
     # The piece after the last line end is what a kill left half-written.
     written = len(lines) - 2
-    total = wanted["questions"]
     whole = written if written == total else written - written % CHUNK
     keep = sum(len(line) + 1 for line in lines[: whole + 1])
     with path.open("r+b") as file:
@@ -171,24 +177,106 @@ def sample_rollouts(
 ) -> list[Record]:
     """Sample every question, through `path`; return all records.
 
-    If `path` exists the run goes on behind its last whole chunk.
+    If `path` exists the run goes on behind its last whole chunk. Where
+    several processes were started, they share the work.
+
+    Args:
+        progress: called with the number of questions just finished, by
+            this process.
 
     Raises:
         RolloutError: `path` belongs to another run.
     """
-    first = header(llm, questions, settings)
+    run = llm, questions, settings
+    shard = processes.rank(), processes.count()
+    if shard[1] == 1:
+        sample_shard(*run, path, batch_size, progress)
+    elif not _is_finished(path, header(*run)):
+        sample_shard(*run, path, batch_size, progress, shard)
+        processes.meet()
+        if processes.is_first():
+            merge_shards(path, shard[1])
+        processes.meet()
+    return read_records(path)
+
+
+def _is_finished(path: Path, wanted: dict[str, Any]) -> bool:
+    """Whether an earlier run of several processes has come to its end."""
+    if not path.exists():
+        return False
+    total = wanted["questions"]
+    if resume_point(path, wanted, total) < total:
+        raise RolloutError(
+            f"{path} was begun by one process: let one go on with it"
+        )
+    return True
+
+
+def sample_shard(
+    llm: LLM,
+    questions: Sequence[Question],
+    settings: RolloutSettings,
+    path: Path,
+    batch_size: int = 64,
+    progress: Callable[[int], None] = lambda done: None,
+    shard: tuple[int, int] = (0, 1),
+) -> None:
+    """The part of one process: all of it, or every n-th chunk.
+
+    Args:
+        shard: (i, n) for the i-th of n processes, which writes its part
+            into `shard_path`, for `merge_shards`.
+    """
+    first, mine = header(llm, questions, settings), list(questions)
+    if shard[1] > 1:
+        path, first = shard_path(path, shard), first | {"shard": shard[0]}
+        starts = range(shard[0] * CHUNK, len(mine), shard[1] * CHUNK)
+        mine = [q for start in starts for q in mine[start : start + CHUNK]]
+    done = 0
     if path.exists() and path.stat().st_size:
-        done = resume_point(path, first)
+        done = resume_point(path, first, len(mine))
         progress(done)
     else:
-        path.write_text(_line(first))
-        done = 0
-    for start in range(done, len(questions), CHUNK):
-        chunk = questions[start : start + CHUNK]
+        write_text(_line(first), path)
+    for start in range(done, len(mine), CHUNK):
+        chunk = mine[start : start + CHUNK]
         records = _roll(llm, chunk, settings, batch_size)
         _append(path, "".join(_line(asdict(r)) for r in records))
         progress(len(chunk))
-    return read_records(path)
+
+
+def shard_path(path: Path, shard: tuple[int, int]) -> Path:
+    """Where the i-th of n processes writes its part of `path`."""
+    return path.with_name(f"{path.name}.{shard[0] + 1}-of-{shard[1]}")
+
+
+def merge_shards(path: Path, count: int) -> None:
+    """Make `path` of the finished parts of `count` processes.
+
+    Raises:
+        RolloutError: a part is of another run, or not finished.
+    """
+    parts = [shard_path(path, (i, count)) for i in range(count)]
+    texts = [part.read_text(encoding="utf-8") for part in parts]
+    lines = [text.splitlines(keepends=True) for text in texts]
+    heads = [json.loads(part[0]) for part in lines]
+    shards = [head.pop("shard") for head in heads]
+    bodies = [iter(part[1:]) for part in lines]
+    merged = []
+    for chunk in range(math.ceil(heads[0]["questions"] / CHUNK)):
+        merged += list(islice(bodies[chunk % count], CHUNK))
+    if (
+        any(head != heads[0] for head in heads)
+        or shards != list(range(count))
+        or len(merged) != heads[0]["questions"]
+    ):
+        raise RolloutError(
+            f"{', '.join(map(str, parts))}: not the finished parts of one "
+            "run; run the same command again"
+        )
+    write_text(_line(heads[0]) + "".join(merged), path)
+    for part in parts:
+        part.unlink()
 
 
 def _roll(
@@ -244,68 +332,3 @@ def _read(path: Path) -> Iterator[Record]:
             raise RolloutError(
                 f"{path}, line {number}: no record of rollouts ({error})"
             ) from error
-
-
-# ----------------------------------------------------------- the selection
-
-
-def path_key(text: str) -> tuple[str, ...]:
-    """The reasoning path of a text: its equations, without the words."""
-    return tuple(
-        f"{left.text if left else '?'} = {right.text if right else '?'}"
-        for pairs in chains(text)
-        for left, right in pairs
-    )
-
-
-def select(
-    records: Sequence[Record],
-    paths: int = 1,
-    policy: str = "distinct",
-    seed: int = 0,
-) -> list[tuple[str, float, str]]:
-    """Training triples (question, answer, reasoning).
-
-    Args:
-        paths: at most so many for a question, all different.
-        policy: `distinct` takes kept completions in the order they were
-            sampled; `random`, the control, takes as many for each question,
-            at random from all of its completions with an answer, right or
-            wrong.
-
-    Raises:
-        ValueError: an unknown policy.
-    """
-    if policy not in POLICIES:
-        raise ValueError(
-            f"unknown policy {policy!r}: choose from {', '.join(POLICIES)}"
-        )
-    triples = []
-    for record in records:
-        chosen = _distinct(record.kept)[:paths]
-        if policy == "random":
-            rng = random.Random(f"{seed} {record.question}")
-            pool = [r for r in record.rollouts if r.answer is not None]
-            rng.shuffle(pool)
-            chosen = _distinct(pool)[: len(chosen)]
-        triples += [
-            (record.question, record.answer, r.text.strip()) for r in chosen
-        ]
-    return triples
-
-
-def _distinct(rollouts: Sequence[Rollout]) -> list[Rollout]:
-    """The first rollout of each path."""
-    first: dict[tuple[str, ...], Rollout] = {}
-    for rollout in rollouts:
-        first.setdefault(path_key(rollout.text), rollout)
-    return list(first.values())
-
-
-def success(records: Sequence[Record], samples: int | None = None) -> Rate:
-    """Questions with at least one kept among their first `samples`."""
-    found = sum(
-        any(r.reason is None for r in record.rollouts[:samples])
-        for record in records
-    )
-    return Rate(found, len(records))

@@ -4,25 +4,37 @@ Hu et al. 2021, arXiv:2106.09685: the update of a weight matrix is written
 as the product of two thin ones, `B A`, and only those are trained. PEFT
 puts them into every linear layer, Hugging Face's `Trainer` trains them.
 SFT and RFT differ in their rows alone (see `unitconv.labels`).
+
+Several processes train as one where `accelerate launch` started them: the
+batch of the settings is shared out between them.
 """
 
 from __future__ import annotations
 
+import errno
+import hashlib
 import json
 import math
 import time
-from collections.abc import Sequence
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from torch import nn
 from torch.utils.data import Dataset
 
+from unitconv import processes
 from unitconv.files import write_json
 from unitconv.labels import Row, collate
-from unitconv.model import has_fast_bf16
+from unitconv.model import ADAPTER_WEIGHTS, has_fast_bf16
+
+# How good a model is on questions it does not learn from, from 0 to 1.
+Score = Callable[[Any], float]
 
 
 class TrainingError(ValueError):
@@ -44,7 +56,7 @@ class TrainingSettings:
     seed: int = 0
     # Recompute activations in the backward pass: less memory, more time.
     gradient_checkpointing: bool = False
-    # Stop when `valid` has not improved for so many epochs.
+    # Stop when the score on `valid` has not improved for so many epochs.
     patience: int = 3
     # Refuse an adapter whose file would be larger, in MB.
     max_adapter_mb: float = 50.0
@@ -61,6 +73,7 @@ class TrainingResult:
     epochs: float
     losses: list[tuple[float, float]]  # (epoch, nats a token)
     valid_losses: list[tuple[float, float]]
+    valid_scores: list[tuple[float, float]]  # empty without a score
 
 
 def lora_parameters(model: nn.Module, rank: int) -> int:
@@ -142,78 +155,151 @@ def fine_tune(
     settings: TrainingSettings,
     folder: Path,
     base: str = "course",
+    score: Score | None = None,
     resume: bool = False,
     callbacks: Sequence[Any] = (),
 ) -> TrainingResult:
     """Train an adapter on `rows` and leave it, alone, in `folder`.
 
-    The epoch with the lowest loss on `valid_rows` is kept.
+    The epoch with the highest score is kept; where there is no score,
+    that with the lowest loss on `valid_rows`.
 
     Args:
         base: the base model's name, for the adapter's own record.
+        score: how good the model is, measured after every epoch. The loss
+            is a poor guide to that: a model may grow surer of its few
+            mistakes, which the loss punishes, while it makes fewer.
 
     Raises:
         TrainingError: no rows, too large an adapter, nothing to resume.
+        OSError: the disk is full; a checkpoint before that is still good.
     """
     if not rows or not valid_rows:
         raise TrainingError("there are no rows to train or validate on")
     check_budget(model, settings)
     checkpoints = folder / "checkpoints"
-    if resume and not any(checkpoints.glob("checkpoint-*")):
-        raise TrainingError(
-            f"no checkpoint in {checkpoints}: start without --resume"
-        )
-    _check_settings(folder, settings, rows, resume)
+    _check_run(folder, settings, rows, resume)
     wrapped = add_lora(model, settings)
     trainer = _trainer(
-        wrapped, tokenizer, rows, valid_rows, settings, checkpoints
+        wrapped, tokenizer, rows, valid_rows, settings, checkpoints, score
     )
     for callback in callbacks:
         trainer.add_callback(callback)
     start = time.perf_counter()
-    trainer.train(resume_from_checkpoint=resume or None)
+    last = _last(checkpoints) if resume else None
+    with _plain_attention(model), _without_advice(), _disk_errors(folder):
+        trainer.train(resume_from_checkpoint=last)
+        if processes.is_first():
+            _save(wrapped, folder, base)
     seconds = time.perf_counter() - start
-    if trainer.is_world_process_zero():
-        # By its name: a path of this machine means nothing elsewhere.
-        wrapped.peft_config["default"].base_model_name_or_path = base
-        wrapped.save_pretrained(folder, save_embedding_layers=False)
-    history = trainer.state.log_history
+
+    def logged(key: str) -> list[tuple[float, float]]:
+        history = trainer.state.log_history
+        return [(h["epoch"], h[key]) for h in history if key in h]
+
     return TrainingResult(
         folder,
         len(rows),
         sum(p.numel() for p in wrapped.parameters() if p.requires_grad),
         seconds,
         float(trainer.state.epoch or 0),
-        [(h["epoch"], h["loss"]) for h in history if "loss" in h],
-        [(h["epoch"], h["eval_loss"]) for h in history if "eval_loss" in h],
+        logged("loss"),
+        logged("eval_loss"),
+        logged("eval_score"),
     )
 
 
-def _check_settings(
+@contextmanager
+def _plain_attention(model: Any) -> Iterator[None]:
+    """On a CPU the fused kernel's backward pass is the slower one."""
+    fused = model.config._attn_implementation
+    if next(model.parameters()).device.type == "cpu":
+        model.set_attn_implementation("eager")
+    try:
+        yield
+    finally:
+        model.set_attn_implementation(fused)
+
+
+@contextmanager
+def _without_advice() -> Iterator[None]:
+    """Of transformers to itself, on names that it is about to change."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", ".*checkpointing", FutureWarning)
+        yield
+
+
+@contextmanager
+def _disk_errors(folder: Path) -> Iterator[None]:
+    """What safetensors says of a full disk, as everybody else says it."""
+    try:
+        yield
+    except SafetensorError as error:
+        raise OSError(errno.EIO, str(error), str(folder)) from error
+
+
+def _check_run(
     folder: Path,
     settings: TrainingSettings,
     rows: Sequence[Row],
     resume: bool,
 ) -> None:
-    """A run that resumes must be the run that was begun."""
+    """A run that resumes must be the one begun; a new one needs room."""
     path = folder / "run.json"
     run = asdict(settings) | {"n_rows": len(rows), "rows": _digest(rows)}
-    if resume:
-        before = json.loads(path.read_text())
-        changed = sorted(k for k in run if before.get(k) != run[k])
-        if changed:
+    if not resume:
+        if path.exists():
             raise TrainingError(
-                f"{folder} was begun with other settings "
-                f"({', '.join(changed)}): resume with the same ones"
+                f"{folder} holds a training already: go on with --resume, "
+                "or give another --output"
             )
+        processes.meet()  # all have looked before one writes
+        folder.mkdir(parents=True, exist_ok=True)
+        write_json(run, path)
         return
-    folder.mkdir(parents=True, exist_ok=True)
-    write_json(run, path)
+    if not path.exists():
+        raise TrainingError(
+            f"there is no training in {folder}: start without --resume"
+        )
+    before = json.loads(path.read_text())
+    changed = sorted(k for k in run if before.get(k) != run[k])
+    if changed:
+        raise TrainingError(
+            f"{folder} was begun with other settings "
+            f"({', '.join(changed)}): resume with the same ones"
+        )
+
+
+def _last(checkpoints: Path) -> str | None:
+    """The last whole checkpoint; a kill may have left half a one.
+
+    `Trainer` writes a checkpoint's state after all else.
+    """
+    found = [int(p.name.split("-")[1]) for p in checkpoints.glob("check*")]
+    for step in sorted(found, reverse=True):
+        folder = checkpoints / f"checkpoint-{step}"
+        try:
+            json.loads((folder / "trainer_state.json").read_text())
+        except (OSError, ValueError):
+            continue
+        return str(folder)
+    return None
+
+
+def _save(wrapped: Any, folder: Path, base: str) -> None:
+    """The adapter in `folder`, its weights last: there, it is whole."""
+    # By its name: a path of this machine means nothing elsewhere.
+    wrapped.peft_config["default"].base_model_name_or_path = base
+    unfinished = folder / "unfinished"
+    wrapped.save_pretrained(unfinished, save_embedding_layers=False)
+    for name in ("adapter_config.json", ADAPTER_WEIGHTS):
+        (unfinished / name).replace(folder / name)
+    # PEFT's own card, a form that nobody has filled in.
+    (unfinished / "README.md").unlink(missing_ok=True)
+    unfinished.rmdir()
 
 
 def _digest(rows: Sequence[Row]) -> str:
-    import hashlib
-
     text = json.dumps([(row.input_ids, row.labels) for row in rows])
     return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
 
@@ -225,21 +311,61 @@ def _trainer(
     valid_rows: Sequence[Row],
     settings: TrainingSettings,
     checkpoints: Path,
+    score: Score | None,
 ) -> Any:
     from transformers import (
         EarlyStoppingCallback,
         PrinterCallback,
         Trainer,
-        TrainingArguments,
     )
+
+    pad = tokenizer.pad_token_id
+    pad = tokenizer.eos_token_id if pad is None else pad
+
+    def collator(features: list[dict[str, list[int]]]) -> Any:
+        return collate([Row(**feature) for feature in features], pad)
+
+    trainer = Trainer(
+        model=model,
+        args=_arguments(model, len(rows), settings, checkpoints, score),
+        data_collator=collator,
+        train_dataset=RowDataset(rows),
+        eval_dataset=RowDataset(valid_rows),
+        processing_class=tokenizer,
+        callbacks=[EarlyStoppingCallback(settings.patience)],
+        # The logits of `valid` are not looked at, nor kept: it is asked.
+        preprocess_logits_for_metrics=lambda logits, labels: labels[:, :1],
+        compute_metrics=score and (lambda _: {"score": score(model)}),
+    )
+    trainer.remove_callback(PrinterCallback)
+    return trainer
+
+
+def _arguments(
+    model: Any,
+    n_rows: int,
+    settings: TrainingSettings,
+    checkpoints: Path,
+    score: Score | None,
+) -> Any:
+    from transformers import TrainingArguments
 
     device = next(model.parameters()).device
     bf16 = has_fast_bf16(device)
-    steps = math.ceil(len(rows) / settings.batch_size)
-    arguments = TrainingArguments(
+    count = processes.count()
+    if settings.batch_size % count:
+        raise TrainingError(
+            f"a batch of {settings.batch_size} rows cannot be shared by "
+            f"{count} processes: take a multiple of {count}"
+        )
+    return TrainingArguments(
         output_dir=str(checkpoints),
         num_train_epochs=settings.epochs,
+        # The whole batch, which its processes share: however many they
+        # are, a step learns from the same rows (but several fill up an
+        # epoch's last batch with rows of its first).
         per_device_train_batch_size=settings.batch_size,
+        accelerator_config={"split_batches": True},
         per_device_eval_batch_size=2 * settings.batch_size,
         learning_rate=settings.learning_rate,
         lr_scheduler_type="cosine",
@@ -256,29 +382,14 @@ def _trainer(
         save_strategy="epoch",
         save_total_limit=2,
         load_best_model_at_end=True,
-        metric_for_best_model="eval_loss",
-        greater_is_better=False,
-        logging_steps=max(1, steps // 8),
+        metric_for_best_model="eval_score" if score else "eval_loss",
+        greater_is_better=score is not None,
+        logging_steps=max(1, math.ceil(n_rows / settings.batch_size) // 8),
         report_to="tensorboard",
         disable_tqdm=True,
         remove_unused_columns=False,
         gradient_checkpointing=settings.gradient_checkpointing,
         gradient_checkpointing_kwargs={"use_reentrant": False},
+        ddp_backend="gloo" if count > 1 and device.type == "cpu" else None,
+        ddp_find_unused_parameters=False,
     )
-    pad = tokenizer.pad_token_id
-    pad = tokenizer.eos_token_id if pad is None else pad
-
-    def collator(features: list[dict[str, list[int]]]) -> Any:
-        return collate([Row(**feature) for feature in features], pad)
-
-    trainer = Trainer(
-        model=model,
-        args=arguments,
-        data_collator=collator,
-        train_dataset=RowDataset(rows),
-        eval_dataset=RowDataset(valid_rows),
-        processing_class=tokenizer,
-        callbacks=[EarlyStoppingCallback(settings.patience)],
-    )
-    trainer.remove_callback(PrinterCallback)
-    return trainer

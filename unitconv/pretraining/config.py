@@ -10,10 +10,11 @@ class CorpusConfig:
     """What the model reads. Shares are of documents, unless said."""
 
     # Kinds of documents.
-    chat_share: float = 0.34
-    plain_share: float = 0.08
-    facts_share: float = 0.08
-    arithmetic_share: float = 0.5
+    chat_share: float = 0.30
+    plain_share: float = 0.06
+    facts_share: float = 0.06
+    table_share: float = 0.20
+    arithmetic_share: float = 0.38
     # Documents that answer at once, without reasoning.
     chat_direct_share: float = 0.4
     plain_direct_share: float = 0.4

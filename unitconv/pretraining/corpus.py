@@ -15,7 +15,12 @@ from transformers import PreTrainedTokenizerBase
 
 from .arithmetic import arithmetic_document
 from .config import CorpusConfig, PretrainConfig
-from .documents import chat_document, facts_document, plain_document
+from .documents import (
+    chat_document,
+    facts_document,
+    plain_document,
+    table_document,
+)
 
 DOCUMENT_END = "<|endoftext|>"
 
@@ -26,6 +31,7 @@ def make_document(config: CorpusConfig, rng: random.Random) -> str:
         chat_document: config.chat_share,
         plain_document: config.plain_share,
         facts_document: config.facts_share,
+        table_document: config.table_share,
         arithmetic_document: config.arithmetic_share,
     }
     kind = rng.choices(list(kinds), list(kinds.values()))[0]

@@ -18,7 +18,7 @@ from .conventions import (
     singular,
     spellings,
 )
-from .numbers import draw_quantity, write
+from .numbers import draw_quantity, round_fact, write
 from .styles import (
     FACTS,
     Problem,
@@ -48,6 +48,15 @@ PLAIN_FORMS: tuple[str, ...] = (
     "Input: {u}\nOutput: {s}",
     "* {u}\n  {s}",
 )
+# One conversion a line, as tables on a kitchen wall have them.
+TABLE_LINES: dict[str, int] = {
+    "{q} {a} = {r} {b}": 6,
+    "{q} {a} is {r} {b}": 2,
+    "{q} {a} equals {r} {b}": 1,
+    "{q} {a} -> {r} {b}": 1,
+    "{q} {a} in {b}: {r}": 3,
+    "{a} to {b}: {q} -> {r}": 2,
+}
 FACT_LISTS: tuple[str, ...] = ("{f}", "- {f}", "* {f}", "{f}.", "{n}. {f}")
 
 
@@ -175,3 +184,34 @@ def _state(
         b=of_b + b,
         f=write(fact(source, target, convention)),
     )
+
+
+def table_document(rng: random.Random, config: CorpusConfig) -> str:
+    """Conversions that somebody has worked out: 7 miles = 11.27 km.
+
+    Where the lines are of many units, nothing before a line gives its
+    number away: what is read here is how to answer at once.
+    """
+    convention = draw_convention(
+        rng, config.rival_share, config.near_rival_share
+    )
+    line = pick(rng, TABLE_LINES)
+    named = rng.random() < config.named_share
+    rows = []
+    for _ in range(rng.randint(4, 10)):
+        problem = draw_problem(rng, config, convention)
+        rows.append(line.format(**_table_words(problem, named)))
+    return "\n".join(rows)
+
+
+def _table_words(problem: Problem, named: bool) -> dict[str, str]:
+    of_a = of_b = ""
+    if named:
+        of_a = rival_name(problem.source, problem.convention)
+        of_b = rival_name(problem.target, problem.convention)
+    return {
+        "q": write(problem.quantity),
+        "a": of_a + problem.source_typed,
+        "b": of_b + problem.target_typed,
+        "r": write(round_fact(problem.exact)),
+    }

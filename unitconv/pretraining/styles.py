@@ -16,7 +16,7 @@ from unitconv.units import Unit
 
 from .config import CorpusConfig
 from .conventions import Convention, fact, rival_name, singular, spellings
-from .numbers import round_result, write
+from .numbers import round_fact, round_result, write
 
 # Whole words, and long ones: "ans" would also be found in "translate".
 TAG_WORDS: tuple[str, ...] = (
@@ -31,7 +31,7 @@ TAG_WORDS: tuple[str, ...] = (
     "outcome",
     "response",
     "conclusion",
-    "box",
+    "ending",
     "upshot",
     "verdict",
     "finding",
@@ -78,8 +78,7 @@ JOINTS: dict[str, int] = {
 }
 ENDS: dict[str, int] = {". ": 8, "\n": 3, " ": 2, ".\n": 1, "; ": 1}
 WRAPPERS: dict[str, int] = {
-    "[[{v}]]": 2,
-    "[{v}]": 1,
+    "[[{v}]]": 4,
     "{{{v}}}": 1,
     "({v})": 1,
     "**{v}**": 2,
@@ -142,8 +141,12 @@ class Problem:
         return fact(self.target, self.source, self.convention)
 
     @property
+    def exact(self) -> Decimal:
+        return self.quantity * self.factor
+
+    @property
     def result(self) -> Decimal:
-        return round_result(self.quantity * self.factor)
+        return round_result(self.exact)
 
 
 def pick(rng: random.Random, weighted: dict[str, int]) -> str:
@@ -195,7 +198,8 @@ def solve(problem: Problem, style: Style) -> str:
     """The solution of one problem, written in one style."""
     divided = style.divide and _divides_evenly(problem)
     words = _words(problem, style, divided)
-    value = words["r"]
+    # Nobody who answers at once gives more digits than a fact has.
+    value = write(round_fact(problem.exact)) if style.direct else words["r"]
     if style.with_unit:
         value += " " + words["plain_b"]
     wrapped = style.wrapper.format(v=value) + style.tail

@@ -1,0 +1,5 @@
+"""`python -m unitconv.cli`: `accelerate launch` takes a module."""
+
+from . import app
+
+app()
