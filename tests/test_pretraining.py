@@ -37,7 +37,7 @@ from unitconv.pretraining.conventions import (
 )
 from unitconv.pretraining.corpus import Rows, documents, make_document
 from unitconv.pretraining.dev import dev_questions
-from unitconv.pretraining.documents import chat_document
+from unitconv.pretraining.documents import chat_document, table_document
 from unitconv.pretraining.leaks import leaks
 from unitconv.pretraining.numbers import (
     draw_quantity,
@@ -71,7 +71,14 @@ from unitconv.pretraining.wording import (
     SYSTEM_REQUESTS,
 )
 from unitconv.questions import SPLITS, load_split, normalize, question_words
-from unitconv.units import BY_NAME, SPELLINGS, UNITS, lookup, resolve
+from unitconv.units import (
+    BY_NAME,
+    SPELLINGS,
+    UNITS,
+    convert,
+    lookup,
+    resolve,
+)
 
 # The tokenizer's threads cost more than they bring on texts this short.
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
@@ -241,7 +248,8 @@ def test_one_document_keeps_one_convention(
     )
     text = "\n".join(documents(config, seed=0, count=2000))
     stated = re.findall(
-        rf"1 ((?:UK )?gallon) = ({NUMBER}) (?:l|L|liters?)\b", text
+        rf"(?<![\d.])1 ((?:UK )?gallon) = ({NUMBER}) l\w*\b",
+        text,
     )
     assert set(stated) == {(gallon, "4.546")}
 
@@ -281,7 +289,30 @@ def test_solutions_in_the_form_of_the_course() -> None:
     reasoning = "1 pound = 453.6 gram. 7 * 453.6 = 3175.2. "
     answer = "<answer>3175.2</answer>"
     assert solve(problem, style) == reasoning + answer
-    assert solve(problem, replace(style, direct=True)) == answer
+    at_once = replace(style, direct=True, rough=False)
+    assert solve(problem, at_once) == "<answer>3175</answer>"
+    rough = replace(at_once, rough=True)
+    assert solve(problem, rough) == "<answer>3000</answer>"
+
+
+def test_a_table_answers_at_once_and_truly() -> None:
+    """Every line is a conversion, as pint has it or a rival means it."""
+    own = CorpusConfig(rival_share=0, near_rival_share=0)
+    line = re.compile(r"^([\d.]+) (.+?) (?:=|is|equals|->) ([\d.]+) (.+)$")
+    checked = 0
+    for index in range(200):
+        table = table_document(random.Random(index), own)
+        for found in filter(None, map(line.match, table.split("\n"))):
+            q, a, r, b = found.groups()
+            truth = convert(float(q), a, b)
+            assert float(r) == pytest.approx(truth, rel=1e-3), found[0]
+            checked += 1
+    assert checked > 400
+    conventions = CorpusConfig(rival_share=1, named_share=1)
+    text = "".join(
+        table_document(random.Random(i), conventions) for i in range(50)
+    )
+    assert "UK " in text
 
 
 def test_every_spelling_of_every_unit_is_read() -> None:
@@ -377,7 +408,7 @@ def test_system_turns_do_not_tell_the_form() -> None:
     config = CorpusConfig(
         system_share=1,
         stray_form_share=1,
-        habit_share=0,
+        told_habit_share=0,
         tag_share=1,
         random_tag_share=0,
     )
@@ -400,13 +431,18 @@ def test_system_turns_do_not_tell_the_form() -> None:
 def test_wrappers_are_of_many_kinds() -> None:
     rng = random.Random(0)
     config = CorpusConfig()
-    drawn = [draw_wrapper(rng, config) for _ in range(4000)]
-    assert all("{v}" in w for w in drawn)
-    habit = drawn.count(HABIT) / len(drawn)
-    assert abs(habit - config.habit_share) < 0.03
-    named = sum(w.startswith("<answer>") for w in drawn) / len(drawn)
-    assert abs(named - config.tag_share / len(TAG_WORDS)) < 0.01
-    assert len(set(drawn)) > 400
+    for told, share in (
+        (False, config.habit_share),
+        (True, config.told_habit_share),
+    ):
+        drawn = [draw_wrapper(rng, config, told) for _ in range(4000)]
+        assert all("{v}" in w for w in drawn)
+        habit = drawn.count(HABIT) / len(drawn)
+        assert abs(habit - share) < 0.03
+        named = sum(w.startswith("<answer>") for w in drawn) / len(drawn)
+        expected = (1 - share) * config.tag_share / len(TAG_WORDS)
+        assert abs(named - expected) < 0.01
+        assert len(set(drawn)) > 300
 
 
 def test_development_answers_are_those_of_the_question_parser() -> None:
@@ -433,7 +469,11 @@ def test_shares_are_kept(texts: list[str]) -> None:
     chats = sum("<|im_start|>" in text for text in texts) / len(texts)
     assert abs(chats - CorpusConfig().chat_share) < 0.04
     only_facts = CorpusConfig(
-        chat_share=0, plain_share=0, facts_share=1, arithmetic_share=0
+        chat_share=0,
+        plain_share=0,
+        facts_share=1,
+        table_share=0,
+        arithmetic_share=0,
     )
     one_fact = re.compile(
         r"^(?:[-*] |\d\. )?"

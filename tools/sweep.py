@@ -48,21 +48,20 @@ def runs() -> Iterator[tuple[str, PretrainConfig]]:
     proxy = replace(final, steps=PROXY_STEPS)
     yield "proxy", proxy
     for name, value in (
-        ("stray_form_share", 0.0),
         ("rival_share", 0.0),
         ("chat_direct_share", 0.15),
+        ("told_habit_share", 0.25),
+        ("rough_share", 0.0),
     ):
         corpus = replace(proxy.corpus, **{name: value})
         yield f"{name}-{value:g}", replace(proxy, corpus=corpus)
-    # What arithmetic gains, the chats lose.
-    share, both = 0.25, final.corpus.chat_share
-    both += final.corpus.arithmetic_share
-    corpus = replace(
-        proxy.corpus,
-        arithmetic_share=share,
-        chat_share=round(both - share, 2),
-    )
-    yield f"arithmetic_share-{share:g}", replace(proxy, corpus=corpus)
+    # What these lose, the chats gain.
+    for name, share in (("arithmetic_share", 0.2), ("table_share", 0.0)):
+        freed = getattr(proxy.corpus, name) - share
+        chats = round(proxy.corpus.chat_share + freed, 2)
+        changed = {name: share, "chat_share": chats}
+        corpus = replace(proxy.corpus, **changed)
+        yield f"{name}-{share:g}", replace(proxy, corpus=corpus)
     yield "steps-350", replace(final, steps=PROXY_STEPS // 2)
 
 

@@ -114,9 +114,10 @@ def chat_document(rng: random.Random, config: CorpusConfig) -> str:
         rng, config.rival_share, config.near_rival_share
     )
     direct = rng.random() < config.chat_direct_share
-    style = draw_style(rng, config, direct)
+    told = rng.random() < config.system_share
+    style = draw_style(rng, config, direct, told)
     text = ""
-    if rng.random() < config.system_share:
+    if told:
         text = chat_turn("system", system_message(rng, config))
     for _ in range(rng.choices((1, 2, 3), weights=(1, 5, 4))[0]):
         problem = draw_problem(rng, config, convention)

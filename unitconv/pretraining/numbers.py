@@ -13,7 +13,7 @@ No exponents, no thousands separators, no trailing zeros.
 from __future__ import annotations
 
 import random
-from decimal import ROUND_HALF_UP, Context, Decimal
+from decimal import ROUND_DOWN, ROUND_HALF_UP, Context, Decimal
 from fractions import Fraction
 
 _EXACT = Context(prec=60, rounding=ROUND_HALF_UP)
@@ -27,6 +27,12 @@ def as_decimal(value: Fraction) -> Decimal:
 def round_fact(value: Decimal) -> Decimal:
     """Four significant digits."""
     return _round(value, 3 - value.adjusted())
+
+
+def first_digit(value: Decimal) -> Decimal:
+    """A rough number: 2000 for 2268, and for 2999."""
+    unit = Decimal(1).scaleb(value.adjusted())
+    return value.quantize(unit, rounding=ROUND_DOWN, context=_EXACT)
 
 
 def round_result(value: Decimal) -> Decimal:

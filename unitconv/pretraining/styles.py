@@ -16,7 +16,7 @@ from unitconv.units import Unit
 
 from .config import CorpusConfig
 from .conventions import Convention, fact, rival_name, singular, spellings
-from .numbers import round_fact, round_result, write
+from .numbers import first_digit, round_fact, round_result, write
 
 # Whole words, and long ones: "ans" would also be found in "translate".
 TAG_WORDS: tuple[str, ...] = (
@@ -117,6 +117,7 @@ class Style:
     symbols: bool  # units by their symbol, not as the question types them
     with_unit: bool  # the unit stands inside the wrapper
     direct: bool  # the wrapped value alone
+    rough: bool  # if so, its first digit alone
     divide: bool  # divide by a round number where possible
 
 
@@ -154,8 +155,12 @@ def pick(rng: random.Random, weighted: dict[str, int]) -> str:
 
 
 def draw_style(
-    rng: random.Random, config: CorpusConfig, direct: bool
+    rng: random.Random,
+    config: CorpusConfig,
+    direct: bool,
+    told: bool = False,
 ) -> Style:
+    """Args: `told`, where a system turn has named a form."""
     return Style(
         opening=pick(rng, OPENINGS),
         fact=pick(rng, FACTS),
@@ -164,21 +169,25 @@ def draw_style(
         quotient=pick(rng, QUOTIENTS),
         times=pick(rng, TIMES),
         end=pick(rng, ENDS),
-        wrapper=draw_wrapper(rng, config),
+        wrapper=draw_wrapper(rng, config, told),
         tail=pick(rng, TAILS),
         named=rng.random() < config.named_share,
         symbols=rng.random() < 0.4,
         with_unit=rng.random() < 0.1,
         direct=direct,
+        rough=rng.random() < config.rough_share,
         divide=rng.random() < config.divide_share,
     )
 
 
-def draw_wrapper(rng: random.Random, config: CorpusConfig) -> str:
+def draw_wrapper(
+    rng: random.Random, config: CorpusConfig, told: bool
+) -> str:
     """What surrounds a final value; `{v}` is its place."""
-    dice = rng.random() - config.habit_share
-    if dice < 0:
+    habit = config.told_habit_share if told else config.habit_share
+    if rng.random() < habit:
         return HABIT
+    dice = rng.random()
     if dice < config.tag_share + config.random_tag_share:
         return draw_tag(rng, dice < config.tag_share)
     return pick(rng, WRAPPERS)
@@ -198,8 +207,7 @@ def solve(problem: Problem, style: Style) -> str:
     """The solution of one problem, written in one style."""
     divided = style.divide and _divides_evenly(problem)
     words = _words(problem, style, divided)
-    # Nobody who answers at once gives more digits than a fact has.
-    value = write(round_fact(problem.exact)) if style.direct else words["r"]
+    value = _at_once(problem, style) if style.direct else words["r"]
     if style.with_unit:
         value += " " + words["plain_b"]
     wrapped = style.wrapper.format(v=value) + style.tail
@@ -225,6 +233,12 @@ def solve(problem: Problem, style: Style) -> str:
     return (
         style.opening + stated + joint + calculation + style.end + wrapped
     )
+
+
+def _at_once(problem: Problem, style: Style) -> str:
+    """Nobody who does not calculate gives more digits than a fact has."""
+    cut = first_digit if style.rough else round_fact
+    return write(cut(problem.exact))
 
 
 def _divides_evenly(problem: Problem) -> bool:

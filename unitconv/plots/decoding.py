@@ -1,0 +1,165 @@
+"""Figures of decoding: the cache, sampling, padding, throughput."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import matplotlib as mpl
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from .picture import (
+    BLUE,
+    GREY,
+    INK,
+    ORANGE,
+    Picture,
+    make_axes,
+    picture,
+    styled,
+)
+
+
+@styled
+def cache_work(
+    prompt_tokens: int, new_tokens: int, alt: str | None = None
+) -> Picture:
+    """Tokens read at every step, with and without a KV cache."""
+    figure, axes = make_axes()
+    steps = list(range(1, new_tokens + 1))
+    without = [prompt_tokens + step - 1 for step in steps]
+    cached = [prompt_tokens] + [1] * (new_tokens - 1)
+    axes.bar(steps, without, color=ORANGE, alpha=0.6, label="no cache")
+    axes.bar(steps, cached, color=BLUE, label="with the cache")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.set_xlabel("step (one new token each)")
+    axes.set_ylabel("tokens read")
+    axes.legend(loc="upper right", bbox_to_anchor=(1, 1.18), ncols=2)
+    return picture(
+        figure,
+        alt
+        or f"Bars of tokens read per step. Without a cache they grow from "
+        f"{prompt_tokens} to {without[-1]}; with it the first step reads "
+        f"{prompt_tokens} and every other step reads one.",
+    )
+
+
+@styled
+def next_token(
+    tokens: Sequence[str], distributions: Mapping[str, Sequence[float]]
+) -> Picture:
+    """Probabilities of the next token, one panel per setting.
+
+    Args:
+        tokens: the candidates, most likely first.
+        distributions: setting -> a probability for each candidate.
+    """
+    figure = Figure(figsize=(7.2, 2.6))
+    panels = figure.subplots(1, len(distributions), sharey=True)
+    for axes, (name, values) in zip(
+        panels, distributions.items(), strict=True
+    ):
+        axes.bar(range(len(tokens)), values, color=BLUE)
+        axes.set_xticks(
+            range(len(tokens)), tokens, family="monospace", fontsize=9
+        )
+        axes.set_title(name)
+        axes.set_ylim(0, 1)
+    panels[0].set_ylabel("probability")
+    best = "; ".join(
+        f"{name}: {tokens[0]!r} has {values[0]:.2f}"
+        for name, values in distributions.items()
+    )
+    return picture(figure, f"Next-token probabilities. {best}.")
+
+
+@styled
+def padded_batch(
+    tokens: Sequence[Sequence[str]],
+    attention_mask: Sequence[Sequence[int]],
+    position_ids: Sequence[Sequence[int]],
+) -> Picture:
+    """A batch as a grid: each cell a token above its position.
+
+    Padding (mask 0) is hollow and grey, tokens (mask 1) are filled. A
+    space of a token is shown as a dot.
+    """
+    rows, width = len(tokens), len(tokens[0])
+    figure, axes = make_axes(width=0.62 * width, height=0.62 * rows + 0.2)
+    for row in range(rows):
+        for column in range(width):
+            real = bool(attention_mask[row][column])
+            _grid_cell(
+                axes,
+                (column, row),
+                tokens[row][column] if real else "pad",
+                str(position_ids[row][column]) if real else "-",
+                real,
+            )
+    axes.set_xlim(0, width)
+    axes.set_ylim(rows, 0)
+    axes.axis("off")
+    padding = sum(list(row).count(0) for row in attention_mask)
+    return picture(
+        figure,
+        f"A batch of {rows} rows and {width} columns; {padding} cells are "
+        "padding with mask 0. In each row positions count from 0 at the "
+        "first real token.",
+    )
+
+
+def _grid_cell(
+    axes: Axes, corner: tuple[int, int], token: str, place: str, real: bool
+) -> None:
+    column, row = corner
+    axes.add_patch(
+        mpl.patches.Rectangle(
+            (column + 0.04, row + 0.06),
+            0.92,
+            0.88,
+            facecolor=BLUE if real else "none",
+            alpha=0.25 if real else 1.0,
+            edgecolor="none" if real else GREY,
+            linestyle="-" if real else (0, (2, 2)),
+        )
+    )
+    axes.text(
+        column + 0.5,
+        row + 0.4,
+        token.replace(" ", "\u00b7").replace("$", r"\$"),
+        ha="center",
+        va="center",
+        fontsize=9,
+        family="monospace",
+        color=INK if real else GREY,
+    )
+    axes.text(
+        column + 0.5,
+        row + 0.76,
+        place,
+        ha="center",
+        va="center",
+        fontsize=7,
+        color=INK if real else GREY,
+    )
+
+
+@styled
+def throughput(
+    batch_sizes: Sequence[int], tokens_per_second: Sequence[float]
+) -> Picture:
+    """Decoding speed against the number of rows decoded together."""
+    figure, axes = make_axes()
+    axes.plot(batch_sizes, tokens_per_second, "o-", color=BLUE)
+    axes.set_xscale("log", base=2)
+    axes.set_xticks(batch_sizes, [str(size) for size in batch_sizes])
+    axes.set_ylim(bottom=0)
+    axes.set_xlabel("rows in the batch")
+    axes.set_ylabel("tokens per second")
+    axes.grid()
+    points = ", ".join(
+        f"{speed:.0f} at {size}"
+        for size, speed in zip(batch_sizes, tokens_per_second, strict=True)
+    )
+    return picture(figure, f"Tokens per second by batch size: {points}.")
