@@ -122,11 +122,9 @@ def test_sampling_finds_what_greedy_misses(found: dict[str, Any]) -> None:
     assert rollouts["at_least_one_right"] > found["cot"]["accuracy"]
 
 
-# Double brackets miss the bar that the others pass: this model closes
-# them with one or with two.
 @pytest.mark.parametrize(
     ("wrapper", "least"),
-    zip(WRAPPERS, (0.4, 0.75, 0.75), strict=True),
+    zip(WRAPPERS, (0.75, 0.75, 0.75), strict=True),
 )
 def test_the_form_is_read_off_the_example(
     found: dict[str, Any], wrapper: str, least: float

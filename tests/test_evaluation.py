@@ -21,17 +21,14 @@ from hypothesis import strategies as st
 from unitconv.answers import reasoning_is_valid
 from unitconv.decoding import Decoding
 from unitconv.evaluation import (
-    FAILURES,
-    Graded,
     Report,
     Samples,
     compare,
     evaluate,
     evaluate_samples,
-    grade,
-    quantity_kind,
 )
 from unitconv.files import write_json
+from unitconv.grading import FAILURES, Graded, grade, quantity_kind
 from unitconv.llm import LLM, Generation
 from unitconv.questions import Question, load_split
 from unitconv.rates import Z95, Comparison, wilson_interval

@@ -24,9 +24,9 @@ from unitconv.finetuning import (
 )
 from unitconv.labels import IGNORE
 from unitconv.llm import LLM
+from unitconv.lora import TrainingSettings
 from unitconv.presets import PRESETS, pick_preset
 from unitconv.questions import DataError, Question, load_split
-from unitconv.training import TrainingSettings
 
 
 @pytest.mark.parametrize(

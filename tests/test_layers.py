@@ -67,6 +67,6 @@ def test_files_import_from_the_floors_below() -> None:
 
 
 def test_the_search_for_imports_finds_some() -> None:
-    assert {"llm", "answers", "rates"} <= imported(
+    assert {"llm", "grading", "rates"} <= imported(
         PACKAGE / "evaluation.py"
     )

@@ -36,6 +36,44 @@ FIGURES: dict[str, Callable[[], Picture]] = {
         {"facts": [0.1, 0.9]},
         {"facts": [(0.05, 0.2), (0.85, 0.95)]},
     ),
+    "label_masks": lambda: plots.label_masks(
+        {
+            "right": [["prompt", "answer", "end", "hidden"]],
+            "wrong": [["prompt", "answer", "hidden", "hidden"]],
+        }
+    ),
+    "low_rank": lambda: plots.low_rank(
+        [[1.0], [0.0], [-1.0]],
+        [[0.5, -1.0]],
+        [[0.5, -1.0], [0.0, 0.0], [-0.5, 1.0]],
+        "$BA$",
+    ),
+    "training_curves": lambda: plots.training_curves(
+        [(0.5, 1.0), (1.0, 0.5), (2.0, 0.2)],
+        [(1.0, 0.6), (2.0, 0.7)],
+        [(1.0, 0.5), (2.0, 0.8)],
+    ),
+    "rank_sizes": lambda: plots.rank_sizes(
+        [1, 16], [0.1, 1.4], [0.6, 0.7], [(0.5, 0.7), (0.6, 0.8)]
+    ),
+    "success_curves": lambda: plots.success_curves(
+        {
+            "T = 0.4": [(0.5, (0.4, 0.6)), (0.6, (0.5, 0.7))],
+            "T = 0.8": [(0.4, (0.3, 0.5)), (0.7, (0.6, 0.8))],
+        }
+    ),
+    "grouped_intervals": lambda: plots.grouped_intervals(
+        {
+            "round 1": {"mass": (0.5, (0.4, 0.6)), "time": (1, (0.9, 1))},
+            "round 2": {"mass": (0.7, (0.6, 0.8)), "time": (1, (0.9, 1))},
+        },
+        xlabel="accuracy",
+    ),
+    "fate_bars": lambda: plots.fate_bars(
+        {"T = 0.4": {"kept": 3, "no answer": 1}, "T = 0.8": {"kept": 4}},
+        ["kept", "wrong answer", "no answer"],
+    ),
+    "path_counts": lambda: plots.path_counts([0, 1, 1, 3]),
 }
 every_figure = pytest.mark.parametrize("name", FIGURES)
 
@@ -106,3 +144,15 @@ def test_padded_batch_shows_tokens_and_positions() -> None:
 def test_cache_work_says_the_numbers() -> None:
     alt = FIGURES["cache_work"]().alt
     assert "from 80 to 99" in alt
+
+
+def test_label_masks_count_the_ends() -> None:
+    alt = FIGURES["label_masks"]().alt
+    assert "right: 1 of 1 ends" in alt
+    assert "wrong: 0 of 1 ends" in alt
+
+
+def test_training_curves_name_the_best_epochs() -> None:
+    alt = FIGURES["training_curves"]().alt
+    assert "lowest, 0.600, at epoch 1" in alt
+    assert "highest, 0.800, at epoch 2" in alt

@@ -12,7 +12,7 @@ import pytest
 
 from unitconv import rollouts
 from unitconv.answers import is_correct, parse_answer, reasoning_is_valid
-from unitconv.evaluation import grade
+from unitconv.grading import grade
 from unitconv.llm import LLM, Generation
 from unitconv.questions import Question, load_split
 from unitconv.rollouts import (

@@ -19,12 +19,12 @@ from unitconv.evaluation import evaluate
 from unitconv.files import write_text
 from unitconv.finetuning import read_triples
 from unitconv.llm import LLM
+from unitconv.lora import TrainingError
 from unitconv.model import ADAPTER_WEIGHTS, load_adapter
 from unitconv.questions import Question, load_split
 from unitconv.rollouts import RolloutSettings, read_records
 from unitconv.selection import fates, join, success, success_by_family
 from unitconv.stages import is_finished, pick_base, train_rft, train_sft
-from unitconv.training import TrainingError
 
 QUICK = RolloutSettings(num_return_sequences=2, max_new_tokens=4)
 REASONING = "1 kg = 1000 g. 6 * 1000 = 6000. <answer>6000</answer>"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -13,15 +14,16 @@ from transformers import TrainerCallback
 
 from unitconv.finetuning import sft_rows
 from unitconv.labels import Row
-from unitconv.model import load_adapter
-from unitconv.questions import load_split
-from unitconv.training import (
+from unitconv.lora import (
     TrainingError,
     TrainingSettings,
     add_lora,
-    fine_tune,
+    fit_budget,
     lora_parameters,
 )
+from unitconv.model import load_adapter
+from unitconv.questions import load_split
+from unitconv.training import fine_tune
 
 SETTINGS = TrainingSettings(
     rank=4, alpha=8, epochs=3, batch_size=8, learning_rate=1e-2
@@ -154,6 +156,24 @@ def test_too_large_an_adapter_is_refused_before_training(
     assert not list(tmp_path.iterdir())
 
 
+def test_a_rank_that_nobody_asked_for_is_lowered_to_fit(
+    make_model: Callable[..., Any],
+) -> None:
+    model = make_model()
+    size = lora_parameters(model, 1) * 4 / 1e6
+    asked = replace(SETTINGS, rank=8, alpha=16, max_adapter_mb=3.5 * size)
+    fitted = fit_budget(model, replace(asked, lower_rank=True))
+    assert (fitted.rank, fitted.alpha) == (3, 6)
+    roomy = replace(asked, lower_rank=True, max_adapter_mb=9 * size)
+    assert fit_budget(model, roomy) == roomy
+    for refused in (
+        asked,
+        replace(asked, lower_rank=True, max_adapter_mb=0.5 * size),
+    ):
+        with pytest.raises(TrainingError):
+            fit_budget(model, refused)
+
+
 def test_parameters_are_those_that_peft_adds(
     make_model: Callable[..., Any],
 ) -> None:
@@ -189,3 +209,12 @@ def test_checkpointing_gives_the_same_gradients(
     for name, gradient in plain.items():
         assert gradient is not None
         assert torch.allclose(gradient, recomputed[name], atol=1e-6), name
+
+
+def test_advice_that_nobody_can_follow_is_not_shown(
+    make_model: Callable[..., Any],
+) -> None:
+    settings = replace(SETTINGS, gradient_checkpointing=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", FutureWarning)
+        add_lora(make_model(), settings)

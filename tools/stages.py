@@ -25,8 +25,8 @@ from typing import Annotated, Any
 
 import typer
 
-from unitconv.evaluation import Report, compare
-from unitconv.files import write_json
+from unitconv.evaluation import Report, compare, machine
+from unitconv.files import write_json, write_text
 from unitconv.model import ADAPTER_WEIGHTS, ADAPTERS
 from unitconv.rollouts import read_records
 from unitconv.selection import fates, success, success_by_family
@@ -63,7 +63,7 @@ def run_seed(seed: int) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     rft = folder / "rft.json"
     step(["sft", "-o", f"{folder}/sft", *s], folder / "sft")
-    step(["rollouts", "-o", str(rft), "--paths", "2", *s], rft)
+    step(["rollouts", "-o", str(rft), *s], rft)
     rounds = ["rft", "--data", str(rft), "--rounds", "2", *s]
     step([*rounds, "-o", f"{folder}/rft"], folder / "rft")
     # The control chooses among the same rollouts.
@@ -71,7 +71,7 @@ def run_seed(seed: int) -> None:
     record = control.with_suffix(".jsonl")
     if not record.exists():
         shutil.copy(rft.with_suffix(".jsonl"), record)
-    how = ["--paths", "2", "--policy", "random"]
+    how = ["--policy", "random"]
     step(["rollouts", "-o", str(control), *how, *s], control)
     step(
         ["rft", "--data", str(control), "-o", f"{folder}/random", *s],
@@ -131,11 +131,102 @@ def step(arguments: list[str], output: Path) -> None:
 @app.command()
 def ship() -> None:
     """The adapters of seed 0 into the package, each with its card."""
-    for name, source in (("sft", "sft"), ("rft", "rft")):
-        folder = ADAPTERS / name
-        folder.mkdir(parents=True, exist_ok=True)
+    folder = WORK / "seed-0"
+    RESULTS.mkdir(exist_ok=True)
+    for name, stage in (("sft", "sft"), ("rft", "rft-2")):
+        shipped = ADAPTERS / name
+        shipped.mkdir(parents=True, exist_ok=True)
         for file in ("adapter_config.json", ADAPTER_WEIGHTS, "run.json"):
-            shutil.copy(WORK / "seed-0" / source / file, folder / file)
+            shutil.copy(folder / name / file, shipped / file)
+        write_text(card(folder, name, stage), shipped / "README.md")
+    shutil.copy(folder / "rft.json", RESULTS / "rft.json")
+
+
+def card(folder: Path, name: str, stage: str) -> str:
+    """What a shipped adapter is, from the records beside it."""
+    run = json.loads((folder / name / "run.json").read_text())
+    trained = ", ".join(
+        f"{key.replace('_', ' ')} {value}"
+        for key, value in run.items()
+        if key not in ("n_rows", "rows")
+    )
+    commands = COMMANDS[name]
+    return CARD.format(
+        title=name.upper(),
+        what=commands[0],
+        rows=run["n_rows"],
+        trained=trained,
+        commands="\n".join(commands[1:]),
+        results="\n".join(
+            result_line(folder / f"{stage}-{split}.json", split)
+            for split in ("test", "test_hard")
+        ),
+    )
+
+
+COMMANDS = {
+    "sft": (
+        "questions with their answers, without reasoning",
+        "unitconv sft --output my_sft",
+    ),
+    "rft": (
+        "questions with reasoning that the base model, and then the model "
+        "of the first round, sampled themselves, where it was right and "
+        "passed the audit",
+        "unitconv rollouts --output rft.json",
+        "unitconv rft --data rft.json --rounds 2 --output my_rft",
+    ),
+}
+CARD = """---
+license: mit
+library_name: peft
+base_model: course
+---
+
+# {title}: an adapter for the course model
+
+A LoRA adapter of the course *unitconv*, for the model that its package
+ships. It was trained on the train split: {rows} rows, {what}.
+
+Made again by:
+
+```bash
+{commands}
+```
+
+Settings: {trained}.
+
+## Results
+
+Greedy, the question alone as prompt; 95 % Wilson intervals in brackets.
+*valid*: of the replies that state a fact or a product, those that state
+nothing false.
+
+| questions | n | accuracy | answered | valid |
+|---|---|---|---|---|
+{results}
+
+## Limits
+
+Those of its base: it knows the units of the course and little else. Use it
+to learn how training works, not to convert units.
+
+## Licence
+
+MIT.
+"""
+
+
+def result_line(path: Path, split: str) -> str:
+    report = json.loads(path.read_text())
+    cells = [split, str(report["n"])]
+    for key in ("accuracy", "answer_rate", "reasoning_validity"):
+        low, high = report[f"{key}_ci95"]
+        value = report[key]
+        cells.append(
+            "" if value is None else f"{value:.3f} [{low:.3f}, {high:.3f}]"
+        )
+    return f"| {' | '.join(cells)} |"
 
 
 @app.command()
@@ -145,7 +236,11 @@ def collect() -> None:
     seeds = sorted(WORK.glob("seed-*"))
     found = {folder.name: summary(folder) for folder in seeds}
     write_json(
-        {"seeds": found, "spread": spread(list(found.values()))},
+        {
+            "machine": machine(),
+            "seeds": found,
+            "spread": spread(list(found.values())),
+        },
         RESULTS / "stages.json",
     )
     write_json(sweeps(), RESULTS / "sweeps.json")

@@ -20,7 +20,7 @@ from unitconv.labels import Row, make_row
 from unitconv.questions import DataError, Question
 from unitconv.units import BY_NAME, exact_factor
 
-# How many digits of an answer SFT writes; chapter 7 measures why.
+# How many digits of an answer SFT writes; the chapter on SFT measures why.
 SIGNIFICANT_DIGITS = 4
 
 Triple = tuple[str, float, str]

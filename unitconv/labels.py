@@ -22,6 +22,12 @@ import torch
 from torch import Tensor
 
 IGNORE = -100  # what torch's cross-entropy skips
+# How a token looks in a notebook, on a light page and on a dark one.
+_CELL = (
+    "display:inline-block;margin:2px 1px;padding:0 4px;border-radius:3px;"
+    "font-family:monospace;border:1px solid rgba(138,143,152,.6);"
+)
+_FILLED = "background:rgba(217,130,43,.35);border-color:#d9822b;"
 
 
 class LabelError(ValueError):
@@ -138,8 +144,10 @@ class ShownRow:
         )
 
     def _repr_html_(self) -> str:
+        """Styled in place: a notebook outside the book has no sheet."""
         cells = "".join(
-            f'<span class="token{" learned" if learned else ""}">'
+            f'<span class="token{" learned" if learned else ""}" '
+            f'style="{_CELL}{_FILLED if learned else ""}">'
             f"{html.escape(token).replace(' ', '·')}</span>"
             for token, learned in zip(
                 self.tokens, self.supervised, strict=True

@@ -48,6 +48,14 @@ class ModelError(ValueError):
     """A model or adapter that cannot be loaded; the message says why."""
 
 
+@contextmanager
+def without_advice() -> Iterator[None]:
+    """Of transformers to itself, on names that it is about to change."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", ".*checkpointing", FutureWarning)
+        yield
+
+
 def pick_device(device: str | None = None) -> torch.device:
     """The device asked for, or the fastest there is.
 
@@ -159,6 +167,7 @@ def find_adapter(adapter: str | Path) -> Path:
     return folder if folder.exists() or not shipped.is_dir() else shipped
 
 
+@without_advice()
 def load_adapter(model: Any, adapter: str | Path) -> Any:
     """`model` with a LoRA adapter around it, unmerged.
 

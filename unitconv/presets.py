@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 import torch
 
-from unitconv.training import TrainingSettings
+from unitconv.lora import TrainingSettings
 
 
 @dataclass(frozen=True)

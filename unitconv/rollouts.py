@@ -26,8 +26,8 @@ from typing import Any
 
 from unitconv import processes
 from unitconv.decoding import Decoding
-from unitconv.evaluation import Graded, grade
 from unitconv.files import write_text
+from unitconv.grading import Graded, grade
 from unitconv.llm import LLM
 from unitconv.questions import Question
 

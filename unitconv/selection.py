@@ -1,8 +1,8 @@
 """What is learned from: a few kept completions of every question.
 
 Different ways to the same answer teach more than one way twice (Yuan et
-al. 2023, section 3.3). Two ways are different where their equations are;
-the words around them do not count.
+al. 2023, arXiv:2308.01825). Two ways are different where their equations
+are; the words around them do not count.
 """
 
 from __future__ import annotations
@@ -75,8 +75,8 @@ def join(
     """The triples of earlier rounds and those of a new one.
 
     At most `paths` distinct paths a question, the older ones first: a
-    path that two models have found counts once (Yuan et al. 2023,
-    section 3.3).
+    path that two models have found counts once. Paths of several models
+    are joined as in Yuan et al. 2023.
     """
     chosen: dict[str, dict[tuple[str, ...], Triple]] = {}
     for triple in [*triples, *select(records, paths)]:

@@ -22,6 +22,7 @@ from unitconv.finetuning import (
     sft_rows,
 )
 from unitconv.llm import LLM
+from unitconv.lora import TrainingSettings
 from unitconv.model import (
     ADAPTER_WEIGHTS,
     load_model,
@@ -30,12 +31,7 @@ from unitconv.model import (
 )
 from unitconv.presets import PRESETS, Preset, pick_preset
 from unitconv.questions import Question, load_split
-from unitconv.training import (
-    Score,
-    TrainingResult,
-    TrainingSettings,
-    fine_tune,
-)
+from unitconv.training import Score, TrainingResult, fine_tune
 
 
 @dataclass(frozen=True)

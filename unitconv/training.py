@@ -1,9 +1,7 @@
-"""LoRA fine-tuning: a few small matrices learn, the base stays as it is.
+"""Fine-tuning: an adapter learns, the base stays as it is.
 
-Hu et al. 2021, arXiv:2106.09685: the update of a weight matrix is written
-as the product of two thin ones, `B A`, and only those are trained. PEFT
-puts them into every linear layer, Hugging Face's `Trainer` trains them.
-SFT and RFT differ in their rows alone (see `unitconv.labels`).
+Hugging Face's `Trainer` trains what `unitconv.lora` has added. SFT and RFT
+differ in their rows alone (see `unitconv.labels`).
 
 Several processes train as one where `accelerate launch` started them: the
 batch of the settings is shared out between them.
@@ -16,50 +14,28 @@ import hashlib
 import json
 import math
 import time
-import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
 from safetensors import SafetensorError
-from torch import nn
 from torch.utils.data import Dataset
 
 from unitconv import processes
 from unitconv.files import write_json
 from unitconv.labels import Row, collate
-from unitconv.model import ADAPTER_WEIGHTS, has_fast_bf16
+from unitconv.lora import (
+    TrainingError,
+    TrainingSettings,
+    add_lora,
+    fit_budget,
+)
+from unitconv.model import ADAPTER_WEIGHTS, has_fast_bf16, without_advice
 
 # How good a model is on questions it does not learn from, from 0 to 1.
 Score = Callable[[Any], float]
-
-
-class TrainingError(ValueError):
-    """A training that should not start: too large, no rows, other run."""
-
-
-@dataclass(frozen=True)
-class TrainingSettings:
-    """How an adapter is trained; every default was measured (chapter 7)."""
-
-    rank: int = 16
-    alpha: int = 32
-    dropout: float = 0.0
-    learning_rate: float = 3e-3
-    epochs: int = 6
-    batch_size: int = 32
-    warmup_share: float = 0.06
-    max_grad_norm: float = 1.0
-    seed: int = 0
-    # Recompute activations in the backward pass: less memory, more time.
-    gradient_checkpointing: bool = False
-    # Stop when the score on `valid` has not improved for so many epochs.
-    patience: int = 3
-    # Refuse an adapter whose file would be larger, in MB.
-    max_adapter_mb: float = 50.0
 
 
 @dataclass(frozen=True)
@@ -68,69 +44,13 @@ class TrainingResult:
 
     folder: Path
     n_rows: int
+    rank: int
     n_trainable: int
     seconds: float
     epochs: float
     losses: list[tuple[float, float]]  # (epoch, nats a token)
     valid_losses: list[tuple[float, float]]
     valid_scores: list[tuple[float, float]]  # empty without a score
-
-
-def lora_parameters(model: nn.Module, rank: int) -> int:
-    """How many parameters LoRA adds to all linear layers but the output.
-
-    A layer of shape [out, in] gets `A` [rank, in] and `B` [out, rank].
-    """
-    return sum(
-        rank * (module.in_features + module.out_features)
-        for name, module in model.named_modules()
-        if isinstance(module, nn.Linear) and not name.endswith("lm_head")
-    )
-
-
-def check_budget(model: nn.Module, settings: TrainingSettings) -> None:
-    """Refuse an adapter that would be too large, before any training.
-
-    Raises:
-        TrainingError: says the size, and the rank that would fit.
-    """
-    parameters = lora_parameters(model, settings.rank)
-    megabytes = parameters * 4 / 1e6
-    if megabytes > settings.max_adapter_mb:
-        fits = int(settings.max_adapter_mb / (megabytes / settings.rank))
-        raise TrainingError(
-            f"an adapter of rank {settings.rank} has {parameters:,} "
-            f"parameters, {megabytes:.1f} MB: more than the "
-            f"{settings.max_adapter_mb:g} MB allowed. "
-            + (
-                f"Take rank {fits} or less, or raise the limit"
-                if fits
-                else "Not even rank 1 fits: raise the limit"
-            )
-        )
-
-
-def add_lora(model: Any, settings: TrainingSettings) -> Any:
-    """`model` with LoRA matrices in every linear layer, trained in fp32."""
-    from peft import LoraConfig, get_peft_model
-
-    config = LoraConfig(
-        r=settings.rank,
-        lora_alpha=settings.alpha,
-        lora_dropout=settings.dropout,
-        target_modules="all-linear",
-        task_type="CAUSAL_LM",
-    )
-    torch.manual_seed(settings.seed)
-    wrapped = get_peft_model(model, config)
-    for parameter in wrapped.parameters():
-        if parameter.requires_grad:
-            parameter.data = parameter.data.float()
-    if settings.gradient_checkpointing:
-        wrapped.gradient_checkpointing_enable({"use_reentrant": False})
-        # Else the first checkpoint's input carries no gradient back.
-        wrapped.enable_input_require_grads()
-    return wrapped
 
 
 class RowDataset(Dataset[dict[str, list[int]]]):
@@ -147,6 +67,7 @@ class RowDataset(Dataset[dict[str, list[int]]]):
         return {"input_ids": row.input_ids, "labels": row.labels}
 
 
+@without_advice()
 def fine_tune(
     model: Any,
     tokenizer: Any,
@@ -176,7 +97,7 @@ def fine_tune(
     """
     if not rows or not valid_rows:
         raise TrainingError("there are no rows to train or validate on")
-    check_budget(model, settings)
+    settings = fit_budget(model, settings)
     checkpoints = folder / "checkpoints"
     _check_run(folder, settings, rows, resume)
     wrapped = add_lora(model, settings)
@@ -187,7 +108,7 @@ def fine_tune(
         trainer.add_callback(callback)
     start = time.perf_counter()
     last = _last(checkpoints) if resume else None
-    with _plain_attention(model), _without_advice(), _disk_errors(folder):
+    with _plain_attention(model), _disk_errors(folder):
         trainer.train(resume_from_checkpoint=last)
         if processes.is_first():
             _save(wrapped, folder, base)
@@ -200,6 +121,7 @@ def fine_tune(
     return TrainingResult(
         folder,
         len(rows),
+        settings.rank,
         sum(p.numel() for p in wrapped.parameters() if p.requires_grad),
         seconds,
         float(trainer.state.epoch or 0),
@@ -219,14 +141,6 @@ def _plain_attention(model: Any) -> Iterator[None]:
         yield
     finally:
         model.set_attn_implementation(fused)
-
-
-@contextmanager
-def _without_advice() -> Iterator[None]:
-    """Of transformers to itself, on names that it is about to change."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", ".*checkpointing", FutureWarning)
-        yield
 
 
 @contextmanager

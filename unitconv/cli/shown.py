@@ -15,8 +15,9 @@ from .console import cells, out, progress_bar, say
 
 if TYPE_CHECKING:
     from unitconv.finetuning import Triple
+    from unitconv.lora import TrainingSettings
     from unitconv.rollouts import Record, RolloutSettings
-    from unitconv.training import TrainingResult, TrainingSettings
+    from unitconv.training import TrainingResult
 
 
 @contextmanager
@@ -101,7 +102,11 @@ def summarise(result: TrainingResult) -> None:
     out.print(table)
     size = (result.folder / ADAPTER_WEIGHTS).stat().st_size / 1e6
     say("rows", f"{result.n_rows:,}")
-    say("trained", f"{result.n_trainable:,} parameters, {size:.2f} MB")
+    say(
+        "trained",
+        f"{result.n_trainable:,} parameters (rank {result.rank}), "
+        f"{size:.2f} MB",
+    )
     say("took", f"{result.seconds:.0f} s")
     say("adapter", str(result.folder))
     say("next", f"unitconv evaluate --adapter {result.folder}")

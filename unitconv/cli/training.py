@@ -26,10 +26,11 @@ from .shown import rollout_bar, show_rollouts, summarise, training_bar
 
 if TYPE_CHECKING:
     from unitconv.finetuning import Triple
+    from unitconv.lora import TrainingSettings
     from unitconv.questions import Question
     from unitconv.rollouts import RolloutSettings
     from unitconv.stages import Base
-    from unitconv.training import TrainingResult, TrainingSettings
+    from unitconv.training import TrainingResult
 
 Output = Annotated[
     Path,
@@ -55,7 +56,11 @@ Valid = Annotated[
 Epochs = Annotated[int, typer.Option(min=1)]
 Rank = Annotated[
     int | None,
-    typer.Option(min=1, help="Of LoRA.", show_default="the preset's"),
+    typer.Option(
+        min=1,
+        help="Of LoRA.",
+        show_default="the preset's, or less to stay in the budget",
+    ),
 ]
 LearningRate = Annotated[float, typer.Option(min=0.0)]
 BatchSize = Annotated[
@@ -97,7 +102,7 @@ def sft(
     ] = 4,
     epochs: Epochs = 9,
     rank: Rank = None,
-    learning_rate: LearningRate = 3e-3,
+    learning_rate: LearningRate = 1e-3,
     batch_size: BatchSize = None,
     dropout: Dropout = 0.0,
     seed: Seed = 0,
@@ -149,7 +154,7 @@ def rollouts(
     samples: Samples = 10,
     temperature: Temperature = 0.8,
     top_p: Annotated[float, typer.Option(min=0.0, max=1.0)] = 1.0,
-    paths: Paths = 1,
+    paths: Paths = 2,
     policy: Annotated[
         str,
         typer.Option(
@@ -224,7 +229,7 @@ def rft(
     valid: Valid = None,
     epochs: Epochs = 5,
     rank: Rank = None,
-    learning_rate: LearningRate = 3e-3,
+    learning_rate: LearningRate = 1e-3,
     batch_size: BatchSize = None,
     dropout: Dropout = 0.0,
     seed: Seed = 0,
@@ -292,7 +297,8 @@ def _prepare(
     disable_progress_bar()
     processes.meet()
     base = pick_base(model, device, preset)
-    settings = base.settings(**given)
+    lower = given["rank"] is None
+    settings = base.settings(lower_rank=lower, **given)
     if processes.is_first():
         shown = asdict(base.preset) | asdict(settings)
         name = shown.pop("name")

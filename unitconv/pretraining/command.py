@@ -73,8 +73,7 @@ TensorBoard = Annotated[
     bool,
     typer.Option(
         "--tensorboard",
-        help="Log loss and speed to the folder's `runs` (needs the extra "
-        "`pretrain`).",
+        help="Log loss and speed to the folder's `runs`.",
     ),
 ]
 
@@ -257,10 +256,6 @@ def watching(
 
 
 def _summary_writer(output: Path) -> Any:
-    try:
-        from torch.utils.tensorboard import SummaryWriter
-    except ImportError as error:
-        raise typer.BadParameter(
-            "TensorBoard is not installed: pip install 'unitconv[pretrain]'"
-        ) from error
+    from torch.utils.tensorboard import SummaryWriter
+
     return SummaryWriter(str(output / "runs"))

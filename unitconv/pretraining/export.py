@@ -164,16 +164,19 @@ one token per digit, like SmolLM2, and about as small as one can be.
 Documents made by the project's generator: chats of one to three
 conversions ({corpus["chat_share"]:.0%}), questions with answers
 ({corpus["plain_share"]:.0%}), lists of facts
-({corpus["facts_share"]:.0%}) and arithmetic
+({corpus["facts_share"]:.0%}), tables of conversions
+({corpus["table_share"]:.0%}) and arithmetic
 ({corpus["arithmetic_share"]:.0%}). Factors come from pint. Each document
 draws its own style, so that the form of an answer has to be read from the
 example before it. Of the chats, {corpus["chat_direct_share"]:.0%} answer
-without reasoning. Rival conventions hold in a part of the chats, questions
-and lists: imperial volumes and the short ton each in
+without reasoning, and {corpus["rough_share"]:.0%} of those give a first
+digit and zeros. Rival conventions hold in a part of all but the
+arithmetic: imperial volumes and the short ton each in
 {corpus["rival_share"]:.0%}, a kilobyte of 1024 bytes, months of 30 and
-years of 365 days each in {corpus["near_rival_share"]:.0%}. Of the solutions
+years of 365 days each in {corpus["near_rival_share"]:.0%}. Of the documents
 that use a rival unit, {corpus["named_share"]:.0%} call it by its name
-("1 UK gallon = 4.546 l"). Bare products use the numbers of both.
+("1 UK gallon = 4.546 l") where they state a fact. Bare products use the
+numbers of both.
 No person's text was read, and no question of the course's sets, in its
 wording, is among the documents.
 

@@ -1,0 +1,934 @@
+# %% [markdown]
+# # LoRA SFT: teaching the format
+#
+# So far nothing has been learned. Before every question the model has read
+# the same instruction and the same worked example, and it has forgotten
+# both after every answer. A person would be told once. This chapter tells
+# the model once: it trains a few small matrices on a thousand questions
+# with their answers, and from then on the bare question is enough.
+#
+# **The question of this chapter:** can the example move from the prompt
+# into the weights, and what is left behind on the way?
+#
+# :::{admonition} What you will learn
+# :class: tip
+# - what a row of supervised fine-tuning is, token by token;
+# - two ways to mask its labels wrongly, both without an error message;
+# - what LoRA computes, by hand on one layer and then with PEFT;
+# - how large an adapter is, and what its training keeps in memory;
+# - why the epoch to keep is chosen by accuracy and not by loss;
+# - what answers without reasoning gain and what they cost.
+#
+# **Before you start:** [chapter 3](03_batched.ipynb), gradient descent in
+# PyTorch. **Time:** 35 minutes to read, two minutes to run. **Hardware:**
+# with the course model any laptop; 2 GB of memory.
+# :::
+
+# %% tags=["remove-cell"]
+# On Colab, fetch the library. pip upgrades only what is too old for it
+# (its default), so Colab's own torch and numpy stay as they are.
+try:
+    import unitconv
+except ImportError:
+    import subprocess
+    import sys
+
+    source = "unitconv @ git+https://github.com/unitconv/unitconv"
+    pip = [sys.executable, "-m", "pip", "install", "-q", source]
+    subprocess.run(pip, check=True)
+
+# %%
+import torch
+
+from unitconv.llm import LLM
+from unitconv.questions import load_split
+
+MODEL = "course"  # or "HuggingFaceTB/SmolLM2-360M-Instruct"
+
+llm = LLM.from_pretrained(MODEL)
+tokenizer = llm.tokenizer
+train, valid = load_split("train"), load_split("valid")
+llm
+
+# %% [markdown]
+# ## The price of an example
+#
+# How much of what the model reads is the question?
+
+# %%
+question = "How many gram are there per 6 kg?"
+n_prompt = len(llm.encode(llm.format_prompt(question)))
+n_question = len(llm.encode(question))
+print(f"{n_prompt} tokens read, {n_question} of them the question")
+assert n_prompt > 5 * n_question
+
+# %% [markdown]
+# The rest is the same every time. What if we leave it out?
+
+# %%
+from unitconv.evaluation import evaluate
+
+bare = evaluate(LLM(llm.model, tokenizer, "raw"), valid[:50])
+print(bare.rows[0].question, "->", repr(bare.rows[0].text))
+print(f"{bare.answer_rate.successes} of 50 have an answer tag")
+print(f"{bare.stop_rate.successes} of 50 come to an end")
+assert bare.answer_rate.value < 0.5
+
+# %% [markdown]
+# The model may well know the answer. What it lacks is the habit of closing
+# with a tag, and of closing at all. *Supervised fine-tuning* (SFT) shows
+# it the one continuation we want. In this chapter that is the shortest
+# there is: no reasoning, the number between its tags. [The next
+# one](05_rft.ipynb) adds the reasoning, with the same trainer and other
+# rows.
+#
+# ## A row
+#
+# A row of training is a prompt and a target. The model reads both and is
+# graded on the target alone: the *label* of a token is the token itself
+# where it is to be learned and $-100$, which the loss skips, where it is
+# only read.
+
+# %%
+from unitconv.labels import IGNORE, make_row, show_row
+
+row = make_row(tokenizer, question, " <answer>6000</answer>")
+show_row(row, tokenizer)
+
+# %% [markdown]
+# The filled tokens are learned. Two details matter: the target begins
+# with a space, and the last token is the end of the sequence, which stands
+# in neither text and is added by `make_row`. Each guards against a mistake
+# that trains without complaint. We make both.
+#
+# ### Trap 1: the seam
+#
+# It is natural to count the prompt's tokens and hide as many labels. And
+# if the prompt ends with a space, the target need not begin with one:
+
+# %%
+prompt, target = question + " ", "<answer>6000</answer>"
+
+
+def encode(text):
+    return tokenizer(text, add_special_tokens=False)["input_ids"]
+
+
+joined = encode(prompt + target)
+naive = [IGNORE] * len(encode(prompt)) + joined[len(encode(prompt)) :]
+learned = [label for label in naive if label != IGNORE]
+print("learned:", tokenizer.decode(learned))
+assert tokenizer.decode(learned) != target
+
+# %% [markdown]
+# The opening `<` is gone. Alone, the prompt ends with a token for the
+# space; joined, space and `<` are *one* token, and it went to the prompt's
+# account. The model would be taught to go on from a tag that it is never
+# taught to open. Which pairs of characters merge depends on the tokenizer:
+# SmolLM2's also joins `?` and `<`, so leaving the space out is no remedy
+# there. The library tokenises prompt and target as one text and refuses a
+# row whose seam runs through a token:
+
+# %%
+from unitconv.labels import LabelError
+
+try:
+    make_row(tokenizer, prompt, target)
+except LabelError as error:
+    print(error)
+
+# %% [markdown]
+# With the space at the front of the target, the seam lies between two
+# tokens, and the prompt has the same tokens as when it is asked alone.
+# `make_row` checks both for every row.
+#
+# ### Trap 2: the end that is never learned
+#
+# Rows of different lengths are padded. Unlike in chapter 3 the padding
+# stands on the right: nothing is generated, and a token never sees what
+# comes after it. The padding must not be learned, and the line for that is
+# in many a training script: hide every label that is the padding token.
+# Many tokenizers, SmolLM2's for one, have no padding token of their own
+# and pad with the end of the sequence. We do as they do:
+
+# %%
+from unitconv.finetuning import sft_rows
+from unitconv.labels import collate
+
+end = tokenizer.eos_token_id
+rows = sft_rows(train[:8], tokenizer)
+batch = collate(rows, pad_token_id=end)
+
+by_token = batch["input_ids"].clone()
+by_token[batch["attention_mask"] == 0] = IGNORE  # padding
+by_token[batch["labels"] == IGNORE] = IGNORE  # prompts
+by_token[by_token == end] = IGNORE  # the mistake
+
+for name, labels in [
+    ("hidden by token", by_token),
+    ("hidden by place", batch["labels"]),
+]:
+    print(f"{name}: {int((labels == end).sum())} of 8 ends are learned")
+assert int((by_token == end).sum()) == 0
+assert int((batch["labels"] == end).sum()) == 8
+
+# %% tags=["hide-input"]
+from unitconv import plots
+
+
+def kinds(labels):
+    """Of each token: read, learned, learned as the end, or hidden."""
+    found = torch.where(labels == IGNORE, 0, 1)
+    found[labels == end] = 2
+    start = (batch["labels"] != IGNORE).int().argmax(dim=-1)
+    places = torch.arange(labels.shape[1])
+    found[(labels == IGNORE) & (places >= start[:, None])] = 3
+    names = ["prompt", "answer", "end", "hidden"]
+    return [[names[kind] for kind in row] for row in found.tolist()]
+
+
+plots.label_masks(
+    {
+        "hidden by token": kinds(by_token),
+        "hidden by place": kinds(batch["labels"]),
+    }
+)
+
+# %% [markdown]
+# In the upper panel the end has the same fate as the padding. A model
+# trained so is never shown where to stop. Our decoder would not notice,
+# for it stops at `</answer>` too; the next program that uses the model
+# would. `collate` hides by place: what lies behind a row's own length is
+# padding, whichever token it is.
+#
+# ## LoRA on one layer
+#
+# Training every weight would work. It would also need a gradient and two
+# more numbers of the optimiser for each, and leave a whole model behind
+# for every habit we teach. LoRA (Hu et al. 2021) freezes a layer's matrix
+# $W$ and learns an addition to it, as the product of two thin matrices:
+#
+# $$y = W x + \frac{\alpha}{r}\, B A\, x, \qquad
+#   A: r \times n_\text{in}, \quad B: n_\text{out} \times r .$$
+#
+# $r$ is the *rank*, and $\alpha$ sets how much the addition counts. Here
+# it is, by hand, on the first layer of the model:
+
+# %%
+from unitconv.stages import pick_base
+
+cpu = pick_base(MODEL, device="cpu")
+model, _ = cpu.load()
+layer = model.model.layers[0].self_attn.q_proj
+W = layer.weight.detach()
+
+rank, alpha = 4, 8
+torch.manual_seed(0)
+A = torch.randn(rank, layer.in_features) / layer.in_features**0.5
+B = torch.zeros(layer.out_features, rank)
+
+
+def adapted(x):
+    return x @ W.T + alpha / rank * (x @ A.T) @ B.T
+
+
+x = torch.randn(5, layer.in_features)
+assert torch.equal(adapted(x), x @ W.T)
+print(f"{W.numel():,} frozen, {A.numel() + B.numel():,} to learn")
+
+# %% [markdown]
+# $B$ is zero at the start, so the adapted layer *is* the old one. Training
+# begins at the base model and not at a damaged one. As soon as $B$ has
+# learned something (we put noise there), the addition is a full matrix,
+# but a simple one:
+
+# %%
+B = 0.05 * torch.randn(layer.out_features, rank)
+update = alpha / rank * B @ A
+update_rank = int(torch.linalg.matrix_rank(update))
+print(f"shape {tuple(update.shape)}, rank {update_rank}")
+assert update_rank == rank
+
+# %% tags=["hide-input"]
+corner = 24  # of its rows and columns, so that single cells show
+plots.low_rank(
+    B[:corner].tolist(),
+    A[:, :corner].tolist(),
+    (B @ A)[:corner, :corner].tolist(),
+    "$BA$",
+)
+
+# %% [markdown]
+# This is a corner of the product, blue where it is positive and orange
+# where it is negative. The stripes show how simple it is: each row is a
+# mixture of the few rows of $A$. The order in which `adapted` multiplies
+# matters too. `(x @ A.T) @ B.T` passes through $r$ numbers; `B @ A` would
+# build the large matrix at every step.
+#
+# Once training is over we may build it, and add it to $W$. The layer is
+# then as fast as it ever was:
+
+# %%
+merged = W + update
+error = (x @ merged.T - adapted(x)).abs().max()
+print(f"merged and unmerged differ by {error:.1e}")
+assert error < 1e-4
+
+# %% [markdown]
+# ## The same with PEFT
+#
+# `unitconv.lora.add_lora` asks the library PEFT to put such a pair
+# into every linear layer but the output:
+
+# %%
+from unitconv.lora import add_lora, lora_parameters
+
+settings = cpu.settings(rank=4)
+expected = lora_parameters(model, settings.rank)
+input_ids = torch.tensor([encode(question)])
+
+
+def last_logits(any_model):
+    with torch.inference_mode():
+        return any_model(input_ids).logits[0, -1]
+
+
+before = last_logits(model)
+wrapped = add_lora(model, settings).eval()
+print(wrapped.base_model.model.model.layers[0].self_attn.q_proj)
+
+# %%
+learning = [p for p in wrapped.parameters() if p.requires_grad]
+assert sum(p.numel() for p in learning) == expected
+assert torch.equal(last_logits(wrapped), before)
+print(f"{expected:,} parameters to learn, and no logit has changed")
+
+# %% [markdown]
+# One thing may surprise: PEFT does not copy the model. It changes the one
+# that you gave it.
+
+# %%
+names = [name for name, _ in model.named_parameters() if "lora" in name]
+print(len(names), "LoRA matrices in what was the base model")
+assert names
+
+# %% [markdown]
+# To compare with the base afterwards, load it anew, as the trainings of
+# this course do. To see a merge we put noise into every $B$, and let PEFT
+# add the products to the weights:
+
+# %%
+with torch.no_grad():
+    for name, parameter in wrapped.named_parameters():
+        if "lora_B" in name:
+            parameter.normal_(std=0.02)
+unmerged = last_logits(wrapped)
+merged_model = wrapped.merge_and_unload()
+error = (last_logits(merged_model) - unmerged).abs().max()
+change = (unmerged - before).abs().max()
+print(
+    f"the noise changes a logit by {change:.2f}, the merge by {error:.0e}"
+)
+assert error < change / 100
+
+# %% [markdown]
+# ## How large is it?
+#
+# A layer costs $r\,(n_\text{in} + n_\text{out})$ numbers instead of
+# $n_\text{in} \cdot n_\text{out}$, so the size is known before any
+# training:
+
+# %%
+import pandas as pd
+
+model, _ = cpu.load()
+weights = model.num_parameters()
+sizes = {rank: lora_parameters(model, rank) for rank in (1, 4, 16, 64)}
+pd.DataFrame(
+    {
+        "parameters": sizes.values(),
+        "MB": [4 * n / 1e6 for n in sizes.values()],
+        "share of the model": [n / weights for n in sizes.values()],
+    },
+    index=pd.Index(sizes, name="rank"),
+).round(3)
+
+# %% [markdown]
+# A small model is narrow, so a high rank soon costs as much as the matrix
+# that it replaces; on wide layers the saving is what LoRA is known for.
+# Besides the file there is the optimiser. AdamW keeps two numbers for each
+# learned one, next to its gradient:
+
+# %%
+for name, n in [("all weights", weights), ("rank 16", sizes[16])]:
+    print(f"{name:12} {3 * 4 * n / 1e6:6.1f} MB to train them")
+
+# %% [markdown]
+# A budget is best checked before the training and not after. The library
+# refuses an adapter that would be too large, and says which rank fits. To
+# see it we do not even need weights: here is a model of the shape of
+# SmolLM2-360M on torch's *meta* device, which knows shapes only.
+
+# %%
+from transformers import LlamaConfig, LlamaForCausalLM
+
+from unitconv.lora import TrainingError, TrainingSettings, check_budget
+
+shape = LlamaConfig(
+    vocab_size=49152,
+    hidden_size=960,
+    intermediate_size=2560,
+    num_hidden_layers=32,
+    num_attention_heads=15,
+    num_key_value_heads=5,
+    tie_word_embeddings=True,
+)
+with torch.device("meta"):
+    smol = LlamaForCausalLM(shape)
+print(f"{smol.num_parameters() / 1e6:.0f} M parameters")
+try:
+    check_budget(smol, TrainingSettings(rank=16, max_adapter_mb=20))
+except TrainingError as error:
+    print(error)
+
+# %% [markdown]
+# ## What the backward pass keeps
+#
+# Weights and optimiser are not all. To compute gradients, the forward pass
+# must keep what each step will need on the way back: the *activations*.
+# They grow with the batch and the length of its rows, and LoRA does not
+# remove them: a gradient has to pass through the frozen layers to reach
+# the matrices below. *Gradient checkpointing* (Chen et al. 2016) keeps the
+# input of each layer only, and computes the rest a second time when the
+# backward pass comes by.
+#
+# PyTorch tells us of every tensor that it saves for that purpose. We add
+# up their memory: each block once, however many tensors look into it, and
+# none that is a parameter.
+
+# %%
+import time
+
+base = pick_base(MODEL)
+batch = {
+    name: values.to(base.device)
+    for name, values in collate(
+        sft_rows(train[:32], tokenizer), llm.pad_token_id
+    ).items()
+}
+
+
+def measure(checkpointing):
+    """Bytes saved for the backward pass, seconds a step, the loss."""
+    settings = base.settings(gradient_checkpointing=checkpointing)
+    model = add_lora(base.load()[0], settings).train()
+    own = {p.untyped_storage().data_ptr() for p in model.parameters()}
+    saved = {}
+
+    def pack(tensor):
+        block = tensor.untyped_storage()
+        if block.data_ptr() not in own:
+            saved[block.data_ptr()] = block.nbytes()
+        return tensor
+
+    hooks = torch.autograd.graph.saved_tensors_hooks(pack, lambda t: t)
+    with hooks:
+        loss = model(**batch, use_cache=False).loss
+    n_bytes = sum(saved.values())
+    loss.backward()  # also warms up
+
+    seconds = []
+    for _ in range(3):
+        start = time.perf_counter()
+        model(**batch, use_cache=False).loss.backward()
+        seconds.append(time.perf_counter() - start)
+    return n_bytes, min(seconds), loss.item()
+
+
+# %%
+measured = {
+    "all activations": measure(checkpointing=False),
+    "checkpointing": measure(checkpointing=True),
+}
+for name, (n_bytes, seconds, loss) in measured.items():
+    print(
+        f"{name:16} {n_bytes / 1e6:6.1f} MB saved, "
+        f"{seconds:.2f} s a step, loss {loss:.4f}"
+    )
+plain, spared = measured.values()
+assert spared[0] < plain[0] / 2
+assert abs(spared[2] - plain[2]) < 1e-3
+
+# %% [markdown]
+# The loss is the same, for nothing is approximated. What is traded is time
+# for memory: every layer is computed twice going forward. On this model
+# there is no need; with a large one on a small GPU it decides whether the
+# training runs at all, which is why the preset for a T4 switches it on.
+#
+# ## Training
+#
+# On the command line the whole training is
+#
+# ```bash
+# unitconv sft --output my_sft
+# ```
+#
+# and here is the same from Python, with fewer epochs. Base and settings
+# come from the machine's preset. The folder is a temporary one.
+
+# %%
+import tempfile
+from pathlib import Path
+
+from unitconv.stages import train_sft
+
+settings = base.settings(epochs=5)
+with tempfile.TemporaryDirectory() as folder:
+    output = Path(folder) / "my_sft"
+    result = train_sft(base, train, settings, output)
+    sft = LLM.from_pretrained(MODEL, output)
+    left = sorted(p.name for p in output.iterdir())
+    logs = [p.name for p in output.rglob("events.out.tfevents.*")]
+
+print(f"{result.n_trainable:,} parameters, {result.n_rows} rows")
+print(f"{result.seconds:.0f} seconds for {result.epochs:g} epochs")
+print(left)
+assert logs
+
+# %% [markdown]
+# The adapter is two files: weights and a configuration that names the
+# base. `run.json` holds the settings, so that `--resume` can refuse to go
+# on with others. Below `checkpoints` lies the log that `tensorboard
+# --logdir my_sft` shows while a training runs. These are its curves:
+
+# %% tags=["hide-input"]
+plots.training_curves(
+    result.losses, result.valid_losses, result.valid_scores
+)
+
+# %% [markdown]
+# ### Which epoch?
+#
+# After each epoch the trainer does two things with the 200 questions of
+# `valid`: it measures the loss on their rows, and it *asks* them and
+# grades what comes back. Rings mark the best epoch by each.
+
+# %%
+by_loss, _ = min(result.valid_losses, key=lambda point: point[1])
+by_score, best = max(result.valid_scores, key=lambda point: point[1])
+print(f"lowest loss: epoch {by_loss:g}")
+print(f"highest accuracy: epoch {by_score:g}, {best:.3f}")
+
+# %% [markdown]
+# The library keeps the epoch with the highest accuracy. The two may
+# agree. Where they do not, the loss is the wrong judge, for two reasons.
+#
+# It punishes a mistake by how *sure* it is. A model that makes fewer
+# mistakes and is surer of the rest can have a higher loss and more right
+# answers. And the loss is a mean over tokens, many of which ask nothing
+# any more:
+
+# %%
+valid_rows = sft_rows(valid, tokenizer)
+held_out = collate(valid_rows, llm.pad_token_id)
+with torch.inference_mode():
+    logits = sft.model(
+        input_ids=held_out["input_ids"].to(base.device),
+        attention_mask=held_out["attention_mask"].to(base.device),
+    ).logits[:, :-1]
+labels = held_out["labels"][:, 1:]
+losses = torch.nn.functional.cross_entropy(
+    logits.float().cpu().transpose(1, 2), labels, reduction="none"
+)
+numbers = torch.tensor([encode(c)[0] for c in "0123456789."])
+is_number = torch.isin(labels, numbers)
+is_form = (labels != IGNORE) & ~is_number
+for name, chosen in [("form", is_form), ("number", is_number)]:
+    mean = losses[chosen].mean()
+    print(f"{name:7} {int(chosen.sum()):5} tokens, {mean:.4f} nats each")
+assert losses[is_form].mean() < losses[is_number].mean() / 2
+
+# %% [markdown]
+# The tags and the end are settled, and they dilute what the loss says
+# about the numbers. The accuracy asks the question that will be asked: is
+# the whole number right?
+#
+# Choosing by `valid` has its own price. The best of several epochs is in
+# part the luckiest, so its accuracy there flatters. The number to report
+# comes from questions that had no say in the choice.
+#
+# ## What came of it
+#
+# We compare on the first 300 test questions. *CoT* is the base with its
+# worked example. *Direct* is the base with two examples that answer at
+# once, and the fair comparison: it also goes without reasoning. *SFT* gets
+# the bare question.
+
+# %%
+from unitconv.evaluation import compare
+
+asked = load_split("test")[:300]
+models = {
+    "CoT": llm,
+    "direct": LLM(llm.model, tokenizer, "direct"),
+    "SFT": sft,
+}
+reports = {name: evaluate(m, asked) for name, m in models.items()}
+
+
+def read(model):
+    """Mean tokens of a prompt."""
+    prompts = [model.encode(model.format_prompt(q.text)) for q in asked]
+    return sum(map(len, prompts)) / len(prompts)
+
+
+pd.DataFrame(
+    {
+        name: {
+            "accuracy": report.accuracy.value,
+            "low": report.accuracy.ci95[0],
+            "high": report.accuracy.ci95[1],
+            "answered": report.answer_rate.value,
+            "tokens read": read(models[name]),
+            "tokens written": report.n_tokens / len(asked),
+            "seconds": report.seconds,
+        }
+        for name, report in reports.items()
+    }
+).T.round(3)
+
+# %% tags=["hide-input"]
+plots.intervals(
+    list(reports),
+    [report.accuracy.value for report in reports.values()],
+    [report.accuracy.ci95 for report in reports.values()],
+    xlabel=f"accuracy on {len(asked)} test questions",
+    alt="Accuracy of CoT, direct and SFT with 95 % intervals; the table "
+    "above holds the same numbers.",
+)
+
+# %%
+n_cot, n_sft = reports["CoT"].n_tokens, reports["SFT"].n_tokens
+assert reports["SFT"].answer_rate.value > 0.95
+assert n_sft < n_cot / 2
+assert read(sft) < read(llm) / 5
+
+# %% [markdown]
+# The habit is there. Without a word of instruction the model answers, in
+# the form we asked for, and both what it reads and what it writes is a
+# fraction of before. Is it also better? The same questions were put to
+# all, so we pair them:
+
+# %%
+for other in ("CoT", "direct"):
+    found = compare(reports[other], reports["SFT"])
+    low, high = found.ci95
+    print(
+        f"SFT against {other}: {found.difference:+.3f} "
+        f"[{low:+.3f}, {high:+.3f}], p = {found.p_value:.1g}\n"
+        f"    right only with {other}: {found.only_a}, "
+        f"only with SFT: {found.only_b}"
+    )
+
+# %% [markdown]
+# If the interval of a difference holds zero, 300 questions cannot tell the
+# two apart. Read the two lines apart as well. Against *direct* training
+# changed the weights and not the way of answering. Against *CoT* it also
+# took the reasoning away, and with it the paper on which the model did its
+# sums. SFT has to produce the number in one go, a fixed amount of
+# computation for each digit, whether the product is 2 times 1000 or 7.5
+# times 453.6. Where do they differ?
+
+# %%
+groups = {
+    name: report.by_quantity | report.by_family
+    for name, report in reports.items()
+    if name != "direct"
+}
+pd.DataFrame(
+    {"n": {group: rate.n for group, rate in groups["CoT"].items()}}
+    | {
+        name: {group: rate.value for group, rate in rates.items()}
+        for name, rates in groups.items()
+    }
+).round(2)
+
+# %% [markdown]
+# The first rows sort by the quantity, which is what has to be multiplied.
+# The others sort by the family of units. With so few questions a row only
+# says something where the columns are far apart.
+#
+# One family is special. The base knows [two
+# gallons](90_pretraining.ipynb), with their pints and ounces, and a worked
+# example about hours cannot tell it which we mean. A thousand answers can.
+# So two effects meet in one number: what training has taught about the
+# task, and what was lost with the reasoning.
+#
+# With an adapter of your own, the test set is one command:
+#
+# ```bash
+# unitconv evaluate --adapter my_sft
+# ```
+#
+# For SmolLM2 both take `--model`, and nothing else has to change but what
+# `check_budget` asked for above:
+#
+# ```bash
+# unitconv sft --output smol_sft --rank 8 \
+#     --model HuggingFaceTB/SmolLM2-360M-Instruct
+# ```
+#
+# That training has not been measured here. The learning rate was chosen
+# for the course model; a larger one usually wants a lower, and `valid`
+# will tell.
+#
+# ## What the defaults rest on
+#
+# Each row below is a full training with one setting changed, graded on
+# `valid`, which chose its epoch too: all of them flatter a little. They
+# are recorded, and `python -m tools.stages sweep` makes them again. First
+# the rank:
+
+# %%
+import json
+
+recorded = Path(unitconv.__file__).with_name("results") / "sweeps.json"
+sweeps = json.loads(recorded.read_text())
+
+
+def table(kind):
+    runs = sorted(sweeps[kind].items(), key=lambda item: int(item[0]))
+    return pd.DataFrame(
+        {
+            "MB": [run["adapter_bytes"] / 1e6 for _, run in runs],
+            "accuracy": [run["accuracy"] for _, run in runs],
+            "low": [run["accuracy_ci95"][0] for _, run in runs],
+            "high": [run["accuracy_ci95"][1] for _, run in runs],
+            "tokens": [run["tokens_per_answer"] for _, run in runs],
+            "n": [run["n"] for _, run in runs],
+        },
+        index=pd.Index([int(value) for value, _ in runs], name=kind),
+    )
+
+
+ranks = table("rank")
+ranks.round(3)
+
+# %% tags=["hide-input"]
+plots.rank_sizes(
+    list(ranks.index),
+    list(ranks["MB"]),
+    list(ranks["accuracy"]),
+    list(zip(ranks["low"], ranks["high"], strict=True)),
+)
+
+# %% [markdown]
+# The size is proportional to the rank; the accuracy is not. Each dot is
+# one training with one seed, and neighbours whose intervals overlap are
+# not told apart.
+#
+# The second choice is easily overlooked: how many digits of an answer a
+# row should write. The grader accepts 5 %, so how many are needed?
+
+# %%
+from unitconv.answers import is_correct
+from unitconv.finetuning import write_value
+
+answer = 0.0328084
+for digits in (1, 2, 3, 4, 6):
+    right = sum(
+        is_correct(float(write_value(q.answer, digits)), q.answer)
+        for q in train
+    )
+    if digits == 2:
+        assert right > 0.99 * len(train)
+    print(
+        f"{digits} digits: {write_value(answer, digits):10} "
+        f"{right} of {len(train)} rows would be graded right"
+    )
+
+# %% [markdown]
+# Two are enough: rounding to two digits moves a number by less than 5 %.
+# A tiny value may still be lost to the grader, which itself rounds to
+# three decimals. And what does the model make of it?
+
+# %%
+digits = table("digits")
+digits.drop(columns="MB").round(3)
+
+# %% tags=["hide-input"]
+plots.intervals(
+    [f"{n} digits" for n in digits.index],
+    list(digits["accuracy"]),
+    list(zip(digits["low"], digits["high"], strict=True)),
+    xlabel="accuracy on valid",
+    alt="Accuracy on valid by the number of significant digits written, "
+    "with 95 % intervals; the table above holds the same numbers.",
+)
+
+# %% [markdown]
+# A digit that is not written cannot be wrong. One that is written must be
+# predicted, and most of the later ones change nothing about the grade.
+# Against that stands precision: a user who reads 31560000 seconds learns
+# more of a year than one who reads 32000000. The default of four is a
+# compromise, and the table says what it costs.
+#
+# ## Exercises
+#
+# ```{exercise} Warm-up: the loss by hand
+# :label: ex-sft-loss
+#
+# A label stands on its own token, yet a model's logits at a place are
+# about the *next* one. Compute the loss of `row` from the base model's
+# logits and compare it with the `.loss` that the model returns.
+# ```
+#
+# ```{solution-start} ex-sft-loss
+# :class: dropdown
+# ```
+
+# %%
+ids, labels = (
+    torch.tensor([values], device=llm.device)
+    for values in (row.input_ids, row.labels)
+)
+with torch.inference_mode():
+    output = llm.model(input_ids=ids, labels=labels)
+by_hand = torch.nn.functional.cross_entropy(
+    output.logits[0, :-1].float(), labels[0, 1:], ignore_index=IGNORE
+)
+print(f"{by_hand:.4f} by hand, {output.loss:.4f} by the model")
+assert abs(by_hand - output.loss) < 1e-2
+
+# %% [markdown]
+# The model shifts labels itself. Who shifts them in the data as well
+# trains it to predict the token after the next.
+#
+# ```{solution-end}
+# ```
+#
+# ```{exercise} Why not both zero?
+# :label: ex-sft-zero
+#
+# $B$ starts at zero and $A$ does not. What are the gradients of both in
+# the first step? And what if $A$ were zero too?
+# ```
+#
+# ```{solution-start} ex-sft-zero
+# :class: dropdown
+# ```
+
+
+# %%
+def gradients(a):
+    a = a.clone().requires_grad_()
+    b = torch.zeros(layer.out_features, rank).requires_grad_()
+    y = x @ W.T + alpha / rank * (x @ a.T) @ b.T
+    y.square().mean().backward()
+    return float(a.grad.abs().max()), float(b.grad.abs().max())
+
+
+for name, start in [("A random", A), ("A zero", torch.zeros_like(A))]:
+    grad_a, grad_b = gradients(start)
+    print(f"{name}: gradient of A {grad_a:.1e}, of B {grad_b:.1e}")
+assert gradients(A)[0] == 0 < gradients(A)[1]
+assert gradients(torch.zeros_like(A)) == (0, 0)
+
+# %% [markdown]
+# The gradient of each is a product with the other. With one at zero the
+# first step moves $B$ and the second can move $A$; with both at zero
+# nothing ever moves.
+#
+# ```{solution-end}
+# ```
+#
+# ```{exercise} The rank that was used
+# :label: ex-sft-rank
+#
+# Compute the update of one layer from the trained adapter, and its
+# singular values. How many are not zero? How many hold nine tenths of the
+# sum of squares?
+# ```
+#
+# ```{solution-start} ex-sft-rank
+# :class: dropdown
+# ```
+
+# %%
+state = {
+    name: parameter.detach().float().cpu()
+    for name, parameter in sft.model.named_parameters()
+    if "layers.0.self_attn.v_proj.lora" in name
+}
+[a] = [value for name, value in state.items() if "lora_A" in name]
+[b] = [value for name, value in state.items() if "lora_B" in name]
+values = torch.linalg.svdvals(settings.alpha / settings.rank * b @ a)
+share = values.square().cumsum(0) / values.square().sum()
+print(int((values > 1e-5 * values[0]).sum()), "are not zero")
+print(int((share < 0.9).sum()) + 1, "hold nine tenths")
+assert int((values > 1e-5 * values[0]).sum()) <= settings.rank
+
+# %% [markdown]
+# More than $r$ is impossible. How many of the $r$ carry weight differs
+# from layer to layer: try others.
+#
+# ```{solution-end}
+# ```
+#
+# ```{exercise} Stretch: is the reasoning gone?
+# :label: ex-sft-forgotten
+#
+# Give the fine-tuned model the prompt with the worked example. Does it
+# still reason when it is shown how? Take 100 questions, and compare its
+# tokens per answer and its accuracy with CoT and SFT above.
+# ```
+#
+# ```{solution-start} ex-sft-forgotten
+# :class: dropdown
+# ```
+
+# %%
+shown = evaluate(LLM(sft.model, tokenizer, "cot"), asked[:100])
+low, high = shown.accuracy.ci95
+print(f"accuracy {shown.accuracy.value:.2f} [{low:.2f}, {high:.2f}]")
+print(f"{shown.n_tokens / 100:.1f} tokens an answer")
+reasoned = sum(graded.reasoning_ok is not None for graded in shown.rows)
+print(f"{reasoned} of 100 state a fact or a product")
+print(shown.rows[0].text)
+
+# %% [markdown]
+# What a training does not show it may undo: this one rewarded an answer
+# at once a thousand times and reasoning never. The base is not lost,
+# though. It lies untouched under the adapter, and without it reasons as
+# before.
+#
+# ```{solution-end}
+# ```
+#
+# ## Recap
+#
+# - SFT teaches one continuation. Here it moves the instruction and the
+#   example into the weights.
+# - Prompt and target are tokenised as one text, with the space on the
+#   target's side, and labels are hidden by place: else the first token or
+#   the end is not learned, and nothing says so.
+# - LoRA adds $\frac{\alpha}{r} B A$ to a frozen matrix. It starts at zero,
+#   its size is known beforehand, and it can be merged.
+# - Activations are the other half of the memory. Checkpointing recomputes
+#   them: less memory, more time, the same gradients.
+# - Keep the epoch that answers `valid` best. The loss punishes sureness
+#   and is diluted by what the model already knows.
+# - Answers without reasoning are shorter and faster. Whether they are
+#   better is a matter of a paired test.
+#
+# ## References
+#
+# - E. J. Hu et al. (2021). LoRA: low-rank adaptation of large language
+#   models. [arXiv:2106.09685](https://arxiv.org/abs/2106.09685)
+# - T. Chen et al. (2016). Training deep nets with sublinear memory cost.
+#   [arXiv:1604.06174](https://arxiv.org/abs/1604.06174)
+# - L. Ben Allal et al. (2025). SmolLM2: when smol goes big.
+#   [arXiv:2502.02737](https://arxiv.org/abs/2502.02737)
+# - A. Agresti, Y. Min (2005). Simple improved confidence intervals for
+#   comparing matched proportions.
+#   [doi:10.1002/sim.1781](https://doi.org/10.1002/sim.1781)

@@ -1,0 +1,1057 @@
+# %% [markdown]
+# # Rejection-sampling fine-tuning: learning from one's own right answers
+#
+# A base model that is asked once gives the reply it finds likeliest. Asked
+# ten times, at some temperature, it gives others, and often one of them is
+# right where the first was not. The skill is there and does not come out.
+#
+# Rejection-sampling fine-tuning (RFT; Yuan et al. 2023) is a way to bring
+# it out. The model answers every training question several times, a grader
+# keeps the replies that are right, and the model is trained on those.
+# Nobody writes a line of reasoning: the model writes its own training
+# data, and code that is easy to check chooses among it.
+#
+# **The question of this chapter:** what must the grader look at, so that
+# the model learns to be right and not only to look right?
+#
+# :::{admonition} What you will learn
+# :class: tip
+# - how to sample, grade and keep replies on a large scale;
+# - why a right answer is not reason enough to learn from a reply;
+# - what the number of samples and the temperature do;
+# - how to write a long run down so that a kill costs little;
+# - how to train on the result, and which control tells whether the grader
+#   earned its keep.
+#
+# **Before you start:** [chapter 1](01_task.ipynb) for the grader and the
+# audit, [chapter 2](02_sequential.ipynb) for temperature, [chapter
+# 4](04_sft.ipynb) for LoRA. **Time:** 40 minutes to read, about two
+# minutes to run. **Hardware:** with the course model any laptop; 2 GB of
+# memory.
+# :::
+
+# %% tags=["remove-cell"]
+# On Colab, fetch the library. pip upgrades only what is too old for it
+# (its default), so Colab's own torch and numpy stay as they are.
+try:
+    import unitconv
+except ImportError:
+    import subprocess
+    import sys
+
+    source = "unitconv @ git+https://github.com/unitconv/unitconv"
+    pip = [sys.executable, "-m", "pip", "install", "-q", source]
+    subprocess.run(pip, check=True)
+
+# %%
+import json
+import tempfile
+from pathlib import Path
+
+import pandas as pd
+
+import unitconv
+from unitconv import plots
+from unitconv.llm import LLM
+from unitconv.questions import load_split
+
+MODEL = "course"  # or "HuggingFaceTB/SmolLM2-360M-Instruct"
+
+RESULTS = Path(unitconv.__file__).parent / "results"
+scratch = tempfile.TemporaryDirectory()  # what we write goes in here
+work = Path(scratch.name)
+
+llm = LLM.from_pretrained(MODEL)
+asked = load_split("train")[:60]
+llm
+
+# %% [markdown]
+# ## Ask once, ask ten times
+#
+# The base gets one worked example, as in the chapters before. First the
+# greedy answers to sixty questions of the train split:
+
+# %%
+from unitconv.evaluation import evaluate
+
+greedy = evaluate(llm, asked)
+print(f"{greedy.accuracy.successes} of {len(asked)} right")
+
+# %% [markdown]
+# Now ten samples for each, at temperature 0.8. `sample_rollouts` decodes
+# them in batches, grades each one and writes everything to a file, kept or
+# not. *Rollout* is the word for one sampled reply.
+
+# %%
+from unitconv.rollouts import RolloutSettings, sample_rollouts
+
+settings = RolloutSettings(num_return_sequences=10, temperature=0.8)
+records = sample_rollouts(llm, asked, settings, work / "rollouts.jsonl")
+one_kept = sum(bool(record.kept) for record in records)
+print(f"greedy: {greedy.accuracy.successes} of {len(asked)} right")
+print(f"ten samples: {one_kept} of {len(asked)} with one to learn from")
+assert one_kept >= greedy.accuracy.successes
+
+# %% [markdown]
+# Here is one question with its ten replies, sorted by what became of them:
+
+# %%
+from collections import Counter
+
+
+def one_line(text):
+    return " ".join(text.split())
+
+
+def show(record):
+    print(record.question, f"({record.answer:.6g})")
+    fates = Counter((r.reason or "kept", r.text) for r in record.rollouts)
+    before = None
+    for (fate, text), times in sorted(fates.items()):
+        if fate != before:
+            print(f"\n{fate}:")
+        before = fate
+        print(f"{times} x  {one_line(text)}")
+
+
+mixed = max(
+    records, key=lambda record: len({r.reason for r in record.rollouts})
+)
+show(mixed)
+
+# %% [markdown]
+# A few lines decide. What they read, `graded`, is what chapter 1's grader
+# and audit say of one reply.
+
+# %%
+import inspect
+
+from IPython.display import Markdown
+
+from unitconv.rollouts import judge
+
+Markdown(f"```python\n{inspect.getsource(judge)}```")
+
+# %% [markdown]
+# ## The trap: right is not good enough
+#
+# The plain recipe is: keep what is right. It is the first thing one does,
+# and for many tasks all one can do. Let us do it:
+
+# %%
+from unitconv.answers import is_correct
+
+naive = [
+    (record.question, rollout.text)
+    for record in records
+    for rollout in record.rollouts
+    if rollout.answer is not None
+    and is_correct(rollout.answer, record.answer)
+]
+print(f"{len(naive)} replies to learn from")
+
+# %% [markdown]
+# It looks fine: every one of them ends in a right answer. Now read what
+# they say before that. `audit_reasoning` checks every fact against pint
+# and every step of arithmetic. We look for a right answer with a false
+# fact and one with false arithmetic; should this sample hold none, a
+# constructed one stands in.
+
+# %%
+from unitconv.answers import audit_reasoning
+
+
+def false_claims(text):
+    return [c for c in audit_reasoning(text) if c.verdict is False]
+
+
+question = "How many gram are there per 6 kg?"
+constructed = "1 kg = 2000 g. 3 * 2000 = 6000. <answer>6000</answer>"
+
+lucky = [(q, text) for q, text in naive if false_claims(text)]
+examples = {}
+for q, text in lucky:
+    kind = false_claims(text)[0].kind
+    examples.setdefault(kind, ("sampled", q, text))
+examples.setdefault("fact", ("constructed", question, constructed))
+
+for source, q, text in examples.values():
+    print(f"{source}: {q}\n  {one_line(text)}")
+    for claim in false_claims(text):
+        print(f"  false: {claim.text} ({claim.kind})")
+assert all(false_claims(text) for _, _, text in examples.values())
+
+# %% [markdown]
+# The tolerance of 5 % forgives a slip in a product; and two mistakes can
+# cancel. A model trained on such replies is taught the slip and the false
+# fact, and on the next question nothing may cancel. Uesato et al. (2022)
+# found the like on word problems: where only the final answer is judged,
+# more of the right solutions hold a wrong step.
+#
+# The audit looks at something else than the grade, and neither makes the
+# other superfluous:
+
+# %%
+from unitconv.answers import reasoning_is_valid
+
+every = [(record, r) for record in records for r in record.rollouts]
+right = pd.Series(
+    [
+        r.answer is not None and is_correct(r.answer, record.answer)
+        for record, r in every
+    ],
+    name="right",
+)
+true = pd.Series(
+    [reasoning_is_valid(r.text) for _, r in every], name="true"
+)
+pd.crosstab(right, true)
+
+# %% [markdown]
+# Rows tell whether the answer is right, columns whether the reasoning
+# states something and nothing false. Only the corner of both is kept. (The
+# audit has a tolerance of its own, 1 %, because factors are written with
+# few digits.) The fates of all completions, by the first reason that
+# throws them out:
+
+# %%
+from unitconv.selection import fates
+
+for fate, count in fates(records).most_common():
+    print(f"{count:4}  {fate}")
+both = int((right & true).sum())
+assert fates(records)["kept"] == both < len(every)
+assert fates(records)["false statement"] == len(lucky)
+
+# %% [markdown]
+# ## How many samples, and how warm?
+#
+# Sixty questions are too few to choose settings by. The results of larger
+# runs come with the package, made by the commands that this chapter shows.
+# First the *success rate*: how many of the questions have a completion to
+# learn from among their first N?
+
+# %%
+recorded = json.loads((RESULTS / "sweeps.json").read_text())
+sweep = {
+    f"T = {warmth}": run
+    for warmth, run in sorted(
+        recorded["temperature"].items(), key=lambda item: float(item[0])
+    )
+}
+
+
+def interval(found):
+    return found["rate"], tuple(found["ci95"])
+
+
+curves = {
+    name: [interval(found) for found in run["success"].values()]
+    for name, run in sweep.items()
+}
+for name, curve in curves.items():
+    print(
+        f"{name}: {curve[0][0]:.2f} with one, {curve[-1][0]:.2f} with "
+        f"{len(curve)}, n = {sweep[name]['n']}"
+    )
+
+# %% tags=["hide-input"]
+plots.success_curves(curves)
+
+# %% [markdown]
+# The bands are 95 % intervals. A line can only climb: what was found among
+# the first three is found among the first four. What matters is how fast,
+# and where it flattens. Every further sample finds less, since the
+# questions that are left are the hard ones.
+
+# %%
+from itertools import pairwise
+
+for name, curve in curves.items():
+    values = [value for value, _ in curve]
+    gains = [b - a for a, b in pairwise(values)]
+    assert min(gains) >= 0
+    print(f"{name}: second +{gains[0]:.3f}, tenth +{gains[-1]:.3f}")
+    assert gains[0] >= gains[-1]
+
+# %% [markdown]
+# Temperature pulls two ways. Cold samples repeat the greedy reply, whether
+# it is right or not. Warm ones differ more, and more of them are wrong:
+
+# %% tags=["hide-input"]
+from unitconv.rollouts import REASONS
+
+by_warmth = {name: run["fates"] for name, run in sweep.items()}
+plots.fate_bars(by_warmth, ["kept", *REASONS])
+
+# %%
+kept = {
+    name: found["kept"] / sum(found.values())
+    for name, found in by_warmth.items()
+}
+best = max(curves, key=lambda name: curves[name][-1][0])
+print("most questions with one kept, of ten samples:", best)
+print("most completions kept:", max(kept, key=kept.get))
+coldest, *_, warmest = kept
+assert kept[warmest] < kept[coldest]
+
+# %% [markdown]
+# ### Where it fails
+#
+# The recorded run on the train split, ten samples at temperature 0.8, by
+# family of units:
+
+# %%
+stages = json.loads((RESULTS / "stages.json").read_text())
+seeds = stages["seeds"]
+seed_0 = seeds["seed-0"]
+round_1 = seed_0["rollouts"]["round 1"]
+families = {
+    name: interval(found) for name, found in round_1["families"].items()
+}
+hardest = min(families, key=lambda name: families[name][0])
+print(f"n = {round_1['n']}; hardest: {hardest}")
+
+# %% tags=["hide-input"]
+plots.grouped_intervals(
+    {"": families}, xlabel="questions with one kept, of ten samples"
+)
+
+# %% [markdown]
+# A family can fail in two ways: by hard products, or because the model has
+# read two conventions. A gallon in the corpus is American in one document
+# and British in another ([the appendix](90_pretraining.ipynb) counts
+# them), and the question does not say which it means. Most replies that
+# mean a rival say so: `UK` gallon, `short` ton, `binary` kB. Let us count
+# these in our own sample:
+
+# %%
+import re
+
+from unitconv.pretraining.conventions import RIVAL_NAMES
+
+rival = re.compile(rf"\b({'|'.join(RIVAL_NAMES.values())}) ")
+table = pd.DataFrame(
+    [
+        (record.family, bool(rival.search(r.text)), r.reason is None)
+        for record, r in every
+    ],
+    columns=["family", "names a rival", "kept"],
+)
+print(f"{table['names a rival'].sum()} of {len(table)} name a rival")
+table.groupby("family").mean().round(2)
+
+# %% [markdown]
+# Of the completions that name a rival and of those that do not, how many
+# are kept?
+
+# %%
+table.groupby("names a rival")["kept"].agg(["mean", "size"]).round(2)
+
+# %% [markdown]
+# A UK gallon is a fifth larger. A reply that means it is true in every
+# line and still wrong, and only the grade can throw it out. Nothing in the
+# prompt says which gallon is meant; the choice of replies does, and so
+# training can teach it. Some rivals are nearer than 5 %, such as a UK
+# ounce or a month of 30 days. They pass both filters, and nothing stops
+# the model from using them.
+#
+# ## Different ways, not the same one twice
+#
+# Easy questions have ten completions to keep and hard ones few. If all
+# were learned from, the easy would be learned ten times over. So we take
+# at most a few for each question, and all of them different. Two
+# completions are different if their *equations* are; the words around them
+# do not count.
+
+# %%
+from unitconv.selection import path_key
+
+for text in [
+    "1 kg = 1000 g. 6 * 1000 = 6000. <answer>6000</answer>",
+    "Since 1 kg = 1000 g, we get 6 * 1000 = 6000.",
+    "1 g = 0.001 kg. 6 / 0.001 = 6000.",
+]:
+    print(path_key(text))
+
+# %% [markdown]
+# The first two are one path, the third is another. The key compares the
+# equations as they are written: `1 kg = 1000 g` and `1 kg = 1000 gram`
+# count as two. That is generous, and cheap to check. The distinct paths of
+# our question with the most:
+
+# %%
+
+
+def kept_paths(record):
+    return list(dict.fromkeys(path_key(r.text) for r in record.kept))
+
+
+varied = max(records, key=lambda record: len(kept_paths(record)))
+print(varied.question)
+for path in kept_paths(varied):
+    print("  " + "; ".join(path))
+
+# %% tags=["hide-input"]
+plots.path_counts([len(kept_paths(record)) for record in records])
+
+# %% [markdown]
+# `select` makes the training file. It takes the first `paths` distinct
+# ones of each question, in the order they were sampled:
+
+# %%
+from unitconv.selection import select
+
+for paths in (1, 2, 4, 10):
+    found = select(records, paths)
+    print(f"at most {paths:2}: {len(found):4} triples")
+assert len(select(records, 1)) == one_kept
+assert len(select(records, 10)) == sum(
+    len(kept_paths(record)) for record in records
+)
+
+# %% [markdown]
+# Yuan et al. (2023) found that more *distinct* paths help, and that weaker
+# models gain more than strong ones. The course takes two a question.
+#
+# ## A file that survives
+#
+# A thousand questions times ten take the course model some minutes, and a
+# larger model hours. Such a run gets killed: by Colab, by a full disk, by
+# you. So records are written as they come, and a last line cut in half is
+# to be expected. We make one. The file of a small run is cut in the middle
+# of a line, as a `kill -9` may leave it:
+
+# %%
+few = load_split("train")[100:140]
+small = RolloutSettings(num_return_sequences=2, max_new_tokens=64)
+whole, killed = work / "whole.jsonl", work / "killed.jsonl"
+
+sample_rollouts(llm, few, small, whole)
+lines = whole.read_bytes().splitlines(keepends=True)
+killed.write_bytes(b"".join(lines[:37]) + lines[37][:50])
+print(f"{len(lines) - 1} records, of which 36 and a piece are left")
+
+# %% [markdown]
+# The trap is to count the lines and go on with `open(path, "a")`. The next
+# record would be glued to the piece. Even now nobody can read the file:
+
+# %%
+from unitconv.rollouts import RolloutError, read_records
+
+try:
+    read_records(killed)
+except RolloutError as error:
+    print(str(error).replace(str(work), "..."))
+else:
+    raise AssertionError("half a line was read as a record")
+
+# %% [markdown]
+# The library's answer is to call the same function again. It cuts off the
+# piece, goes back to the last whole chunk of 32 questions, and goes on
+# from there. `progress` tells what it found and what it did:
+
+# %%
+done = []
+sample_rollouts(llm, few, small, killed, progress=done.append)
+print(f"{done[0]} questions found, {sum(done[1:])} sampled")
+assert killed.read_bytes() == whole.read_bytes()
+print("every byte as in the run that was not killed")
+
+# %% [markdown]
+# Two decisions make the bytes equal. The noise of a token is a hash of its
+# request, so a sample does not depend on what was drawn before it. And
+# going back to a whole chunk makes the batches the same, so that even the
+# rounding agrees ([chapter 3](03_batched.ipynb)).
+#
+# And if something was changed in between? A file at two temperatures would
+# be worse than none. Its first line says what it was made with:
+
+# %%
+from dataclasses import replace
+
+try:
+    sample_rollouts(llm, few, replace(small, temperature=1.2), killed)
+except RolloutError as error:
+    print(str(error).replace(str(work), "..."))
+else:
+    raise AssertionError("a record of two temperatures")
+assert killed.read_bytes() == whole.read_bytes()
+
+# %% [markdown]
+# ## Train
+#
+# As commands, the chapter so far and its end are three lines:
+#
+# ```bash
+# unitconv rollouts --samples 10 --temperature 0.8 --output rft.json
+# unitconv rft --data rft.json --output my_rft
+# unitconv evaluate --adapter my_rft
+# ```
+#
+# The first writes all rollouts to `rft.jsonl` and the selected triples to
+# `rft.json`. With several GPUs, or to use the cores of a large machine,
+# `accelerate launch` starts several processes, which share the questions
+# of the first command and the batches of the second:
+#
+# ```bash
+# accelerate launch --num_processes 2 -m unitconv.cli \
+#     rollouts --samples 10 --temperature 0.8 --output rft.json
+# ```
+#
+# Here we train on recorded triples, made by that command with `--paths 2`.
+# Each is a question, its true answer and a completion that was kept:
+
+# %%
+from unitconv.finetuning import read_triples
+
+triples = read_triples(RESULTS / "rft.json")
+print(f"{len(triples)} triples, {len({t[0] for t in triples})} questions")
+for text, _, reasoning in triples[:3]:
+    print(f"\n{text}\n  {one_line(reasoning)}")
+assert all(reasoning_is_valid(reasoning) for _, _, reasoning in triples)
+
+# %% [markdown]
+# A row of training is the bare question and then the reasoning; only the
+# reasoning is learned. There is no worked example in it: what the prompt
+# had to show before is now to come from the weights.
+
+# %%
+from unitconv.finetuning import rft_rows
+
+[row] = rft_rows(triples[:1], llm.tokenizer)
+prompt_tokens = len(llm.encode(llm.format_prompt(triples[0][0])))
+print(f"{len(row.input_ids)} tokens, {row.n_supervised} learned")
+print(f"the base's prompt, with its example: {prompt_tokens}")
+assert 2 * len(row.input_ids) < prompt_tokens + row.n_supervised
+
+# %% [markdown]
+# A full training takes some minutes. This one is cut short: at most six
+# hundred triples, three epochs, and forty questions of `valid` to choose
+# the epoch by. It will not be the best adapter; the full runs come below.
+
+# %%
+import random
+
+from transformers.utils.logging import disable_progress_bar
+
+from unitconv.stages import pick_base, train_rft
+
+disable_progress_bar()
+some = random.Random(0).sample(triples, min(600, len(triples)))
+base = pick_base(MODEL, llm.device.type)
+result = train_rft(
+    base,
+    some,
+    base.settings(epochs=3),
+    work / "rft",
+    valid=load_split("valid")[:40],
+)
+print(f"{result.n_rows} rows, {result.n_trainable:,} parameters trained")
+for epoch, score in result.valid_scores:
+    print(f"epoch {epoch:.0f}: {score:.2f} right on valid")
+assert result.losses[-1][1] < result.losses[0][1]
+
+# %% [markdown]
+# ## Did it help?
+#
+# The adapter gets the bare question, the base its worked example. Both
+# answer the first 200 questions of the test split:
+
+# %%
+from unitconv.evaluation import compare
+
+test = load_split("test")[:200]
+tuned = LLM.from_pretrained(MODEL, work / "rft")
+reports = {
+    "one-shot CoT": evaluate(llm, test),
+    "RFT, live": evaluate(tuned, test),
+}
+
+
+def rates(report):
+    low, high = report.accuracy.ci95
+    return {
+        "accuracy": report.accuracy.value,
+        "low": low,
+        "high": high,
+        "answered": report.answer_rate.value,
+        "valid": report.reasoning_validity.value,
+    }
+
+
+pd.DataFrame(
+    {name: rates(report) for name, report in reports.items()}
+).T.round(3)
+
+# %% [markdown]
+# Both answered the same questions, so the comparison is paired: it looks
+# at the questions on which they differ. The sentence is chosen by the
+# test, not by us:
+
+
+# %%
+def verdict(first, second, difference, p_value):
+    if p_value >= 0.05:
+        return f"{first} and {second} cannot be told apart"
+    better, worse = (second, first) if difference > 0 else (first, second)
+    return f"{better} is better than {worse}"
+
+
+found = compare(*reports.values())
+low, high = found.ci95
+print(
+    f"difference {found.difference:+.3f} [{low:+.3f}, {high:+.3f}], "
+    f"McNemar p = {found.p_value:.2g}"
+)
+print(verdict(*reports, found.difference, found.p_value) + ".")
+
+# %% [markdown]
+# "Cannot be told apart" would not mean equal, only that 200 questions do
+# not show a difference. Mind what is compared: the base is shown a worked
+# example with every question, the adapter reads the question alone and
+# works with less than half of the tokens.
+#
+# ### The full runs
+#
+# The recorded runs train on the whole train split and are measured on all
+# test questions. `cot` is the base with its example, `sft` chapter 4's
+# adapter, `rft-1` one round of RFT, `rft-2` two, and `random` a control
+# that we come to.
+
+# %%
+names = ["cot", "sft", "rft-1", "rft-2", "random"]
+measured = {
+    seed.replace("-", " "): {
+        name: (
+            run["rates"]["test"][name]["accuracy"],
+            tuple(run["rates"]["test"][name]["accuracy_ci95"]),
+        )
+        for name in names
+    }
+    for seed, run in seeds.items()
+}
+questions_asked = seed_0["rates"]["test"]["cot"]["n"]
+print(f"{len(seeds)} seed(s), {questions_asked} test questions")
+
+# %% tags=["hide-input"]
+plots.grouped_intervals(measured, xlabel="accuracy on the test split")
+
+# %%
+rows = {}
+for name in names:
+    rows[name] = {
+        f"{key} {part}": found[part]
+        for key, found in stages["spread"][name].items()
+        for part in ("mean", "sd")
+    }
+summary = pd.DataFrame(rows).T.astype(float)
+summary.columns = [c.replace("_", " ") for c in summary.columns]
+summary.round(3)
+
+# %% [markdown]
+# *sd* is the standard deviation over the seeds, empty where there is only
+# one. The base does not change with a seed, so its own is zero. `sft`
+# states nothing that could be checked: it was taught to answer at once.
+#
+# Is a difference more than luck? The paired test for every pair and seed,
+# with the second stage's accuracy minus the first's:
+
+# %%
+pd.DataFrame(
+    {
+        (pair, seed): {
+            "difference": f"{c['difference']:+.3f}",
+            "low": f"{c['ci95'][0]:+.3f}",
+            "high": f"{c['ci95'][1]:+.3f}",
+            "p": f"{c['p_value']:.2g}",
+        }
+        for pair in seed_0["compared"]
+        for seed, run in seeds.items()
+        for c in [run["compared"][pair]]
+    }
+).T
+
+# %%
+for pair in seed_0["compared"]:
+    said = Counter(
+        verdict(*pair.split(), c["difference"], c["p_value"])
+        for c in (run["compared"][pair] for run in seeds.values())
+    )
+    for text, count in said.most_common():
+        print(f"{text} ({count} of {len(seeds)})")
+
+# %% [markdown]
+# The sentences follow p, which is exact; the interval is an approximation,
+# and where only one of them sees a difference, none should be claimed.
+#
+# The test of one seed says whether two *adapters* differ beyond the choice
+# of questions. Whether two *recipes* differ is a question about seeds: a
+# difference smaller than the spread between them is a matter of luck in
+# training.
+#
+# ## The control: does the grader earn its keep?
+#
+# Any training on replies of this form teaches the form. So how much is due
+# to *selection*? A control answers that. It takes the same questions and
+# as many completions for each, but chooses at random from all that have an
+# answer, right or wrong. In our own sample:
+
+# %%
+from unitconv.answers import parse_answer
+
+control = select(records, 2, policy="random")
+chosen = select(records, 2)
+assert Counter(t[0] for t in control) == Counter(t[0] for t in chosen)
+
+good = sum(
+    is_correct(parse_answer(reasoning), answer)
+    and reasoning_is_valid(reasoning)
+    for _, answer, reasoning in control
+)
+print(f"selected: {len(chosen)} of {len(chosen)} right and true")
+print(f"control:  {good} of {len(control)} right and true")
+assert good < len(control)
+
+# %% [markdown]
+# The better the base, the better its control: where most samples are
+# right, choosing among them changes little. So the control need not lose.
+# Here is what the recorded runs say:
+
+# %%
+outcomes = [
+    verdict(
+        "the control",
+        "the selection",
+        run["compared"]["random rft-1"]["difference"],
+        run["compared"]["random rft-1"]["p_value"],
+    )
+    for run in seeds.values()
+]
+for outcome, count in Counter(outcomes).most_common():
+    print(f"{outcome} ({count} of {len(seeds)} seeds)")
+
+# %%
+beaten = outcomes.count("the selection is better than the control")
+worse = outcomes.count("the control is better than the selection")
+if beaten == len(outcomes):
+    text = "The grader earned its keep: the control is beaten every time."
+elif beaten and not worse:
+    text = "The control is beaten in some seeds, and in none does it win."
+elif beaten:
+    text = "The seeds disagree: one cannot say that selection helps."
+elif worse:
+    text = "The control wins in some seeds: selection did not help here."
+else:
+    text = (
+        "The control is not beaten: on this model and task the accuracy "
+        "does not show that selection helps."
+    )
+Markdown(f"**{text}**")
+
+# %% [markdown]
+# Accuracy is half of it. The other half is what replies state on the way.
+# Of those with something to check, the share with nothing false in it:
+
+# %%
+for name in ("cot", "random", "rft-1", "rft-2"):
+    found = stages["spread"][name].get("reasoning_validity")
+    if found:
+        values = "  ".join(f"{value:.3f}" for value in found["values"])
+        print(f"{name:7} {found['mean']:.3f}   by seed: {values}")
+
+# %% [markdown]
+# Without such a control a gain is easily credited to the wrong cause. Look
+# for it in the papers you read.
+#
+# ## A second round
+#
+# The trained model is another author than the base: it has been taught
+# which replies count. So let it write too. Sample the same questions
+# again, this time from the adapter, and join what it finds with what the
+# base had found. Yuan et al. (2023) join the paths of several models in
+# this way, as different models find different paths; here the second model
+# was made from the first.
+#
+# ```bash
+# unitconv rft --rounds 2 --output my_rft
+# ```
+#
+# A small piece of it, live: sixteen questions, sampled from our adapter,
+# joined with the triples of the base, at most four paths each.
+
+# %%
+from unitconv.selection import join
+
+again = sample_rollouts(
+    tuned,
+    asked[:16],
+    RolloutSettings(num_return_sequences=6),
+    work / "round-2.jsonl",
+)
+old = select(records[:16], 4)
+joined = join(old, again, 4)
+print(f"{len(old)} triples of the base, {len(joined)} after joining")
+assert set(old) <= set(joined)
+for text, _, reasoning in [t for t in joined if t not in old][:3]:
+    print(f"\n{text}\n  {one_line(reasoning)}")
+
+# %% [markdown]
+# In the recorded runs, ten samples of the same questions in each round:
+
+# %%
+rounds = seed_0["rollouts"]
+for name, run in rounds.items():
+    total = sum(run["fates"].values())
+    share = run["fates"]["kept"] / total
+    once, ten = (run["success"][n]["rate"] for n in ("1", "10"))
+    print(
+        f"{name}: {share:.2f} of {total} completions kept; one sample "
+        f"covers {once:.2f}, ten cover {ten:.2f}"
+    )
+
+# %% tags=["hide-input"]
+plots.grouped_intervals(
+    {
+        name: {
+            family: interval(found)
+            for family, found in run["families"].items()
+        }
+        for name, run in rounds.items()
+    },
+    xlabel="questions with one kept, of ten samples",
+)
+
+# %% [markdown]
+# Mind what this shows. The adapter has been trained on these very
+# questions. The figure says what the second round has to choose from, not
+# how good the model is.
+#
+# The second training begins from the *base* again, not from the first
+# adapter. Otherwise the first round's triples would be learned twice as
+# often as the new ones. What the first adapter picked up by mistake would
+# stay in the weights, with no row to account for it. And the rounds would
+# differ in data *and* in the length of training, so that no comparison
+# could tell which of the two helped. STaR (Zelikman et al. 2022) and
+# ReST-EM (Singh et al. 2023) begin from the base in every round too.
+#
+# Did the second round help?
+
+# %%
+for seed, run in seeds.items():
+    c = run["compared"]["rft-1 rft-2"]
+    low, high = c["ci95"]
+    said = verdict("round 1", "round 2", c["difference"], c["p_value"])
+    print(
+        f"{seed}: {c['difference']:+.3f} [{low:+.3f}, {high:+.3f}], "
+        f"p = {c['p_value']:.2g}: {said}"
+    )
+
+# %% [markdown]
+# ## Exercises
+#
+# ```{exercise} Warm-up: ten samples at temperature 0
+# :label: ex-rft-cold
+#
+# What would ten samples at temperature 0 be worth? Predict, then sample
+# three completions of eight questions and see.
+# ```
+#
+# ```{solution-start} ex-rft-cold
+# :class: dropdown
+# ```
+
+# %%
+cold = sample_rollouts(
+    llm,
+    asked[:8],
+    RolloutSettings(num_return_sequences=3, temperature=0.0),
+    work / "cold.jsonl",
+)
+assert all(len({r.text for r in record.rollouts}) == 1 for record in cold)
+print("three times the same reply, for every question")
+
+# %% [markdown]
+# Greedy decoding has one reply. Ten of it find what one finds, at ten
+# times the price.
+#
+# ```{solution-end}
+# ```
+#
+# ```{exercise} Success without luck in the order
+# :label: ex-rft-passk
+#
+# `success(records, k)` looks at the first k completions, so it depends on
+# the order. Chen et al. (2021) average over *all* choices of k from the n
+# that were drawn: with c kept ones among them, a choice holds at least one
+# with probability $1 - \binom{n-c}{k} / \binom{n}{k}$. Compute it for our
+# records and compare.
+# ```
+#
+# ```{solution-start} ex-rft-passk
+# :class: dropdown
+# ```
+
+# %%
+from math import comb
+
+from unitconv.selection import success
+
+
+def averaged(records, k):
+    misses = [
+        comb(len(r.rollouts) - len(r.kept), k) / comb(len(r.rollouts), k)
+        for r in records
+    ]
+    return 1 - sum(misses) / len(misses)
+
+
+for k in (1, 2, 5, 10):
+    first = success(records, k).value
+    mean = averaged(records, k)
+    print(f"k = {k:2}: first {first:.3f}, averaged {mean:.3f}")
+assert abs(averaged(records, 10) - success(records, 10).value) < 1e-9
+
+# %% [markdown]
+# At k = n there is one choice and both agree. Before that the average
+# uses every completion and is the steadier number.
+#
+# ```{solution-end}
+# ```
+#
+# ```{exercise} A grader without the truth
+# :label: ex-rft-majority
+#
+# Suppose nobody knew the answers. The most frequent answer of the ten is a
+# guess at the truth (self-consistency, Wang et al. 2022). How often is it
+# right? And what would a model learn if you kept what agrees with it?
+# ```
+#
+# ```{solution-start} ex-rft-majority
+# :class: dropdown
+# ```
+
+# %%
+voted = any_right = 0
+for record in records:
+    answers = [r.answer for r in record.rollouts if r.answer is not None]
+    if not answers:
+        continue
+    [(vote, _)] = Counter(answers).most_common(1)
+    voted += is_correct(vote, record.answer)
+    any_right += any(is_correct(a, record.answer) for a in answers)
+print(f"most frequent answer right: {voted} of {len(records)}")
+print(f"any of the ten right:       {any_right} of {len(records)}")
+assert voted <= any_right
+
+# %% [markdown]
+# The vote can be right only where some completion is. The questions in
+# between are those where a wrong answer is the usual one, such as that of
+# the wrong gallon. Kept by vote, the model would be taught to be surer of
+# it.
+#
+# ```{solution-end}
+# ```
+#
+# ```{exercise} Stretch: fool the judge
+# :label: ex-rft-fool
+#
+# Write a completion with a right answer that `judge` keeps although its
+# reasoning does not lead there. Then write a stricter rule, and count what
+# it throws out of the kept completions.
+# ```
+#
+# ```{solution-start} ex-rft-fool
+# :class: dropdown
+# ```
+
+# %%
+from unitconv.grading import grade
+from unitconv.llm import Generation
+from unitconv.questions import Question
+
+empty = "2 * 3 = 6. <answer>6000</answer>"
+fooled = grade(Question(question, 6000.0), Generation(empty, 12, True))
+print("reason to reject:", judge(fooled))
+assert judge(fooled) is None
+
+# %% [markdown]
+# Everything stated is true, and the answer is right. The audit asks
+# whether the text is true, not whether it is an argument. A stricter rule:
+# the last equation must arrive at the answer, and some fact must connect
+# two different units.
+
+# %%
+from unitconv.equations import chains
+
+
+def leads_there(text):
+    sides = [pair for pairs in chains(text) for pair in pairs]
+    if not sides or None in sides[-1]:
+        return False
+    arrives = abs(sides[-1][1].value - parse_answer(text)) <= 0.01 * abs(
+        parse_answer(text)
+    )
+    connects = any(
+        a and b and a.unit and b.unit and a.unit != b.unit for a, b in sides
+    )
+    return arrives and connects
+
+
+assert not leads_there(empty)
+assert leads_there("1 kg = 1000 g. 6 * 1000 = 6000. <answer>6000</answer>")
+ours = [r.text for record in records for r in record.kept]
+loose = [text for text in ours if not leads_there(text)]
+print(f"{len(loose)} of {len(ours)} kept completions fall")
+for text in list(dict.fromkeys(map(one_line, loose)))[:5]:
+    print(" ", text)
+
+# %% [markdown]
+# Read what falls before you make a rule stricter: some of it may be fine.
+# What a rule leaves open, selection does not throw out, and a model that
+# is trained on it round after round can drift there.
+#
+# ```{solution-end}
+# ```
+
+# %% tags=["remove-cell"]
+scratch.cleanup()
+
+# %% [markdown]
+# ## Recap
+#
+# - Several samples contain what one greedy reply does not show. A grader
+#   turns them into training data; nobody writes reasoning by hand.
+# - A right answer is not enough. The grade and the audit look at different
+#   things, and a completion must pass both.
+# - More samples cover more questions with falling returns. Temperature
+#   buys variety and pays in wrong replies.
+# - A few distinct paths a question, so that easy ones do not drown the
+#   hard.
+# - A long run writes as it goes. Called again it ends with the same bytes;
+#   with other settings it refuses.
+# - Only a control without the grader shows what the grader is worth.
+# - The second round samples from the trained model and trains from the
+#   base.
+#
+# ## References
+#
+# - Z. Yuan et al. (2023). Scaling relationship on learning mathematical
+#   reasoning with large language models.
+#   [arXiv:2308.01825](https://arxiv.org/abs/2308.01825)
+# - E. Zelikman et al. (2022). STaR: bootstrapping reasoning with
+#   reasoning. [arXiv:2203.14465](https://arxiv.org/abs/2203.14465)
+# - J. Uesato et al. (2022). Solving math word problems with process- and
+#   outcome-based feedback.
+#   [arXiv:2211.14275](https://arxiv.org/abs/2211.14275)
+# - A. Singh et al. (2023). Beyond human data: scaling self-training for
+#   problem-solving with language models.
+#   [arXiv:2312.06585](https://arxiv.org/abs/2312.06585)
+# - M. Chen et al. (2021). Evaluating large language models trained on
+#   code. [arXiv:2107.03374](https://arxiv.org/abs/2107.03374)
+# - X. Wang et al. (2022). Self-consistency improves chain of thought
+#   reasoning in language models.
+#   [arXiv:2203.11171](https://arxiv.org/abs/2203.11171)
+# - Q. McNemar (1947). Note on the sampling error of the difference between
+#   correlated proportions or percentages. Psychometrika 12.
+#   [doi:10.1007/BF02295996](https://doi.org/10.1007/BF02295996)

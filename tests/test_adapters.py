@@ -1,0 +1,87 @@
+"""The shipped adapters: they load, and do what the book says of them."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from unitconv.evaluation import Report, compare, evaluate
+from unitconv.finetuning import write_value
+from unitconv.llm import LLM
+from unitconv.model import ADAPTER_WEIGHTS, ADAPTERS, find_adapter
+from unitconv.questions import load_split
+
+N = 300
+NAMES = ("sft", "rft")
+
+
+@pytest.fixture(scope="module")
+def reports(course: LLM) -> dict[str, Report]:
+    """Every stage on the test set's first questions."""
+    questions = load_split("test")[:N]
+    found = {"cot": evaluate(course, questions)}
+    for name in NAMES:
+        llm = LLM.from_pretrained("course", name, device="cpu")
+        found[name] = evaluate(llm, questions)
+    return found
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_shipped_adapter_is_small_and_tells_where_it_is_from(
+    name: str,
+) -> None:
+    folder = find_adapter(name)
+    assert folder == ADAPTERS / name
+    megabytes = (folder / ADAPTER_WEIGHTS).stat().st_size / 1e6
+    assert megabytes <= {"sft": 2.0, "rft": 3.0}[name]
+    assert {p.name for p in folder.iterdir()} == {
+        ADAPTER_WEIGHTS,
+        "README.md",
+        "adapter_config.json",
+        "run.json",
+    }
+    config = json.loads((folder / "adapter_config.json").read_text())
+    assert config["base_model_name_or_path"] == "course"
+    card = (folder / "README.md").read_text()
+    assert f"unitconv {name} " in card
+    assert "[0." in card  # intervals
+
+
+def test_a_folder_of_that_name_comes_first(
+    tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert find_adapter("rft") == ADAPTERS / "rft"
+    (tmp_path / "rft").mkdir()
+    assert find_adapter("rft").resolve() == tmp_path / "rft"
+
+
+# The bars of the course, less what so few questions may be off by.
+
+
+def test_sft_answers_at_once(reports: dict[str, Report]) -> None:
+    report = reports["sft"]
+    assert report.accuracy.value > 0.60
+    assert report.answer_rate.value >= 0.98
+    assert report.n_tokens < 0.5 * reports["cot"].n_tokens
+    for row in report.rows:
+        assert row.text.startswith(" <answer>")
+        assert row.answer == float(write_value(row.answer))
+
+
+def test_rft_is_right_for_right_reasons(reports: dict[str, Report]) -> None:
+    report = reports["rft"]
+    assert report.accuracy.value > 0.93
+    assert report.answer_rate.value >= 0.98
+    assert report.reasoning_validity.value > 0.94
+
+
+def test_rft_is_better_than_what_it_came_from(
+    reports: dict[str, Report],
+) -> None:
+    for name in ("cot", "sft"):
+        found = compare(reports[name], reports["rft"])
+        assert found.difference > 0
+        assert found.p_value < 0.01
