@@ -60,7 +60,7 @@ print(f"{record['seconds'] / 60:.0f} minutes on {record['machine']}")
 # %% [markdown]
 # ## What it reads
 #
-# A generator writes documents of four kinds. The factors come from
+# A generator writes documents of five kinds. The factors come from
 # [pint](https://pint.readthedocs.io); everything else is a matter of form.
 
 # %%
@@ -72,12 +72,14 @@ from unitconv.pretraining.documents import (
     chat_document,
     facts_document,
     plain_document,
+    table_document,
 )
 
 corpus = CorpusConfig(**config["corpus"])
 for make in (
     arithmetic_document,
     facts_document,
+    table_document,
     plain_document,
     chat_document,
 ):
@@ -320,10 +322,10 @@ assert not leaks(text, asked)
 #
 # Settings are chosen on a *development set*: questions of the generator,
 # in ten wordings that stand neither in the corpus nor in any question set.
-# Each row is one run; `proxy` is the final setting with fewer tokens. The
-# command `python -m tools.sweep runs` makes them again, and those that are
-# not recorded here yet: other shares of rivals, of direct answers and of
-# arithmetic, and other seeds.
+# Each row is one run. The command `python -m tools.sweep runs` makes them
+# again, and those that are not recorded here yet: a third seed, and
+# shorter runs with other shares of rivals, direct answers, tables and
+# arithmetic.
 
 # %%
 import pandas as pd
@@ -387,10 +389,21 @@ pd.DataFrame(shown).T.astype(float).round(3)
 
 # %% [markdown]
 # Useless on the bare question, weak when it must answer at once, good when
-# it is shown how to reason. That is the base the course needs. The *chat*
-# row is a habit: asked for a tag but shown none, the model says "The
-# answer is" as many of its documents do, and the grader reads no answer.
-#
+# it is shown how to reason. That is the base the course needs. An
+# instruction alone (*chat*) does not make it reason. It answers at once,
+# often in a tag that nobody named, for its documents keep no form that a
+# system turn asks for. And many documents that answer at once give a first
+# digit and zeros; to the model two examples that happen to be round
+# (*direct*) look like one of them:
+
+# %%
+for style in ("chat", "direct"):
+    asked_so = LLM(llm.model, llm.tokenizer, style)
+    question = "How many gram are there per 7 pounds?"
+    [reply] = asked_so.batched_generate([asked_so.format_prompt(question)])
+    print(f"{style:7} {reply}")
+
+# %% [markdown]
 # How well does it read a form off an example that no instruction names?
 
 # %%
@@ -405,9 +418,8 @@ assert shown["raw"]["accuracy"] < 0.05
 assert shown["direct"]["high"] < shown["cot"]["low"]
 
 # %% [markdown]
-# Tags are copied nearly always, letters it has never seen included. Double
-# brackets are not: the model has read single and double ones and loses
-# count of how many to close.
+# Letters it has never seen included: it copies the form, and not one of
+# the forms that it knows.
 #
 # ## Is it honest to use it?
 #

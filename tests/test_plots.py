@@ -9,6 +9,7 @@ import pytest
 
 from unitconv import plots
 from unitconv.plots import Picture
+from unitconv.plots.picture import BLUE
 
 SVG = "{http://www.w3.org/2000/svg}"
 FIGURES: dict[str, Callable[[], Picture]] = {
@@ -74,6 +75,23 @@ FIGURES: dict[str, Callable[[], Picture]] = {
         ["kept", "wrong answer", "no answer"],
     ),
     "path_counts": lambda: plots.path_counts([0, 1, 1, 3]),
+    "stage_rates": lambda: plots.stage_rates(
+        ["base", "RFT"], [0.0, 0.9], [(0.0, 0.01), (0.88, 0.92)], [0.1, 1]
+    ),
+    "chance": lambda: plots.chance(
+        [-3, 0, 0, 1, 3], 3, "difference", "three or more", both_sides=True
+    ),
+    "differences": lambda: plots.differences(
+        ["a to b", "b to c"],
+        [0.1, 0.0],
+        [(0.05, 0.15), (-0.02, 0.02)],
+        xlabel="difference",
+    ),
+    "before_after": lambda: plots.before_after(
+        ["no answer", "other"],
+        {"before": [0.5, 0.1], "after": [0.0, 0.1]},
+        xlabel="share",
+    ),
 }
 every_figure = pytest.mark.parametrize("name", FIGURES)
 
@@ -156,3 +174,22 @@ def test_training_curves_name_the_best_epochs() -> None:
     alt = FIGURES["training_curves"]().alt
     assert "lowest, 0.600, at epoch 1" in alt
     assert "highest, 0.800, at epoch 2" in alt
+
+
+def test_chance_counts_what_reaches_the_mark() -> None:
+    values = [-3.0, -2.0, 0.0, 1.0, 2.0, 3.0, 3.0, 4.0]
+    one = plots.chance(values, 3, "gap", "seen").alt
+    assert "seen: 38% of the simulations" in one
+    two = plots.chance(values, 3, "gap", "seen", both_sides=True).alt
+    assert "seen: 50% of the simulations" in two
+
+
+def test_differences_in_colour_are_those_that_leave_out_zero() -> None:
+    def ink(low: float, high: float) -> str:
+        return plots.differences(
+            ["a"], [(low + high) / 2], [(low, high)], "gap"
+        ).svg
+
+    assert BLUE in ink(0.05, 0.15)
+    assert BLUE in ink(-0.15, -0.05)
+    assert BLUE not in ink(-0.05, 0.25)

@@ -30,6 +30,7 @@ GRAMS = Question("How many gram are there per 6 kg?", 6000.0)
 RIGHT = "1 kg = 1000 g. 6 * 1000 = 6000. <answer>6000</answer>"
 OTHER = "6 kg = 6 * 1000 g = 6000 g. <answer>6000</answer>"
 LUCKY = "1 kg = 2000 g. 3 * 2000 = 6000. <answer>6000</answer>"
+NEAR = "1 kg = 1000 g. 6 * 1000 = 6100. <answer>6100</answer>"
 WRONG = "1 kg = 100 g. 6 * 100 = 600. <answer>600</answer>"
 
 
@@ -46,6 +47,7 @@ def record(*texts: str) -> Record:
         (OTHER, None),
         (LUCKY, "false statement"),
         (WRONG, "wrong answer"),
+        (NEAR, "near miss"),
         ("<answer>6000</answer>", "no reasoning"),
         ("It is 6000.", "no answer"),
         ("", "no answer"),
@@ -174,6 +176,7 @@ def test_a_finished_run_is_not_run_again(
         {"num_return_sequences": 4},
         {"seed": 1},
         {"max_new_tokens": 7},
+        {"tolerance": 0.05},
     ],
 )
 def test_other_settings_do_not_go_on_in_the_old_file(

@@ -78,7 +78,9 @@ def _to_float(match: re.Match[str]) -> float:
 TOLERANCE = 0.05
 
 
-def is_correct(answer: float, truth: float) -> bool:
+def is_correct(
+    answer: float, truth: float, tolerance: float = TOLERANCE
+) -> bool:
     """Is the answer within 5 % of the truth, both rounded to 3 decimals?
 
     A truth that rounds to zero leaves no room: the answer must round to
@@ -89,7 +91,7 @@ def is_correct(answer: float, truth: float) -> bool:
     got, wanted = round(answer, 3), round(truth, 3)
     if wanted == 0:
         return got == 0
-    return abs(got - wanted) < TOLERANCE * abs(wanted)
+    return abs(got - wanted) < tolerance * abs(wanted)
 
 
 # ------------------------------------------------------------- the audit

@@ -98,8 +98,9 @@ class Comparison:
         If neither run were better, each question on which they differ
         would fall either way like a fair coin.
         """
-        flips = self.only_a + self.only_b
-        tail = range(min(self.only_a, self.only_b) + 1)
+        # Python's own integers: those of numpy overflow.
+        flips = int(self.only_a) + int(self.only_b)
+        tail = range(int(min(self.only_a, self.only_b)) + 1)
         ways = sum(math.comb(flips, k) for k in tail)
         # Integers until the last step: 2**flips may exceed any float.
         return min(1.0, 2 * ways / 2**flips)

@@ -4,7 +4,9 @@ Yuan et al. 2023, arXiv:2308.01825: sample N completions a question, keep
 those that are right, take k different ways to reach the answer, and train
 on them. Here a completion is kept only if its facts and arithmetic pass
 the audit as well: an answer inside the tolerance may rest on a wrong
-product, and a model trained on it learns the product.
+product, and a model trained on it learns the product. For the same reason
+its answer must be nearer the truth than a grader asks: 4 % off is the UK
+ounce, and every fact about it is true.
 
 Every rollout is written down, kept or not and why, in a JSONL file that
 grows batch by batch. A run that was killed goes on where that file ends,
@@ -25,6 +27,7 @@ from pathlib import Path
 from typing import Any
 
 from unitconv import processes
+from unitconv.answers import is_correct
 from unitconv.decoding import Decoding
 from unitconv.files import write_text
 from unitconv.grading import Graded, grade
@@ -33,7 +36,13 @@ from unitconv.questions import Question
 
 CHUNK = 32  # questions decoded, graded and written together
 # Why a completion is not kept.
-REASONS = ("no answer", "wrong answer", "false statement", "no reasoning")
+REASONS = (
+    "no answer",
+    "wrong answer",
+    "near miss",
+    "false statement",
+    "no reasoning",
+)
 
 
 class RolloutError(ValueError):
@@ -49,6 +58,8 @@ class RolloutSettings:
     top_p: float = 1.0
     seed: int = 0
     max_new_tokens: int = 96
+    # How far a kept answer may be from the truth, as a share of it.
+    tolerance: float = 0.01
 
     @property
     def decoding(self) -> Decoding:
@@ -85,25 +96,29 @@ class Record:
         return [r for r in self.rollouts if r.reason is None]
 
 
-def judge(graded: Graded) -> str | None:
+def judge(graded: Graded, tolerance: float = 0.01) -> str | None:
     """Why a completion is rejected; None if it may be learned from."""
     if not graded.answered:
         return "no answer"
     if not graded.correct:
         return "wrong answer"
+    if not is_correct(graded.answer, graded.truth, tolerance):
+        return "near miss"
     if graded.reasoning_ok is None:
         return "no reasoning"
     return None if graded.reasoning_ok else "false statement"
 
 
-def to_record(question: Question, graded: Sequence[Graded]) -> Record:
+def to_record(
+    question: Question, graded: Sequence[Graded], tolerance: float = 0.01
+) -> Record:
     rollouts = [
         Rollout(
             g.text,
             g.n_tokens,
             g.finished,
             g.answer if g.answered else None,
-            judge(g),
+            judge(g, tolerance),
         )
         for g in graded
     ]
@@ -293,7 +308,11 @@ def _roll(
         batch_size,
     )
     return [
-        to_record(question, [grade(question, g) for g in generations])
+        to_record(
+            question,
+            [grade(question, g) for g in generations],
+            settings.tolerance,
+        )
         for question, generations in zip(
             questions, completions, strict=True
         )

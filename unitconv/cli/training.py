@@ -229,7 +229,7 @@ def rft(
     valid: Valid = None,
     epochs: Epochs = 5,
     rank: Rank = None,
-    learning_rate: LearningRate = 1e-3,
+    learning_rate: LearningRate = 3e-3,
     batch_size: BatchSize = None,
     dropout: Dropout = 0.0,
     seed: Seed = 0,

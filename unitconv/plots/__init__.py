@@ -13,17 +13,20 @@ from .finetuning import (
 )
 from .picture import Picture
 from .pretraining import learning_curves, losses
-from .rates import intervals
+from .rates import grouped_intervals, intervals
 from .rollouts import (
     fate_bars,
-    grouped_intervals,
     path_counts,
     success_curves,
 )
+from .stages import before_after, chance, differences, stage_rates
 
 __all__ = [
     "Picture",
+    "before_after",
     "cache_work",
+    "chance",
+    "differences",
     "fate_bars",
     "grouped_intervals",
     "intervals",
@@ -35,6 +38,7 @@ __all__ = [
     "padded_batch",
     "path_counts",
     "rank_sizes",
+    "stage_rates",
     "success_curves",
     "throughput",
     "training_curves",

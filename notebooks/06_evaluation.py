@@ -1,0 +1,1239 @@
+# %% [markdown]
+# # Evaluation: is it really better?
+#
+# A model answers 60 of 100 questions. You change something, train for an
+# hour, and now it answers 66. Most reports would say "an improvement of
+# six points" and go on. Before you do, ask what would have happened if you
+# had changed nothing.
+#
+# **The question of this chapter:** of the differences that we have seen in
+# this book, which are real, and what exactly got better?
+#
+# :::{admonition} What you will learn
+# :class: tip
+# - how often chance alone makes 66 out of 60;
+# - why two models are compared question by question;
+# - what to report beside an accuracy, and what a second seed is for;
+# - how to find out which skill has changed, from errors and from harder
+#   questions;
+# - four ways to a better-looking score with no better model.
+#
+# **Before you start:** [chapter 1](01_task.ipynb) for the grader,
+# [4](04_sft.ipynb) and [5](05_rft.ipynb) for what is compared. **Time:**
+# 40 minutes to read, two to three minutes to run. **Hardware:** with the
+# course model any laptop; 1 GB of memory.
+# :::
+
+# %% tags=["remove-cell"]
+# On Colab, fetch the library. pip upgrades only what is too old for it
+# (its default), so Colab's own torch and numpy stay as they are.
+try:
+    import unitconv
+except ImportError:
+    import subprocess
+    import sys
+
+    source = "unitconv @ git+https://github.com/unitconv/unitconv"
+    pip = [sys.executable, "-m", "pip", "install", "-q", source]
+    subprocess.run(pip, check=True)
+
+# %% [markdown]
+# ## Sixty against sixty-six
+#
+# First the intervals of chapter 1:
+
+# %% tags=["nbval-check-output"]
+from unitconv.rates import Comparison, Rate
+
+for rate in (Rate(60, 100), Rate(66, 100)):
+    low, high = rate.ci95
+    print(f"{rate.value:.2f} [{low:.3f}, {high:.3f}]  n = {rate.n}")
+
+# %% [markdown]
+# They overlap widely. That alone decides nothing, as we shall see, so let
+# us ask chance directly. Suppose both runs have the same true rate, 63 %,
+# and each is asked 100 questions of its own. How often do they end at
+# least six apart?
+
+# %%
+import numpy as np
+
+from unitconv import plots
+
+rng = np.random.default_rng(0)
+right = rng.binomial(100, 0.63, size=(10_000, 2))
+gaps = right[:, 1] - right[:, 0]
+share = np.mean(np.abs(gaps) >= 6)
+print(f"{share:.0%} of the pairs are six or more apart")
+assert share > 0.3
+
+# %% tags=["hide-input"]
+plots.chance(
+    gaps.tolist(),
+    mark=6,
+    xlabel="right answers of the second run minus the first",
+    label="six or more apart",
+    both_sides=True,
+)
+
+# %% [markdown]
+# Two equal models do this all the time. So 60 against 66 is no evidence
+# worth an hour of training, at least not so counted.
+#
+# ## Count the questions that changed
+#
+# Both runs were asked the *same* questions, and the two totals throw that
+# away. Of all pairs of answers, four kinds are possible. Where both are
+# right or both wrong, the models do not differ. Only the *flips* tell them
+# apart. Here are three ways to come from 60 to 66:
+
+# %% tags=["nbval-check-output"]
+for lost, gained in [(20, 26), (4, 10), (0, 6)]:
+    pair = Comparison(n=100, only_a=lost, only_b=gained)
+    low, high = pair.ci95
+    print(
+        f"{lost:2} lost, {gained:2} gained: {pair.difference:+.2f} "
+        f"[{low:+.3f}, {high:+.3f}], p = {pair.p_value:.3f}"
+    )
+
+# %% [markdown]
+# `p_value` is McNemar's test (1947) in its exact form. If neither model
+# were better, each flip would be a fair coin: lost or gained. The p-value
+# is the chance that so many coins fall at least as lopsided as they did.
+# Six of six is rare for a coin; 26 of 46 is not. The interval of the
+# difference is that of Agresti and Min (2005).
+#
+# A p-value is not the chance that the models are equal, and a large one
+# does not show that they are. It says how well *luck alone* explains what
+# you saw.
+#
+# How much does pairing help? We simulate 1000 questions of which most are
+# decided by the question: easy for both models or hard for both. Only a
+# fifth is open. The second model is better on those, or not at all:
+
+# %%
+from statistics import NormalDist
+
+
+def two_runs(gain, n=1000):
+    """Right or wrong, on n questions of which a fifth is open."""
+    is_open = rng.random(n) < 0.2
+    easy = rng.random(n) < 0.75
+    first = np.where(is_open, rng.random(n) < 0.5, easy)
+    second = np.where(is_open, rng.random(n) < 0.5 + gain, easy)
+    return first, second
+
+
+def unpaired_p(first, second):
+    """The test for two totals, as if the questions were different."""
+    pooled = (first.mean() + second.mean()) / 2
+    noise = np.sqrt(2 * pooled * (1 - pooled) / len(first))
+    z = (second.mean() - first.mean()) / noise
+    return 2 * NormalDist().cdf(-abs(z))
+
+
+def paired_p(first, second):
+    lost, gained = first & ~second, second & ~first
+    pair = Comparison(len(first), int(lost.sum()), int(gained.sum()))
+    return pair.p_value
+
+
+# %%
+alarms = {}
+for gain in (0.0, 0.15):
+    runs = [two_runs(gain) for _ in range(1000)]
+    for p_of in (unpaired_p, paired_p):
+        small = [p_of(*pair) < 0.05 for pair in runs]
+        alarms[gain, p_of] = np.mean(small)
+        print(
+            f"truly {0.2 * gain:+.2f}, {p_of.__name__:10} "
+            f"p < 0.05 in {np.mean(small):.1%}"
+        )
+assert alarms[0.0, paired_p] < 0.07
+assert alarms[0.15, paired_p] > 2 * alarms[0.15, unpaired_p]
+
+# %% [markdown]
+# With no true difference the paired test raises its false alarms in at
+# most about 5 % of the cases, as it should. With a true one of three
+# points it sees what the unpaired test mostly misses, on the same answers.
+# The luck of the draw, whether these 1000 questions are easy or hard, is
+# the same for both models and cancels. Miller (2024) makes the same case
+# for language models in general.
+#
+# So: same questions, in the same order, and keep every row. A `Report`
+# does, and `compare` does the rest.
+#
+# ## All stages side by side
+#
+# Now the real thing. The base on the bare question (`raw`), the base with
+# one worked example (`cot`), and the two adapters that the package ships,
+# on all 1000 questions of the test set. Decoding is greedy: the same model
+# gives the same texts again, and what is left to chance in a rate is which
+# questions were asked.
+
+# %%
+from unitconv.evaluation import Report, compare, evaluate
+from unitconv.llm import LLM
+from unitconv.questions import load_split
+
+MODEL = "course"  # or your own, with your own adapters below
+
+STAGES = {
+    "raw": {"prompt": "raw"},
+    "cot": {"prompt": "cot"},
+    "sft": {"adapter": "sft"},
+    "rft": {"adapter": "rft"},
+}
+test = load_split("test")
+reports: dict[str, Report] = {}
+for name, how in STAGES.items():
+    llm = LLM.from_pretrained(MODEL, **how)
+    reports[name] = evaluate(llm, test)
+    print(f"{name}: {reports[name].seconds:.0f} s")
+
+# %% [markdown]
+# The same from a shell, one stage at a time, rows and all:
+#
+# ```bash
+# unitconv evaluate --adapter rft --json report.json
+# ```
+#
+# Two more stages come from the record of the trainings: the first of the
+# two rounds of RFT, and the control that learned from replies chosen at
+# random, right or wrong. The shipped `rft` is the end of round two, which
+# the record calls `rft-2`. `python -m tools.stages` makes it again.
+
+# %%
+import json
+from pathlib import Path
+
+import pandas as pd
+
+RESULTS = Path(unitconv.__file__).parent / "results"
+record = json.loads((RESULTS / "stages.json").read_text())
+stored = record["seeds"]["seed-0"]["rates"]["test"]
+
+shown = {name: report.to_json() for name, report in reports.items()}
+shown |= {
+    "rft-1, recorded": stored["rft-1"],
+    "random, recorded": stored["random"],
+}
+columns = {
+    "n": "n",
+    "accuracy": "accuracy",
+    "answered": "answer_rate",
+    "valid": "reasoning_validity",
+    "valid: of": "reasoning_validity_n",
+    "tokens": "tokens_per_answer",
+}
+table = pd.DataFrame(
+    {
+        name: {column: report[key] for column, key in columns.items()}
+        for name, report in shown.items()
+    }
+).T.astype(float)
+for end, column in enumerate(("low", "high")):
+    table.insert(
+        2 + end, column, [r["accuracy_ci95"][end] for r in shown.values()]
+    )
+table.round(3)
+
+# %% tags=["hide-input"]
+plots.stage_rates(
+    list(shown),
+    [report["accuracy"] for report in shown.values()],
+    [report["accuracy_ci95"] for report in shown.values()],
+    [report["answer_rate"] for report in shown.values()],
+)
+
+# %%
+assert table.accuracy["raw"] < min(table.accuracy[["cot", "sft", "rft"]])
+assert table.tokens["sft"] == table.tokens.min()
+assert table["valid: of"]["sft"] < 50
+
+# %% [markdown]
+# Read a row from left to right, for each column answers another question.
+#
+# - **accuracy**: how often is it right, of *all* questions? Low and high
+#   are its interval.
+# - **answered**: how often is there an answer that can be read?
+# - **valid**: of the replies that state something checkable, how many
+#   state nothing false? SFT states next to nothing, so it has no validity:
+#   not a bad one and not a good one. That is why *valid: of* stands
+#   beside it.
+# - **tokens**: what an answer costs. SFT answers at once and is the
+#   cheapest; whoever compares it with a stage that reasons should say so.
+#
+# The record holds three of our four rows as well. A result that cannot be
+# got a second time is none, so:
+
+# %%
+for name, same in (("cot", "cot"), ("sft", "sft"), ("rft", "rft-2")):
+    here, there = reports[name].accuracy.value, stored[same]["accuracy"]
+    print(f"{name}: here {here:.3f}, recorded {there:.3f}")
+    if MODEL == "course":
+        assert abs(here - there) < 0.02
+
+# %% [markdown]
+# ### Accuracy of what?
+#
+# Answer rate and accuracy are two skills, and there is a way to mix them
+# up that looks generous: divide by the questions that were *answered*. Let
+# us make a model that is no better at anything. It is `cot`, but it keeps
+# silent on the family of units it is worst at:
+
+# %%
+from dataclasses import replace
+
+base = reports["cot"]
+worst = min(base.by_family, key=lambda f: base.by_family[f].value)
+silent = {"answer": float("nan"), "correct": False}
+shy = replace(
+    base,
+    rows=[
+        replace(row, **silent) if row.family == worst else row
+        for row in base.rows
+    ],
+)
+
+for name, report in (("cot", base), (f"cot, no {worst}", shy)):
+    of_answered = report.accuracy.successes / report.answer_rate.successes
+    print(
+        f"{name:16} right of all {report.accuracy.value:.3f}, "
+        f"right of answered {of_answered:.3f}, "
+        f"answered {report.answer_rate.value:.3f}"
+    )
+assert shy.accuracy.value < base.accuracy.value
+assert of_answered > base.accuracy.value
+
+# %% [markdown]
+# It knows less and scores more. Report accuracy over all questions, with
+# the answer rate beside it.
+#
+# ## Which differences are real?
+#
+# Three comparisons matter, each on the same 1000 questions:
+
+# %%
+PAIRS = [("cot", "sft"), ("cot", "rft"), ("sft", "rft")]
+live = {f"{a} to {b}": compare(reports[a], reports[b]) for a, b in PAIRS}
+for name, pair in live.items():
+    low, high = pair.ci95
+    print(
+        f"{name}: {pair.only_a:3} lost, {pair.only_b:3} gained, "
+        f"{pair.difference:+.3f} [{low:+.3f}, {high:+.3f}], "
+        f"p = {pair.p_value:.1e}"
+    )
+
+# %% [markdown]
+# Look at *lost* before you look at *p*. Even a stage that is better on the
+# whole loses questions that the earlier one had right. The total hides
+# this trade, and a user whose question was lost will not be consoled by
+# it.
+#
+# ### How many tests was that?
+#
+# The record has six comparisons for every seed; the first two of ours are
+# among those of seed 0. Each test at 5 % gives one false alarm in twenty
+# where nothing is going on; many tests give one almost surely. Holm's
+# method (1979) keeps the chance of *any* false alarm at 5 %: the smallest
+# p-value is multiplied by the number of tests, the next by one less, and
+# so on, and none may end up below the one before it.
+
+
+# %%
+def holm(p_values):
+    """Adjusted p-values by name, smallest first."""
+    adjusted, largest = {}, 0.0
+    for rank, name in enumerate(sorted(p_values, key=p_values.get)):
+        scaled = (len(p_values) - rank) * p_values[name]
+        largest = max(largest, min(1.0, scaled))
+        adjusted[name] = largest
+    return adjusted
+
+
+assert holm({"a": 0.01, "b": 0.04, "c": 0.03}) == {
+    "a": 0.03,
+    "c": 0.06,
+    "b": 0.06,
+}
+
+# %%
+compared = {"sft to rft, live": live["sft to rft"].p_value}
+for seed, entry in record["seeds"].items():
+    for name, pair in entry["compared"].items():
+        label = f"{name.replace(' ', ' to ')}, {seed}"
+        compared[label] = pair["p_value"]
+adjusted = holm(compared)
+
+m = len(compared)
+print(f"{m} tests; were nothing going on, and were they independent,")
+print(f"chance would give a p < 0.05 among them in {1 - 0.95**m:.0%}")
+for name, values in (("plain", compared), ("Holm", adjusted)):
+    print(f"{name}: {sum(p < 0.05 for p in values.values())} below 0.05")
+pd.DataFrame({"p": compared, "Holm": adjusted}).map("{:.1e}".format)
+
+# %% tags=["hide-input"]
+entries = [
+    (f"{name.replace(' ', ' to ')}, {seed}", pair)
+    for name in record["seeds"]["seed-0"]["compared"]
+    for seed, pairs in record["seeds"].items()
+    for pair in [pairs["compared"][name]]
+]
+plots.differences(
+    [name for name, _ in entries],
+    [pair["difference"] for _, pair in entries],
+    [pair["ci95"] for _, pair in entries],
+    xlabel="difference in accuracy, paired, with 95 % interval",
+)
+
+# %% [markdown]
+# Blue intervals leave out zero; they are not adjusted for their number.
+# And a tiny p-value only says that there *is* a difference. Whether it is
+# large enough to matter is for the difference and its interval to say.
+#
+# ## A seed is a sample too
+#
+# Every interval so far answers: what if there had been *other questions*?
+# It takes the trained model as given. But the model came from one training
+# with one seed: one order of the rows, one start for the adapter, one set
+# of rollouts. Another seed is another model.
+
+# %%
+spread = {
+    name: rates["accuracy"] for name, rates in record["spread"].items()
+}
+rows = {}
+for name, found in spread.items():
+    n = record["seeds"]["seed-0"]["rates"]["test"][name]["n"]
+    mean = found["mean"]
+    rows[name] = {
+        "seeds": len(found["values"]),
+        "mean": mean,
+        "lowest": min(found["values"]),
+        "highest": max(found["values"]),
+        "sd over seeds": found["sd"],
+        "sd over questions": (mean * (1 - mean) / n) ** 0.5,
+    }
+pd.DataFrame(rows).T.astype(float).round(4)
+
+# %% tags=["hide-input"]
+seeds = record["seeds"]
+plots.grouped_intervals(
+    {
+        seed: {
+            stage: (rate["accuracy"], rate["accuracy_ci95"])
+            for stage, rate in run["rates"]["test"].items()
+        }
+        for seed, run in seeds.items()
+    },
+    xlabel="accuracy on the test set, one dot per seed",
+)
+
+# %% [markdown]
+# Two kinds of noise, and neither stands for the other:
+#
+# - *sd over questions* is what the intervals show. More questions make it
+#   smaller; more seeds do not, for all of them answer the same ones.
+# - *sd over seeds* is how much one training differs from the next. More
+#   trainings average it out; more questions do not.
+#
+# `cot` is not trained, so it has no spread over seeds. That is no merit.
+#
+# To say "this adapter is better than that one", the paired test is
+# enough. To say "RFT is better than SFT", a statement about two *recipes*,
+# you need several seeds of each, and the dots of one should lie beyond
+# those of the other. With three seeds each, even that is luck once in ten
+# times: of the twenty ways to deal six ranks to two recipes, two keep them
+# apart. Bouthillier et al. (2021) measure how much seeds and splits move
+# the benchmarks that others rank models by.
+#
+# How well do three seeds tell their own spread? Draw three numbers whose
+# true sd is 1, many times:
+
+# %%
+draws = rng.normal(size=(10_000, 3)).std(axis=1, ddof=1)
+low, high = np.quantile(draws, [0.025, 0.975])
+print(f"the sd of three: from {low:.2f} to {high:.2f} in 95 %")
+assert low < 0.25
+assert high > 1.8
+
+# %% [markdown]
+# So an sd of three seeds is a hint and not a measurement. Give the values
+# themselves, there are only three.
+#
+# ## What went wrong, before and after
+#
+# A score says how much has changed. The errors say what. The grader sorts
+# each wrong answer into a class, the first that fits:
+
+# %%
+failures = {name: reports[name].failures for name in STAGES}
+pd.DataFrame(failures)
+
+# %% tags=["hide-input"]
+classes = list(failures["cot"])
+plots.before_after(
+    classes,
+    {
+        name: [failures[name][c] / len(test) for c in classes]
+        for name in ("cot", "sft", "rft")
+    },
+    xlabel="share of all questions",
+)
+
+# %% [markdown]
+# One reading suggests itself: SFT has all but abolished wrong facts and
+# wrong arithmetic. It has abolished *stating* them. The classes read the
+# text, and a reply that is nothing but a number has no fact to be wrong.
+# Whatever went wrong inside lands in "other".
+
+# %%
+of_sft = failures["sft"]
+explained = of_sft["wrong fact"] + of_sft["wrong arithmetic"]
+print(explained, "of", sum(of_sft.values()), "errors of SFT have a reason")
+assert explained <= 0.1 * sum(of_sft.values())
+
+# %% [markdown]
+# By family of units:
+
+# %% tags=["hide-input"]
+by_family = {
+    name: reports[name].by_family for name in ("cot", "sft", "rft")
+}
+plots.grouped_intervals(
+    {
+        name: {f: (found[f].value, found[f].ci95) for f in found}
+        for name, found in by_family.items()
+    },
+    xlabel="accuracy on the test set",
+)
+
+# %% [markdown]
+# The intervals are wide, since a family has a hundred or two hundred
+# questions. Six families times three pairs are eighteen more comparisons:
+# exercise 3 tests six of them with Holm.
+#
+# ### Look at them
+#
+# Classes are symptoms. Before you believe a story about them, read rows.
+# The most telling ones are the flips. First what RFT gained over the base,
+# then what it lost:
+
+
+# %%
+def flips(a, b):
+    """Pairs of rows: wrong in `a` and right in `b`."""
+    pairs = zip(reports[a].rows, reports[b].rows, strict=True)
+    return [(x, y) for x, y in pairs if y.correct and not x.correct]
+
+
+def show(pairs, first, second):
+    for before, after in pairs:
+        print(f"{before.question}  (truth {before.truth:g})")
+        print(f"   {first}: {before.text.strip()[:66]}")
+        print(f"   {second}: {after.text.strip()[:66]}")
+
+
+gained, lost = flips("cot", "rft"), flips("rft", "cot")
+print(len(gained), "gained, of which four:\n")
+show(gained[:4], "cot", "rft")
+
+# %%
+print(len(lost), "lost, of which four:\n")
+show(lost[:4], "rft", "cot")
+
+# %% [markdown]
+# A few patterns come back, and each can be counted once it has a name:
+#
+# - **a namesake**: "1 UK gallon = 4.546 l" is true, and another gallon
+#   than the one asked for. Every line passes the audit, so the class is
+#   "other". The base has read of both and cannot know which one *we* mean;
+# - **another unit**: a conversion that nobody asked for, such as kilometers
+#   to inches where feet were wanted. It may be true, and the audit asks no
+#   more than that;
+# - **another number**: the product starts from a quantity that is not the
+#   question's;
+# - **a slip at the end**: the tag holds another number than the last one
+#   worked out.
+
+# %%
+import re
+from contextlib import suppress
+
+from unitconv.conversions import parse_question
+from unitconv.equations import chains
+from unitconv.units import RIVALS, UnitError, resolve
+
+NAMESAKE = re.compile(
+    r"\b(?:" + "|".join({r.split()[0] for r in RIVALS}) + r")\b"
+)
+NUMBER = re.compile(r"\d+(?:\.\d+)?")
+
+
+def stated_units(text):
+    """The units that the equations of a text convert, by name."""
+    names = set()
+    for pairs in chains(text):
+        for left, right in pairs:
+            if left and right and left.unit and right.unit:
+                with suppress(UnitError):
+                    names |= {
+                        u.name for u in resolve(left.unit, right.unit)
+                    }
+    return names
+
+
+def pattern(row):
+    """What a wrong answer looks like to a reader, the first that fits."""
+    reasoning = row.text.partition("<answer>")[0]
+    numbers = [float(n) for n in NUMBER.findall(reasoning)]
+    if not row.answered:
+        return "no answer"
+    if not numbers:
+        return "no reasoning"
+    if NAMESAKE.search(reasoning):
+        return "namesake"
+    asked = parse_question(row.question)
+    if not {asked.source, asked.target} <= stated_units(reasoning):
+        return "another unit"
+    if asked.quantity not in numbers:
+        return "another number"
+    if numbers[-1] != row.answer:
+        return "slip at the end"
+    if row.facts_ok is False:
+        return "false fact"
+    if row.arithmetic_ok is False:
+        return "false product"
+    return "rest"
+
+
+# %%
+patterns = {
+    name: pd.Series(
+        [pattern(row) for row in reports[name].rows if not row.correct]
+    ).value_counts()
+    for name in ("cot", "sft", "rft")
+}
+counts = pd.DataFrame(patterns).fillna(0).astype(int)
+counts
+
+# %% [markdown]
+# The order of the tests matters: a reply with two mistakes is counted at
+# its first. Compare a line across the columns: the namesakes, for one, are
+# what a worked example cannot settle and training on graded replies could.
+# But the patterns were found on these very rows, so they describe this
+# test set. A claim about new questions has to be checked on new questions.
+#
+# ## Harder questions
+#
+# The questions of `test` are new, but they come from the same mould as the
+# training questions. `test_hard` does not: larger quantities, finer
+# fractions, and wordings that stand nowhere else. What has been learned
+# should carry over; what was only fitted should not. From the record, by
+# the quantity that has to be multiplied:
+
+# %%
+NAMES = {"cot": "cot", "sft": "sft", "rft": "rft-2"}
+MOULD = {"1 to 12": "test: 1 to 12", "fractions": "test: halves"}
+rates = record["seeds"]["seed-0"]["rates"]
+kinds = {
+    name: {
+        label: rates["test"][key]["by_quantity"][kind]
+        for kind, label in MOULD.items()
+    }
+    | {
+        f"hard: {kind}": found
+        for kind, found in rates["test_hard"][key]["by_quantity"].items()
+    }
+    for name, key in NAMES.items()
+}
+pd.DataFrame(
+    {"n": {kind: found["n"] for kind, found in kinds["cot"].items()}}
+    | {
+        name: {kind: found["accuracy"] for kind, found in groups.items()}
+        for name, groups in kinds.items()
+    }
+).round(3)
+
+# %% tags=["hide-input"]
+plots.grouped_intervals(
+    {
+        stage: {
+            kind: (found["accuracy"], found["accuracy_ci95"])
+            for kind, found in groups.items()
+        }
+        for stage, groups in kinds.items()
+    },
+    xlabel="accuracy",
+)
+
+# %%
+for name, key in NAMES.items():
+    easy, hard = rates["test"][key], rates["test_hard"][key]
+    print(
+        f"{name}: test {easy['accuracy']:.3f}, hard {hard['accuracy']:.3f}"
+        f" {[round(end, 3) for end in hard['accuracy_ci95']]}, "
+        f"answered {hard['answer_rate']:.3f}"
+    )
+    assert hard["accuracy"] < easy["accuracy"]
+
+# %% [markdown]
+# Every stage falls. Which part of the skill gives way? Where there is
+# reasoning, the audit can say, for it checks facts and products apart:
+
+# %%
+parts = pd.DataFrame(
+    {
+        f"{name}, {split}": {
+            "facts true": rates[split][NAMES[name]]["fact_validity"],
+            "products true": rates[split][NAMES[name]][
+                "arithmetic_validity"
+            ],
+            "answered": rates[split][NAMES[name]]["answer_rate"],
+        }
+        for name in ("cot", "rft")
+        for split in ("test", "test_hard")
+    }
+).T
+for name in ("cot", "rft"):
+    fall = parts.loc[f"{name}, test"] - parts.loc[f"{name}, test_hard"]
+    assert fall["products true"] > fall["facts true"]
+    assert parts.loc[f"{name}, test_hard", "facts true"] > 0.8
+    assert parts.loc[f"{name}, test_hard", "answered"] > 0.8
+parts.round(3)
+
+# %% [markdown]
+# The form holds and the facts hold: a factor does not depend on the
+# quantity. The products give way. Multiplying longer numbers is a skill
+# of its own, and it has to come from somewhere; a thousand questions with
+# quantities up to twelve are not where.
+#
+# ### One thing at a time
+#
+# `test_hard` changes the quantity *and* the wording, so it cannot say
+# which of them costs how much. We can: the same conversions, asked four
+# ways.
+
+# %%
+import random
+
+from unitconv.conversions import Conversion
+from unitconv.phrasings import HARD_PHRASINGS, PHRASINGS
+from unitconv.questions import Question
+
+dice = random.Random(0)
+asked = [parse_question(q.text) for q in dice.sample(test, 120)]
+small = [c for c in asked if c.quantity.is_integer()]
+large = [replace(c, quantity=float(dice.randrange(13, 100))) for c in small]
+
+
+def written(conversion: Conversion, phrasing: str) -> Question:
+    text = phrasing.format(
+        quantity=f"{conversion.quantity:g}",
+        source=conversion.source,
+        target=conversion.target,
+    )
+    return Question(text, conversion.answer)
+
+
+seen = [dice.choice(PHRASINGS) for _ in small]
+unseen = [dice.choice(HARD_PHRASINGS) for _ in small]
+ways = {}
+for quantity, some in (("small", small), ("large", large)):
+    for wording, phrasings in (("seen", seen), ("unseen", unseen)):
+        ways[quantity, wording] = [
+            written(*pair) for pair in zip(some, phrasings, strict=True)
+        ]
+for questions in ways.values():
+    print(questions[0].text)
+
+# %%
+llm = LLM.from_pretrained(MODEL, **STAGES["rft"])
+factors = {way: evaluate(llm, questions) for way, questions in ways.items()}
+
+
+def paired(a, b):
+    """As `compare`, for questions that differ in one thing."""
+    pairs = [
+        (x.correct, y.correct)
+        for x, y in zip(factors[a].rows, factors[b].rows, strict=True)
+    ]
+    flips = pairs.count((True, False)), pairs.count((False, True))
+    return Comparison(len(pairs), *flips)
+
+
+effects = {
+    "another wording": paired(("small", "seen"), ("small", "unseen")),
+    "larger quantity": paired(("small", "seen"), ("large", "seen")),
+    "both": paired(("small", "seen"), ("large", "unseen")),
+}
+for name, effect in effects.items():
+    low, high = effect.ci95
+    print(
+        f"{name:16} {effect.difference:+.3f} [{low:+.3f}, {high:+.3f}], "
+        f"n = {effect.n}"
+    )
+assert effects["larger quantity"].ci95[1] < 0
+assert (
+    effects["larger quantity"].difference
+    < effects["another wording"].difference
+)
+
+# %% [markdown]
+# The larger quantity costs more than the unseen wording. One change at a
+# time, on paired questions, tells apart what a harder test set mixes.
+#
+# ## Right for the wrong reasons
+#
+# Chapter 1 promised to watch one corner of this table: right answers with
+# false reasoning.
+
+# %%
+for name in ("cot", "rft"):
+    rows = reports[name].rows
+    print(name)
+    print(
+        pd.crosstab(
+            pd.Series([row.correct for row in rows], name="right"),
+            pd.Series([str(row.reasoning_ok) for row in rows], name="true"),
+        ),
+        end="\n\n",
+    )
+
+# %%
+for name in ("cot", "rft"):
+    lucky = [
+        row
+        for row in reports[name].rows
+        if row.correct and row.reasoning_ok is False
+    ]
+    for row in lucky[:3]:
+        print(f"{name}: {row.question}  (truth {row.truth:g})")
+        print(f"     {row.text.strip()[:70]}")
+
+# %% [markdown]
+# The tolerance of 5 % is there because few people know that a mile has
+# 1609.344 meters. It cannot tell a rounded factor from a wrong digit in
+# the middle of a product. How much of the accuracy hangs on it?
+
+
+# %%
+def accuracy_within(report, tolerance):
+    close = sum(
+        abs(row.answer - row.truth) <= tolerance * abs(row.truth)
+        for row in report.rows
+    )
+    return close / len(report.rows)
+
+
+def audited(report):
+    """Right, and everything stated is true."""
+    passed = [row.correct and row.reasoning_ok for row in report.rows]
+    return sum(map(bool, passed)) / len(passed)
+
+
+strict = pd.DataFrame(
+    {
+        name: {
+            f"within {t:.1%}": accuracy_within(reports[name], t)
+            for t in (0.05, 0.01, 0.001)
+        }
+        | {"right and audited": audited(reports[name])}
+        for name in ("cot", "sft", "rft")
+    }
+)
+assert all(strict.loc["within 0.1%"] < strict.loc["within 5.0%"])
+strict.round(3)
+
+# %% [markdown]
+# The first line is the grade, but for its rounding to three decimals. No
+# line is the true one. A strict tolerance counts honest rounding as a
+# mistake; a generous one lets wrong digits through. What it lets through,
+# the audit sees, but only in replies that reason: the last line of `sft`
+# is no verdict on its answers. And even a reply that passes both was
+# merely not caught. Stated reasoning need not be how the answer came about
+# (Turpin et al. 2023).
+#
+# ## Four traps
+#
+# ### A parser that guesses
+#
+# "The model knew it, it only forgot the tag." So one takes the last number
+# anywhere, or counts a reply as right if the truth occurs in it at all:
+
+# %%
+from unitconv.answers import is_correct, parse_answer
+
+
+def numbers_in(text):
+    return [float(n) for n in NUMBER.findall(text.replace(",", ""))]
+
+
+def by_parser(texts):
+    """Share right of the test questions, read in three ways."""
+    tag = last = anywhere = 0
+    for question, text in zip(test, texts, strict=True):
+        right = [is_correct(x, question.answer) for x in numbers_in(text)]
+        tag += is_correct(parse_answer(text), question.answer)
+        last += right[-1:] == [True]
+        anywhere += any(right)
+    counts = {"the tag": tag, "last number": last, "any number": anywhere}
+    return {name: count / len(test) for name, count in counts.items()}
+
+
+parsers = pd.DataFrame(
+    {
+        name: by_parser([row.text for row in report.rows])
+        for name, report in reports.items()
+    }
+)
+help_given = parsers.loc["any number"] - parsers.loc["the tag"]
+assert help_given["raw"] == help_given.max() > 0
+parsers.round(3)
+
+# %% [markdown]
+# The base on the bare question gains most. Here is one of its credits:
+
+# %%
+credit = next(
+    row
+    for row in reports["raw"].rows
+    if not row.correct
+    and any(is_correct(x, row.truth) for x in numbers_in(row.text))
+)
+print(f"{credit.question}  (truth {credit.truth:g})\n---")
+print(re.sub(r"\n+", "\n", credit.text).strip())
+
+# %% [markdown]
+# In some replies the answer stands there in another form, in others the
+# number merely comes by among many. The generous parser cannot tell, and
+# it pays whoever writes most. Since that is the weakest model, every later
+# stage looks like *less* of an improvement than it is. How far does this
+# go? The next model cannot read. To every question it replies with the
+# same list, the powers of 1.1:
+
+# %%
+powers = " ".join(f"{1.1**k:.4f}" for k in range(-50, 171))
+listed = by_parser([powers] * len(test))
+print(powers[:66], "...")
+print({name: round(share, 3) for name, share in listed.items()})
+assert listed["any number"] > 0.9
+
+# %% [markdown]
+# With a tolerance of 5 % one of them is always near enough.
+#
+# ### A leak
+#
+# In chapter 1 we pooled the questions, shuffled and cut again, and found
+# conversions on both sides. What is such a leak worth? The model here is
+# a table. It looks up a conversion it was trained on, and otherwise says
+# nothing:
+
+
+# %% tags=["nbval-check-output"]
+def lookup_accuracy(train, test):
+    table = {parse_question(q.text): q.answer for q in train}
+    known = [table.get(parse_question(q.text)) for q in test]
+    pairs = zip(known, test, strict=True)
+    found = sum(a is not None and is_correct(a, q.answer) for a, q in pairs)
+    return found / len(test)
+
+
+train = load_split("train")
+pool = train + test
+random.Random(0).shuffle(pool)
+half = len(train)
+print(f"cut between conversions: {lookup_accuracy(train, test):.3f}")
+shuffled = lookup_accuracy(pool[:half], pool[half:])
+print(f"cut between sentences:   {shuffled:.3f}")
+assert lookup_accuracy(train, test) == 0
+assert shuffled > 0.05
+
+# %% [markdown]
+# So much accuracy for a table that cannot convert anything. A model that
+# converts and remembers gets part of it on top, and no interval and no
+# paired test would notice.
+#
+# ### Choosing on the test set
+#
+# You train twenty variants, evaluate them all on the test set and report
+# the best. Suppose they are all *equally* good, 80 % to the last digit:
+
+# %%
+TRUE, VARIANTS = 0.8, 20
+scores = rng.binomial(1000, TRUE, size=(10_000, VARIANTS)) / 1000
+best = scores.max(axis=1)
+print(f"the best of {VARIANTS} scores {best.mean():.3f} on average")
+print(f"it is above {TRUE} in {np.mean(best > TRUE):.1%} of the cases")
+assert best.mean() > TRUE + 0.02
+
+# %% tags=["hide-input"]
+plots.chance(
+    (100 * best).tolist(),
+    mark=82,
+    xlabel="best score of 20 equal models, in percent; the truth is 80",
+    label="82 or more",
+    width=0.1,
+)
+
+# %% [markdown]
+# On 100 questions it would be three times as bad. The cure is known and
+# costs nothing: choose on one set, report on another. That is what `valid`
+# is for.
+
+# %%
+chosen = scores.argmax(axis=1)  # on "valid"
+fresh = rng.binomial(1000, TRUE, size=scores.shape) / 1000  # on "test"
+reported = fresh[np.arange(len(fresh)), chosen]
+print(f"the same choice, on a fresh test set: {reported.mean():.3f}")
+assert abs(reported.mean() - TRUE) < 0.002
+
+# %% [markdown]
+# It also works slowly. Each time you look at the test set, change
+# something and look again, you choose on it a little, and a set that a
+# whole community looks at for years wears out in the same way (Dwork et
+# al. 2015).
+#
+# ### Comparing what cannot be compared
+#
+# Two reports belong together only if the questions, the prompt, the
+# decoding and the parser are the same, but for the one thing that is
+# tested. So a report says what ran, in which versions, and keeps its rows.
+# `compare` refuses other questions:
+
+# %% tags=["nbval-check-output"]
+fewer = replace(reports["rft"], rows=reports["rft"].rows[:500])
+try:
+    compare(reports["cot"], fewer)
+except ValueError as error:
+    print(error)
+
+# %% [markdown]
+# What `--json` wrote is read back with `Report.from_json`, so a comparison
+# needs no model and no second run:
+
+# %%
+written_down = json.dumps(reports["rft"].to_json(rows=True))
+again = Report.from_json(json.loads(written_down))
+assert compare(again, reports["rft"]).difference == 0
+run = {k: v for k, v in again.run.items() if k in ("adapter", "prompt")}
+print(run | {"temperature": again.run["decoding"]["temperature"]})
+
+# %% [markdown]
+# ## A report you can believe
+#
+# Put together, this is what a sentence about a model should hold:
+#
+# 1. which model, prompt, decoding and parser; which questions, and what
+#    keeps them apart from training;
+# 2. accuracy over *all* questions, n and interval; the answer rate;
+# 3. the difference to the baseline on the same questions, with interval,
+#    paired p-value and the number of tests made;
+# 4. how many seeds, and the value of each;
+# 5. what an answer costs;
+# 6. what kind of errors are left, and where the skill ends.
+#
+# ## Exercises
+#
+# ```{exercise} Warm-up: a p-value by hand
+# :label: ex-coins
+#
+# A new model loses 3 questions and gains 12. Throw 15 fair coins 100,000
+# times and count how often they fall at least as lopsided. Compare with
+# `Comparison.p_value`.
+# ```
+#
+# ```{solution-start} ex-coins
+# :class: dropdown
+# ```
+
+# %%
+heads = rng.binomial(15, 0.5, size=100_000)
+by_hand = np.mean((heads <= 3) | (heads >= 12))
+exact = Comparison(n=1000, only_a=3, only_b=12).p_value
+print(f"{by_hand:.4f} by coins, {exact:.4f} exact")
+assert abs(by_hand - exact) < 0.005
+
+# %% [markdown]
+# `n` plays no part: the questions on which the models agree say nothing
+# about which is better. They do say that the difference is small.
+#
+# ```{solution-end}
+# ```
+#
+# ```{exercise} Overlap is not a test
+# :label: ex-overlap
+#
+# Find two results on the same 1000 questions whose Wilson intervals
+# overlap although the paired test gives p < 0.001.
+# ```
+#
+# ```{solution-start} ex-overlap
+# :class: dropdown
+# ```
+
+# %%
+old, new = Rate(800, 1000), Rate(825, 1000)
+pair = Comparison(n=1000, only_a=5, only_b=30)
+assert new.successes - old.successes == pair.only_b - pair.only_a
+assert old.ci95[1] > new.ci95[0]
+assert pair.p_value < 0.001
+print(f"{old.ci95[1]:.3f} > {new.ci95[0]:.3f}, p = {pair.p_value:.1e}")
+
+# %% [markdown]
+# Few flips, nearly all one way. The intervals of the two rates hold the
+# luck of the draw twice; the paired difference does not hold it at all.
+#
+# ```{solution-end}
+# ```
+#
+# ```{exercise} Six families, one Holm
+# :label: ex-families
+#
+# Test `cot` against `rft` in each family, with the live rows. How many are
+# below 0.05 before and after Holm's method?
+# ```
+#
+# ```{solution-start} ex-families
+# :class: dropdown
+# ```
+
+
+# %%
+def only(report, family):
+    rows = [row for row in report.rows if row.family == family]
+    return replace(report, rows=rows)
+
+
+by_unit = {
+    family: compare(
+        only(reports["cot"], family), only(reports["rft"], family)
+    )
+    for family in by_family["cot"]
+}
+plain = {family: pair.p_value for family, pair in by_unit.items()}
+careful = holm(plain)
+print(sum(p < 0.05 for p in plain.values()), "before,", end=" ")
+print(sum(p < 0.05 for p in careful.values()), "after")
+assert all(careful[family] >= p for family, p in plain.items())
+pd.DataFrame(
+    {
+        "difference": {f: p.difference for f, p in by_unit.items()},
+        "p": plain,
+        "Holm": careful,
+    }
+).map("{:.2g}".format)
+
+# %% [markdown]
+# A family is about a sixth of the test set, so a difference has to be
+# larger to be seen. "Not significant" in a family is no proof that nothing
+# has changed there.
+#
+# ```{solution-end}
+# ```
+#
+# ```{exercise} More seeds or more questions?
+# :label: ex-two-noises
+#
+# A recipe gives models of 80 % with an sd of 2 points over seeds. You can
+# pay for 3 trainings on 1000 questions, 12 on 1000, or 3 on 10,000. All
+# seeds answer the same questions. Take the noise of questions as if it
+# were the same for all seeds. Which plan knows the mean of the recipe
+# best?
+# ```
+#
+# ```{solution-start} ex-two-noises
+# :class: dropdown
+# ```
+
+# %%
+errors = {}
+for trainings, n in [(3, 1000), (12, 1000), (3, 10_000)]:
+    seeds_noise = rng.normal(0, 0.02, size=(20_000, trainings)).mean(axis=1)
+    question_noise = rng.normal(0, (0.8 * 0.2 / n) ** 0.5, size=20_000)
+    errors[trainings, n] = (seeds_noise + question_noise).std()
+    print(
+        f"{trainings:2} seeds, {n:6,} questions: {errors[trainings, n]:.4f}"
+    )
+assert errors[3, 1000] > max(errors[12, 1000], errors[3, 10_000])
+
+# %% [markdown]
+# Both help, and each leaves the other's part untouched. Here, twelve seeds
+# end about where the noise of 1000 questions is, and ten times the
+# questions end about where the noise of three seeds is.
+#
+# ```{solution-end}
+# ```
+#
+# ```{exercise} Stretch: peeking
+# :label: ex-peeking
+#
+# You evaluate two *equal* models and look after every 50 questions. As
+# soon as the paired test says p < 0.05 you stop and report. How often do
+# you report a difference by the time you have asked 1000?
+# ```
+#
+# ```{solution-start} ex-peeking
+# :class: dropdown
+# ```
+
+
+# %%
+def reports_a_difference(first, second):
+    return any(
+        paired_p(first[:n], second[:n]) < 0.05 for n in range(50, 1001, 50)
+    )
+
+
+equal = [two_runs(gain=0.0) for _ in range(500)]
+peeked = np.mean([reports_a_difference(*pair) for pair in equal])
+once = np.mean([paired_p(*pair) < 0.05 for pair in equal])
+print(f"looking once {once:.1%}, looking twenty times {peeked:.1%}")
+assert peeked > 2 * once
+
+# %% [markdown]
+# Each look is a test. Decide how many questions you will ask before you
+# ask the first.
+#
+# ```{solution-end}
+# ```
+#
+# ## Recap
+#
+# - Two equal models differ by six of 100 all the time. Ask what chance
+#   does before you explain a difference.
+# - Compare on the same questions and count the flips: the luck of the draw
+#   cancels. Say how many tests you made.
+# - Accuracy is over all questions; answer rate, validity and tokens stand
+#   beside it, each with its own n.
+# - Questions and seeds are two samples. The interval covers the first
+#   only.
+# - Errors and harder questions say what was learned: the form and the
+#   facts carry over, products of larger numbers do not.
+# - Parsers that guess, leaks and choosing on the test set raise scores,
+#   and no statistics notices.
+#
+# ## References
+#
+# - E. B. Wilson (1927). Probable inference, the law of succession, and
+#   statistical inference.
+#   [doi:10.2307/2276774](https://doi.org/10.2307/2276774)
+# - Q. McNemar (1947). Note on the sampling error of the difference between
+#   correlated proportions or percentages.
+#   [doi:10.1007/BF02295996](https://doi.org/10.1007/BF02295996)
+# - A. Agresti, Y. Min (2005). Simple improved confidence intervals for
+#   comparing matched proportions.
+#   [doi:10.1002/sim.1781](https://doi.org/10.1002/sim.1781)
+# - S. Holm (1979). A simple sequentially rejective multiple test
+#   procedure. Scandinavian Journal of Statistics 6, 65-70.
+# - X. Bouthillier et al. (2021). Accounting for variance in machine
+#   learning benchmarks.
+#   [arXiv:2103.03098](https://arxiv.org/abs/2103.03098)
+# - C. Dwork et al. (2015). The reusable holdout: preserving validity in
+#   adaptive data analysis.
+#   [doi:10.1126/science.aaa9375](https://doi.org/10.1126/science.aaa9375)
+# - M. Turpin et al. (2023). Language models don't always say what they
+#   think. [arXiv:2305.04388](https://arxiv.org/abs/2305.04388)
+# - E. Miller (2024). Adding error bars to evals.
+#   [arXiv:2411.00640](https://arxiv.org/abs/2411.00640)
