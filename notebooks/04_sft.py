@@ -800,6 +800,7 @@ by_hand = torch.nn.functional.cross_entropy(
 print(f"{by_hand:.4f} by hand, {output.loss:.4f} by the model")
 assert abs(by_hand - output.loss) < 1e-2
 
+
 # %% [markdown]
 # The model shifts labels itself. Who shifts them in the data as well
 # trains it to predict the token after the next.

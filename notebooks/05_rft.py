@@ -209,19 +209,39 @@ pd.crosstab(right, true)
 
 # %% [markdown]
 # Rows tell whether the answer is right, columns whether the reasoning
-# states something and nothing false. Only the corner of both is kept. (The
-# audit has a tolerance of its own, 1 %, because factors are written with
-# few digits.) The fates of all completions, by the first reason that
-# throws them out:
+# states something and nothing false. (The audit has a tolerance of its
+# own, 1 %, because factors are written with few digits.) Is the corner of
+# both fit to learn from? Nearly. A grader forgives 5 %, and within 5 % lie
+# whole other units: a UK ounce is 4 % smaller than an American one, a bank
+# month of 30 days 1.4 % shorter than the mean one. Every line about them
+# is true. So there is a third rule: what is learned from must be within
+# 1 % of the truth. What is right by the grade and not by this rule is a
+# *near miss*.
+
+# %%
+exact = pd.Series(
+    [
+        r.answer is not None and is_correct(r.answer, record.answer, 0.01)
+        for record, r in every
+    ]
+)
+for record, rollout in every:
+    if rollout.reason == "near miss" and reasoning_is_valid(rollout.text):
+        print(f"{record.question} ({record.answer:.6g})")
+        print(f"  {one_line(rollout.text)}")
+        break
+
+# %% [markdown]
+# The fates of all completions, by the first reason that throws them out:
 
 # %%
 from unitconv.selection import fates
 
 for fate, count in fates(records).most_common():
     print(f"{count:4}  {fate}")
-both = int((right & true).sum())
-assert fates(records)["kept"] == both < len(every)
-assert fates(records)["false statement"] == len(lucky)
+assert fates(records)["kept"] == int((exact & true).sum())
+assert fates(records)["kept"] <= int((right & true).sum()) < len(every)
+assert fates(records)["false statement"] <= len(lucky)
 
 # %% [markdown]
 # ## How many samples, and how warm?
@@ -352,9 +372,8 @@ table.groupby("names a rival")["kept"].agg(["mean", "size"]).round(2)
 # A UK gallon is a fifth larger. A reply that means it is true in every
 # line and still wrong, and only the grade can throw it out. Nothing in the
 # prompt says which gallon is meant; the choice of replies does, and so
-# training can teach it. Some rivals are nearer than 5 %, such as a UK
-# ounce or a month of 30 days. They pass both filters, and nothing stops
-# the model from using them.
+# training can teach it. A rival that leads to the same number, as in
+# "1 UK gallon = 8 UK pints", passes every rule, and rightly so.
 #
 # ## Different ways, not the same one twice
 #
@@ -583,6 +602,7 @@ def rates(report):
 pd.DataFrame(
     {name: rates(report) for name, report in reports.items()}
 ).T.round(3)
+
 
 # %% [markdown]
 # Both answered the same questions, so the comparison is paired: it looks

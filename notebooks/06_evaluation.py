@@ -325,6 +325,7 @@ for name, pair in live.items():
         f"p = {pair.p_value:.1e}"
     )
 
+
 # %% [markdown]
 # Look at *lost* before you look at *p*. Even a stage that is better on the
 # whole loses questions that the earlier one had right. The total hides
@@ -508,6 +509,7 @@ plots.grouped_intervals(
     },
     xlabel="accuracy on the test set",
 )
+
 
 # %% [markdown]
 # The intervals are wide, since a family has a hundred or two hundred
@@ -812,6 +814,7 @@ for name in ("cot", "rft"):
         print(f"{name}: {row.question}  (truth {row.truth:g})")
         print(f"     {row.text.strip()[:70]}")
 
+
 # %% [markdown]
 # The tolerance of 5 % is there because few people know that a mile has
 # 1609.344 meters. It cannot tell a rounded factor from a wrong digit in
@@ -919,6 +922,7 @@ listed = by_parser([powers] * len(test))
 print(powers[:66], "...")
 print({name: round(share, 3) for name, share in listed.items()})
 assert listed["any number"] > 0.9
+
 
 # %% [markdown]
 # With a tolerance of 5 % one of them is always near enough.
@@ -1081,6 +1085,7 @@ assert old.ci95[1] > new.ci95[0]
 assert pair.p_value < 0.001
 print(f"{old.ci95[1]:.3f} > {new.ci95[0]:.3f}, p = {pair.p_value:.1e}")
 
+
 # %% [markdown]
 # Few flips, nearly all one way. The intervals of the two rates hold the
 # luck of the draw twice; the paired difference does not hold it at all.
@@ -1157,6 +1162,7 @@ for trainings, n in [(3, 1000), (12, 1000), (3, 10_000)]:
         f"{trainings:2} seeds, {n:6,} questions: {errors[trainings, n]:.4f}"
     )
 assert errors[3, 1000] > max(errors[12, 1000], errors[3, 10_000])
+
 
 # %% [markdown]
 # Both help, and each leaves the other's part untouched. Here, twelve seeds

@@ -247,37 +247,27 @@ plots.learning_curves(
 )
 
 # %%
-from itertools import pairwise
-
-
-def largest_step(name: str) -> float:
-    rates = [point[name]["rate"] for point in curve]
-    return max(b - a for a, b in pairwise(rates))
-
-
-half = {}
+first = {
+    name: next(p["tokens"] for p in curve if p[name]["rate"] >= 0.1)
+    for name in abilities
+}
 for name in abilities:
-    half[name] = next(
-        (p["tokens"] for p in curve if p[name]["rate"] >= 0.5), None
-    )
     last = curve[-1][name]
     low, high = last["ci95"]
     print(
-        f"{name:9}  half right after {half[name]:,} tokens, "
-        f"largest step {largest_step(name):.2f},\n"
+        f"{name:9}  one in ten after {first[name]:,} tokens,\n"
         f"           in the end {last['rate']:.2f} [{low:.2f}, "
         f"{high:.2f}], n = {last['n']}"
     )
-assert half["products"] == min(half.values())
-assert largest_step("imitation") == max(map(largest_step, abilities))
+assert first["products"] == min(first.values())
+assert first["answers"] == max(first.values())
 
 # %% [markdown]
-# Products begin first: half of the documents are arithmetic. Facts grow
-# bit by bit, as one learns vocabulary. Imitation is nowhere for a third of
-# the run and then there, from one checkpoint to the next. Such a jump is
-# known from larger models, where it goes with the forming of attention
-# heads that look back and copy (Olsson et al. 2022). A whole answer needs
-# all three.
+# Products begin first: arithmetic is the most frequent kind of document
+# and needs no names. Facts follow, bit by bit, as one learns vocabulary.
+# Imitation starts later; in larger models it goes with the forming of
+# attention heads that look back and copy (Olsson et al. 2022). A whole
+# answer needs all three.
 #
 # ## A trap: the corpus that knows the test
 #
@@ -559,8 +549,8 @@ gallons
 #
 # - Variety between documents and consistency within one make imitation
 #   the best strategy: that is where in-context learning comes from.
-# - Arithmetic grows with the share of it that is read, facts come bit by
-#   bit, and imitation at once.
+# - Products begin first, facts come bit by bit, imitation later; a whole
+#   answer needs all three.
 # - Rival conventions leave something that no example in the prompt
 #   settles, and fine-tuning can.
 # - Settings are chosen on generated questions; the test set is for the
