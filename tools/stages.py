@@ -284,7 +284,11 @@ def summary(folder: Path) -> dict[str, Any]:
 
 
 def slim(report: dict[str, Any]) -> dict[str, Any]:
-    return {k: v for k, v in report.items() if k != "rows"}
+    """A report without its rows, and without a path of this machine."""
+    run = report["run"]
+    adapter = run["adapter"] and run["adapter"].removeprefix(f"{WORK}/")
+    kept = {k: v for k, v in report.items() if k != "rows"}
+    return kept | {"run": run | {"adapter": adapter}}
 
 
 def compared(a: dict[str, Any], b: dict[str, Any]) -> dict[str, Any]:

@@ -249,7 +249,9 @@ def _trainer(
         callbacks=[EarlyStoppingCallback(settings.patience)],
         # The logits of `valid` are not looked at, nor kept: it is asked.
         preprocess_logits_for_metrics=lambda logits, labels: labels[:, :1],
-        compute_metrics=score and (lambda _: {"score": score(model)}),
+        # Not through `Trainer`'s wrapper, which computes in bf16.
+        compute_metrics=score
+        and (lambda _: {"score": score(model.get_base_model())}),
     )
     trainer.remove_callback(PrinterCallback)
     return trainer
