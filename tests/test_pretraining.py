@@ -41,6 +41,7 @@ from unitconv.pretraining.documents import chat_document, table_document
 from unitconv.pretraining.leaks import leaks
 from unitconv.pretraining.numbers import (
     draw_quantity,
+    first_digit,
     round_fact,
     round_result,
     write,
@@ -125,6 +126,14 @@ def test_a_result_keeps_what_the_grader_reads(value: Decimal) -> None:
     error = abs(written - value)
     assert error <= Decimal("0.0005")
     assert error <= value * Decimal("0.0005")
+
+
+@pytest.mark.parametrize(
+    ("value", "rough"),
+    [("2999", "2000"), ("0.0078", "0.007"), ("10", "10"), ("9.99", "9")],
+)
+def test_a_rough_number_is_its_first_digit(value: str, rough: str) -> None:
+    assert write(first_digit(Decimal(value))) == rough
 
 
 def test_quantities_reach_beyond_twelve() -> None:

@@ -18,11 +18,12 @@ from unitconv.cli import app
 from unitconv.evaluation import evaluate
 from unitconv.files import write_text
 from unitconv.finetuning import read_triples
-from unitconv.llm import LLM
+from unitconv.grading import grade
+from unitconv.llm import LLM, Generation
 from unitconv.lora import TrainingError
 from unitconv.model import ADAPTER_WEIGHTS, load_adapter
 from unitconv.questions import Question, load_split
-from unitconv.rollouts import RolloutSettings, read_records
+from unitconv.rollouts import RolloutSettings, read_records, to_record
 from unitconv.selection import fates, join, success, success_by_family
 from unitconv.stages import is_finished, pick_base, train_rft, train_sft
 
@@ -155,6 +156,14 @@ def test_join_keeps_the_older_paths_first() -> None:
     other = (grams.text, 6000.0, "6 kg = 6 * 1000 g = 6000 g.")
     assert join([*old, other], [], 2) == [*old, other]
     assert join([*old, other], [], 1) == old
+    shorter = "6 kg = 6000 g. <answer>6000</answer>"
+    texts = [Generation(t, 9, True) for t in (shorter, REASONING)]
+    new = to_record(grams, [grade(grams, text) for text in texts])
+    assert [r.text for r in new.kept] == [shorter, REASONING]
+    added = (grams.text, 6000.0, shorter)
+    assert join(old, [new], 1) == old
+    assert join(old, [new], 3) == [*old, added]
+    assert join([], [new], 1) == [added]
 
 
 def test_statistics_of_rollouts(course: LLM, tmp_path: Path) -> None:

@@ -35,6 +35,8 @@ from unitconv.llm import LLM
 from unitconv.questions import Question
 
 CHUNK = 32  # questions decoded, graded and written together
+# How far a kept answer may be from the truth, as a share of it.
+TOLERANCE = 0.01
 # Why a completion is not kept.
 REASONS = (
     "no answer",
@@ -58,8 +60,7 @@ class RolloutSettings:
     top_p: float = 1.0
     seed: int = 0
     max_new_tokens: int = 96
-    # How far a kept answer may be from the truth, as a share of it.
-    tolerance: float = 0.01
+    tolerance: float = TOLERANCE
 
     @property
     def decoding(self) -> Decoding:
@@ -96,7 +97,7 @@ class Record:
         return [r for r in self.rollouts if r.reason is None]
 
 
-def judge(graded: Graded, tolerance: float = 0.01) -> str | None:
+def judge(graded: Graded, tolerance: float = TOLERANCE) -> str | None:
     """Why a completion is rejected; None if it may be learned from."""
     if not graded.answered:
         return "no answer"
@@ -110,7 +111,9 @@ def judge(graded: Graded, tolerance: float = 0.01) -> str | None:
 
 
 def to_record(
-    question: Question, graded: Sequence[Graded], tolerance: float = 0.01
+    question: Question,
+    graded: Sequence[Graded],
+    tolerance: float = TOLERANCE,
 ) -> Record:
     rollouts = [
         Rollout(

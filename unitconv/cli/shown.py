@@ -15,13 +15,12 @@ from .console import cells, out, progress_bar, say
 
 if TYPE_CHECKING:
     from unitconv.finetuning import Triple
-    from unitconv.lora import TrainingSettings
     from unitconv.rollouts import Record, RolloutSettings
     from unitconv.training import TrainingResult
 
 
 @contextmanager
-def training_bar(settings: TrainingSettings) -> Iterator[list[Any]]:
+def training_bar() -> Iterator[list[Any]]:
     """A callback that moves a bar and shows the latest score."""
     from transformers import TrainerCallback
 

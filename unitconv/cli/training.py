@@ -127,7 +127,7 @@ def sft(
     )
     from unitconv.stages import train_sft
 
-    with training_bar(settings) as callbacks:
+    with training_bar() as callbacks:
         result = train_sft(
             *(base, questions, settings, output, digits, watched),
             resume=resume,
@@ -321,7 +321,7 @@ def _train_rft(
 
     # Of two rounds, the second may not have begun when the run stopped.
     resume = resume and (folder / "checkpoints").exists()
-    with training_bar(settings) as callbacks:
+    with training_bar() as callbacks:
         return train_rft(
             *(base, triples, settings, folder, watched),
             resume=resume,
