@@ -5,16 +5,15 @@ Tokens, not text: what a tokenizer does is tested elsewhere.
 
 from __future__ import annotations
 
-import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from transformers import GenerationConfig
 
+from tests.oracle import by_transformers, never, random_prompts
 from unitconv.decoding import (
     Completion,
     ContextError,
@@ -38,53 +37,8 @@ def model(request: pytest.FixtureRequest) -> Any:
     return found.model if request.param == "course" else found
 
 
-def never(_: list[int]) -> bool:
-    return False
-
-
 def ends_at(ends: set[int]) -> Callable[[list[int]], bool]:
     return lambda token_ids: token_ids[-1] in ends
-
-
-def random_prompts(
-    model: Any, lengths: Sequence[int], seed: int = 0
-) -> list[list[int]]:
-    rng = random.Random(seed)
-    vocabulary = range(3, model.config.vocab_size)
-    return [rng.choices(vocabulary, k=length) for length in lengths]
-
-
-_SAID: dict[Any, list[int]] = {}  # the oracle is slow: ask it once
-
-
-def by_transformers(
-    model: Any, prompt: list[int], limit: int, ends: set[int] | None = None
-) -> list[int]:
-    """The oracle: one prompt, alone, no padding, no code of ours."""
-    asked = (id(model), *prompt, limit, str(ends))
-    if asked not in _SAID:
-        _SAID[asked] = _by_transformers(model, prompt, limit, ends)
-    return list(_SAID[asked])
-
-
-@torch.inference_mode()
-def _by_transformers(
-    model: Any, prompt: list[int], limit: int, ends: set[int] | None = None
-) -> list[int]:
-    nothing = [model.config.vocab_size]  # None would mean the model's own
-    config = GenerationConfig(
-        do_sample=False,
-        max_new_tokens=limit,
-        eos_token_id=sorted(ends) if ends else nothing,
-        pad_token_id=0,
-    )
-    input_ids = torch.tensor([prompt])
-    out = model.generate(
-        input_ids,
-        attention_mask=torch.ones_like(input_ids),
-        generation_config=config,
-    )
-    return list(out[0, len(prompt) :].tolist())
 
 
 def tokens(completions: list[list[Completion]]) -> list[list[int]]:

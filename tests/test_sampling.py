@@ -175,6 +175,45 @@ def test_frequencies_match_the_nucleus(top_p: float) -> None:
         assert chi_square_p(counts, expected) > 0.001
 
 
+@pytest.mark.parametrize("kind", ["peaked", "flat", "equal", "mixed"])
+@pytest.mark.parametrize("top_p", [0.05, 0.7, 0.95, 0.9995])
+def test_a_large_vocabulary_keeps_what_a_full_sort_keeps(
+    kind: str, top_p: float
+) -> None:
+    """Nuclei inside the first few hundred tokens, beyond, and on ties."""
+    torch.manual_seed(0)
+    logits = torch.randn(6, 5000)
+    if kind == "peaked":
+        logits *= 9
+    elif kind == "equal":
+        logits = torch.zeros(6, 5000)
+    elif kind == "mixed":
+        logits[::2] *= 9
+        logits[1] = logits[1].round()  # ties everywhere
+    probabilities = logits.softmax(-1)
+    kept = keep_top_p(probabilities, top_p)
+    for row, of in zip(kept.tolist(), probabilities.tolist(), strict=True):
+        order = sorted(range(5000), key=lambda i: (-of[i], i))
+        mass, want = 0.0, set()
+        for i in order:
+            if mass >= top_p:
+                break
+            want.add(i)
+            mass += of[i]
+        found = {i for i, p in enumerate(row) if p}
+        # Sums of thousands of float32 differ in the last token or two.
+        assert abs(len(found) - len(want)) <= max(2, len(want) // 500)
+        assert found == set(order[: len(found)])
+        assert all(row[i] == of[i] for i in found)
+
+
+def test_positions_of_one_number_or_many() -> None:
+    keys = torch.tensor([5, -7, 9])
+    many = uniform(keys, torch.tensor([3, 0, 3]))
+    want = [uniform(keys, n)[i].item() for i, n in enumerate((3, 0, 3))]
+    assert many.tolist() == want
+
+
 @given(
     st.lists(st.integers(0, 1000), min_size=1, max_size=12).filter(any),
     st.integers(1, 99),

@@ -82,7 +82,7 @@ def token_limit(model: Any, prompt: Sequence[int], limit: int) -> int:
 
 
 def choose(
-    logits: Tensor, settings: Decoding, keys: Tensor, position: int
+    logits: Tensor, settings: Decoding, keys: Tensor, position: int | Tensor
 ) -> Tensor:
     """The next token of each row: logits [rows, vocabulary] -> [rows].
 
@@ -210,11 +210,16 @@ def generate_batched(
     settings: Decoding = GREEDY,
     num_return_sequences: int = 1,
     pad_token_id: int = 0,
+    limits: Sequence[int] | None = None,
 ) -> list[list[Completion]]:
     """Continue all prompts together, one token of each at a time.
 
     A finished row waits, fed with padding, until the last one is done.
     Each prompt is read once, and its cache copied to its samples.
+
+    Args:
+        limits: new tokens each prompt may have, where not all may have
+            `settings.max_new_tokens`.
 
     Returns:
         for each prompt, in order, `num_return_sequences` completions.
@@ -228,9 +233,10 @@ def generate_batched(
     if num_return_sequences < 1:
         raise ValueError("num_return_sequences must be at least 1")
     n = num_return_sequences
+    wanted = limits or [settings.max_new_tokens] * len(prompts)
     rows = [
-        _Row(token_limit(model, prompt, settings.max_new_tokens))
-        for prompt in prompts
+        _Row(token_limit(model, prompt, limit))
+        for prompt, limit in zip(prompts, wanted, strict=True)
         for _ in range(n)
     ]
     keys = torch.tensor(

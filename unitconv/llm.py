@@ -14,14 +14,13 @@ from typing import Any, overload
 
 import torch
 
-from unitconv import answers
+from unitconv import answers, engine
 from unitconv.decoding import (
     GREEDY,
     Completion,
     ContextError,
     Decoding,
     StopRule,
-    generate_batched,
     generate_sequential,
     token_limit,
 )
@@ -203,10 +202,9 @@ class LLM:
         """`batched_generate` with all its settings, and what it knows.
 
         Args:
-            batch_size: rows decoded together, though at least one prompt
-                with all its samples. Prompts of similar length
-                share a batch, so that little of it is padding; the result
-                is in the order of `prompts` all the same.
+            batch_size: rows decoded together. Which ones changes the
+                speed, not the texts, and the result is in the order of
+                `prompts`.
             progress: called with the number of prompts just finished.
 
         Raises:
@@ -217,25 +215,17 @@ class LLM:
             raise ValueError(
                 "num_return_sequences and batch_size must be at least 1"
             )
-        encoded = self._encode_all(prompts)
-        order = sorted(range(len(prompts)), key=lambda i: len(encoded[i]))
-        per_batch = max(1, batch_size // num_return_sequences)
-        results: list[list[Generation]] = [[] for _ in prompts]
-        for start in range(0, len(order), per_batch):
-            chosen = order[start : start + per_batch]
-            done = generate_batched(
-                self.model,
-                [encoded[i] for i in chosen],
-                self.stop,
-                settings,
-                num_return_sequences,
-                self.pad_token_id,
-            )
-            for i, completions in zip(chosen, done, strict=True):
-                results[i] = [self._decode(c) for c in completions]
-            if progress is not None:
-                progress(len(chosen))
-        return results
+        done = engine.generate(
+            self.model,
+            self._encode_all(prompts),
+            self.stop,
+            settings,
+            num_return_sequences,
+            batch_size,
+            pad_token_id=self.pad_token_id,
+            progress=progress,
+        )
+        return [[self._decode(c) for c in row] for row in done]
 
     def _encode_all(self, prompts: Sequence[str]) -> list[list[int]]:
         encoded = [self.encode(prompt) for prompt in prompts]
@@ -271,9 +261,16 @@ def _stop_rule(model: Any, tokenizer: Any) -> StopRule:
         configured if isinstance(configured, list) else [configured]
     )
 
+    # Only a token that holds its last character can complete the text:
+    # of the others none has to be turned into text, row by row.
+    vocabulary = tokenizer.get_vocab().items()
+    closing = {i for token, i in vocabulary if STOP_TEXT[-1] in token}
+
     def stop(token_ids: list[int]) -> bool:
         if token_ids[-1] in ends:
             return True
+        if token_ids[-1] not in closing:
+            return False
         tail = tokenizer.decode(token_ids[-_STOP_WINDOW:])
         return STOP_TEXT in tail
 

@@ -23,6 +23,10 @@ _MIX_1 = 0xBF58476D1CE4E5B9 - (1 << 64)
 _MIX_2 = 0x94D049BB133111EB - (1 << 64)
 
 
+# Probabilities looked at before a whole vocabulary is sorted.
+TOP_K = 256
+
+
 def row_key(seed: int, prompt_ids: Sequence[int], sample: int) -> int:
     """A 64-bit key for one row: which request is this, which sample?"""
     text = f"{seed}|{sample}|{','.join(map(str, prompt_ids))}"
@@ -35,18 +39,20 @@ def _shift_right(bits: Tensor, places: int) -> Tensor:
     return (bits >> places) & ((1 << (64 - places)) - 1)
 
 
-def uniform(keys: Tensor, position: int) -> Tensor:
+def uniform(keys: Tensor, position: int | Tensor) -> Tensor:
     """One number in [0, 1) per row, a hash of its key and the position.
 
     Args:
         keys: int64, shape [rows], from `row_key`.
-        position: number of tokens the row has generated so far.
+        position: number of tokens a row has generated so far; one number
+            for all rows, or int64 [rows].
 
     Returns:
         float64, shape [rows].
     """
-    count = torch.full_like(keys, position + 1)
-    bits = keys + count * _STEP  # wraps around at 64 bits, as it should
+    bits = (
+        keys + (position + torch.ones_like(keys)) * _STEP
+    )  # wraps around at 64 bits, as it should
     bits = (bits ^ _shift_right(bits, 30)) * _MIX_1
     bits = (bits ^ _shift_right(bits, 27)) * _MIX_2
     bits = bits ^ _shift_right(bits, 31)
@@ -58,11 +64,40 @@ def keep_top_p(probabilities: Tensor, top_p: float) -> Tensor:
 
     Nucleus sampling (Holtzman et al. 2020, arXiv:1904.09751). Shape
     [rows, vocabulary] in and out; the rows no longer sum to one.
+
+    A sort of the whole vocabulary takes a CPU longer than the model does,
+    and the nucleus is mostly small: the largest probabilities are tried
+    first, and only rows that they do not settle are sorted. A GPU sorts
+    fast and would have to wait for the host to tell which rows those are.
     """
+    few = min(TOP_K, probabilities.shape[-1] - 1)
+    if probabilities.is_cuda or few < 1:
+        return _nucleus_by_sort(probabilities, top_p)
+    values, ids = probabilities.topk(few + 1, dim=-1)  # in falling order
+    kept = _cut(values, top_p)
+    size = (kept > 0).sum(dim=-1, keepdim=True)
+    # The nucleus must end among the few, and not between two equals:
+    # then it is the one with the lower id that stays.
+    end = values.gather(-1, size - 1)
+    after = values.gather(-1, size.clamp(max=few))
+    settled = ((size <= few) & (end > after))[:, 0]
+    nucleus = torch.zeros_like(probabilities).scatter(-1, ids, kept)
+    if not settled.all():
+        rest = probabilities[~settled]
+        nucleus[~settled] = _nucleus_by_sort(rest, top_p)
+    return nucleus
+
+
+def _nucleus_by_sort(probabilities: Tensor, top_p: float) -> Tensor:
     ordered, ids = probabilities.sort(dim=-1, descending=True, stable=True)
+    kept = _cut(ordered, top_p)
+    return torch.zeros_like(probabilities).scatter(-1, ids, kept)
+
+
+def _cut(ordered: Tensor, top_p: float) -> Tensor:
+    """Probabilities in falling order, 0 where `top_p` is reached."""
     mass_before = ordered.cumsum(dim=-1) - ordered
-    ordered = ordered.masked_fill(mass_before >= top_p, 0.0)
-    return torch.zeros_like(probabilities).scatter(-1, ids, ordered)
+    return ordered.masked_fill(mass_before >= top_p, 0.0)
 
 
 def token_probabilities(

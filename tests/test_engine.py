@@ -1,0 +1,505 @@
+"""The engine against `transformers.generate` and the reference decoder."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+from transformers import AutoConfig, AutoModelForCausalLM
+
+from tests.oracle import by_transformers, never, random_prompts
+from unitconv.decoding import (
+    Completion,
+    ContextError,
+    Decoding,
+    generate_batched,
+    generate_sequential,
+)
+from unitconv.engine import CacheError, generate, graphs, why_not
+from unitconv.engine.attention import attend
+from unitconv.engine.batching import BURST, shared_prefix
+from unitconv.engine.cache import SlotCache, plan_cache
+from unitconv.llm import LLM
+from unitconv.questions import load_split
+
+GREEDY_12 = Decoding(max_new_tokens=12)
+WARM = Decoding(max_new_tokens=12, temperature=1.0, seed=3)
+
+
+def with_prefix(model: Any, prefix: int, count: int) -> list[list[int]]:
+    """Prompts of many lengths that begin with the same tokens."""
+    lengths = [1 + (7 * i) % 11 for i in range(count)]
+    [start] = random_prompts(model, [prefix], seed=9)
+    return [[*start, *p] for p in random_prompts(model, lengths)]
+
+
+def flat(done: list[list[Completion]]) -> list[list[int]]:
+    return [c.token_ids for row in done for c in row]
+
+
+# ------------------------------------------------ equal to transformers
+
+
+@pytest.mark.parametrize("prefix", [0, 30])
+@pytest.mark.parametrize("slots", [1, 3, 64])
+@pytest.mark.parametrize("name", ["tiny_model", "smollm2_shape"])
+def test_greedy_equals_transformers(
+    request: pytest.FixtureRequest, name: str, slots: int, prefix: int
+) -> None:
+    model = request.getfixturevalue(name)
+    prompts = with_prefix(model, prefix, 8)
+    want = [by_transformers(model, p, 12) for p in prompts]
+    done = generate(model, prompts, never, GREEDY_12, slots=slots)
+    assert flat(done) == want
+    assert not any(row[0].finished for row in done)
+
+
+def test_the_course_model_equals_transformers(course: LLM) -> None:
+    """With its real prompt, which all questions share but for their end."""
+    questions = load_split("valid")[:12]
+    prompts = [
+        course.encode(course.format_prompt(q.text)) for q in questions
+    ]
+    assert shared_prefix(prompts) > 50
+    limit = Decoding(max_new_tokens=60)
+    done = generate(course.model, prompts, course.stop, limit, slots=5)
+    for prompt, [completion] in zip(prompts, done, strict=True):
+        alone = generate_sequential(
+            course.model, prompt, course.stop, limit
+        )
+        assert completion == alone
+        # The stop text is ours; up to it the library says the same.
+        n = len(completion.token_ids)
+        assert by_transformers(course.model, prompt, n) == alone.token_ids
+
+
+CONFIGS: dict[str, dict[str, Any]] = {
+    "llama": {},
+    "mistral": {"sliding_window": None},
+    "qwen2": {},
+    "qwen3": {"head_dim": 24},
+    "smollm3": {"no_rope_layers": [1, 0], "pad_token_id": 0},
+}
+
+
+@pytest.mark.parametrize("kind", CONFIGS)
+def test_every_kind_of_model_it_serves(kind: str) -> None:
+    torch.manual_seed(0)
+    config = AutoConfig.for_model(
+        kind,
+        vocab_size=199,
+        hidden_size=64,
+        intermediate_size=96,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        max_position_embeddings=128,
+        initializer_range=0.3,
+        **CONFIGS[kind],
+    )
+    model: Any = AutoModelForCausalLM.from_config(config).eval()
+    assert why_not(model) is None
+    prompts = with_prefix(model, 20, 5)
+    want = [by_transformers(model, p, 12) for p in prompts]
+    assert len({*map(tuple, want)}) > 1
+    assert flat(generate(model, prompts, never, GREEDY_12, slots=3)) == want
+
+
+def test_an_unmerged_adapter_is_served(make_model: Any) -> None:
+    from peft import LoraConfig, get_peft_model
+
+    model = get_peft_model(
+        make_model(seed=4),
+        LoraConfig(
+            r=4, target_modules="all-linear", init_lora_weights=False
+        ),
+    ).eval()
+    prompts = with_prefix(model, 20, 5)
+    want = flat(generate_batched(model, prompts, never, GREEDY_12))
+    with model.disable_adapter():
+        bare = flat(generate_batched(model, prompts, never, GREEDY_12))
+    assert flat(generate(model, prompts, never, GREEDY_12, slots=2)) == want
+    assert want != bare
+
+
+# ------------------------------------------ same request, same tokens
+
+
+@pytest.mark.parametrize("n", [1, 2, 7])
+@pytest.mark.parametrize("slots", [1, 3, 5, 64])
+@pytest.mark.parametrize("top_p", [1.0, 0.8])
+def test_samples_equal_the_reference(
+    tiny_model: Any, slots: int, n: int, top_p: float
+) -> None:
+    prompts = with_prefix(tiny_model, 12, 6)
+    how = Decoding(max_new_tokens=9, temperature=1.2, top_p=top_p, seed=5)
+    want = generate_batched(tiny_model, prompts, ends_seldom, how, n)
+    assert any(c.finished for row in want for c in row)
+    assert not all(c.finished for row in want for c in row)
+    assert generate(tiny_model, prompts, ends_seldom, how, n, slots) == want
+
+
+def ends_seldom(token_ids: list[int]) -> bool:
+    """Rows of every length, so that slots are freed at all times."""
+    return token_ids[-1] % 7 == 0
+
+
+def test_order_neighbours_and_prefix_do_not_show(tiny_model: Any) -> None:
+    prompts = with_prefix(tiny_model, 20, 7)
+    want = generate(tiny_model, prompts, ends_seldom, WARM, 2, slots=4)
+    back = generate(
+        tiny_model, prompts[::-1], ends_seldom, WARM, 2, slots=3
+    )
+    assert back[::-1] == want
+    stranger = random_prompts(tiny_model, [30], seed=77)
+    assert shared_prefix([*prompts, *stranger]) == 0
+    more = generate(
+        tiny_model, [*prompts, *stranger], ends_seldom, WARM, 2, slots=4
+    )
+    assert more[:-1] == want
+
+
+def test_looking_seldom_changes_nothing(
+    tiny_model: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a GPU rows run on past their end until the host looks."""
+    prompts = with_prefix(tiny_model, 20, 9)
+    want = generate(tiny_model, prompts, ends_seldom, WARM, 3, slots=4)
+    monkeypatch.setitem(BURST, "cpu", 5)
+    assert generate(tiny_model, prompts, ends_seldom, WARM, 3, 4) == want
+
+
+def test_limits_of_their_own(tiny_model: Any) -> None:
+    prompts = with_prefix(tiny_model, 20, 6)
+    limits = [1, 5, 2, 12, 3, 8]
+    want = [by_transformers(tiny_model, p, 12) for p in prompts]
+    for decode in (generate, generate_batched):
+        done = flat(decode(tiny_model, prompts, never, limits=limits))
+        cut = [w[:limit] for w, limit in zip(want, limits, strict=True)]
+        assert done == cut
+
+
+# ---------------------------------------------- nothing is done twice
+
+
+class Counter:
+    """How many tokens and rows the backbone is given, pass by pass."""
+
+    def __init__(self, model: Any) -> None:
+        self.shapes: list[tuple[int, int]] = []
+        self.handle = model.base_model.register_forward_pre_hook(
+            self.see, with_kwargs=True
+        )
+
+    def see(self, _: Any, args: Any, kwargs: Any) -> None:
+        rows, width = kwargs["input_ids"].shape
+        self.shapes.append((rows, width))
+
+    @property
+    def tokens(self) -> int:
+        return sum(rows * width for rows, width in self.shapes)
+
+
+def test_prefix_and_questions_are_read_once(tiny_model: Any) -> None:
+    [start] = random_prompts(tiny_model, [40])
+    prompts = [[*start, 5 + i, 9] for i in range(6)]
+    counter = Counter(tiny_model)
+    how = Decoding(max_new_tokens=4, temperature=1.0)
+    generate(tiny_model, prompts, never, how, 5, slots=7)
+    counter.handle.remove()
+    # The last token of a row is chosen and never read.
+    assert counter.tokens == 40 + 6 * 2 + 6 * 5 * (4 - 1)
+
+
+def test_finished_rows_leave_and_waiting_ones_enter(
+    tiny_model: Any,
+) -> None:
+    prompts = random_prompts(tiny_model, [6] * 12)
+    limits = [2, 9] * 6
+    counter = Counter(tiny_model)
+    generate(tiny_model, prompts, never, slots=4, limits=limits)
+    counter.handle.remove()
+    steps = [rows for rows, width in counter.shapes if width == 1]
+    assert sum(steps) == sum(limits) - len(prompts)
+    # Full but for the end, where nobody waits any more.
+    assert max(steps) == 4
+    assert steps.count(4) >= len(steps) - 8
+
+
+def test_progress_counts_prompts_when_all_their_samples_are_done(
+    tiny_model: Any,
+) -> None:
+    told: list[int] = []
+    prompts = random_prompts(tiny_model, [3, 5, 2, 8])
+    generate(
+        *(tiny_model, prompts, ends_seldom, WARM, 3, 5),
+        progress=told.append,
+    )
+    assert told == [1, 1, 1, 1]
+
+
+@given(
+    st.lists(
+        st.lists(st.integers(0, 2), min_size=1, max_size=14),
+        min_size=1,
+        max_size=5,
+    ),
+    st.integers(0, 12),
+)
+def test_shared_prefix_by_brute_force(
+    prompts: list[list[int]], start: int
+) -> None:
+    prompts = [[1] * start + p for p in prompts]
+    best = 0
+    for n in range(1, min(map(len, prompts))):
+        if len({tuple(p[:n]) for p in prompts}) == 1:
+            best = n
+    found = shared_prefix(prompts)
+    assert found == (best if best >= 8 and len(prompts) > 1 else 0)
+
+
+# ------------------------------------------------------------ attention
+
+
+@given(st.data())
+@settings(max_examples=60)
+def test_attention_equals_torch(data: st.DataObject) -> None:
+    """Two places merged are one; KV heads repeated are KV heads shared."""
+    rows, kv_heads, group = (data.draw(st.integers(1, 3)) for _ in range(3))
+    width, prefix = (
+        data.draw(st.integers(1, 4)),
+        data.draw(st.integers(0, 6)),
+    )
+    starts = data.draw(
+        st.lists(st.integers(0, 5), min_size=rows, max_size=rows)
+    )
+    loud = data.draw(st.sampled_from([1.0, 30.0]))
+    torch.manual_seed(data.draw(st.integers(0, 99)))
+    length = max(starts) + width
+    dim, heads = 8, kv_heads * group
+    query = torch.randn(rows, heads, width, dim) * loud
+    own = torch.randn(2, rows, kv_heads, length, dim)
+    shared = torch.randn(2, kv_heads, prefix, dim)
+    shared[0] *= loud  # the parts' largest scores lie far apart
+    places = torch.tensor(starts)[:, None] + torch.arange(width)
+    seen = torch.arange(length) <= places[:, :, None]
+    mask = torch.zeros(seen.shape).masked_fill(~seen, float("-inf"))
+    got = attend(
+        query,
+        (own[0], own[1]),
+        mask[:, None, None],
+        (shared[0], shared[1]) if prefix else None,
+        dim**-0.5,
+    )
+    wide = shared[:, None].expand(-1, rows, -1, -1, -1)
+    keys, values = torch.cat([wide, own], dim=3)
+    visible = torch.cat([torch.ones(rows, width, prefix).bool(), seen], -1)
+    want = torch.nn.functional.scaled_dot_product_attention(
+        query,
+        keys.repeat_interleave(group, 1),
+        values.repeat_interleave(group, 1),
+        visible[:, None],
+    )
+    # float32 scores of a thousand are known to a ten-thousandth.
+    torch.testing.assert_close(
+        got, want.transpose(1, 2), rtol=1e-3, atol=1e-4 * loud
+    )
+
+
+# --------------------------------------------------------------- memory
+
+
+def test_the_plan_is_what_is_allocated(tiny_model: Any) -> None:
+    plan = plan_cache(
+        tiny_model.config, torch.float32, 5, 33, 21, budget=10**9
+    )
+    cache = SlotCache(
+        tiny_model.config, plan, torch.device("cpu"), torch.float32
+    )
+    held = (
+        cache.keys,
+        cache.values,
+        cache.prefix_keys,
+        cache.prefix_values,
+    )
+    assert plan.bytes == sum(t.numel() * t.itemsize for t in held)
+    assert str(plan).startswith(
+        "5 slots of 33 tokens and 21 shared: 0.1 MB"
+    )
+
+
+def test_little_memory_means_fewer_slots_and_the_same_tokens(
+    tiny_model: Any,
+) -> None:
+    prompts = with_prefix(tiny_model, 20, 6)
+    want = generate(tiny_model, prompts, ends_seldom, WARM, 3, slots=12)
+    a_token = 2 * 2 * 2 * 16 * 4
+    # The prefix, and three slots of 11 own and 12 new tokens.
+    memory = (20 + 3 * 23) * a_token
+    counter = Counter(tiny_model)
+    done = generate(
+        *(tiny_model, prompts, ends_seldom, WARM, 3, 12), memory=memory
+    )
+    counter.handle.remove()
+    assert done == want
+    # One of the three keeps the question for samples that wait.
+    assert max(rows for rows, _ in counter.shapes) == 2
+
+
+def test_what_does_not_fit_is_refused_before_it_starts(
+    tiny_model: Any,
+) -> None:
+    with pytest.raises(CacheError, match="shorten the prompt"):
+        generate(tiny_model, [[5] * 9], never, GREEDY_12, memory=1000)
+
+
+# ------------------------------------------------- models, and mistakes
+
+
+def test_a_model_it_cannot_serve_falls_back_and_says_so(
+    replay: Callable[[dict[str, str]], LLM],
+) -> None:
+    from transformers import GPT2Config, GPT2LMHeadModel
+
+    torch.manual_seed(0)
+    config = GPT2Config(
+        vocab_size=99,
+        n_embd=32,
+        n_layer=2,
+        n_head=2,
+        n_positions=64,
+        initializer_range=0.3,
+    )
+    model = GPT2LMHeadModel(config).eval()
+    prompts = [[5, 6, 7], [9], [8, 5], [4] * 9]
+    want = [
+        [generate_sequential(model, p, never, GREEDY_12)] for p in prompts
+    ]
+    told: list[int] = []
+    with pytest.warns(UserWarning, match="without the engine.*'gpt2'"):
+        done = generate(
+            *(model, prompts, never, GREEDY_12),
+            slots=2,
+            progress=told.append,
+        )
+    assert done == want
+    assert sum(told) == 4
+
+
+def test_why_not(make_model: Any) -> None:
+    window = AutoConfig.for_model("mistral", sliding_window=64)
+    assert "window" in str(why_not(SimpleNamespace(config=window)))
+    mixed = AutoConfig.for_model(
+        "qwen2",
+        num_hidden_layers=2,
+        layer_types=["full_attention", "sliding_attention"],
+        use_sliding_window=True,
+        sliding_window=64,
+    )
+    assert "window" in str(why_not(SimpleNamespace(config=mixed)))
+    from peft import IA3Config, get_peft_model
+
+    other = get_peft_model(
+        make_model(),
+        IA3Config(target_modules=["k_proj"], feedforward_modules=[]),
+    )
+    assert "IA3, not LoRA" in str(why_not(other))
+
+
+def test_the_model_is_left_as_it_was(tiny_model: Any) -> None:
+    before = tiny_model.config._attn_implementation
+
+    def interrupt(token_ids: list[int]) -> bool:
+        if len(token_ids) == 3:
+            raise KeyboardInterrupt
+        return False
+
+    with pytest.raises(KeyboardInterrupt):
+        generate(tiny_model, [[5, 6]], interrupt)
+    assert tiny_model.config._attn_implementation == before
+    [prompt] = random_prompts(tiny_model, [12])
+    assert tiny_model(torch.tensor([prompt])).logits.isfinite().all()
+
+
+def test_bad_requests(tiny_model: Any) -> None:
+    assert generate(tiny_model, [], never) == []
+    with pytest.raises(ContextError, match="empty"):
+        generate(tiny_model, [[5], []], never)
+    with pytest.raises(ContextError, match="context"):
+        generate(tiny_model, [[5], [5] * 96], never)
+    for bad in ({"num_return_sequences": 0}, {"slots": 0}):
+        with pytest.raises(ValueError, match="at least 1"):
+            generate(tiny_model, [[5]], never, **bad)
+
+
+def test_a_row_at_the_end_of_the_context(tiny_model: Any) -> None:
+    prompts = random_prompts(tiny_model, [93, 90, 2])
+    done = generate(tiny_model, prompts, never, GREEDY_12, slots=2)
+    assert [len(row[0].token_ids) for row in done] == [3, 6, 12]
+    assert flat(done)[0] == by_transformers(tiny_model, prompts[0], 3)
+
+
+# ------------------------------------------------------------------ GPU
+
+
+def test_buckets_hold_their_rows() -> None:
+    for slots in (1, 5, 64, 100):
+        for rows in range(1, slots + 1):
+            assert rows <= graphs.bucket(rows, slots) <= slots
+    assert len({graphs.bucket(rows, 100) for rows in range(1, 101)}) == 8
+
+
+class Recording:
+    """A CUDA graph for a machine without one: it calls what it recorded."""
+
+    def __init__(self) -> None:
+        self.again: Callable[[], None] = lambda: None
+
+    def replay(self) -> None:
+        self.again()
+
+
+def test_a_recorded_step_gives_the_same_tokens(
+    tiny_model: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Buckets, surplus rows and state put back; not the recording itself,
+    which takes a GPU (see the next test)."""
+    made: list[tuple[int, int]] = []
+
+    class OnCPU(graphs.GraphedStep):
+        def _record(self, rows: int, length: int) -> tuple[Any, Tensor]:
+            made.append((rows, length))
+            recording, before = Recording(), self.state.clone()
+            tokens = self.step(rows, length).clone()
+            self.state.copy_(before)
+
+            def again() -> None:
+                tokens.copy_(self.step(rows, length))
+
+            recording.again = again
+            return recording, tokens
+
+    prompts = with_prefix(tiny_model, 20, 9)
+    want = generate(tiny_model, prompts, ends_seldom, WARM, 3, slots=6)
+    monkeypatch.setattr(
+        "unitconv.engine.batching.recorded",
+        lambda step, slots, room, state, _: OnCPU(step, slots, room, state),
+    )
+    monkeypatch.setitem(BURST, "cpu", 4)
+    assert generate(tiny_model, prompts, ends_seldom, WARM, 3, 6) == want
+    assert 4 in {rows for rows, _ in made} <= {1, 2, 4, 6}
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA GPU")
+def test_cuda_graphs_equal_the_reference(make_model: Any) -> None:
+    model = make_model().to("cuda")
+    prompts = with_prefix(model, 20, 9)
+    for how in (GREEDY_12, WARM):
+        want = generate_batched(model, prompts, ends_seldom, how, 3)
+        assert generate(model, prompts, ends_seldom, how, 3, 6) == want

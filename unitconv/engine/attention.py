@@ -1,0 +1,126 @@
+"""Attention over two places: the prefix all rows share, and a row's own.
+
+Every prompt of a run opens with the same tokens (system turn, worked
+example). Their keys and values are computed once, stored once, and read
+once a step for all rows together: one large product instead of many small
+ones. Each row then attends to its own tokens, and the two partial results
+are merged as flash attention merges its blocks (Dao et al. 2022,
+arXiv:2205.14135; for shared prefixes: Juravsky et al. 2024, "Hydragen",
+arXiv:2402.05099).
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+
+class Part(NamedTuple):
+    """Attention over some of the keys, not yet divided by its weight.
+
+    With s a query's scores over these keys: `values` is the sum of
+    exp(s - top) v, `weight` the sum of exp(s - top), `top` the largest s.
+    """
+
+    values: Tensor  # [..., queries, head_dim]
+    weight: Tensor  # [..., queries, 1]
+    top: Tensor  # [..., queries, 1]
+
+
+def attend_part(
+    query: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None = None
+) -> Part:
+    """Scaled queries [..., queries, head_dim] over keys [..., n, head_dim].
+
+    Args:
+        mask: added to the scores [..., queries, n]; -inf hides a key. At
+            least one key of a query must be visible.
+    """
+    # In float32, as softmax is everywhere: bf16 keeps three digits.
+    scores = (query @ keys.mT).float()
+    if mask is not None:
+        scores += mask
+    top = scores.amax(dim=-1, keepdim=True)
+    weights = (scores - top).exp_()
+    weight = weights.sum(dim=-1, keepdim=True)
+    return Part((weights.to(values) @ values).float(), weight, top)
+
+
+def merge(a: Part, b: Part) -> Tensor:
+    """Attention over the keys of both parts: [..., queries, head_dim].
+
+    exp(top) is each part's common factor; taking out the larger of the two
+    keeps the exponents from overflowing.
+    """
+    top = torch.maximum(a.top, b.top)
+    share_a, share_b = (a.top - top).exp_(), (b.top - top).exp_()
+    values = a.values * share_a + b.values * share_b
+    return values / (a.weight * share_a + b.weight * share_b)
+
+
+def attend(
+    query: Tensor,
+    own: tuple[Tensor, Tensor],
+    mask: Tensor,
+    prefix: tuple[Tensor, Tensor] | None,
+    scaling: float,
+) -> Tensor:
+    """Attention of each row to the shared prefix and to its own tokens.
+
+    Query heads that share a KV head become rows of one product, so keys
+    and values are never repeated (grouped-query attention).
+
+    Args:
+        query: [rows, heads, width, head_dim].
+        own: keys and values, each [rows, kv_heads, length, head_dim].
+        mask: [rows, 1, 1, width, length], added to the scores.
+        prefix: keys and values, each [kv_heads, prefix, head_dim].
+
+    Returns:
+        [rows, width, heads, head_dim], in the dtype of `query`.
+    """
+    rows, heads, width, head_dim = query.shape
+    kv_heads = own[0].shape[1]
+    queries = heads // kv_heads * width
+    grouped = (query * scaling).reshape(rows, kv_heads, queries, head_dim)
+    wide = mask.expand(rows, kv_heads, heads // kv_heads, width, -1)
+    part = attend_part(grouped, *own, wide.flatten(2, 3))
+    if prefix is None:
+        mixed = part.values / part.weight
+    else:
+        mixed = merge(part, _over_prefix(grouped, prefix))
+    mixed = mixed.view(rows, heads, width, head_dim).to(query.dtype)
+    return mixed.transpose(1, 2)
+
+
+def _over_prefix(grouped: Tensor, prefix: tuple[Tensor, Tensor]) -> Part:
+    """The queries of all rows as one product per KV head."""
+    rows, kv_heads, queries, head_dim = grouped.shape
+    together = grouped.transpose(0, 1).reshape(kv_heads, -1, head_dim)
+    part = attend_part(together, *prefix)
+    apart = (kv_heads, rows, queries, -1)
+    return Part(*(t.view(apart).transpose(0, 1) for t in part))
+
+
+def slot_attention(
+    module: Any,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attention_mask: Tensor | None,
+    scaling: float,
+    slots: Any,
+    **_: Any,
+) -> tuple[Tensor, None]:
+    """What a Transformers attention module calls instead of its own.
+
+    `slots` is the `SlotCache` that `update` has just written the new keys
+    and values to; it knows which rows are read and what they may see.
+    """
+    layer = module.layer_idx
+    out = attend(
+        query, slots.own(layer), slots.mask, slots.prefix(layer), scaling
+    )
+    return out, None

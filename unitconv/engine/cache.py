@@ -1,0 +1,181 @@
+"""The KV cache: one slot a row, written in place.
+
+A row that finishes leaves its slot, the last row moves into the hole, and
+a waiting prompt takes the place that is free: live rows are always the
+first ones. A slot holds a row's own tokens only, from position 0 on, with
+no padding inside; the prefix all prompts share is stored once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+# Of the memory that is free: the rest is for activations and other people.
+GPU_SHARE, CPU_SHARE = 0.8, 0.5
+
+
+class CacheError(RuntimeError):
+    """A cache that does not fit in memory, even with a single slot."""
+
+
+@dataclass(frozen=True)
+class CachePlan:
+    """How large a cache is, before it is allocated."""
+
+    slots: int
+    room: int  # tokens a slot holds
+    prefix: int  # tokens stored once for all
+    bytes_per_token: int
+
+    @property
+    def bytes(self) -> int:
+        tokens = self.slots * self.room + self.prefix
+        return tokens * self.bytes_per_token
+
+    def __str__(self) -> str:
+        shared = f" and {self.prefix} shared" if self.prefix else ""
+        return (
+            f"{self.slots} slots of {self.room} tokens{shared}: "
+            f"{self.bytes / 1e6:.1f} MB of KV cache"
+        )
+
+
+def plan_cache(
+    config: Any,
+    dtype: torch.dtype,
+    slots: int,
+    room: int,
+    prefix: int,
+    budget: int,
+    least: int = 1,
+) -> CachePlan:
+    """The largest cache of at most `slots` that fits in `budget` bytes.
+
+    Fewer slots only mean that more requests wait.
+
+    Raises:
+        CacheError: not even `least` slots fit.
+    """
+    per_token = (
+        2  # a key and a value
+        * config.num_hidden_layers
+        * config.num_key_value_heads
+        * head_dim(config)
+        * dtype.itemsize
+    )
+    left = budget - prefix * per_token
+    fitting = min(slots, left // (room * per_token))
+    if fitting < least:
+        need = (prefix + least * room) * per_token
+        raise CacheError(
+            f"the KV cache of one request of {prefix + room} tokens takes "
+            f"{need / 1e6:.0f} MB and {max(budget, 0) / 1e6:.0f} MB may be "
+            "used: shorten the prompt or max_new_tokens, or free memory"
+        )
+    return CachePlan(int(fitting), room, prefix, per_token)
+
+
+def head_dim(config: Any) -> int:
+    explicit = getattr(config, "head_dim", None)
+    return int(explicit or config.hidden_size // config.num_attention_heads)
+
+
+def memory_budget(device: torch.device) -> int:
+    """Bytes the cache may take: a share of what is free right now."""
+    if device.type == "cuda":
+        free, _ = torch.cuda.mem_get_info(device)
+        # What torch has reserved and does not use is free as well.
+        free += torch.cuda.memory_reserved(device)
+        free -= torch.cuda.memory_allocated(device)
+        return int(free * GPU_SHARE)
+    import psutil
+
+    return int(psutil.virtual_memory().available * CPU_SHARE)
+
+
+class SlotCache:
+    """Keys and values of the live rows, and of the prefix they share.
+
+    It takes the place of a Transformers cache: attention modules call
+    `update`, and `slot_attention` reads. `aim` says beforehand which rows
+    the coming forward pass writes and how far it reads.
+    """
+
+    def __init__(
+        self, config: Any, plan: CachePlan, device: Any, dtype: torch.dtype
+    ) -> None:
+        layers = config.num_hidden_layers
+        heads, dim = config.num_key_value_heads, head_dim(config)
+        own = (2, layers, plan.slots, heads, plan.room, dim)
+        shared = (2, layers, heads, plan.prefix, dim)
+        # Zeros, not noise: what a mask hides is multiplied by 0, and 0
+        # times a NaN that happened to lie there would be a NaN.
+        self.keys, self.values = torch.zeros(
+            own, device=device, dtype=dtype
+        )
+        self.prefix_keys, self.prefix_values = torch.zeros(
+            shared, device=device, dtype=dtype
+        )
+        self.plan = plan
+        self._columns = torch.arange(plan.room, device=device)
+
+    def aim(
+        self, first: int, starts: Tensor, width: int, length: int
+    ) -> None:
+        """Prepare a pass over rows first, first + 1, ...
+
+        Args:
+            starts: [rows], how many own tokens each row has already.
+            width: new tokens a row.
+            length: how much of each slot the pass reads.
+        """
+        rows = len(starts)
+        self._rows = slice(first, first + rows)
+        self._length = length
+        # [rows, width]: the place in its slot of each new token. Rows that
+        # are done, and run on until the host looks, stay at the last one.
+        places = starts[:, None] + self._columns[:width]
+        self._places = places.clamp(max=self.plan.room - 1)
+        row_ids = torch.arange(first, first + rows, device=starts.device)
+        self._row_ids = row_ids[:, None]
+        hidden = self._columns[:length] > self._places[:, :, None]
+        mask = torch.zeros(hidden.shape, device=starts.device)
+        mask.masked_fill_(hidden, float("-inf"))
+        self.mask = mask[:, None, None]
+
+    def update(
+        self, key: Tensor, value: Tensor, layer: int, *_: Any
+    ) -> tuple[Tensor, Tensor]:
+        """Write new keys and values, [rows, kv_heads, width, head_dim]."""
+        places = (self._row_ids, slice(None), self._places)
+        self.keys[layer][places] = key.transpose(1, 2)
+        self.values[layer][places] = value.transpose(1, 2)
+        return key, value
+
+    def own(self, layer: int) -> tuple[Tensor, Tensor]:
+        """Views of the aimed rows: [rows, kv_heads, length, head_dim]."""
+        return (
+            self.keys[layer][self._rows, :, : self._length],
+            self.values[layer][self._rows, :, : self._length],
+        )
+
+    def prefix(self, layer: int) -> tuple[Tensor, Tensor] | None:
+        if not self.plan.prefix:
+            return None
+        return self.prefix_keys[layer], self.prefix_values[layer]
+
+    def store_prefix(self, layers: list[tuple[Tensor, Tensor]]) -> None:
+        """Keep what every prompt begins with: [1, kv_heads, prefix, dim]
+        keys and values of each layer."""
+        for layer, (keys, values) in enumerate(layers):
+            self.prefix_keys[layer] = keys[0]
+            self.prefix_values[layer] = values[0]
+
+    def copy(self, sources: Tensor, targets: Tensor, length: int) -> None:
+        """Slots `targets` become the first `length` tokens of `sources`."""
+        for store in (self.keys, self.values):
+            store[:, targets, :, :length] = store[:, sources, :, :length]

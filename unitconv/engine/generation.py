@@ -1,0 +1,115 @@
+"""One call for many prompts: the engine, or the decoder that serves all."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+from unitconv.decoding import (
+    GREEDY,
+    Completion,
+    Decoding,
+    StopRule,
+    generate_batched,
+    token_limit,
+)
+from unitconv.engine.batching import Engine, Progress
+from unitconv.engine.models import why_not
+
+log = logging.getLogger(__name__)
+
+
+def generate(
+    model: Any,
+    prompts: Sequence[Sequence[int]],
+    stop: StopRule,
+    settings: Decoding = GREEDY,
+    num_return_sequences: int = 1,
+    slots: int = 64,
+    limits: Sequence[int] | None = None,
+    pad_token_id: int = 0,
+    progress: Progress | None = None,
+    memory: int | None = None,
+) -> list[list[Completion]]:
+    """Continue all prompts, `slots` rows at a time.
+
+    Args:
+        limits: new tokens each prompt may have, where not all may have
+            `settings.max_new_tokens`.
+        progress: called with the number of prompts just finished.
+        memory: bytes the KV cache may take; by default a share of what is
+            free. Where fewer slots fit, more rows wait.
+
+    Returns:
+        for each prompt, in order, `num_return_sequences` completions.
+
+    Raises:
+        ContextError: a prompt is empty or longer than the context.
+        CacheError: not even one request fits in `memory`.
+        ValueError: `num_return_sequences` or `slots` is below 1.
+    """
+    if min(num_return_sequences, slots) < 1:
+        raise ValueError(
+            "num_return_sequences and slots must be at least 1"
+        )
+    if not prompts:
+        return []
+    wanted = limits or [settings.max_new_tokens] * len(prompts)
+    allowed = [
+        token_limit(model, prompt, limit)
+        for prompt, limit in zip(prompts, wanted, strict=True)
+    ]
+    if reason := why_not(model):
+        warnings.warn(
+            f"decoding without the engine: {reason}", stacklevel=2
+        )
+        return _by_reference(
+            *(model, prompts, stop, settings, num_return_sequences),
+            *(slots, allowed, pad_token_id, progress),
+        )
+    engine = Engine(
+        model,
+        [list(prompt) for prompt in prompts],
+        settings,
+        num_return_sequences,
+        slots,
+        allowed,
+        memory,
+    )
+    log.info("%s", engine.cache.plan)
+    return engine.run(stop, progress)
+
+
+def _by_reference(
+    model: Any,
+    prompts: Sequence[Sequence[int]],
+    stop: StopRule,
+    settings: Decoding,
+    num_return_sequences: int,
+    slots: int,
+    limits: Sequence[int],
+    pad_token_id: int,
+    progress: Progress | None,
+) -> list[list[Completion]]:
+    """The reference decoder, batch by batch, where no other serves."""
+    order = sorted(range(len(prompts)), key=lambda i: len(prompts[i]))
+    per_batch = max(1, slots // num_return_sequences)
+    results: list[list[Completion]] = [[] for _ in prompts]
+    for start in range(0, len(order), per_batch):
+        chosen = order[start : start + per_batch]
+        done = generate_batched(
+            model,
+            [prompts[i] for i in chosen],
+            stop,
+            settings,
+            num_return_sequences,
+            pad_token_id,
+            [limits[i] for i in chosen],
+        )
+        for i, completions in zip(chosen, done, strict=True):
+            results[i] = completions
+        if progress is not None:
+            progress(len(chosen))
+    return results
