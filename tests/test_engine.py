@@ -21,7 +21,7 @@ from unitconv.decoding import (
     generate_batched,
     generate_sequential,
 )
-from unitconv.engine import CacheError, generate, graphs, why_not
+from unitconv.engine import CacheError, Pass, generate, graphs, why_not
 from unitconv.engine.attention import attend
 from unitconv.engine.batching import BURST, shared_prefix
 from unitconv.engine.cache import SlotCache, plan_cache
@@ -188,33 +188,24 @@ def test_limits_of_their_own(tiny_model: Any) -> None:
 # ---------------------------------------------- nothing is done twice
 
 
-class Counter:
-    """How many tokens and rows the backbone is given, pass by pass."""
-
-    def __init__(self, model: Any) -> None:
-        self.shapes: list[tuple[int, int]] = []
-        self.handle = model.base_model.register_forward_pre_hook(
-            self.see, with_kwargs=True
-        )
-
-    def see(self, _: Any, args: Any, kwargs: Any) -> None:
-        rows, width = kwargs["input_ids"].shape
-        self.shapes.append((rows, width))
-
-    @property
-    def tokens(self) -> int:
-        return sum(rows * width for rows, width in self.shapes)
-
-
 def test_prefix_and_questions_are_read_once(tiny_model: Any) -> None:
     [start] = random_prompts(tiny_model, [40])
     prompts = [[*start, 5 + i, 9] for i in range(6)]
-    counter = Counter(tiny_model)
+    told: list[Pass] = []
+    read: list[int] = []
+    handle = tiny_model.base_model.register_forward_pre_hook(
+        lambda _, args, kwargs: read.append(kwargs["input_ids"].numel()),
+        with_kwargs=True,
+    )
     how = Decoding(max_new_tokens=4, temperature=1.0)
-    generate(tiny_model, prompts, never, how, 5, slots=7)
-    counter.handle.remove()
+    generate(
+        *(tiny_model, prompts, never, how, 5), slots=7, observe=told.append
+    )
+    handle.remove()
     # The last token of a row is chosen and never read.
-    assert counter.tokens == 40 + 6 * 2 + 6 * 5 * (4 - 1)
+    assert sum(read) == 40 + 6 * 2 + 6 * 5 * (4 - 1)
+    # What an observer is told is what the model was given.
+    assert read == [max(len(p.prompts), 1) * p.width for p in told]
 
 
 def test_finished_rows_leave_and_waiting_ones_enter(
@@ -222,10 +213,14 @@ def test_finished_rows_leave_and_waiting_ones_enter(
 ) -> None:
     prompts = random_prompts(tiny_model, [6] * 12)
     limits = [2, 9] * 6
-    counter = Counter(tiny_model)
-    generate(tiny_model, prompts, never, slots=4, limits=limits)
-    counter.handle.remove()
-    steps = [rows for rows, width in counter.shapes if width == 1]
+    told: list[Pass] = []
+    generate(
+        *(tiny_model, prompts, never),
+        slots=4,
+        limits=limits,
+        observe=told.append,
+    )
+    steps = [len(p.prompts) for p in told if p.kind == "decode"]
     assert sum(steps) == sum(limits) - len(prompts)
     # Full but for the end, where nobody waits any more.
     assert max(steps) == 4
@@ -300,12 +295,11 @@ def test_attention_equals_torch(data: st.DataObject) -> None:
     wide = shared[:, None].expand(-1, rows, -1, -1, -1)
     keys, values = torch.cat([wide, own], dim=3)
     visible = torch.cat([torch.ones(rows, width, prefix).bool(), seen], -1)
-    want = torch.nn.functional.scaled_dot_product_attention(
-        query,
-        keys.repeat_interleave(group, 1),
-        values.repeat_interleave(group, 1),
-        visible[:, None],
-    )
+    keys = keys.repeat_interleave(group, 1)
+    values = values.repeat_interleave(group, 1)
+    scores = query @ keys.mT * dim**-0.5
+    scores = scores.masked_fill(~visible[:, None], float("-inf"))
+    want = scores.softmax(-1) @ values
     # float32 scores of a thousand are known to a ten-thousandth.
     torch.testing.assert_close(
         got, want.transpose(1, 2), rtol=1e-3, atol=1e-4 * loud
@@ -342,14 +336,15 @@ def test_little_memory_means_fewer_slots_and_the_same_tokens(
     a_token = 2 * 2 * 2 * 16 * 4
     # The prefix, and three slots of 11 own and 12 new tokens.
     memory = (20 + 3 * 23) * a_token
-    counter = Counter(tiny_model)
+    told: list[Pass] = []
     done = generate(
-        *(tiny_model, prompts, ends_seldom, WARM, 3, 12), memory=memory
+        *(tiny_model, prompts, ends_seldom, WARM, 3, 12),
+        memory=memory,
+        observe=told.append,
     )
-    counter.handle.remove()
     assert done == want
     # One of the three keeps the question for samples that wait.
-    assert max(rows for rows, _ in counter.shapes) == 2
+    assert max(len(p.prompts) for p in told) == 2
 
 
 def test_what_does_not_fit_is_refused_before_it_starts(

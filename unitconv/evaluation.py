@@ -297,11 +297,6 @@ def describe_run(
     llm: LLM, settings: Decoding, batch_size: int
 ) -> dict[str, Any]:
     """What ran, where and when: a number without it is hearsay."""
-    import torch
-    import transformers
-
-    import unitconv
-
     return {
         "model": llm.name,
         "adapter": llm.adapter,
@@ -312,12 +307,21 @@ def describe_run(
         "batch_size": batch_size,
         "machine": machine(),
         "when": datetime.now(UTC).isoformat(timespec="seconds"),
-        "versions": {
-            "unitconv": unitconv.__version__,
-            "python": platform.python_version(),
-            "torch": torch.__version__,
-            "transformers": transformers.__version__,
-        },
+        "versions": versions(),
+    }
+
+
+def versions() -> dict[str, str]:
+    import torch
+    import transformers
+
+    import unitconv
+
+    return {
+        "unitconv": unitconv.__version__,
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "transformers": transformers.__version__,
     }
 
 

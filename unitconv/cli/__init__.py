@@ -13,7 +13,7 @@ import typer
 
 from unitconv.pretraining import command as pretraining
 
-from . import asking, evaluating, training
+from . import asking, benching, evaluating, training
 from .console import clear_errors, out
 
 app = typer.Typer(
@@ -51,6 +51,7 @@ for command in (
     training.sft,
     training.rollouts,
     training.rft,
+    benching.bench,
     pretraining.pretrain,
     pretraining.corpus,
     asking.info,

@@ -66,6 +66,19 @@ class Row:
             self.finished = stop(self.token_ids)
 
 
+@dataclass(frozen=True)
+class Pass:
+    """One pass of the model, as `observe` is told of it."""
+
+    kind: str  # "prefix", "prefill" or "decode"
+    prompts: list[int]  # whose token each row reads, by number
+    width: int  # tokens a row
+    own: int  # own tokens in the cache after it, of all rows together
+
+
+Observer = Callable[[Pass], None]
+
+
 def shared_prefix(prompts: Sequence[list[int]]) -> int:
     """How many tokens all prompts begin with.
 
@@ -99,7 +112,9 @@ class Engine:
         slots: int,
         limits: Sequence[int],
         memory: int | None = None,
+        observe: Observer | None = None,
     ) -> None:
+        self.observe = observe or (lambda _: None)
         self.model = without_adapter(model)
         self.device = torch.device(model.device)
         self.settings = settings
@@ -193,6 +208,7 @@ class Engine:
         tokens = list(self.prompts[0][: self.prefix])
         input_ids = torch.tensor([tokens], device=self.device)
         _, cache = prefill(self.model, input_ids)
+        self.observe(Pass("prefix", [], self.prefix, 0))
         self.cache.store_prefix(
             [(layer.keys, layer.values) for layer in cache.layers]
         )
@@ -242,10 +258,14 @@ class Engine:
         own = [self.prompts[q][self.prefix :] for q in questions]
         width = max(map(len, own), default=1)
         most = max(1, PREFILL_TOKENS // width)
-        return [
-            self._prefill(own[i : i + most], first + i)
-            for i in range(0, len(own), most)
-        ]
+        parts = []
+        for i in range(0, len(own), most):
+            some = own[i : i + most]
+            parts.append(self._prefill(some, first + i))
+            width, total = max(map(len, some)), sum(map(len, some))
+            asked = questions[i : i + most]
+            self.observe(Pass("prefill", asked, width, total))
+        return parts
 
     def _prefill(self, own: list[list[int]], first: int) -> Tensor:
         """One pass over whole questions, padded on the right.
@@ -270,13 +290,14 @@ class Engine:
     def decode(self) -> Tensor:
         """The next tokens of every live row: [rows, burst]."""
         rows = len(self.live)
-        longest = max(
+        lengths = [
             self._own_length(row) + len(row.token_ids) for row in self.live
-        )
-        tokens = [
-            self.advance(rows, longest + i).clone()
-            for i in range(self.burst)
         ]
+        tokens = []
+        for i in range(self.burst):
+            tokens.append(self.advance(rows, max(lengths) + i).clone())
+            asked = [row.prompt for row in self.live]
+            self.observe(Pass("decode", asked, 1, sum(lengths) + rows * i))
         return torch.stack(tokens, dim=1)
 
     def step(self, rows: int, length: int) -> Tensor:

@@ -60,13 +60,7 @@ def plan_cache(
     Raises:
         CacheError: not even `least` slots fit.
     """
-    per_token = (
-        2  # a key and a value
-        * config.num_hidden_layers
-        * config.num_key_value_heads
-        * head_dim(config)
-        * dtype.itemsize
-    )
+    per_token = bytes_per_token(config, dtype)
     left = budget - prefix * per_token
     fitting = min(slots, left // (room * per_token))
     if fitting < least:
@@ -77,6 +71,12 @@ def plan_cache(
             "used: shorten the prompt or max_new_tokens, or free memory"
         )
     return CachePlan(int(fitting), room, prefix, per_token)
+
+
+def bytes_per_token(config: Any, dtype: torch.dtype) -> int:
+    """What one token takes in the cache: a key and a value a layer."""
+    numbers = config.num_key_value_heads * head_dim(config)
+    return int(2 * config.num_hidden_layers * numbers * dtype.itemsize)
 
 
 def head_dim(config: Any) -> int:

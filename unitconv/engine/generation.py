@@ -15,7 +15,7 @@ from unitconv.decoding import (
     generate_batched,
     token_limit,
 )
-from unitconv.engine.batching import Engine, Progress
+from unitconv.engine.batching import Engine, Observer, Progress
 from unitconv.engine.models import why_not
 
 log = logging.getLogger(__name__)
@@ -32,6 +32,7 @@ def generate(
     pad_token_id: int = 0,
     progress: Progress | None = None,
     memory: int | None = None,
+    observe: Observer | None = None,
 ) -> list[list[Completion]]:
     """Continue all prompts, `slots` rows at a time.
 
@@ -41,6 +42,7 @@ def generate(
         progress: called with the number of prompts just finished.
         memory: bytes the KV cache may take; by default a share of what is
             free. Where fewer slots fit, more rows wait.
+        observe: called after each pass of the model (not by the fallback).
 
     Returns:
         for each prompt, in order, `num_return_sequences` completions.
@@ -77,6 +79,7 @@ def generate(
         slots,
         allowed,
         memory,
+        observe,
     )
     log.info("%s", engine.cache.plan)
     return engine.run(stop, progress)
