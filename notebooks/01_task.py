@@ -328,10 +328,14 @@ pd.crosstab(
 # another unit, or about a namesake, such as the pint that is meant in
 # London.
 #
-# The wrong answers fall into classes. They read symptoms, not minds. A
-# *wrong direction* is the number you get by dividing where you should
-# multiply; with a *wrong fact* or *wrong arithmetic* the audit found one
-# that is false; *other* is the rest.
+# The wrong answers fall into classes, each into the first that fits. They
+# read symptoms, not minds. Three go by the number alone, which must be
+# within 1 % of what the mistake gives. A *wrong direction* is the number
+# you get by dividing where you should multiply; a *namesake* is right for
+# that pint in London; *another unit* is right for some other unit of the
+# family, as when minutes were wanted and the number counts hours. With a
+# *wrong fact* or *wrong arithmetic* the audit found one that is false.
+# *Other* is the rest.
 
 # %%
 pd.Series(report.failures, name="wrong answers").to_frame()

@@ -282,8 +282,9 @@ assert error < 1e-4
 
 # %%
 from unitconv.lora import add_lora, lora_parameters
+from unitconv.recipes import SFT
 
-settings = cpu.settings(rank=4)
+settings = cpu.settings(SFT, rank=4)
 expected = lora_parameters(model, settings.rank)
 input_ids = torch.tensor([encode(question)])
 
@@ -372,7 +373,7 @@ for name, n in [("all weights", weights), ("rank 16", sizes[16])]:
 # %%
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from unitconv.lora import TrainingError, TrainingSettings, check_budget
+from unitconv.lora import TrainingError, check_budget
 
 shape = LlamaConfig(
     vocab_size=49152,
@@ -387,7 +388,7 @@ with torch.device("meta"):
     smol = LlamaForCausalLM(shape)
 print(f"{smol.num_parameters() / 1e6:.0f} M parameters")
 try:
-    check_budget(smol, TrainingSettings(rank=16, max_adapter_mb=20))
+    check_budget(smol, cpu.settings(SFT, rank=16))
 except TrainingError as error:
     print(error)
 
@@ -420,7 +421,7 @@ batch = {
 
 def measure(checkpointing):
     """Bytes saved for the backward pass, seconds a step, the loss."""
-    settings = base.settings(gradient_checkpointing=checkpointing)
+    settings = base.settings(SFT, gradient_checkpointing=checkpointing)
     model = add_lora(base.load()[0], settings).train()
     own = {p.untyped_storage().data_ptr() for p in model.parameters()}
     saved = {}
@@ -473,8 +474,9 @@ assert abs(spared[2] - plain[2]) < 1e-3
 # unitconv sft --output my_sft
 # ```
 #
-# and here is the same from Python, with fewer epochs. Base and settings
-# come from the machine's preset. The folder is a temporary one.
+# and here is the same from Python, with fewer epochs. The settings are the
+# recipe for SFT, and for what depends on the machine its preset. The folder
+# is a temporary one.
 
 # %%
 import tempfile
@@ -482,7 +484,7 @@ from pathlib import Path
 
 from unitconv.stages import train_sft
 
-settings = base.settings(epochs=5)
+settings = base.settings(SFT, epochs=5)
 with tempfile.TemporaryDirectory() as folder:
     output = Path(folder) / "my_sft"
     result = train_sft(base, train, settings, output)

@@ -552,6 +552,7 @@ assert 2 * len(row.input_ids) < prompt_tokens + row.n_supervised
 # %%
 from transformers.utils.logging import disable_progress_bar
 
+from unitconv.recipes import RFT
 from unitconv.stages import pick_base, train_rft
 
 disable_progress_bar()
@@ -559,7 +560,7 @@ base = pick_base(MODEL, llm.device.type)
 result = train_rft(
     base,
     triples,
-    base.settings(epochs=2, learning_rate=3e-3),
+    base.settings(RFT, epochs=2),
     work / "rft",
     valid=load_split("valid")[:40],
 )
@@ -717,8 +718,8 @@ for pair in seed_0["compared"]:
 # %%
 from unitconv.answers import parse_answer
 
-control = select(records, 2, policy="random")
-chosen = select(records, 2)
+control = select(records, policy="random")
+chosen = select(records)
 assert Counter(t[0] for t in control) == Counter(t[0] for t in chosen)
 
 good = sum(

@@ -466,7 +466,11 @@ assert high > 1.8
 # ## What went wrong, before and after
 #
 # A score says how much has changed. The errors say what. The grader sorts
-# each wrong answer into a class, the first that fits:
+# each wrong answer into a class, the first that fits. *Wrong fact* and
+# *wrong arithmetic* are what the audit found in the text. *Wrong
+# direction*, *namesake* and *another unit* go by the number alone: it is
+# what dividing gives, or right for a unit of the same name, or for another
+# unit of the family.
 
 # %%
 failures = {name: reports[name].failures for name in STAGES}
@@ -485,14 +489,15 @@ plots.before_after(
 
 # %% [markdown]
 # One reading suggests itself: SFT has all but abolished wrong facts and
-# wrong arithmetic. It has abolished *stating* them. The classes read the
-# text, and a reply that is nothing but a number has no fact to be wrong.
-# Whatever went wrong inside lands in "other".
+# wrong arithmetic. It has abolished *stating* them. These two classes read
+# the text, and a reply that is nothing but a number has no fact to be
+# wrong. What went wrong inside lands in "other", unless the number itself
+# gives it away.
 
 # %%
 of_sft = failures["sft"]
 explained = of_sft["wrong fact"] + of_sft["wrong arithmetic"]
-print(explained, "of", sum(of_sft.values()), "errors of SFT have a reason")
+print(explained, "of", sum(of_sft.values()), "errors of SFT are stated")
 assert explained <= 0.1 * sum(of_sft.values())
 
 # %% [markdown]
@@ -549,11 +554,13 @@ show(lost[:4], "rft", "cot")
 # A few patterns come back, and each can be counted once it has a name:
 #
 # - **a namesake**: "1 UK gallon = 4.546 l" is true, and another gallon
-#   than the one asked for. Every line passes the audit, so the class is
-#   "other". The base has read of both and cannot know which one *we* mean;
+#   than the one asked for. Every line passes the audit; the class goes by
+#   the number and misses a namesake whose product is wrong as well. The
+#   base has read of both and cannot know which one *we* mean;
 # - **another unit**: a conversion that nobody asked for, such as kilometers
 #   to inches where feet were wanted. It may be true, and the audit asks no
-#   more than that;
+#   more than that. The class of this name sees it where one unit was
+#   exchanged, and the number is right for it;
 # - **another number**: the product starts from a quantity that is not the
 #   question's;
 # - **a slip at the end**: the tag holds another number than the last one

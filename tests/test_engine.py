@@ -277,6 +277,7 @@ def test_attention_equals_torch(data: st.DataObject) -> None:
     loud = data.draw(st.sampled_from([1.0, 30.0]))
     torch.manual_seed(data.draw(st.integers(0, 99)))
     length = max(starts) + width
+    blocks = data.draw(st.integers(1, 12))
     dim, heads = 8, kv_heads * group
     query = torch.randn(rows, heads, width, dim) * loud
     own = torch.randn(2, rows, kv_heads, length, dim)
@@ -287,7 +288,7 @@ def test_attention_equals_torch(data: st.DataObject) -> None:
     mask = torch.zeros(seen.shape).masked_fill(~seen, float("-inf"))
     got = attend(
         query,
-        (own[0], own[1]),
+        (own[0].split(blocks, -2), own[1].split(blocks, -2)),
         mask[:, None, None],
         (shared[0], shared[1]) if prefix else None,
         dim**-0.5,
@@ -334,8 +335,8 @@ def test_little_memory_means_fewer_slots_and_the_same_tokens(
     prompts = with_prefix(tiny_model, 20, 6)
     want = generate(tiny_model, prompts, ends_seldom, WARM, 3, slots=12)
     a_token = 2 * 2 * 2 * 16 * 4
-    # The prefix, and three slots of 11 own and 12 new tokens.
-    memory = (20 + 3 * 23) * a_token
+    # The prefix, and three slots of a block: 11 own, 12 new tokens.
+    memory = (20 + 3 * 32) * a_token
     told: list[Pass] = []
     done = generate(
         *(tiny_model, prompts, ends_seldom, WARM, 3, 12),

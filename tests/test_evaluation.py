@@ -19,6 +19,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from unitconv.answers import reasoning_is_valid
+from unitconv.conversions import parse_question
 from unitconv.decoding import Decoding
 from unitconv.evaluation import (
     Report,
@@ -190,6 +191,82 @@ def test_failure_class(text: str, failure: str | None) -> None:
     assert row.answered == (failure != "no answer")
 
 
+@pytest.mark.parametrize(
+    ("asked", "reply", "failure"),
+    [
+        # 6 quarts are 5.678 l; divided they would be 6.340.
+        ("6 quarts in l", "6.34", "wrong direction"),
+        ("6 quarts in l", "6.38", "wrong direction"),
+        # Nearer to the inverse than to the truth, and still just wrong.
+        ("6 quarts in l", "6.1", "other"),
+        # A UK gallon has 4.546 l and 160 fluid ounces of 28.41 ml.
+        ("6 gallons in l", "27.28", "namesake"),
+        ("60 l in gallons", "13.2", "namesake"),
+        ("6 gallons in fluid ounces", "960", "namesake"),
+        ("6 gallons in fluid ounces", "922.4", "namesake"),
+        ("6 tons in lb", "12000", "namesake"),
+        ("2 GB in bytes", "2147483648", "namesake"),
+        # Two MiB would be graded right, so to be near them tells nothing.
+        ("2 MB in bytes", "2097152", None),
+        ("2 MB in bytes", "2110000", "other"),
+        # Minutes instead of seconds, then days instead of hours.
+        ("2 hours in s", "120", "another unit"),
+        ("2 hours in s", "121", "another unit"),
+        ("2 hours in s", "124", "other"),
+        ("2 hours in s", "172800", "another unit"),
+        # Both units exchanged: 2 days in minutes.
+        ("2 hours in s", "2880", "other"),
+        # The quantity again is no conversion at all.
+        ("2 hours in s", "2", "other"),
+        ("6 kg in g", "6", "other"),
+        # 10 ft are 3.333 yd, and 3.048 m.
+        ("10 ft in yd", "3.048", "another unit"),
+        ("0 kg in g", "6", "other"),
+    ],
+)
+def test_failure_class_by_the_number_alone(
+    asked: str, reply: str, failure: str | None
+) -> None:
+    conversion = parse_question(asked)
+    assert conversion is not None
+    question = Question(asked, conversion.answer)
+    row = graded(f"<answer>{reply}</answer>", question)
+    assert row.failure == failure
+
+
+@pytest.mark.parametrize(
+    ("asked", "text", "failure"),
+    [
+        # To the audit this is false; it is true of the gallon in London.
+        (
+            "6 gallons in l",
+            "1 gallon = 4.546 l. 6 * 4.546 = 27.28.",
+            "namesake",
+        ),
+        ("6 m in mm", "1 m = 100 mm. 6 * 100 = 600.", "wrong fact"),
+        ("6 m in mm", "6 * 10 = 600.", "wrong arithmetic"),
+        ("6 m in mm", "1 m = 100 cm. 6 * 100 = 600.", "another unit"),
+        # No more than one reason, and the most specific one.
+        (
+            "11 m in km",
+            "1 m = 1000 m. 11 * 1000 = 11000.",
+            "wrong direction",
+        ),
+    ],
+)
+def test_what_the_text_states_ranks_among_the_classes(
+    asked: str, text: str, failure: str
+) -> None:
+    conversion = parse_question(asked)
+    assert conversion is not None
+    last = text.rstrip(".").rpartition(" ")[2]
+    row = graded(
+        f"{text} <answer>{last}</answer>",
+        Question(asked, conversion.answer),
+    )
+    assert row.failure == failure
+
+
 def test_a_right_answer_may_have_wrong_reasons() -> None:
     row = graded("1 kg = 1000 g. 6 * 1000 = 600. <answer>6000</answer>")
     assert row.correct
@@ -307,8 +384,10 @@ def test_failures_name_every_class_and_count_each_wrong_row_once() -> None:
     assert report.failures == {
         "no answer": 1,
         "wrong direction": 0,
+        "namesake": 0,
         "wrong fact": 1,
         "wrong arithmetic": 0,
+        "another unit": 0,
         "other": 1,
     }
     assert set(report.failures) == set(FAILURES)

@@ -126,6 +126,10 @@ def test_the_preset_follows_the_accelerator(
             torch.cuda, "get_device_capability", lambda _, c=capability: c
         )
         assert pick_preset(torch.device("cuda")).name == name
-    settings = PRESETS["t4"].apply(TrainingSettings(epochs=7))
-    assert settings.gradient_checkpointing
-    assert settings.epochs == 7
+    settings = TrainingSettings(
+        epochs=7, learning_rate=0.1, dropout=0.2, max_adapter_mb=3.0
+    )
+    applied = PRESETS["t4"].apply(settings)
+    assert applied.gradient_checkpointing
+    assert (applied.epochs, applied.learning_rate) == (7, 0.1)
+    assert (applied.dropout, applied.max_adapter_mb) == (0.2, 3.0)

@@ -71,7 +71,8 @@ from unitconv.pretraining.wording import (
     SYSTEM_OPENINGS,
     SYSTEM_REQUESTS,
 )
-from unitconv.questions import SPLITS, load_split, normalize, question_words
+from unitconv.questions import SPLITS, load_split, normalize
+from unitconv.splits import question_words
 from unitconv.units import (
     BY_NAME,
     SPELLINGS,

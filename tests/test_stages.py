@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +21,10 @@ from unitconv.files import write_text
 from unitconv.finetuning import read_triples
 from unitconv.grading import grade
 from unitconv.llm import LLM, Generation
-from unitconv.lora import TrainingError
-from unitconv.model import ADAPTER_WEIGHTS, load_adapter
+from unitconv.lora import TrainingError, TrainingSettings
+from unitconv.model import ADAPTER_WEIGHTS, ADAPTERS, load_adapter
 from unitconv.questions import Question, load_split
+from unitconv.recipes import RFT, SFT, Recipe
 from unitconv.rollouts import RolloutSettings, read_records, to_record
 from unitconv.selection import fates, join, success, success_by_family
 from unitconv.stages import is_finished, pick_base, train_rft, train_sft
@@ -37,13 +39,64 @@ def cpu() -> Any:
 
 
 def test_a_rank_given_alone_keeps_the_scale(cpu: Any) -> None:
-    assert cpu.settings().alpha == 2 * cpu.settings().rank
-    settings = cpu.settings(rank=4, epochs=None, seed=7)
+    assert cpu.settings(SFT).alpha == 2 * cpu.settings(SFT).rank
+    settings = cpu.settings(SFT, rank=4, seed=7)
     assert (settings.rank, settings.alpha, settings.seed) == (4, 8, 7)
-    assert settings.epochs == cpu.settings().epochs
-    assert cpu.settings(rank=4, alpha=4).alpha == 4
+    assert cpu.settings(SFT, rank=4, alpha=4).alpha == 4
+    # Only a rank that nobody asked for may be lowered to fit the budget.
+    assert cpu.settings(SFT).lower_rank
+    assert not settings.lower_rank
     with pytest.raises(ValueError, match="cpu, t4, ampere"):
         pick_base("course", "cpu", "tpu")
+
+
+def test_settings_follow_the_recipe_and_then_what_is_given(
+    cpu: Any,
+) -> None:
+    recipe = Recipe(3, 0.5, 7.0, 0.25)
+    settings = cpu.settings(recipe, epochs=None, learning_rate=0.1)
+    assert (settings.epochs, settings.learning_rate) == (3, 0.1)
+    assert (settings.max_adapter_mb, settings.dropout) == (7.0, 0.25)
+
+
+def test_the_shipped_adapters_were_trained_by_their_recipes() -> None:
+    for name, recipe in (("sft", SFT), ("rft", RFT)):
+        run = json.loads((ADAPTERS / name / "run.json").read_text())
+        assert asdict(recipe).items() <= run.items()
+
+
+@pytest.mark.parametrize(("method", "recipe"), [("sft", SFT), ("rft", RFT)])
+def test_a_command_trains_by_the_recipe_or_by_its_options(
+    method: str,
+    recipe: Recipe,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    """The settings that reach the library, from a stand-in for it."""
+    found: list[TrainingSettings] = []
+
+    def train(
+        _base: Any, _data: Any, settings: Any, *_: Any, **__: Any
+    ) -> None:
+        found.append(settings)
+        raise ValueError("trained")
+
+    monkeypatch.setattr(f"unitconv.stages.train_{method}", train)
+    triples = tmp_path / "triples.json"
+    triples.write_text(json.dumps([["6 kg in g?", 6000, REASONING]]))
+    command = [method, "-o", str(tmp_path / "out"), "--device", "cpu"]
+    if method == "rft":
+        command += ["--data", str(triples)]
+    assert "trained" in complaint(*command)
+    assert "trained" in complaint(
+        *(*command, "--epochs", "2", "--learning-rate", "0.5"),
+        *("--dropout", "0.25", "--max-adapter-mb", "7", "--rank", "3"),
+        *("--batch-size", "6", "--seed", "8"),
+    )
+    by_default, chosen = (asdict(settings) for settings in found)
+    assert asdict(recipe).items() <= by_default.items()
+    assert asdict(Recipe(2, 0.5, 7.0, 0.25)).items() <= chosen.items()
+    assert {"rank": 3, "batch_size": 6, "seed": 8}.items() <= chosen.items()
 
 
 def test_the_epoch_with_the_best_score_is_kept(
@@ -51,7 +104,7 @@ def test_the_epoch_with_the_best_score_is_kept(
 ) -> None:
     """Whatever the loss says: the shipped folder answers as scored."""
     valid = load_split("valid")[:40]
-    settings = cpu.settings(epochs=3, rank=4, learning_rate=1e-2)
+    settings = cpu.settings(SFT, epochs=3, rank=4, learning_rate=1e-2)
     result = train_sft(
         cpu, load_split("train")[:64], settings, tmp_path, valid=valid
     )
@@ -221,7 +274,7 @@ def test_broken_triples_are_named_with_their_line(tmp_path: Path) -> None:
 def test_a_second_training_does_not_go_over_the_first(
     cpu: Any, tmp_path: Path
 ) -> None:
-    settings = cpu.settings(epochs=1)
+    settings = cpu.settings(RFT, epochs=1)
     triples = [("6 kg in g?", 6000.0, REASONING)] * 2
     valid = load_split("valid")[:2]
     train_rft(cpu, triples, settings, tmp_path, valid=valid)
@@ -265,7 +318,9 @@ def test_an_adapter_of_the_wrong_base_is_refused(
 ) -> None:
     triples = [("6 kg in g?", 6000.0, REASONING)] * 2
     valid = load_split("valid")[:2]
-    train_rft(cpu, triples, cpu.settings(epochs=1), tmp_path, valid=valid)
+    train_rft(
+        cpu, triples, cpu.settings(RFT, epochs=1), tmp_path, valid=valid
+    )
     with pytest.raises(ValueError, match="does not fit this model"):
         load_adapter(make_model(), tmp_path)
     with torch.inference_mode():

@@ -26,7 +26,13 @@ from unitconv.questions import load_split
 from unitconv.training import fine_tune
 
 SETTINGS = TrainingSettings(
-    rank=4, alpha=8, epochs=3, batch_size=8, learning_rate=1e-2
+    rank=4,
+    alpha=8,
+    dropout=0.0,
+    epochs=3,
+    batch_size=8,
+    learning_rate=1e-2,
+    max_adapter_mb=50.0,
 )
 
 

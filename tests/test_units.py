@@ -20,6 +20,7 @@ from unitconv.units import (
     exact_factor,
     factor,
     lookup,
+    namesakes,
     resolve,
     unit_pattern,
 )
@@ -367,3 +368,17 @@ def test_a_rival_unit_has_its_name_in_front() -> None:
     assert lookup("UK gallons") not in UNITS
     assert not set(RIVALS) & set(BY_NAME)
     assert "UK gallon" not in SPELLINGS
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("gallon", ["UK gallon"]),
+        ("ton", ["short ton"]),
+        ("fluid ounce", ["UK fluid ounce"]),
+        ("ounce", []),
+        ("byte", []),
+    ],
+)
+def test_namesakes(name: str, expected: list[str]) -> None:
+    assert [u.name for u in namesakes(BY_NAME[name])] == expected

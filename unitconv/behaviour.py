@@ -25,8 +25,10 @@ from unitconv.prompts import (
     chat_messages,
     render_chat,
 )
-from unitconv.questions import Question, typed
+from unitconv.questions import Question
 from unitconv.rates import Rate
+from unitconv.recipes import SAMPLES, TEMPERATURE
+from unitconv.splits import typed
 
 # Ways to mark an answer that no instruction names: only the worked example
 # shows them.
@@ -40,8 +42,6 @@ FORMLESS = (
     "You convert units. Say how many of the wanted unit make one of the "
     "given unit, and multiply."
 )
-SAMPLES = 10
-SAMPLING = Decoding(temperature=0.8)
 _TAGGED = re.compile("<answer>(.*?)</answer>")
 
 
@@ -71,8 +71,9 @@ def measure(
         found[style] = evaluate(asked, questions, batch_size).to_json()
     cot = _with_style(llm, "cot")
     say("rollouts")
+    warm = Decoding(temperature=TEMPERATURE)
     found["rollouts"] = evaluate_samples(
-        cot, questions[:sampled], SAMPLES, SAMPLING, batch_size
+        cot, questions[:sampled], SAMPLES, warm, batch_size
     ).to_json()
     for wrapper in WRAPPERS:
         say(wrapper)

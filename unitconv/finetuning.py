@@ -18,10 +18,8 @@ from unitconv.conversions import Conversion, parse_question
 from unitconv.files import write_text
 from unitconv.labels import Row, make_row
 from unitconv.questions import DataError, Question
+from unitconv.recipes import SIGNIFICANT_DIGITS
 from unitconv.units import BY_NAME, exact_factor
-
-# How many digits of an answer SFT writes; the chapter on SFT measures why.
-SIGNIFICANT_DIGITS = 4
 
 Triple = tuple[str, float, str]
 

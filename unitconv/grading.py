@@ -1,24 +1,44 @@
 """From one completion to its grade: parsed, compared, audited.
 
 A wrong answer is sorted by what went wrong, the most specific reason
-first.
+first. The classes are symptoms: a slip of the decimal point between
+millimeters and meters looks like an answer in centimeters.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import product
 
-from unitconv.answers import audit_reasoning, is_correct, parse_answer
+from unitconv.answers import (
+    AUDIT_TOLERANCE,
+    audit_reasoning,
+    is_correct,
+    parse_answer,
+)
 from unitconv.conversions import Conversion, parse_question
 from unitconv.llm import Generation
 from unitconv.questions import Question
+from unitconv.units import BY_NAME, UNITS, exact_factor, namesakes
 
 FAILURES = (
+    # No number in a complete answer tag.
     "no answer",
+    # What dividing by the factor gives, where multiplying was right.
     "wrong direction",
+    # Right for a unit of the same name: the UK gallon, the short ton. It
+    # comes before the audit, to which "1 gallon = 4.546 l" is just false.
+    "namesake",
+    # The audit found a false fact ...
     "wrong fact",
+    # ... or a false product.
     "wrong arithmetic",
+    # Right for another unit of the family, as the source or as the target.
+    # It comes after the audit: "1 m = 100 mm" is a reason, to have hit the
+    # centimeters is none.
+    "another unit",
     "other",
 )
 
@@ -98,24 +118,52 @@ def _failure(
     facts_ok: bool | None,
     arithmetic_ok: bool | None,
 ) -> str:
-    """What went wrong, the most specific reason first."""
-    if math.isnan(answer):
-        return "no answer"
-    if conversion and _is_inverse(answer, conversion):
-        return "wrong direction"
-    if facts_ok is False:
-        return "wrong fact"
-    if arithmetic_ok is False:
-        return "wrong arithmetic"
-    return "other"
+    """What went wrong: the first of `FAILURES` that fits."""
+    fits = {
+        "no answer": math.isnan(answer),
+        "wrong fact": facts_ok is False,
+        "wrong arithmetic": arithmetic_ok is False,
+        "other": True,
+    }
+    if conversion:
+        for name, values in _mistakes(conversion).items():
+            fits[name] = _is_instead(answer, values, conversion.answer)
+    return next(name for name in FAILURES if fits.get(name))
 
 
-def _is_inverse(answer: float, conversion: Conversion) -> bool:
-    """Was the quantity divided by the factor instead of multiplied?"""
-    if conversion.answer == 0:
-        return False
-    inverse = conversion.quantity**2 / conversion.answer
-    return round(inverse, 3) != 0 and is_correct(answer, inverse)
+def _mistakes(conversion: Conversion) -> dict[str, list[float]]:
+    """The numbers that a known mistake gives, by its name.
+
+    The source is no other target, nor the target another source: who
+    repeats the quantity has converted nothing.
+    """
+    quantity, truth = conversion.quantity, conversion.answer
+    a, b = BY_NAME[conversion.source], BY_NAME[conversion.target]
+    others = [u for u in UNITS if u.family == a.family and u not in (a, b)]
+    swapped = [(a, u) for u in others] + [(u, b) for u in others]
+    renamed = product([a, *namesakes(a)], [b, *namesakes(b)])
+    return {
+        "wrong direction": [quantity**2 / truth] if truth else [],
+        "namesake": [quantity * float(exact_factor(*p)) for p in renamed],
+        "another unit": [
+            quantity * float(exact_factor(*p)) for p in swapped
+        ],
+    }
+
+
+def _is_instead(
+    answer: float, values: Iterable[float], truth: float
+) -> bool:
+    """Is the answer one of `values`, and none that could pass for right?
+
+    It has to agree as closely as the audit wants. At the grader's 5 % a bad
+    product of liters and quarts, nearly equal, would look like a division.
+    """
+    return any(
+        math.isclose(answer, value, rel_tol=AUDIT_TOLERANCE)
+        and not is_correct(value, truth)
+        for value in values
+    )
 
 
 QUANTITY_KINDS = ("1 to 12", "13 to 99", "100 and more", "fractions")

@@ -20,15 +20,19 @@ class TrainingError(ValueError):
     """A training that should not start: too large, no rows, other run."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class TrainingSettings:
-    """How an adapter is trained; `tools.stages` measures what is best."""
+    """How an adapter is trained.
+
+    What has no default depends on the method: `unitconv.recipes` has it
+    for SFT and for RFT.
+    """
 
     rank: int = 16
     alpha: int = 32
-    dropout: float = 0.0
-    learning_rate: float = 1e-3
-    epochs: int = 9
+    dropout: float
+    learning_rate: float
+    epochs: int
     batch_size: int = 32
     warmup_share: float = 0.06
     max_grad_norm: float = 1.0
@@ -39,7 +43,7 @@ class TrainingSettings:
     patience: int = 4
     # Refuse an adapter whose file would be larger, in MB; or lower the
     # rank until it fits, where nobody asked for this one.
-    max_adapter_mb: float = 50.0
+    max_adapter_mb: float
     lower_rank: bool = False
 
 

@@ -1,6 +1,6 @@
 """What people ask to have converted, and the words they ask it in.
 
-Data only; `unitconv.questions` draws from it. The grammar is left as people
+Data only; `unitconv.splits` draws from it. The grammar is left as people
 type it: "1 kg are how many g" is in, and so is a missing question mark.
 """
 

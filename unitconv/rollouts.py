@@ -33,6 +33,7 @@ from unitconv.files import write_text
 from unitconv.grading import Graded, grade
 from unitconv.llm import LLM
 from unitconv.questions import Question
+from unitconv.recipes import SAMPLES, TEMPERATURE
 
 CHUNK = 32  # questions decoded, graded and written together
 # How far a kept answer may be from the truth, as a share of it.
@@ -55,8 +56,8 @@ class RolloutError(ValueError):
 class RolloutSettings:
     """What decides the rollouts; a record resumes under the same only."""
 
-    num_return_sequences: int = 10
-    temperature: float = 0.8
+    num_return_sequences: int = SAMPLES
+    temperature: float = TEMPERATURE
     top_p: float = 1.0
     seed: int = 0
     max_new_tokens: int = 96

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from unitconv.equations import chains
 from unitconv.finetuning import Triple
 from unitconv.rates import Rate
+from unitconv.recipes import PATHS
 from unitconv.rollouts import Record, Rollout
 
 POLICIES = ("distinct", "random")
@@ -38,7 +39,7 @@ def path_key(text: str) -> tuple[str, ...]:
 
 def select(
     records: Sequence[Record],
-    paths: int = 1,
+    paths: int = PATHS,
     policy: str = "distinct",
     seed: int = 0,
 ) -> list[Triple]:

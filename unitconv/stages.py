@@ -7,7 +7,7 @@ left in it: the second round of RFT begins where the first did.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,6 @@ import torch
 
 from unitconv.evaluation import evaluate
 from unitconv.finetuning import (
-    SIGNIFICANT_DIGITS,
     Triple,
     reference_triples,
     rft_rows,
@@ -31,6 +30,7 @@ from unitconv.model import (
 )
 from unitconv.presets import PRESETS, Preset, pick_preset
 from unitconv.questions import Question, load_split
+from unitconv.recipes import SIGNIFICANT_DIGITS, Recipe
 from unitconv.training import Score, TrainingResult, fine_tune
 
 
@@ -47,15 +47,18 @@ class Base:
         dtype = pick_dtype(self.device, self.preset.dtype)
         return load_model(self.name, self.device, dtype)
 
-    def settings(self, **given: Any) -> TrainingSettings:
-        """The preset's settings; what is given and not None comes first.
+    def settings(self, recipe: Recipe, **given: Any) -> TrainingSettings:
+        """A recipe on this machine; what is given, not None, comes first.
 
         LoRA's scale is alpha / rank: a rank given alone keeps the scale.
+        A rank that nobody gave is lowered where the budget wants it.
         """
         chosen = {k: v for k, v in given.items() if v is not None}
+        chosen.setdefault("lower_rank", "rank" not in chosen)
         if "rank" in chosen:
             chosen.setdefault("alpha", 2 * chosen["rank"])
-        return replace(self.preset.apply(TrainingSettings()), **chosen)
+        settings = TrainingSettings(**asdict(recipe))
+        return replace(self.preset.apply(settings), **chosen)
 
 
 def pick_base(

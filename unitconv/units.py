@@ -239,6 +239,12 @@ _LOWERCASE = {
 }
 
 
+def namesakes(unit: Unit) -> list[Unit]:
+    """The rivals of a unit: of a ton the short ton, of a gram none."""
+    rivals = RIVALS.values()
+    return [r for r in rivals if r.name.partition(" ")[2] == unit.name]
+
+
 def unit_pattern(rivals: bool = False) -> str:
     """A regular expression for any spelling, the longest first.
 

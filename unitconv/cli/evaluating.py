@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Table
 
+from unitconv.recipes import TEMPERATURE
+
 from .console import (
     cells,
     err,
@@ -60,7 +62,7 @@ def evaluate(
         typer.Option(
             min=0.0,
             help="Of --samples; greedy otherwise.",
-            show_default="0.8",
+            show_default=str(TEMPERATURE),
         ),
     ] = None,
     json_file: Annotated[
@@ -80,7 +82,7 @@ def evaluate(
         raise ValueError("--temperature needs --samples")
     if samples is not None:
         llm = load_llm(model, adapter, prompt, device, dtype)
-        warm = 0.8 if temperature is None else temperature
+        warm = TEMPERATURE if temperature is None else temperature
         settings = samples, warm, batch_size
         _evaluate_samples(llm, name, questions, *settings, json_file)
         return

@@ -20,6 +20,7 @@ ADAPTER_HELP = (
     "Folder of a LoRA adapter trained for this model; or sft or rft, "
     "shipped for the course model."
 )
+DATA_HELP = "Your own JSON file: a list of question, answer pairs."
 PROMPT_HELP = (
     "raw, chat, direct or cot. Default: cot, or raw with an adapter, which "
     "has learned the format."
@@ -29,13 +30,7 @@ Adapter = Annotated[
     str | None, typer.Option("--adapter", help=ADAPTER_HELP)
 ]
 Prompt = Annotated[str | None, typer.Option("--prompt", help=PROMPT_HELP)]
-Data = Annotated[
-    Path | None,
-    typer.Option(
-        "--data",
-        help="Your own JSON file: a list of question, answer pairs.",
-    ),
-]
+Data = Annotated[Path | None, typer.Option("--data", help=DATA_HELP)]
 Split = Annotated[
     str | None,
     typer.Option(
@@ -54,6 +49,67 @@ Device = Annotated[
 Dtype = Annotated[
     str | None,
     typer.Option("--dtype", help="float32, bfloat16 or float16."),
+]
+
+# ------------------------------------------ what is trained, and on what
+
+Output = Annotated[
+    Path,
+    typer.Option(
+        "--output", "-o", help="Folder for the adapter.", show_default=False
+    ),
+]
+TrainData = Annotated[
+    Path | None,
+    typer.Option(
+        "--data",
+        help=DATA_HELP,
+        show_default="the train split",
+    ),
+]
+Valid = Annotated[
+    Path | None,
+    typer.Option(
+        help="Questions that decide which epoch is kept.",
+        show_default="the valid split",
+    ),
+]
+Epochs = Annotated[int, typer.Option(min=1)]
+Rank = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        help="Of LoRA.",
+        show_default="the preset's, or less to stay in the budget",
+    ),
+]
+LearningRate = Annotated[float, typer.Option(min=0.0)]
+BatchSize = Annotated[
+    int | None,
+    typer.Option(min=1, help="Rows a step.", show_default="the preset's"),
+]
+Dropout = Annotated[float, typer.Option(min=0.0, max=1.0)]
+Seed = Annotated[int, typer.Option()]
+Resume = Annotated[
+    bool, typer.Option("--resume", help="Go on from the last checkpoint.")
+]
+Budget = Annotated[
+    float,
+    typer.Option(help="Refuse a larger adapter, before any training."),
+]
+Preset = Annotated[
+    str | None,
+    typer.Option(
+        help="cpu, t4 or ampere: batch size, dtype and rank.",
+        show_default="this machine's",
+    ),
+]
+Samples = Annotated[
+    int, typer.Option(min=1, help="Completions a question.")
+]
+Temperature = Annotated[float, typer.Option(min=0.0)]
+Paths = Annotated[
+    int, typer.Option(min=1, help="Distinct paths a question, at most.")
 ]
 
 
@@ -82,10 +138,11 @@ def chosen_questions(
     if data and split:
         raise ValueError("give --data or --split, not both")
     name = str(data) if data else split or "test"
-    return name, _questions(data, name)[:limit]
+    return name, read(data, name)[:limit]
 
 
-def _questions(data: Path | None, split: str) -> list[Question]:
+def read(data: Path | None, split: str) -> list[Question]:
+    """The questions of a file, or else those of a split."""
     from unitconv.questions import load_split, read_questions
 
     return read_questions(data) if data else load_split(split)

@@ -10,17 +10,42 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from unitconv import processes
+from unitconv.recipes import (
+    PATHS,
+    RFT,
+    SAMPLES,
+    SFT,
+    SIGNIFICANT_DIGITS,
+    TEMPERATURE,
+    Recipe,
+)
 
 from .console import err, write
 from .options import (
     Adapter,
+    BatchSize,
+    Budget,
     Device,
+    Dropout,
     Dtype,
+    Epochs,
+    LearningRate,
     Limit,
     Model,
+    Output,
+    Paths,
+    Preset,
     Prompt,
+    Rank,
+    Resume,
+    Samples,
+    Seed,
+    Temperature,
+    TrainData,
+    Valid,
     check_writable,
     load_llm,
+    read,
 )
 from .shown import rollout_bar, show_rollouts, summarise, training_bar
 
@@ -32,98 +57,36 @@ if TYPE_CHECKING:
     from unitconv.stages import Base
     from unitconv.training import TrainingResult
 
-Output = Annotated[
-    Path,
-    typer.Option(
-        "--output", "-o", help="Folder for the adapter.", show_default=False
-    ),
-]
-Questions = Annotated[
-    Path | None,
-    typer.Option(
-        "--data",
-        help="Your own JSON file: a list of question, answer pairs.",
-        show_default="the train split",
-    ),
-]
-Valid = Annotated[
-    Path | None,
-    typer.Option(
-        help="Questions that decide which epoch is kept.",
-        show_default="the valid split",
-    ),
-]
-Epochs = Annotated[int, typer.Option(min=1)]
-Rank = Annotated[
-    int | None,
-    typer.Option(
-        min=1,
-        help="Of LoRA.",
-        show_default="the preset's, or less to stay in the budget",
-    ),
-]
-LearningRate = Annotated[float, typer.Option(min=0.0)]
-BatchSize = Annotated[
-    int | None,
-    typer.Option(min=1, help="Rows a step.", show_default="the preset's"),
-]
-Dropout = Annotated[float, typer.Option(min=0.0, max=1.0)]
-Seed = Annotated[int, typer.Option()]
-Resume = Annotated[
-    bool, typer.Option("--resume", help="Go on from the last checkpoint.")
-]
-Budget = Annotated[
-    float,
-    typer.Option(help="Refuse a larger adapter, before any training."),
-]
-Preset = Annotated[
-    str | None,
-    typer.Option(
-        help="cpu, t4 or ampere: batch size, dtype and rank.",
-        show_default="this machine's",
-    ),
-]
-Samples = Annotated[
-    int, typer.Option(min=1, help="Completions a question.")
-]
-Temperature = Annotated[float, typer.Option(min=0.0)]
-Paths = Annotated[
-    int, typer.Option(min=1, help="Distinct paths a question, at most.")
-]
-
 
 def sft(
     output: Output,
-    data: Questions = None,
+    data: TrainData = None,
     model: Model = "course",
     valid: Valid = None,
     digits: Annotated[
         int, typer.Option(min=1, help="Significant digits of an answer.")
-    ] = 4,
-    epochs: Epochs = 9,
+    ] = SIGNIFICANT_DIGITS,
+    epochs: Epochs = SFT.epochs,
     rank: Rank = None,
-    learning_rate: LearningRate = 1e-3,
+    learning_rate: LearningRate = SFT.learning_rate,
     batch_size: BatchSize = None,
-    dropout: Dropout = 0.0,
+    dropout: Dropout = SFT.dropout,
     seed: Seed = 0,
-    max_adapter_mb: Budget = 20.0,
+    max_adapter_mb: Budget = SFT.max_adapter_mb,
     preset: Preset = None,
     limit: Limit = None,
     resume: Resume = False,
     device: Device = None,
 ) -> None:
     """Teach a model the format: question, <answer>6000</answer>."""
-    questions = _read(data, "train")[:limit]
-    watched = _read(valid, "valid")
+    questions = read(data, "train")[:limit]
+    watched = read(valid, "valid")
+    recipe = Recipe(epochs, learning_rate, max_adapter_mb, dropout)
     base, settings = _prepare(
-        *(model, device, preset),
-        epochs=epochs,
+        *(model, device, preset, recipe),
         rank=rank,
-        learning_rate=learning_rate,
         batch_size=batch_size,
-        dropout=dropout,
         seed=seed,
-        max_adapter_mb=max_adapter_mb,
     )
     from unitconv.stages import train_sft
 
@@ -147,14 +110,14 @@ def rollouts(
             show_default=False,
         ),
     ],
-    data: Questions = None,
+    data: TrainData = None,
     model: Model = "course",
     adapter: Adapter = None,
     prompt: Prompt = None,
-    samples: Samples = 10,
-    temperature: Temperature = 0.8,
+    samples: Samples = SAMPLES,
+    temperature: Temperature = TEMPERATURE,
     top_p: Annotated[float, typer.Option(min=0.0, max=1.0)] = 1.0,
-    paths: Paths = 2,
+    paths: Paths = PATHS,
     policy: Annotated[
         str,
         typer.Option(
@@ -175,7 +138,7 @@ def rollouts(
     A run that was stopped, however hard, goes on when the same command is
     given again, and ends with the same files.
     """
-    questions = _read(data, "train")[:limit]
+    questions = read(data, "train")[:limit]
     record = _record_of(output)
     from unitconv.finetuning import write_triples
     from unitconv.rollouts import RolloutSettings, sample_rollouts
@@ -223,33 +186,30 @@ def rft(
             show_default="the train split",
         ),
     ] = None,
-    samples: Samples = 10,
-    temperature: Temperature = 0.8,
-    paths: Paths = 2,
+    samples: Samples = SAMPLES,
+    temperature: Temperature = TEMPERATURE,
+    paths: Paths = PATHS,
     valid: Valid = None,
-    epochs: Epochs = 5,
+    epochs: Epochs = RFT.epochs,
     rank: Rank = None,
-    learning_rate: LearningRate = 3e-3,
+    learning_rate: LearningRate = RFT.learning_rate,
     batch_size: BatchSize = None,
-    dropout: Dropout = 0.0,
+    dropout: Dropout = RFT.dropout,
     seed: Seed = 0,
-    max_adapter_mb: Budget = 50.0,
+    max_adapter_mb: Budget = RFT.max_adapter_mb,
     preset: Preset = None,
     resume: Resume = False,
     device: Device = None,
 ) -> None:
     """Teach a model its own reasoning, where that was right."""
-    asked = _read(questions, "train")
-    watched = _read(valid, "valid")
+    asked = read(questions, "train")
+    watched = read(valid, "valid")
+    recipe = Recipe(epochs, learning_rate, max_adapter_mb, dropout)
     base, settings = _prepare(
-        *(model, device, preset),
-        epochs=epochs,
+        *(model, device, preset, recipe),
         rank=rank,
-        learning_rate=learning_rate,
         batch_size=batch_size,
-        dropout=dropout,
         seed=seed,
-        max_adapter_mb=max_adapter_mb,
     )
     from unitconv.rollouts import RolloutSettings
     from unitconv.stages import is_finished
@@ -264,12 +224,6 @@ def rft(
             summarise(train(triples, first))
         triples = sample(triples, first, 2)
     summarise(train(triples, output))
-
-
-def _read(path: Path | None, split: str) -> list[Question]:
-    from unitconv.questions import load_split, read_questions
-
-    return read_questions(path) if path else load_split(split)
 
 
 def _triples(path: Path) -> list[Triple]:
@@ -287,7 +241,11 @@ def _record_of(output: Path) -> Path:
 
 
 def _prepare(
-    model: str, device: str | None, preset: str | None, **given: Any
+    model: str,
+    device: str | None,
+    preset: str | None,
+    recipe: Recipe,
+    **given: Any,
 ) -> tuple[Base, TrainingSettings]:
     """The base and the settings, and a line that says what they are."""
     from transformers.utils.logging import disable_progress_bar
@@ -297,8 +255,7 @@ def _prepare(
     disable_progress_bar()
     processes.meet()
     base = pick_base(model, device, preset)
-    lower = given["rank"] is None
-    settings = base.settings(lower_rank=lower, **given)
+    settings = base.settings(recipe, **given)
     if processes.is_first():
         shown = asdict(base.preset) | asdict(settings)
         name = shown.pop("name")

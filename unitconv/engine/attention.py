@@ -11,6 +11,7 @@ arXiv:2402.05099).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -30,22 +31,30 @@ class Part(NamedTuple):
 
 
 def attend_part(
-    query: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None = None
+    query: Tensor,
+    keys: Sequence[Tensor],
+    values: Sequence[Tensor],
+    mask: Tensor | None = None,
 ) -> Part:
-    """Scaled queries [..., queries, head_dim] over keys [..., n, head_dim].
+    """Scaled queries [..., queries, head_dim] over keys that lie in blocks.
 
     Args:
+        keys, values: blocks of [..., some, head_dim]; n keys in all.
         mask: added to the scores [..., queries, n]; -inf hides a key. At
             least one key of a query must be visible.
     """
     # In float32, as softmax is everywhere: bf16 keeps three digits.
-    scores = (query @ keys.mT).float()
+    scores = torch.cat([query @ block.mT for block in keys], -1).float()
     if mask is not None:
         scores += mask
     top = scores.amax(dim=-1, keepdim=True)
     weights = (scores - top).exp_()
     weight = weights.sum(dim=-1, keepdim=True)
-    return Part((weights.to(values) @ values).float(), weight, top)
+    shares = weights.to(query).split([v.shape[-2] for v in values], dim=-1)
+    mixed = shares[0] @ values[0]
+    for share, block in zip(shares[1:], values[1:], strict=True):
+        mixed += share @ block
+    return Part(mixed.float(), weight, top)
 
 
 def merge(a: Part, b: Part) -> Tensor:
@@ -62,7 +71,7 @@ def merge(a: Part, b: Part) -> Tensor:
 
 def attend(
     query: Tensor,
-    own: tuple[Tensor, Tensor],
+    own: tuple[Sequence[Tensor], Sequence[Tensor]],
     mask: Tensor,
     prefix: tuple[Tensor, Tensor] | None,
     scaling: float,
@@ -74,7 +83,8 @@ def attend(
 
     Args:
         query: [rows, heads, width, head_dim].
-        own: keys and values, each [rows, kv_heads, length, head_dim].
+        own: keys and values, each in blocks of [rows, kv_heads, some,
+            head_dim]; `length` of them in all.
         mask: [rows, 1, 1, width, length], added to the scores.
         prefix: keys and values, each [kv_heads, prefix, head_dim].
 
@@ -82,13 +92,15 @@ def attend(
         [rows, width, heads, head_dim], in the dtype of `query`.
     """
     rows, heads, width, head_dim = query.shape
-    kv_heads = own[0].shape[1]
+    kv_heads = own[0][0].shape[1]
     # Nothing to merge: torch's own kernel. A CPU's takes bf16 value by
     # value, and five times as long as the products below.
-    if prefix is None and (query.is_cuda or query.dtype == torch.float32):
+    in_one_piece = prefix is None and len(own[0]) == 1
+    if in_one_piece and (query.is_cuda or query.dtype == torch.float32):
         return torch.nn.functional.scaled_dot_product_attention(
             query,
-            *own,
+            own[0][0],
+            own[1][0],
             attn_mask=mask[:, 0].to(query.dtype),
             scale=scaling,
             enable_gqa=heads != kv_heads,
@@ -109,7 +121,7 @@ def _over_prefix(grouped: Tensor, prefix: tuple[Tensor, Tensor]) -> Part:
     """The queries of all rows as one product per KV head."""
     rows, kv_heads, queries, head_dim = grouped.shape
     together = grouped.transpose(0, 1).reshape(kv_heads, -1, head_dim)
-    part = attend_part(together, *prefix)
+    part = attend_part(together, [prefix[0]], [prefix[1]])
     apart = (kv_heads, rows, queries, -1)
     return Part(*(t.view(apart).transpose(0, 1) for t in part))
 
@@ -130,7 +142,6 @@ def slot_attention(
     and values to; it knows which rows are read and what they may see.
     """
     layer = module.layer_idx
-    out = attend(
-        query, slots.own(layer), slots.mask, slots.prefix(layer), scaling
-    )
+    own = slots.own(layer, key, value)
+    out = attend(query, own, slots.mask, slots.prefix(layer), scaling)
     return out, None

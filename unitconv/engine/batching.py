@@ -295,7 +295,8 @@ class Engine:
         ]
         tokens = []
         for i in range(self.burst):
-            tokens.append(self.advance(rows, max(lengths) + i).clone())
+            length = min(max(lengths) + i, self.cache.plan.room)
+            tokens.append(self.advance(rows, length).clone())
             asked = [row.prompt for row in self.live]
             self.observe(Pass("decode", asked, 1, sum(lengths) + rows * i))
         return torch.stack(tokens, dim=1)
@@ -335,7 +336,11 @@ class Engine:
             i for i in range(stay, len(self.live)) if not self.live[i].done
         ]
         if movers:
-            self._copy(movers, holes, self.cache.plan.room)
+            longest = max(
+                self._own_length(self.live[i]) + len(self.live[i].token_ids)
+                for i in movers
+            )
+            self._copy(movers, holes, longest)
             self.state[:, holes] = self.state[:, movers]
         for hole, mover in zip(holes, movers, strict=True):
             self.live[hole] = self.live[mover]

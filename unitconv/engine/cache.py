@@ -16,6 +16,8 @@ from torch import Tensor
 
 # Of the memory that is free: the rest is for activations and other people.
 GPU_SHARE, CPU_SHARE = 0.8, 0.5
+# Tokens of a block, and from how many slots on they are stored in blocks.
+BLOCK, MANY = 32, 8
 
 
 class CacheError(RuntimeError):
@@ -30,10 +32,15 @@ class CachePlan:
     room: int  # tokens a slot holds
     prefix: int  # tokens stored once for all
     bytes_per_token: int
+    block: int  # tokens of a slot that lie together
+
+    @property
+    def blocks(self) -> int:
+        return -(-self.room // self.block)
 
     @property
     def bytes(self) -> int:
-        tokens = self.slots * self.room + self.prefix
+        tokens = self.slots * self.blocks * self.block + self.prefix
         return tokens * self.bytes_per_token
 
     def __str__(self) -> str:
@@ -61,16 +68,18 @@ def plan_cache(
         CacheError: not even `least` slots fit.
     """
     per_token = bytes_per_token(config, dtype)
+    block = BLOCK if slots >= MANY else room
+    rounded = -(-room // block) * block
     left = budget - prefix * per_token
-    fitting = min(slots, left // (room * per_token))
+    fitting = min(slots, left // (rounded * per_token))
     if fitting < least:
-        need = (prefix + least * room) * per_token
+        need = (prefix + least * rounded) * per_token
         raise CacheError(
             f"the KV cache of one request of {prefix + room} tokens takes "
             f"{need / 1e6:.0f} MB and {max(budget, 0) / 1e6:.0f} MB may be "
             "used: shorten the prompt or max_new_tokens, or free memory"
         )
-    return CachePlan(int(fitting), room, prefix, per_token)
+    return CachePlan(int(fitting), room, prefix, per_token, block)
 
 
 def bytes_per_token(config: Any, dtype: torch.dtype) -> int:
@@ -103,6 +112,10 @@ class SlotCache:
     It takes the place of a Transformers cache: attention modules call
     `update`, and `slot_attention` reads. `aim` says beforehand which rows
     the coming forward pass writes and how far it reads.
+
+    Many slots are stored in blocks of `BLOCK` tokens, block by block and
+    not slot by slot, so that what a step reads lies in one piece: a CPU
+    reads that 2.4 times as fast as the beginnings of 64 long slots.
     """
 
     def __init__(
@@ -110,18 +123,18 @@ class SlotCache:
     ) -> None:
         layers = config.num_hidden_layers
         heads, dim = config.num_key_value_heads, head_dim(config)
-        own = (2, layers, plan.slots, heads, plan.room, dim)
+        shape = (plan.blocks, plan.slots, heads, plan.block, dim)
         shared = (2, layers, heads, plan.prefix, dim)
         # Zeros, not noise: what a mask hides is multiplied by 0, and 0
         # times a NaN that happened to lie there would be a NaN.
         self.keys, self.values = torch.zeros(
-            own, device=device, dtype=dtype
+            (2, layers, *shape), device=device, dtype=dtype
         )
         self.prefix_keys, self.prefix_values = torch.zeros(
             shared, device=device, dtype=dtype
         )
         self.plan = plan
-        self._columns = torch.arange(plan.room, device=device)
+        self._heads = torch.arange(heads, device=device)[:, None]
 
     def aim(
         self, first: int, starts: Tensor, width: int, length: int
@@ -131,36 +144,64 @@ class SlotCache:
         Args:
             starts: [rows], how many own tokens each row has already.
             width: new tokens a row.
-            length: how much of each slot the pass reads.
+            length: how much of each slot the pass sees, new ones included;
+                as much as `width` if the rows had none before.
         """
-        rows = len(starts)
+        rows, device = len(starts), starts.device
         self._rows = slice(first, first + rows)
-        self._length = length
+        self._length, self._is_prefill = length, length == width
         # [rows, width]: the place in its slot of each new token. Rows that
         # are done, and run on until the host looks, stay at the last one.
-        places = starts[:, None] + self._columns[:width]
-        self._places = places.clamp(max=self.plan.room - 1)
-        row_ids = torch.arange(first, first + rows, device=starts.device)
-        self._row_ids = row_ids[:, None]
-        hidden = self._columns[:length] > self._places[:, :, None]
-        mask = torch.zeros(hidden.shape, device=starts.device)
+        places = starts[:, None] + torch.arange(width, device=device)
+        places = places.clamp(max=self.plan.room - 1)
+        slots = torch.arange(first, first + rows, device=device)
+        self._index = self._flat(slots[:, None, None], places[:, None])
+        seen = length
+        if not self._is_prefill and self.plan.blocks > 1:
+            seen = -(-length // self.plan.block) * self.plan.block
+        hidden = torch.arange(seen, device=device) > places[:, :, None]
+        mask = torch.zeros(hidden.shape, device=device)
         mask.masked_fill_(hidden, float("-inf"))
         self.mask = mask[:, None, None]
+
+    def _flat(self, slots: Tensor, places: Tensor) -> Tensor:
+        """Where in a layer's memory tokens lie: [rows * heads * width]."""
+        block = places // self.plan.block
+        head = (block * self.plan.slots + slots) * len(self._heads)
+        inside = places % self.plan.block
+        return ((head + self._heads) * self.plan.block + inside).flatten()
 
     def update(
         self, key: Tensor, value: Tensor, layer: int, *_: Any
     ) -> tuple[Tensor, Tensor]:
         """Write new keys and values, [rows, kv_heads, width, head_dim]."""
-        places = (self._row_ids, slice(None), self._places)
-        self.keys[layer][places] = key.transpose(1, 2)
-        self.values[layer][places] = value.transpose(1, 2)
+        dim = key.shape[-1]
+        for store, new in ((self.keys, key), (self.values, value)):
+            flat = store[layer].view(-1, dim)
+            flat.index_copy_(0, self._index, new.reshape(-1, dim))
         return key, value
 
-    def own(self, layer: int) -> tuple[Tensor, Tensor]:
-        """Views of the aimed rows: [rows, kv_heads, length, head_dim]."""
+    def own(
+        self, layer: int, key: Tensor, value: Tensor
+    ) -> tuple[list[Tensor], list[Tensor]]:
+        """What the aimed rows see of their own, in parts.
+
+        Args:
+            key, value: the new ones; whole questions see nothing else.
+
+        Returns:
+            keys and values, each of [rows, kv_heads, some, head_dim].
+        """
+        if self._is_prefill:
+            return [key], [value]
+        keys, values = self.keys[layer], self.values[layer]
+        if self.plan.blocks == 1:
+            part = (0, self._rows, slice(None), slice(self._length))
+            return [keys[part]], [values[part]]
+        count = self.mask.shape[-1] // self.plan.block
         return (
-            self.keys[layer][self._rows, :, : self._length],
-            self.values[layer][self._rows, :, : self._length],
+            [keys[b, self._rows] for b in range(count)],
+            [values[b, self._rows] for b in range(count)],
         )
 
     def prefix(self, layer: int) -> tuple[Tensor, Tensor] | None:
@@ -177,5 +218,8 @@ class SlotCache:
 
     def copy(self, sources: Tensor, targets: Tensor, length: int) -> None:
         """Slots `targets` become the first `length` tokens of `sources`."""
+        blocks = slice(-(-length // self.plan.block))
+        inside = slice(length if self.plan.blocks == 1 else None)
         for store in (self.keys, self.values):
-            store[:, targets, :, :length] = store[:, sources, :, :length]
+            moved = store[:, blocks, sources, :, inside]
+            store[:, blocks, targets, :, inside] = moved

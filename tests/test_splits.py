@@ -1,0 +1,299 @@
+"""The four splits keep their promises: sizes, no leak, every wording."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import string
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from unitconv.conversions import Conversion, parse_question
+from unitconv.phrasings import (
+    HARD_PHRASINGS,
+    PAIRS,
+    PHRASINGS,
+    RESERVED,
+)
+from unitconv.prompts import DIRECT_EXAMPLES, WORKED_EXAMPLES
+from unitconv.questions import DATA, SPLITS, load_split, normalize
+from unitconv.splits import (
+    SIZES,
+    Record,
+    leak_key,
+    main,
+    make_splits,
+    question_words,
+    to_json,
+    typed,
+)
+from unitconv.units import BY_NAME, FAMILIES, SPELLINGS, convert
+
+EASY = ("train", "valid", "test")
+
+
+@pytest.fixture(scope="module")
+def splits() -> dict[str, list[Record]]:
+    return make_splits()
+
+
+# ------------------------------------------------------- the shipped files
+
+
+def test_the_files_are_what_the_command_writes(
+    splits: dict[str, list[Record]],
+) -> None:
+    for name in SPLITS:
+        content = (DATA / f"{name}.json").read_bytes()
+        assert content.decode() == to_json(splits[name])
+        assert load_split(name) == [r.question for r in splits[name]]
+
+
+@pytest.mark.parametrize("hash_seed", ["0", "1"])
+def test_the_set_does_not_depend_on_the_order_of_sets(
+    hash_seed: str,
+) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "unitconv.splits", "--check"],
+        env={**os.environ, "PYTHONHASHSEED": hash_seed},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (0, "nothing has changed\n")
+
+
+def test_sizes_and_answers(splits: dict[str, list[Record]]) -> None:
+    for name in SPLITS:
+        assert len(splits[name]) == SIZES[name]
+        for record in splits[name]:
+            asked = record.conversion
+            truth = convert(
+                asked.quantity,
+                BY_NAME[asked.source].symbol,
+                BY_NAME[asked.target].symbol,
+            )
+            assert asked.answer == truth
+            assert record.question.answer == pytest.approx(truth, 1e-11)
+            assert 0.01 <= truth <= 1e7
+
+
+def test_every_family_is_well_represented(
+    splits: dict[str, list[Record]],
+) -> None:
+    for records in splits.values():
+        counts = Counter(r.conversion.family for r in records)
+        assert set(counts) == set(FAMILIES)
+        assert min(counts.values()) >= 0.08 * len(records)
+
+
+def test_quantities(splits: dict[str, list[Record]]) -> None:
+    easy = {*range(1, 13), 0.5, 1.5, 2.5}
+    for name in EASY:
+        assert {r.conversion.quantity for r in splits[name]} == easy
+    hard = {r.conversion.quantity for r in splits["test_hard"]}
+    assert not hard & easy
+    assert any(10 < q < 100 and q.is_integer() for q in hard)
+    assert any(100 <= q < 1000 and q.is_integer() for q in hard)
+    assert any(not q.is_integer() for q in hard)
+
+
+def _is_typed(spelling: str, records: list[Record]) -> bool:
+    return any(
+        re.search(rf"(?<!\S){re.escape(spelling)}(?![\w/^*])", r.text)
+        for r in records
+        if spelling in typed(r.conversion.source)
+        or spelling in typed(r.conversion.target)
+    )
+
+
+def test_train_holds_every_spelling(
+    splits: dict[str, list[Record]],
+) -> None:
+    missing = [s for s in SPELLINGS if not _is_typed(s, splits["train"])]
+    assert missing == []
+    # "ounce" for a fluid ounce, too
+    fluid = [
+        r
+        for r in splits["train"]
+        if "fluid ounce" in (r.conversion.source, r.conversion.target)
+    ]
+    assert any("fluid" not in r.text for r in fluid)
+
+
+# ------------------------------------------------------------ no leak
+
+
+def _ask_the_same(conversion: Conversion) -> tuple[float, str, str]:
+    same = {"cubic centimeter": "milliliter"}
+    source, target = conversion.source, conversion.target
+    return (
+        conversion.quantity,
+        same.get(source, source),
+        same.get(target, target),
+    )
+
+
+def _assert_no_leak(texts: dict[str, list[str]]) -> None:
+    """From the text alone, as a stranger to the generator would check."""
+    homes: dict[object, str] = {}
+    for split, questions in texts.items():
+        plain = [" ".join(text.casefold().split()) for text in questions]
+        assert len(plain) == len(set(plain))
+        for text in plain:
+            assert homes.setdefault(text, split) == split
+        for text in questions:
+            asked = parse_question(text)
+            assert asked is not None
+            triple = _ask_the_same(asked)
+            assert homes.setdefault(triple, split) == split
+
+
+def test_no_leak_between_the_shipped_splits() -> None:
+    _assert_no_leak(
+        {name: [q.text for q in load_split(name)] for name in SPLITS}
+    )
+
+
+@pytest.mark.parametrize("seed", [0, 7])
+def test_no_leak_with_another_seed(seed: int) -> None:
+    made = make_splits(seed)
+    assert made != make_splits()
+    _assert_no_leak({n: [r.text for r in made[n]] for n in SPLITS})
+
+
+def test_the_leak_check_finds_a_leak() -> None:
+    for other in ("HOW many cc are  in 6 L?", "6 litres to ml"):
+        with pytest.raises(AssertionError):
+            _assert_no_leak(
+                {"train": ["How many cc are in 6 L?"], "test": [other]}
+            )
+
+
+def test_leak_key() -> None:
+    in_ml = Conversion(6.0, "liter", "milliliter")
+    in_cc = Conversion(6.0, "liter", "cubic centimeter")
+    back = Conversion(6.0, "milliliter", "liter")
+    assert leak_key(in_ml) == leak_key(in_cc) != leak_key(back)
+
+
+def test_what_is_shown_as_an_example_is_not_asked(
+    splits: dict[str, list[Record]],
+) -> None:
+    asked = {r.conversion for n in SPLITS for r in splits[n]}
+    for example in WORKED_EXAMPLES + DIRECT_EXAMPLES:
+        shown = parse_question(example.question)
+        assert shown is not None
+        assert shown not in asked
+    assert not asked & {Conversion(*triple) for triple in RESERVED}
+
+
+# ---------------------------------------------------------- phrasings
+
+
+def test_phrasings_are_many_and_different() -> None:
+    assert len(PHRASINGS) >= 40
+    assert len(HARD_PHRASINGS) >= 20
+    plain = [normalize(p) for p in (*PHRASINGS, *HARD_PHRASINGS)]
+    assert len(set(plain)) == len(plain)
+    for phrasing in (*PHRASINGS, *HARD_PHRASINGS):
+        slots = [f for _, f, _, _ in string.Formatter().parse(phrasing)]
+        assert sorted(filter(None, slots)) == [
+            "quantity",
+            "source",
+            "target",
+        ]
+
+
+def test_every_phrasing_is_used(splits: dict[str, list[Record]]) -> None:
+    for name in EASY:
+        assert {r.phrasing for r in splits[name]} == set(PHRASINGS)
+    hard = {r.phrasing for r in splits["test_hard"]}
+    assert hard == set(HARD_PHRASINGS)
+
+
+def test_a_phrasing_gives_its_question(
+    splits: dict[str, list[Record]],
+) -> None:
+    for name in SPLITS:
+        for r in splits[name]:
+            shape = re.escape(r.phrasing)
+            for slot, words in (
+                ("quantity", [f"{r.conversion.quantity:g}"]),
+                ("source", typed(r.conversion.source)),
+                ("target", typed(r.conversion.target)),
+            ):
+                either = "|".join(re.escape(word) for word in words)
+                shape = shape.replace(rf"\{{{slot}\}}", f"(?:{either})")
+            assert re.fullmatch(shape, r.text), r
+
+
+def test_question_words() -> None:
+    words = question_words()
+    assert {"many", "express", "kilograms", "mph", "manual", "s"} <= words
+    assert "answer" not in words
+    assert not {"quantity", "source", "target"} & words
+    for name in SPLITS:
+        for question in load_split(name):
+            found = re.findall("[a-z]+", question.text.lower())
+            assert set(found) <= words
+
+
+def test_pairs_are_distinct_and_of_one_family() -> None:
+    assert len(set(PAIRS)) == len(PAIRS)
+    for source, target in PAIRS:
+        assert source != target
+        assert BY_NAME[source].family == BY_NAME[target].family
+    assert {name for pair in PAIRS for name in pair} == set(BY_NAME)
+
+
+def test_no_inch_is_lost_among_the_prepositions() -> None:
+    for name in SPLITS:
+        for question in load_split(name):
+            assert " in in in" not in f" {question.text}"
+
+
+def test_every_question_of_the_set_is_understood(
+    splits: dict[str, list[Record]],
+) -> None:
+    for name in SPLITS:
+        for record in splits[name]:
+            assert parse_question(record.text) == record.conversion
+
+
+# ------------------------------------------------------ the command line
+
+
+def test_the_command_writes_checks_and_finds_drift(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = ["--out", str(tmp_path / "data")]
+    assert main([*out, "--check"]) == 1  # nothing there yet
+    assert not (tmp_path / "data").exists()
+    assert main(out) == 0
+    assert main([*out, "--check"]) == 0
+    for name in SPLITS:
+        made = (tmp_path / "data" / f"{name}.json").read_bytes()
+        assert made == (DATA / f"{name}.json").read_bytes()
+    assert main([*out, "--check", "--seed", "2"]) == 1
+    test = tmp_path / "data" / "test.json"
+    entries = json.loads(test.read_text(encoding="utf-8"))
+    entries[0][1] += 1
+    test.write_text(json.dumps(entries), encoding="utf-8")
+    capsys.readouterr()
+    assert main([*out, "--check"]) == 1
+    assert capsys.readouterr().out == f"differs: {test}\n"
+    assert main(out) == 0
+    assert main([*out, "--check"]) == 0
+
+
+def test_one_entry_a_line() -> None:
+    lines = (DATA / "train.json").read_text(encoding="utf-8").splitlines()
+    assert (lines[0], lines[-1]) == ("[", "]")
+    assert len(lines) == SIZES["train"] + 2
+    assert not any(line.rstrip(",]").endswith(".0") for line in lines)
