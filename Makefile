@@ -24,7 +24,7 @@ CHECKS    := $(addprefix $(STAMPS)/, lint units notebooks browser)
 NOT_MADE  := -not -path '*/__pycache__/*' -not -path '*/.ipynb_*' \
              -not -name '.*'
 LIBRARY   := $(shell find unitconv -type f $(NOT_MADE))
-TESTS     := $(shell find tests tools -name '*.py' $(NOT_MADE))
+TESTS     := $(shell find tests tools benchmarks -name '*.py' $(NOT_MADE))
 SCRIPTS   := $(wildcard notebooks/*.py)
 NOTEBOOKS := $(wildcard notebooks/*.ipynb)
 PAGES     := $(shell find book -type f $(NOT_MADE)) _config.yml \

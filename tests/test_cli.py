@@ -456,6 +456,32 @@ def test_a_progress_bar_is_for_terminals_only(
     assert "2/2" in ANSI.sub("", screen.getvalue())
 
 
+def test_bench_ends_in_a_line_of_json(tmp_path: Path) -> None:
+    record = tmp_path / "bench.json"
+    how = ["--questions", "10", "--slots", "2,1", "--repeats", "1"]
+    result = invoke("bench", *how, "--json", str(record))
+    assert result.exit_code == 0, result.stderr
+    told = json.loads(result.stdout.splitlines()[-1])
+    assert told == json.loads(record.read_text())
+    made = [
+        (s["workload"], s["decoder"], s["slots"]) for s in told["speeds"]
+    ]
+    assert made[:4] == [
+        ("evaluation", decoder, slots)
+        for slots in (1, 2)
+        for decoder in ("engine", "reference")
+    ]
+    assert len(made) == 4 + 2 * 3
+    assert all(s["tokens"] > 0 for s in told["speeds"])
+
+
+@pytest.mark.parametrize("slots", ["", "0", "4,x", "-1", "1,,2"])
+def test_bench_refuses_slots_that_are_no_numbers(slots: str) -> None:
+    result = invoke("bench", f"--slots={slots}")
+    assert result.exit_code == 2
+    assert "whole numbers" in result.stderr
+
+
 def test_evaluate_your_own_questions(
     model_folder: Path, tmp_path: Path
 ) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from unitconv import plots
 from unitconv.plots import Picture
-from unitconv.plots.picture import BLUE
+from unitconv.plots.picture import BLUE, COLORS
 
 SVG = "{http://www.w3.org/2000/svg}"
 FIGURES: dict[str, Callable[[], Picture]] = {
@@ -91,6 +91,20 @@ FIGURES: dict[str, Callable[[], Picture]] = {
         ["no answer", "other"],
         {"before": [0.5, 0.1], "after": [0.0, 0.1]},
         xlabel="share",
+    ),
+    "slots_over_time": lambda: plots.slots_over_time(
+        {
+            "waits": [[0, 1], [0, -1], [0, -1], [2]],
+            "refilled": [[0, 1], [0, 2], [0]],
+        }
+    ),
+    "ladder_bars": lambda: plots.ladder_bars(
+        ["library", "ours"], [3.0, 1.5], [None, 2.0]
+    ),
+    "roofline": lambda: plots.roofline(
+        [1, 4],
+        {"engine": [300.0, 900.0], "reference": [280.0, 600.0]},
+        [500.0, 2000.0],
     ),
 }
 every_figure = pytest.mark.parametrize("name", FIGURES)
@@ -193,3 +207,27 @@ def test_differences_in_colour_are_those_that_leave_out_zero() -> None:
     assert BLUE in ink(0.05, 0.15)
     assert BLUE in ink(-0.15, -0.05)
     assert BLUE not in ink(-0.05, 0.25)
+
+
+def test_slots_over_time_draws_stretches_and_counts_what_waits() -> None:
+    picture = FIGURES["slots_over_time"]()
+    assert "waits: 4 steps, 71% of the row-steps" in picture.alt
+    assert "refilled: 3 steps, 100% of the row-steps" in picture.alt
+    # Each row is one bar in each panel, and the one that waits is hatched.
+    fills = [COLORS[row] for row in (0, 1, 2)]
+    assert [picture.svg.count(f"fill: {color}") for color in fills] == [
+        *(2, 2, 2)
+    ]
+    assert picture.svg.count("url(#") > 0
+
+
+def test_ladder_bars_tell_seconds_and_gains() -> None:
+    picture = FIGURES["ladder_bars"]()
+    assert "library 3 s; ours 1.5 s, 2.00 times as fast" in picture.alt
+    assert "2.00\u00d7" in picture.svg
+
+
+def test_roofline_tells_where_each_line_ends() -> None:
+    alt = FIGURES["roofline"]().alt
+    assert "engine from 300 at 1 to 900 at 4" in alt
+    assert "the roofline from 500 at 1 to 2,000 at 4" in alt

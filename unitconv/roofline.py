@@ -49,8 +49,9 @@ def measure_ceiling(
     n = 8192 if device.type == "cuda" else 1024
     a, b = torch.randn(2, n, n, device=device).to(dtype)
     product = _best(lambda: a @ b, device, rounds)
-    # Far larger than any cache of a CPU.
-    long = torch.ones(128 * 2**20, device=device, dtype=torch.int32)
+    # Far larger than any cache of a CPU; float32, whose sum waits for
+    # memory, where that of int32 is computed number by number.
+    long = torch.ones(128 * 2**20, device=device)
     read = _best(lambda: long.sum(), device, rounds)
     return Ceiling(2 * n**3 / product, long.numel() * long.itemsize / read)
 

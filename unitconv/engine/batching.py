@@ -24,7 +24,12 @@ from unitconv.decoding import (
     choose,
     prefill,
 )
-from unitconv.engine.cache import SlotCache, memory_budget, plan_cache
+from unitconv.engine.cache import (
+    CachePlan,
+    SlotCache,
+    memory_budget,
+    plan_cache,
+)
 from unitconv.engine.graphs import recorded
 from unitconv.engine.models import (
     last_hidden,
@@ -121,9 +126,9 @@ class Engine:
         self.n = num_return_sequences
         self.burst = BURST.get(self.device.type, 1)
         self.prompts = prompts
-        self.prefix = shared_prefix(prompts)
+        self.prefix = self._shared()
         self.rows = self._rows(limits)
-        self.cache = self._allocate(slots, memory)
+        self.cache = self._allocate(self._plan(slots, memory))
         self.slots = self.cache.plan.slots - self.spare
         self.waiting = deque(self.rows)
         self.live: list[Row] = []
@@ -146,6 +151,9 @@ class Engine:
         """One slot more keeps a question for samples that still wait."""
         return int(self.n > 1)
 
+    def _shared(self) -> int:
+        return shared_prefix(self.prompts)
+
     def _rows(self, limits: Sequence[int]) -> list[Row]:
         """Short prompts first: those read together are of one length."""
         seed = self.settings.seed
@@ -158,9 +166,9 @@ class Engine:
             for sample in range(self.n)
         ]
 
-    def _allocate(self, slots: int, memory: int | None) -> SlotCache:
+    def _plan(self, slots: int, memory: int | None) -> CachePlan:
         room = max(self._own_length(row) + row.limit for row in self.rows)
-        plan = plan_cache(
+        return plan_cache(
             self.model.config,
             self.model.dtype,
             min(slots, len(self.rows)) + self.spare,
@@ -169,6 +177,8 @@ class Engine:
             memory_budget(self.device) if memory is None else memory,
             least=1 + self.spare,
         )
+
+    def _allocate(self, plan: CachePlan) -> SlotCache:
         return SlotCache(
             self.model.config, plan, self.device, self.model.dtype
         )

@@ -5,6 +5,7 @@ computed here that a chapter is about.
 """
 
 from .decoding import cache_work, next_token, padded_batch, throughput
+from .engine import ladder_bars, roofline, slots_over_time
 from .finetuning import (
     label_masks,
     low_rank,
@@ -31,6 +32,7 @@ __all__ = [
     "grouped_intervals",
     "intervals",
     "label_masks",
+    "ladder_bars",
     "learning_curves",
     "losses",
     "low_rank",
@@ -38,6 +40,8 @@ __all__ = [
     "padded_batch",
     "path_counts",
     "rank_sizes",
+    "roofline",
+    "slots_over_time",
     "stage_rates",
     "success_curves",
     "throughput",

@@ -1,0 +1,186 @@
+"""Decoders and trainers against their peers, two at a time, in turns.
+
+    python -m benchmarks.compare decode              # the course model
+    python -m benchmarks.compare decode --model smollm2
+    python -m benchmarks.compare train
+    python -m benchmarks.compare table benchmarks/results/*.json
+
+Each peer is a process that stays; ours and one other take turns. Every
+run is written to `benchmarks/results` as it was measured.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import torch
+import typer
+
+from benchmarks.contests import CONTESTS, Contest, dtypes
+from benchmarks.models import DTYPES, model_folder
+from benchmarks.process import Peer, write_task
+from benchmarks.ratios import pairwise
+from benchmarks.record import HEAD, line, save
+from benchmarks.workloads import Workload, build, check
+from unitconv.files import write_json
+from unitconv.llm import LLM
+from unitconv.model import has_fast_bf16
+from unitconv.questions import load_split
+
+ROOT = Path(__file__).resolve().parents[1]
+WORK = ROOT / "_build" / "benchmarks"
+ONE_BY_ONE = 12  # prompts of the workload without company
+
+app = typer.Typer(help=__doc__, no_args_is_help=True)
+Repeats = Annotated[int, typer.Option(min=1, help="Turns of each pair.")]
+Threads = Annotated[int, typer.Option(min=1, help="Of every peer.")]
+
+
+@app.command()
+def decode(
+    model: Annotated[
+        str, typer.Option(help="course or smollm2.")
+    ] = "course",
+    slots: Annotated[int, typer.Option(min=2)] = 64,
+    prompts: Annotated[int, typer.Option(help="At least 4 x slots.")] = 256,
+    repeats: Repeats = 5,
+    threads: Threads = 1,
+    only: Annotated[str, typer.Option(help="WORKLOAD or :PEER.")] = "",
+) -> None:
+    """Measure useful tokens a second, ours against each peer's."""
+    if prompts < 4 * slots:
+        raise typer.BadParameter("a slot must be filled again: 4 x slots")
+    chosen = [contest for contest in CONTESTS if contest.matches(only)]
+    if not chosen:
+        raise typer.BadParameter(f"no workload and no peer is {only!r}")
+    WORK.mkdir(parents=True, exist_ok=True)
+    folder = model_folder(model, WORK)
+    workloads = course_workloads(prompts, slots)
+    rows: list[dict[str, Any]] = []
+    try:
+        for contest in chosen:
+            task = write_task(
+                WORK, folder, DTYPES[model], threads, workloads[contest.job]
+            )
+            row = duel(contest, task, repeats)
+            row["dtype"] = dtypes(contest.peer, DTYPES[model])
+            rows.append(row)
+            typer.echo(line(row))
+    finally:  # a peer that dies takes no finished row with it
+        how = {"model": model, "slots": slots, "prompts": prompts}
+        path = save(f"decode-{model}", rows, threads, **how)
+        typer.echo(f"written: {path.name}")
+
+
+@app.command()
+def train(
+    steps: Annotated[int, typer.Option(min=1)] = 30,
+    repeats: Repeats = 5,
+    threads: Threads = 1,
+) -> None:
+    """Measure tokens trained a second, ours against TRL's SFTTrainer."""
+    WORK.mkdir(parents=True, exist_ok=True)
+    task = WORK / "train.json"
+    write_json({"threads": threads, "steps": steps}, task)
+    contest = Contest("SFT step", "trl_sft", 1.0, ours="our_sft")
+    autocast = has_fast_bf16(torch.device("cpu"))
+    dtype = "float32, bf16 autocast" if autocast else "float32"
+    row = duel(contest, task, repeats) | {"dtype": dtype}
+    typer.echo(line(row))
+    path = save("train-course", [row], threads, steps=steps)
+    typer.echo(f"written: {path.name}")
+
+
+@app.command()
+def table(files: list[Path]) -> None:
+    """Print measured files again, as Markdown tables."""
+    for path in files:
+        data = json.loads(path.read_text())
+        typer.echo(f"\n{path.stem}: {data['machine']}, {data['when']}\n")
+        typer.echo("\n".join([*HEAD, *map(line, data["rows"])]))
+
+
+def course_workloads(n: int, slots: int) -> dict[str, Workload]:
+    """The workloads by name, as long as the course model's replies."""
+    llm = LLM.from_pretrained("course", device="cpu", dtype="float32")
+    # The test split holds 1000 questions: enough for any `n` in use.
+    texts = [question.text for question in load_split("test")[:n]]
+    chats = [llm.format_prompt(text) for text in texts]
+    lengths = [row[0].n_tokens for row in llm.complete(chats)]
+    cot = [llm.encode(chat) for chat in chats]
+    bare = [llm.encode(text) for text in texts]
+    few = slice(ONE_BY_ONE)
+    # A rollout's replies differ in length as those of other questions do.
+    many = slice(min(100, n))
+    found = (
+        build("evaluation", cot, lengths, slots),
+        build("rollouts", cot[many], lengths[many], slots, 10, 0.8),
+        build("no shared prefix", bare, lengths, slots),
+        build("one sequence", cot[few], lengths[few], 1),
+    )
+    return {workload.name: workload for workload in found}
+
+
+def duel(contest: Contest, task: Path, repeats: int) -> dict[str, Any]:
+    """Ours and a peer in turns, A B A B, after a warm-up of each."""
+    turns: dict[str, list[dict[str, Any]]] = {"ours": [], "peer": []}
+    with Peer(contest.ours, task) as ours, Peer(contest.peer, task) as peer:
+        for _ in range(repeats):
+            turns["ours"].append(ours.repeat())
+            turns["peer"].append(peer.repeat())
+    tokens = useful_tokens(task, turns)
+    row: dict[str, Any] = {
+        **asdict(contest),
+        "tokens": tokens,
+        "same_replies": same_replies(turns["ours"][0], turns["peer"][0]),
+    }
+    for clock in ("wall", "cpu"):
+        ours_s, peer_s = (
+            [turn[clock] for turn in turns[side]] for side in turns
+        )
+        row[clock] = {"ours": ours_s, "peer": peer_s}
+        row[f"{clock}_ratio"] = asdict(pairwise(peer_s, ours_s))
+    return row
+
+
+def useful_tokens(
+    task: Path, turns: dict[str, list[dict[str, Any]]]
+) -> int:
+    """How many tokens each turn was for, once that is verified.
+
+    Raises:
+        WorkloadError: a decoder emitted other lengths than it was given.
+        ValueError: trainers that learned from different tokens.
+    """
+    every = [turn for side in turns.values() for turn in side]
+    if "replies" not in every[0]:
+        counts = {turn["tokens"] for turn in every}
+        if len(counts) != 1:
+            raise ValueError(f"different tokens were trained: {counts}")
+        return int(counts.pop())
+    workload = Workload(**json.loads(task.read_text())["workload"])
+    for turn in every:
+        check(workload, [[*map(len, row)] for row in turn["replies"]])
+    return workload.n_tokens
+
+
+def same_replies(a: dict[str, Any], b: dict[str, Any]) -> float | None:
+    """The share of prompts that both gave the same greedy reply.
+
+    As far as both replies go: one may have been dealt a longer one. With
+    several samples a prompt there is nothing to compare.
+    """
+    if "replies" not in a or len(a["replies"][0]) > 1:
+        return None
+    pairs = [
+        zip(left[0], right[0], strict=False)
+        for left, right in zip(a["replies"], b["replies"], strict=True)
+    ]
+    return sum(all(x == y for x, y in p) for p in pairs) / len(pairs)
+
+
+if __name__ == "__main__":
+    app()

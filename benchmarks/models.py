@@ -1,0 +1,74 @@
+"""The models that are measured: folders that every peer can read.
+
+The course model is as shipped. The other has the exact shape of
+SmolLM2-135M (HuggingFaceTB/SmolLM2-135M, config.json) and random weights:
+a decoder's speed depends on the shape alone, and nothing is downloaded.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from tokenizers import Tokenizer
+from tokenizers.models import WordLevel
+from transformers import (
+    LlamaConfig,
+    LlamaForCausalLM,
+    PreTrainedTokenizerFast,
+)
+
+from unitconv.model import COURSE_MODEL
+
+# The dtype that the library decodes each of them in.
+DTYPES = {"course": "float32", "smollm2": "bfloat16"}
+
+SMOLLM2_135M = LlamaConfig(
+    vocab_size=49152,
+    hidden_size=576,
+    intermediate_size=1536,
+    num_hidden_layers=30,
+    num_attention_heads=9,
+    num_key_value_heads=3,
+    max_position_embeddings=8192,
+    rms_norm_eps=1e-5,
+    rope_parameters={"rope_type": "default", "rope_theta": 100000.0},
+    initializer_range=0.041666666666666664,
+    tie_word_embeddings=True,
+    bos_token_id=0,
+    eos_token_id=0,
+    pad_token_id=0,
+)
+
+
+def model_folder(name: str, work: Path) -> Path:
+    """Where a model lies; SmolLM2's shape is made in `work` if need be.
+
+    Raises:
+        ValueError: an unknown name.
+    """
+    if name == "course":
+        return COURSE_MODEL
+    if name != "smollm2":
+        raise ValueError(f"unknown model {name!r}: {', '.join(DTYPES)}")
+    folder = work / name
+    if not (folder / "tokenizer.json").exists():
+        torch.manual_seed(0)
+        model: Any = LlamaForCausalLM(SMOLLM2_135M)
+        model.to(torch.bfloat16)
+        model.save_pretrained(folder)
+        _numbered_tokens(SMOLLM2_135M.vocab_size).save_pretrained(folder)
+    return folder
+
+
+def _numbered_tokens(size: int) -> PreTrainedTokenizerFast:
+    """A vocabulary for converters that want one: peers get token ids."""
+    words = {f"t{i}": i for i in range(size)}
+    backend = Tokenizer(WordLevel(words, unk_token="t0"))
+    return PreTrainedTokenizerFast(
+        tokenizer_object=backend,
+        bos_token="t0",
+        eos_token="t0",
+        unk_token="t0",
+    )

@@ -1,0 +1,82 @@
+"""TRL's SFTTrainer, with the same rows, adapter and optimizer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import torch
+from datasets import Dataset
+from trl import SFTConfig, SFTTrainer
+
+from benchmarks.peers.serve import Measured, serve
+from benchmarks.training_task import (
+    Material,
+    StepClock,
+    material,
+    read_steps,
+    settings,
+)
+from unitconv.labels import Row
+from unitconv.lora import TrainingSettings, add_lora
+from unitconv.model import has_fast_bf16
+
+
+def load() -> Callable[[], Measured]:
+    """One epoch on a fresh model, each time."""
+    steps = read_steps()
+
+    def repeat() -> Measured:
+        given, clock = material(steps), StepClock()
+        with TemporaryDirectory() as folder:
+            trainer = SFTTrainer(
+                # On a CPU the fused kernel's backward pass is the slower.
+                model=_eager(given),
+                args=SFTConfig(**_arguments(folder, settings())),
+                train_dataset=Dataset.from_list(
+                    list(map(_plain, given.rows))
+                ),
+                processing_class=given.tokenizer,
+                callbacks=[clock],
+            )
+            trainer.train()
+        return clock.measured(given.n_tokens)
+
+    return repeat
+
+
+def _eager(given: Material) -> Any:
+    given.model.set_attn_implementation("eager")
+    return add_lora(given.model, settings())
+
+
+def _plain(row: Row) -> dict[str, list[int]]:
+    return {"input_ids": row.input_ids, "labels": row.labels}
+
+
+def _arguments(folder: str, chosen: TrainingSettings) -> dict[str, Any]:
+    """What `unitconv.training` tells `Trainer`, told to TRL."""
+    return {
+        "output_dir": folder,
+        "num_train_epochs": chosen.epochs,
+        "per_device_train_batch_size": chosen.batch_size,
+        "learning_rate": chosen.learning_rate,
+        "lr_scheduler_type": "cosine",
+        "warmup_steps": chosen.warmup_share,
+        "weight_decay": 0.0,
+        "max_grad_norm": chosen.max_grad_norm,
+        "train_sampling_strategy": "group_by_length",
+        "use_cpu": True,
+        "bf16": has_fast_bf16(torch.device("cpu")),
+        "gradient_checkpointing": False,
+        "dataset_kwargs": {"skip_prepare_dataset": True},
+        "max_length": None,
+        "save_strategy": "no",
+        "report_to": "none",
+        "disable_tqdm": True,
+    }
+
+
+if __name__ == "__main__":
+    serve(load)

@@ -1,0 +1,103 @@
+"""A measured run as a file: numbers, machine, versions, date."""
+
+from __future__ import annotations
+
+import platform
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from unitconv.evaluation import machine
+from unitconv.files import write_json
+
+RESULTS = Path(__file__).parent / "results"
+PACKAGES = (
+    "unitconv",
+    "torch",
+    "transformers",
+    "ctranslate2",
+    "xllamacpp",
+    "trl",
+    "peft",
+)
+HEAD = (
+    "| workload | against | dtype | tokens/s, theirs | ours "
+    "| ratio, wall | ratio, CPU | same replies | goal |",
+    "|---|---|---|---|---|---|---|---|---|",
+)
+
+
+def line(row: dict[str, Any]) -> str:
+    """One row of the table: medians, and the extremes of the ratios."""
+    speeds = [
+        f"{row['tokens'] / sorted(seconds)[len(seconds) // 2]:.0f}"
+        for seconds in (row["wall"]["peer"], row["wall"]["ours"])
+    ]
+    ratios = [
+        "{median:.2f} ({low:.2f}-{high:.2f})".format(
+            **row[f"{clock}_ratio"]
+        )
+        for clock in ("wall", "cpu")
+    ]
+    same, goal = row["same_replies"], row["goal"]
+    cells = (
+        row["job"],
+        row["peer"],
+        row["dtype"],
+        *speeds,
+        *ratios,
+        "" if same is None else f"{same:.0%}",
+        "" if goal is None else f"{goal:g}",
+    )
+    return "| " + " | ".join(cells) + " |"
+
+
+def save(
+    name: str, rows: list[dict[str, Any]], threads: int, **how: Any
+) -> Path:
+    """Write a run with all that a reader needs to doubt it."""
+    RESULTS.mkdir(exist_ok=True)
+    when = datetime.now(UTC)
+    path = RESULTS / f"{name}-{when:%Y%m%d-%H%M%S}.json"
+    data = {
+        "machine": f"{machine()}, {processor()}",
+        "when": when.isoformat(timespec="seconds"),
+        "threads": threads,
+        **how,
+        "versions": versions(),
+        "rows": rows,
+    }
+    write_json(data, path)
+    return path
+
+
+def versions() -> dict[str, str]:
+    """Of Python and of every peer that is installed."""
+    found = {"python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def processor() -> str:
+    """Its name, where the system tells it, and how it computes in bf16."""
+    can = torch.cpu.get_capabilities()
+    fast = [k for k in ("amx_bf16", "avx512_bf16") if can.get(k)]
+    return ", ".join([_processor_name(), *fast])
+
+
+def _processor_name() -> str:
+    try:
+        text = Path("/proc/cpuinfo").read_text()
+    except OSError:  # not Linux
+        text = ""
+    for entry in text.splitlines():
+        if entry.startswith("model name"):
+            return entry.split(":")[1].strip()
+    return platform.processor()

@@ -1,0 +1,93 @@
+"""The fine-tuning that both trainers are given: rows, settings, a clock."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import TrainerCallback
+
+from unitconv.finetuning import sft_rows
+from unitconv.labels import Row
+from unitconv.lora import TrainingSettings
+from unitconv.model import load_model
+from unitconv.questions import load_split
+from unitconv.recipes import SFT
+
+VALID_ROWS = 8  # a trainer of ours wants some; they are not timed
+
+
+def read_steps() -> int:
+    """How many steps the task on the command line asks for."""
+    data = json.loads(Path(sys.argv[1]).read_text())
+    torch.set_num_threads(data["threads"])
+    return int(data["steps"])
+
+
+def settings() -> TrainingSettings:
+    """One epoch: as many steps as there are batches of rows."""
+    return TrainingSettings(
+        epochs=1,
+        learning_rate=SFT.learning_rate,
+        dropout=SFT.dropout,
+        max_adapter_mb=SFT.max_adapter_mb,
+    )
+
+
+@dataclass(frozen=True)
+class Material:
+    """A fresh model, and the rows of one epoch."""
+
+    model: Any
+    tokenizer: Any
+    rows: list[Row]
+    valid_rows: list[Row]
+
+    @property
+    def n_tokens(self) -> int:
+        """The tokens learned from: prompts and padding do not count."""
+        return sum(row.n_supervised for row in self.rows)
+
+
+def material(steps: int) -> Material:
+    """The course model, and real rows, again from the start if need be."""
+    model, tokenizer = load_model(
+        "course", torch.device("cpu"), torch.float32
+    )
+    rows = sft_rows(load_split("train"), tokenizer)
+    wanted = steps * settings().batch_size
+    rows = (rows * (wanted // len(rows) + 1))[:wanted]
+    valid = sft_rows(load_split("valid")[:VALID_ROWS], tokenizer)
+    return Material(model, tokenizer, rows, valid)
+
+
+@dataclass
+class StepClock(TrainerCallback):  # type: ignore[misc]
+    """From the first step's begin to the last one's end.
+
+    Loading, saving and validation are outside; so is the first epoch of a
+    process, which warms it up.
+    """
+
+    begin: tuple[float, float] | None = None
+    end: tuple[float, float] = field(default=(0.0, 0.0))
+
+    def on_step_begin(self, *_: Any, **__: Any) -> None:
+        if self.begin is None:
+            self.begin = time.perf_counter(), time.process_time()
+
+    def on_step_end(self, *_: Any, **__: Any) -> None:
+        self.end = time.perf_counter(), time.process_time()
+
+    def measured(self, n_tokens: int) -> dict[str, Any]:
+        """What a peer answers with."""
+        assert self.begin is not None
+        wall, cpu = (
+            b - a for a, b in zip(self.begin, self.end, strict=True)
+        )
+        return {"wall": wall, "cpu": cpu, "tokens": n_tokens}

@@ -1,0 +1,797 @@
+# %% [markdown]
+# # Fast decoding: the same tokens, sooner
+#
+# Rejection sampling asked for ten replies to each of a thousand questions.
+# Training reads a whole text in one pass of the model. A reply is written
+# one token at a time, and every token is a pass of its own.
+#
+# **The question of this chapter:** where does the time of 10,000 rollouts
+# go, and how much of it buys a token that somebody wanted?
+#
+# :::{admonition} What you will learn
+# :class: tip
+# - how much of a padded batch's work is thrown away, and how to count it;
+# - slots: rows that leave when they are done, and others that enter;
+# - how a prefix that all prompts share is read once and stored once, and
+#   why attention can be put together from parts without an error;
+# - how a token is drawn from a large vocabulary without sorting it;
+# - what a roofline says about how much faster it could be.
+#
+# **Before you start:** [chapter 2](02_sequential.ipynb) for the cache,
+# [chapter 3](03_batched.ipynb) for the batch. **Time:** 35 minutes to
+# read, less than a minute to run. **Hardware:** with the course model any
+# laptop; 1 GB of memory.
+# :::
+
+# %% tags=["remove-cell"]
+# On Colab, fetch the library. pip upgrades only what is too old for it
+# (its default), so Colab's own torch and numpy stay as they are.
+try:
+    import unitconv
+except ImportError:
+    import subprocess
+    import sys
+
+    source = "unitconv @ git+https://github.com/unitconv/unitconv"
+    pip = [sys.executable, "-m", "pip", "install", "-q", source]
+    subprocess.run(pip, check=True)
+
+# %% [markdown]
+# The live cells of this chapter count tokens and passes of the model,
+# which do not depend on the machine. What is measured in seconds comes
+# from records, and each says where. Here is the first: ten thousand
+# rollouts at the speeds of `unitconv bench`, by the decoder of chapter 3
+# and by the one this chapter explains.
+
+# %%
+import json
+from pathlib import Path
+
+RESULTS = Path(unitconv.__file__).parent / "results"
+bench = json.loads((RESULTS / "bench.json").read_text())
+run = bench["run"]
+print(f"{run['machine']}, {run['threads']} thread, {run['when'][:10]}")
+
+sampled = [s for s in bench["speeds"] if s["workload"] == "rollouts"]
+rows = 10 * max(1, run["questions"] // 10)
+for speed in sampled:
+    a_row = speed["tokens"] / rows
+    minutes = 10_000 * a_row / speed["tokens_per_second"] / 60
+    print(f"{speed['decoder']:9} {minutes:6.1f} minutes")
+
+# %% [markdown]
+# ## The trap: a full batch that is half empty
+#
+# Chapter 3 ended with a confession: a row that is done waits for the last
+# one. How much is that? Four dozen real questions, eight at a time, and a
+# hook that sees what the model is really given:
+
+# %%
+from contextlib import contextmanager
+
+from unitconv.decoding import Decoding, generate_batched
+from unitconv.llm import LLM
+from unitconv.questions import load_split
+
+MODEL = "course"  # or "HuggingFaceTB/SmolLM2-360M-Instruct"
+SLOTS = 8
+
+llm = LLM.from_pretrained(MODEL, device="cpu", dtype="float32")
+questions = load_split("valid")[:48]
+prompts = [llm.encode(llm.format_prompt(q.text)) for q in questions]
+
+
+@contextmanager
+def watched(model):
+    """The shape, rows by tokens, of all the model reads meanwhile."""
+    shapes = []
+    handle = model.base_model.register_forward_pre_hook(
+        lambda _, args, kwargs: shapes.append(kwargs["input_ids"].shape),
+        with_kwargs=True,
+    )
+    try:
+        yield shapes
+    finally:
+        handle.remove()
+
+
+# %%
+batches = [prompts[i : i + SLOTS] for i in range(0, len(prompts), SLOTS)]
+with watched(llm.model) as shapes:
+    reference = [
+        row
+        for batch in batches
+        for row in generate_batched(
+            llm.model, batch, llm.stop, pad_token_id=llm.pad_token_id
+        )
+    ]
+lengths = [len(row[0].token_ids) for row in reference]
+decoded = sum(n for n, width in shapes if width == 1)
+# A reply's first token falls out of the prompt, its last is never read.
+useful = sum(n - 1 for n in lengths)
+print(f"replies of {min(lengths)} to {max(lengths)} tokens")
+print(f"{decoded} row-steps decoded, {useful} of them useful")
+print(f"{1 - useful / decoded:.0%} wasted")
+assert useful < decoded
+
+# %% [markdown]
+# The batch always *looks* full: eight rows in, eight rows out. No error,
+# no warning, and the tokens are right. The waste grows with the spread of
+# the lengths: one reply that rambles to its limit keeps its whole batch
+# waiting.
+#
+# ## Slots
+#
+# So let a finished row leave at once and give its place to a question that
+# waits. That is *continuous batching* (Yu et al. 2022). A place is called
+# a *slot*: room in the KV cache for one row. Three things need care.
+#
+# - **The cache is allocated once** and written in place. Growing it by a
+#   column a step, as the library's default cache does, copies all of it
+#   each time.
+# - **A slot starts at 0.** Rows of all ages share a step, so there is no
+#   common column to pad to. Each row has its own length, and a mask hides
+#   what lies behind it.
+# - **Live rows have no holes between them.** When one leaves, the last one
+#   moves into its slot, and the model is given the first `n` slots only.
+#
+# This is the loop:
+
+# %%
+import inspect
+import textwrap
+
+from IPython.display import Markdown
+
+from unitconv import engine
+from unitconv.engine.batching import Engine
+
+Markdown(f"```python\n{textwrap.dedent(inspect.getsource(Engine.run))}```")
+
+# %% [markdown]
+# `admit` reads waiting prompts into free slots, `decode` moves all live
+# rows on by a token, `retire` frees the slots of those that are done. An
+# observer is told of every pass:
+
+# %%
+told: list[engine.Pass] = []
+done = engine.generate(
+    llm.model, prompts, llm.stop, slots=SLOTS, observe=told.append
+)
+refilled = [p.prompts for p in told if p.kind == "decode"]
+assert done == reference
+assert sum(map(len, refilled)) == useful
+print(f"{len(refilled)} steps, {sum(map(len, refilled))} row-steps")
+
+# %% [markdown]
+# The same tokens, and not one row-step too many. Here are both, a bar for
+# each row's stay in a slot, hatched where the row is done and waits:
+
+# %% tags=["hide-input"]
+from unitconv import plots
+from unitconv.plots.engine import WAITS
+
+static = []
+for first in range(0, len(lengths), SLOTS):
+    batch = lengths[first : first + SLOTS]
+    static += [
+        [first + i if step < n - 1 else WAITS for i, n in enumerate(batch)]
+        for step in range(max(batch) - 1)
+    ]
+assert sum(map(len, static)) == decoded
+plots.slots_over_time({"no refill": static, "refilled": refilled})
+
+# %% [markdown]
+# Short bars are rows that soon moved into a hole. Only at the end, when
+# nobody waits any more, slots stay empty. That tail is why a benchmark
+# needs several times as many prompts as there are slots.
+#
+# ## What all prompts begin with
+#
+# Look at what is read *before* the first token. Every prompt of the course
+# opens with the same text, the worked example; only the question at the
+# end differs.
+
+# %%
+from unitconv.engine.batching import shared_prefix
+
+shared = shared_prefix(prompts)
+print(llm.tokenizer.decode(prompts[0][:shared]))
+print(f"---\n{shared} of {len(prompts[0])} tokens")
+
+
+# %% [markdown]
+# The keys and values of a token depend on the tokens before it and on
+# nothing else. So those of the prefix are the same in all rows, and to
+# compute them once is enough. To count what that saves we spoil it: one
+# prompt that begins otherwise, and nothing is shared any more.
+
+
+# %%
+def prompt_tokens(passes):
+    """Tokens the model is given before it decodes, padding included."""
+    return sum(
+        max(1, len(p.prompts)) * p.width
+        for p in passes
+        if p.kind != "decode"
+    )
+
+
+stranger = llm.encode("How many cm are in 3 m?")
+spoiled: list[engine.Pass] = []
+again = engine.generate(
+    llm.model,
+    [*prompts, stranger],
+    llm.stop,
+    slots=SLOTS,
+    observe=spoiled.append,
+)
+assert shared_prefix([*prompts, stranger]) == 0
+assert again[:-1] == done
+saved = 1 - prompt_tokens(told) / prompt_tokens(spoiled)
+print(f"{prompt_tokens(told)} tokens against {prompt_tokens(spoiled)}")
+print(f"{saved:.0%} of the reading saved; the replies are the same")
+
+# %% [markdown]
+# Note how fragile this is: sharing ends at the first token that differs.
+# Put what varies, such as a date or a user's name, at the end of a prompt.
+#
+# ### Stored once, too
+#
+# One could now copy the prefix into every slot. Then each step reads as
+# many copies from memory as there are rows. It takes less to store it once
+# and to let all rows attend to the one copy: their queries, put under each
+# other, are *one* matrix, and a large product is what processors are good
+# at. Juravsky et al. (2024) call it Hydragen.
+#
+# But softmax runs over *all* keys of a row: those of the prefix and its
+# own. Can it be taken over two places apart? By hand, for one query over
+# five keys, three in the prefix and two of its own:
+
+# %%
+import torch
+
+torch.manual_seed(0)
+query, keys, values = torch.randn(4), torch.randn(5, 4), torch.randn(5, 4)
+plain = torch.softmax(keys @ query, dim=0) @ values
+
+
+def part(keys, values):
+    """Weighted values, the sum of the weights, and the largest score."""
+    scores = keys @ query
+    top = scores.max()
+    weights = torch.exp(scores - top)  # at most 1: nothing overflows
+    return weights @ values, weights.sum(), top
+
+
+there, weight_there, top_there = part(keys[:3], values[:3])
+here, weight_here, top_here = part(keys[3:], values[3:])
+
+top = torch.maximum(top_there, top_here)
+scale_there = torch.exp(top_there - top)
+scale_here = torch.exp(top_here - top)
+merged = (there * scale_there + here * scale_here) / (
+    weight_there * scale_there + weight_here * scale_here
+)
+assert torch.allclose(merged, plain, atol=1e-6)
+print("plain: ", [f"{x:.4f}" for x in plain.tolist()])
+print("merged:", [f"{x:.4f}" for x in merged.tolist()])
+
+# %% [markdown]
+# Each part remembers two numbers beside its values: the sum of its weights
+# and its largest score. Together they are the logarithm of a sum of
+# exponentials, and so the method's name is *log-sum-exp* merging. It is
+# exact, not an approximation, and it is the step that lets FlashAttention
+# (Dao et al. 2022) take the keys block by block. The library's two
+# functions do it for all heads and rows:
+
+# %%
+from unitconv.engine.attention import attend_part, merge
+
+together = merge(
+    attend_part(query[None], keys[:3], values[:3]),
+    attend_part(query[None], keys[3:], values[3:]),
+)
+assert torch.allclose(together[0], plain, atol=1e-6)
+
+# %% [markdown]
+# ### A question with ten samples
+#
+# Rollouts share more: all samples of a question share the question. It is
+# read once, and its slot is copied to the others. `num_return_sequences`
+# of `transformers.generate` repeats the prompt first and reads it ten
+# times.
+#
+# ## The same tokens, also when drawn
+#
+# Everything so far changed *when* and *where* a token is computed. Nothing
+# may change *which*. For greedy decoding we have seen it. For sampling it
+# holds because the noise of a token is a hash of its request, as in
+# chapter 3: not the slot, not the neighbours, not the order.
+
+# %%
+warm = Decoding(temperature=0.8, top_p=0.95, seed=1)
+few = prompts[:6]
+drawn = generate_batched(
+    llm.model, few, llm.stop, warm, 3, llm.pad_token_id
+)
+for slots in (1, 5):
+    found = engine.generate(llm.model, few, llm.stop, warm, 3, slots)
+    assert found == drawn
+backwards = engine.generate(llm.model, few[::-1], llm.stop, warm, 3, 5)
+assert backwards[::-1] == drawn
+print(sum(len(c.token_ids) for row in drawn for c in row), "tokens, equal")
+
+# %% [markdown]
+# That is in float32. In 16 bits a near tie may fall the other way, for the
+# reasons of chapter 3, here as in any batch.
+#
+# ## Drawing a token
+#
+# After the model comes the draw, for each row from the whole vocabulary.
+# `torch.multinomial` makes a random number for *every* entry. One is
+# enough: lay the probabilities end to end on a line from 0 to 1 and see
+# where it falls. That is the *inverse CDF*.
+
+# %%
+from unitconv.sampling import sample, uniform
+
+probabilities = torch.tensor([[0.5, 0.2, 0.2, 0.1]])
+ends = probabilities.cumsum(dim=-1)
+print("ends: ", [round(x, 2) for x in ends[0].tolist()])
+for noise in (0.1, 0.6, 0.95):
+    token = int((ends[0] <= noise).sum())  # how many ends it is past
+    assert token == sample(
+        probabilities.log(), 1.0, 1.0, torch.tensor([noise])
+    )
+    print(f"noise {noise}: token {token}")
+
+# %% [markdown]
+# Top-p seems to need the vocabulary in order, and to sort it takes a CPU
+# longer than the model does. But the nucleus is mostly small. How large is
+# it, along the replies to our first questions?
+
+# %%
+from unitconv.sampling import TOP_K, keep_top_p
+
+
+def logits_along(prompt, reply):
+    """What each token of a reply was chosen from: [tokens, vocabulary]."""
+    with torch.inference_mode():
+        logits = llm.model(torch.tensor([[*prompt, *reply]])).logits[0]
+    return logits[len(prompt) - 1 : -1]
+
+
+along = torch.cat(
+    [
+        logits_along(prompt, row[0].token_ids)
+        for prompt, row in zip(prompts[:8], reference, strict=False)
+    ]
+)
+for temperature in (0.8, 5.0):
+    likely = torch.softmax(along / temperature, dim=-1)
+    sizes = (keep_top_p(likely, 0.95) > 0).sum(dim=-1)
+    print(
+        f"temperature {temperature}: {sizes.min()} to {sizes.max()} of "
+        f"{likely.shape[-1]} tokens; more than {TOP_K} in "
+        f"{(sizes > TOP_K).float().mean():.0%} of the rows"
+    )
+
+# %% [markdown]
+# So only the largest few hundred are taken out and ordered. Their sum says
+# whether the nucleus ends among them; rows where it does not are sorted
+# whole. A shortcut that *checks itself* gives the exact result at any
+# temperature, and here is the slow way to compare with:
+
+# %%
+order = likely.sort(dim=-1, descending=True, stable=True)
+before = order.values.cumsum(dim=-1) - order.values
+kept = order.values.masked_fill(before >= 0.95, 0.0)
+by_sort = torch.zeros_like(likely).scatter(-1, order.indices, kept)
+assert torch.equal(keep_top_p(likely, 0.95), by_sort)
+
+# %% [markdown]
+# ## The ladder
+#
+# What is each idea worth? `python -m tools.ladder` begins with
+# `transformers.generate` on left-padded batches and adds one idea at a
+# time. Each rung is the engine of this chapter with an idea taken away,
+# and a rung that gives other tokens is refused. From the second on,
+# prompts are sorted by length, as in chapter 3. The rungs take turns, and
+# a gain is the median of the ratios within a turn.
+
+# %%
+import pandas as pd
+
+ladder = json.loads((RESULTS / "ladder.json").read_text())
+run = ladder["run"]
+print(f"{run['questions']} questions, {run['slots']} slots, {run['dtype']}")
+steps = pd.DataFrame(ladder["steps"]).set_index("name")
+total = steps.cpu_seconds.iloc[0] / steps.cpu_seconds.iloc[-1]
+print(f"all together {total:.2f} times as fast, in CPU time")
+steps[["cpu_seconds", "wall_seconds", "gain"]].round(2)
+
+# %% tags=["hide-input"]
+plots.ladder_bars(
+    [step["name"] for step in ladder["steps"]],
+    [step["cpu_seconds"] for step in ladder["steps"]],
+    [step["gain"] for step in ladder["steps"]],
+)
+
+# %%
+gains = {s["name"]: s["gain"] for s in ladder["steps"] if s["gain"]}
+best = max(gains, key=gains.get)
+idle = [name for name, gain in gains.items() if gain < 1.05]
+print(f"the largest gain: {best}, {gains[best]:.2f}x")
+print("less than 5 %:", ", ".join(idle) or "none")
+
+# %% [markdown]
+# Two things to keep in mind when you read a ladder. The gains multiply,
+# and their order matters: an idea that comes late finds less time to save.
+# And they belong to a workload. Refilling gains with the spread of the
+# lengths, sharing with the length of the prefix; on prompts that share
+# nothing the last two rungs are worth nothing.
+#
+# ## How fast could it be?
+#
+# A pass of the model has to do some arithmetic, and it has to read some
+# bytes: the weights, and the keys and values that its tokens attend to. It
+# can be no faster than the slower of the two allows:
+#
+# $$
+# \text{seconds} \ge \max\left(
+# \frac{\text{operations}}{\text{operations per second}},
+# \frac{\text{bytes}}{\text{bytes per second}}\right)
+# $$
+#
+# That is the *roofline* (Williams et al. 2009). Which side of it counts is
+# decided by the operations done with each byte, the *intensity*. With one
+# row each weight is read for one product and one sum; with 64 rows it is
+# read once for 64 of each.
+
+# %%
+from unitconv.roofline import work
+
+ceiling = bench["ceiling"]
+ridge = ceiling["gflops"] / ceiling["gbytes_per_second"]
+print(f"the recorded machine: {ceiling['gflops']:.0f} GFLOP/s,", end=" ")
+print(f"{ceiling['gbytes_per_second']:.0f} GB/s: {ridge:.1f} to a byte")
+own = len(prompts[0]) - shared + max(lengths) // 2
+for n in (1, 4, 16, 64, 128):
+    one = work(
+        llm.model, engine.Pass("decode", [0] * n, 1, n * own), shared
+    )
+    limit = "memory" if one.flops / one.bytes < ridge else "arithmetic"
+    print(
+        f"{n:3} rows: {one.flops / one.bytes:5.1f} operations a byte,",
+        end=" ",
+    )
+    print(f"limited by {limit}")
+
+# %% [markdown]
+# This is why batching works at all. Where memory is the limit, a second
+# row costs next to nothing: its weights are already on their way.
+#
+# `unitconv bench` measures both ceilings, a large matrix product and a
+# pass over memory, and then the decoders. The dashed line is the speed at
+# which the engine's own passes would run on this machine if it wasted
+# nothing:
+
+# %%
+speeds = pd.DataFrame(bench["speeds"])
+evaluation = speeds[speeds.workload == "evaluation"]
+table = evaluation.pivot(
+    index="slots", columns="decoder", values="tokens_per_second"
+)
+ours = evaluation[evaluation.decoder == "engine"].set_index("slots")
+table["roofline"] = table["engine"] / ours["roofline"]
+table["share"] = ours["roofline"]
+table.round(2)
+
+# %% tags=["hide-input"]
+plots.roofline(
+    [int(n) for n in table.index],
+    {
+        name: table[name].tolist()
+        for name in ("engine", "reference")
+        if name in table
+    },
+    table["roofline"].tolist(),
+)
+
+# %%
+first, last = table.iloc[0], table.iloc[-1]
+print(f"{last['engine'] / first['engine']:.1f} times as fast", end=" ")
+print(f"at {table.index[-1]} slots as at {table.index[0]}")
+print(f"of the roofline: {first['share']:.0%}, then {last['share']:.0%}")
+
+# %% [markdown]
+# Part of what lies between the engine and the dashed line is Python, which
+# calls a few hundred functions a pass, each for a tensor so small that the
+# call costs as much as the work. Another part is products too small to run
+# at the speed of the large one that was measured. A larger model has less
+# of both. And a model as small as ours fits in a processor's cache, which
+# is faster than the memory: for it the roof of few slots is a low one.
+#
+# On a GPU the calls would dominate everything, so there a step is recorded
+# once as a CUDA graph and then replayed (`unitconv/engine/graphs.py`), and
+# the host looks at the tokens only every few steps.
+#
+# ## Against the tools people use
+#
+# `benchmarks/` in the repository runs the same requests through other
+# decoders, two processes in turns. A reply's length is fixed beforehand,
+# so that all do the same work. Above 1 the engine is faster:
+
+# %%
+peers = json.loads((RESULTS / "peers.json").read_text())
+JOBS = ("evaluation", "rollouts", "no shared prefix", "one sequence")
+duels = [row for row in peers["rows"] if row["job"] in JOBS]
+print(f"{peers['machine']}, {peers['when'][:10]}")
+
+
+def ratio(row, clock):
+    return "{median:.2f} ({low:.2f}-{high:.2f})".format(
+        **row[f"{clock}_ratio"]
+    )
+
+
+pd.DataFrame(
+    {
+        "workload": row["job"],
+        "against": row["peer"],
+        "dtype": row["dtype"],
+        "wall": ratio(row, "wall"),
+        "CPU": ratio(row, "cpu"),
+    }
+    for row in duels
+).set_index("workload")
+
+# %% [markdown]
+# ### What this code does not win
+#
+# One sequence shares with nobody: no slots to refill, no prefix to attend
+# to together, each weight read for one token. All that is left is how
+# little is done between two products, and there a program like llama.cpp,
+# which never returns to Python, has the advantage. As measured:
+
+# %%
+lone = [row for row in duels if row["job"] == "one sequence"]
+for row in lone:
+    low, high = row["cpu_ratio"]["low"], row["cpu_ratio"]["high"]
+    verdict = "wins" if low > 1 else "loses" if high < 1 else "ties"
+    print(f"one sequence: the engine {verdict} against {row['peer']}")
+if not lone:
+    print("one sequence: no peer in the record")
+alone = speeds[speeds.workload == "one sequence"].set_index("decoder")
+if "reference" in alone.index:
+    by = alone.tokens_per_second["engine"]
+    by /= alone.tokens_per_second["reference"]
+    print(f"and {by:.2f} times the speed of chapter 3's decoder")
+
+
+# %% [markdown]
+# If you serve one person at one machine, use such a program. If you ask a
+# thousand questions of a model that you have just trained, with an adapter
+# still in it, the batch is where the time goes.
+#
+# ## Exercises
+#
+# ```{exercise} Warm-up: one that rambles
+# :label: ex-rambles
+#
+# Without refill, 64 rows decode together. All replies have 40 tokens but
+# one, which runs to its limit of 96. What share of the row-steps is
+# wasted? And if all have 40?
+# ```
+#
+# ```{solution-start} ex-rambles
+# :class: dropdown
+# ```
+
+
+# %%
+def wasted(lengths):
+    """Share of row-steps in which a row of one batch only waits."""
+    read = [n - 1 for n in lengths]
+    return 1 - sum(read) / (len(read) * max(read))
+
+
+print(f"{wasted([40] * 63 + [96]):.0%}, and {wasted([40] * 64):.0%}")
+assert wasted([40] * 64) == 0
+assert wasted([40] * 63 + [96]) > 0.5
+
+
+# %% [markdown]
+# One row in 64 wastes more than half. Base models ramble often.
+#
+# ```{solution-end}
+# ```
+#
+# ```{exercise} Three places
+# :label: ex-three-places
+#
+# A system prompt that all rows share, a question that ten rows share, and
+# a row's own tokens: that is attention over three places. Merge three
+# parts of the five keys above. Does it matter which two are merged first?
+# ```
+#
+# ```{solution-start} ex-three-places
+# :class: dropdown
+# ```
+
+
+# %%
+def merge_parts(a, b):
+    """Two parts as one part, not yet divided."""
+    top = torch.maximum(a[2], b[2])
+    scale_a, scale_b = torch.exp(a[2] - top), torch.exp(b[2] - top)
+    return (
+        a[0] * scale_a + b[0] * scale_b,
+        a[1] * scale_a + b[1] * scale_b,
+        top,
+    )
+
+
+pieces = [
+    part(keys[s], values[s]) for s in (slice(2), slice(2, 3), slice(3, 5))
+]
+for a, b, c in (pieces, pieces[::-1]):
+    mixed, weight, _ = merge_parts(merge_parts(a, b), c)
+    assert torch.allclose(mixed / weight, plain, atol=1e-6)
+
+# %% [markdown]
+# It does not: sums do not ask for their order, but for rounding.
+#
+# ```{solution-end}
+# ```
+#
+# ```{exercise} Ten samples
+# :label: ex-ten-samples
+#
+# You draw ten replies to each of six questions with five slots. How many
+# tokens of prompts are read? Say it before you count them with `observe`.
+# How many would it be if each reply read its whole prompt?
+# ```
+#
+# ```{solution-start} ex-ten-samples
+# :class: dropdown
+# ```
+
+# %%
+expected = shared_prefix(few)
+expected += sum(len(p) - shared_prefix(few) for p in few)
+seen: list[engine.Pass] = []
+short = Decoding(max_new_tokens=4, temperature=0.8)
+engine.generate(
+    llm.model, few, llm.stop, short, 10, slots=5, observe=seen.append
+)
+counted = sum(p.width for p in seen if p.kind == "prefix")
+counted += sum(p.own for p in seen if p.kind == "prefill")
+assert counted == expected
+print(f"{counted} tokens, against {10 * sum(map(len, few))}")
+
+# %% [markdown]
+# The prefix once and each question once, although its ten samples find no
+# more than five slots: a question whose samples still wait is kept in a
+# slot of its own.
+#
+# ```{solution-end}
+# ```
+#
+# ```{exercise} More slots in the same memory
+# :label: ex-slot-memory
+#
+# A cache may take 100 MB. How many rows of the course model fit, if each
+# holds its whole prompt and 96 new tokens? How many, if the prefix is
+# stored once? Use `plan_cache`.
+# ```
+#
+# ```{solution-start} ex-slot-memory
+# :class: dropdown
+# ```
+
+# %%
+from unitconv.engine.cache import plan_cache
+
+longest = max(map(len, prompts))
+plans = [
+    plan_cache(
+        llm.model.config,
+        torch.float32,
+        slots=10_000,
+        room=longest - prefix + 96,
+        prefix=prefix,
+        budget=100 * 10**6,
+    )
+    for prefix in (0, shared)
+]
+for plan in plans:
+    print(plan)
+assert plans[1].slots > 1.5 * plans[0].slots
+
+# %% [markdown]
+# For a large model memory decides how many rows fit, and so the speed.
+# vLLM's paged cache (Kwon et al. 2023) goes further: it gives a row memory
+# block by block, as it grows, and shares blocks between rows.
+#
+# ```{solution-end}
+# ```
+#
+# ```{exercise} Stretch: who goes first?
+# :label: ex-who-first
+#
+# At the end slots stay empty because nobody waits. Suppose you *knew* the
+# length of each reply. Simulate 256 replies on 64 slots, short ones first,
+# long ones first, and in random order. How many steps does each take, and
+# what is the least possible? Why does the engine not do the best of them?
+# ```
+#
+# ```{solution-start} ex-who-first
+# :class: dropdown
+# ```
+
+# %%
+import heapq
+import random
+
+
+def steps_taken(lengths, slots):
+    """Until the last row is done; a free slot takes the next row."""
+    free_at = [0] * slots
+    for n in lengths:
+        heapq.heapreplace(free_at, free_at[0] + n)
+    return max(free_at)
+
+
+rng = random.Random(0)
+replies = [10 + int(rng.expovariate(1 / 30)) for _ in range(256)]
+least = max(-(-sum(replies) // 64), max(replies))
+taken = {
+    "short first": steps_taken(sorted(replies), 64),
+    "random": steps_taken(replies, 64),
+    "long first": steps_taken(sorted(replies, reverse=True), 64),
+}
+print(taken, "least:", least)
+assert least <= taken["long first"] < taken["short first"]
+
+# %% [markdown]
+# Long ones first leave only short ones for the end. But a reply's length
+# is known when it is over. What is known is the length of the *prompt*,
+# and by that the engine sorts, so that prompts read together are of one
+# length.
+#
+# ```{solution-end}
+# ```
+#
+# ## Recap
+#
+# - In a batch without refill, rows that are done go on costing what a live
+#   row costs. Count row-steps before you trust a full batch.
+# - Slots that are refilled make every row-step useful, but for the tail.
+# - What prompts share is read once and stored once. Attention over two
+#   places, merged by log-sum-exp, is exact.
+# - One uniform number draws a token; a shortcut for top-p checks itself.
+# - None of it may change a token, and a test that compares all of them
+#   with the simple decoder is what makes such code safe to write.
+# - The roofline says what is left. Gains belong to a workload: alone, a
+#   sequence profits from none of them.
+#
+# ## References
+#
+# - G.-I. Yu et al. (2022). Orca: a distributed serving system for
+#   transformer-based generative models. [USENIX OSDI](
+#   https://www.usenix.org/conference/osdi22/presentation/yu).
+# - J. Juravsky et al. (2024). Hydragen: high-throughput LLM inference with
+#   shared prefixes. [arXiv:2402.05099](https://arxiv.org/abs/2402.05099)
+# - T. Dao et al. (2022). FlashAttention: fast and memory-efficient exact
+#   attention with IO-awareness.
+#   [arXiv:2205.14135](https://arxiv.org/abs/2205.14135)
+# - W. Kwon et al. (2023). Efficient memory management for large language
+#   model serving with PagedAttention.
+#   [arXiv:2309.06180](https://arxiv.org/abs/2309.06180)
+# - A. Holtzman et al. (2020). The curious case of neural text
+#   degeneration. [arXiv:1904.09751](https://arxiv.org/abs/1904.09751)
+# - S. Williams, A. Waterman, D. Patterson (2009). Roofline: an insightful
+#   visual performance model for multicore architectures.
+#   [doi:10.1145/1498765.1498785](https://doi.org/10.1145/1498765.1498785)
