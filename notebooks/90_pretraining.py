@@ -312,10 +312,11 @@ assert not leaks(text, asked)
 #
 # Settings are chosen on a *development set*: questions of the generator,
 # in ten wordings that stand neither in the corpus nor in any question set.
-# Each row is one run. The command `python -m tools.sweep runs` makes them
-# again, and those that are not recorded here yet: a third seed, and
-# shorter runs with other shares of rivals, direct answers, tables and
-# arithmetic.
+# Each row is one run: the shipped setting, and the two before it, with
+# fewer direct answers or fewer rivals, two seeds each. The command
+# `python -m tools.sweep runs` makes them again, and those that are not
+# recorded here yet: two more seeds of the shipped setting, and shorter
+# runs with other shares of rivals, direct answers, tables and arithmetic.
 
 # %%
 import pandas as pd

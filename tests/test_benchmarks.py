@@ -18,7 +18,6 @@ from benchmarks.compare import same_replies, useful_tokens
 from benchmarks.contests import CONTESTS, dtypes
 from benchmarks.peers.hf import LengthOfEachRow
 from benchmarks.peers.ours import DealtLengths
-from benchmarks.peers.reference import generate
 from benchmarks.ratios import pairwise
 from benchmarks.record import HEAD, line
 from benchmarks.workloads import (
@@ -29,6 +28,7 @@ from benchmarks.workloads import (
     n_shared,
 )
 from unitconv.decoding import Decoding, generate_sequential
+from unitconv.engine import generate
 
 PROMPTS = [[7, 8, 1, 2], [7, 8, 1, 3, 4], [7, 8, 5]]
 LENGTHS = [4, 2, 3]

@@ -33,6 +33,11 @@ RESULTS = ROOT / "unitconv" / "course_model"
 QUESTIONS = 400  # of development; a quarter as many are sampled from
 PROXY_STEPS = 700  # 3.1 M tokens: enough to rank settings
 SEEDS = (0, 1, 2)
+# Name, steps, shares of direct answers, of rough ones, and of rivals.
+EARLIER = (
+    ("fewer-direct", 2200, 0.4, 0.4, 0.75),
+    ("fewer-rivals", 2600, 0.52, 0.52, 0.64),
+)
 # Nearly even on a logarithmic axis, until the learning rate falls.
 CURVE_STEPS = (100, 200, 300, 400, 600, 800, 1100, 1400, 1700, 2000)
 
@@ -40,11 +45,23 @@ app = typer.Typer(help=__doc__, no_args_is_help=True)
 
 
 def runs() -> Iterator[tuple[str, PretrainConfig]]:
-    """The final setting with three seeds; with fewer tokens; and, at that
-    length, with one thing changed at a time."""
+    """The final setting with three seeds; those before it; the final one
+    with fewer tokens; and, at that length, one thing changed at a time."""
     final = PRESETS["course"]
     for seed in SEEDS:
         yield f"final-seed-{seed}", replace(final, seed=seed)
+    # Settings that came before it, at full length.
+    for name, steps, direct, rough, rival in EARLIER:
+        corpus = replace(
+            final.corpus,
+            chat_direct_share=direct,
+            plain_direct_share=direct,
+            rough_share=rough,
+            rival_share=rival,
+        )
+        for seed in SEEDS[:2]:
+            run = replace(final, seed=seed, steps=steps, corpus=corpus)
+            yield f"{name}-seed-{seed}", run
     proxy = replace(final, steps=PROXY_STEPS)
     yield "proxy", proxy
     for name, value in (
