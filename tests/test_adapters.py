@@ -59,25 +59,26 @@ def test_a_folder_of_that_name_comes_first(
 
 
 # What they reach, less what so few questions may be off by. The course's
-# goals are .65 for SFT, .96 and .97 valid for two rounds of RFT: on all of
-# the test set these adapters miss them, as their cards say.
+# goals are .65 for SFT, .96 and .97 valid for two rounds of RFT; on all of
+# the test set these adapters meet them, as their cards say.
 
 
 def test_sft_answers_at_once(reports: dict[str, Report]) -> None:
     report = reports["sft"]
-    assert report.accuracy.value > 0.55
+    assert report.accuracy.value > 0.58
     assert report.answer_rate.value >= 0.98
     assert report.n_tokens < 0.5 * reports["cot"].n_tokens
     for row in report.rows:
-        assert row.text.startswith(" <answer>")
-        assert row.answer == float(write_value(row.answer))
+        assert "=" not in row.text  # no reasoning
+        if row.answered:
+            assert row.answer == float(write_value(row.answer))
 
 
 def test_rft_is_right_for_right_reasons(reports: dict[str, Report]) -> None:
     report = reports["rft"]
-    assert report.accuracy.value > 0.89
+    assert report.accuracy.value > 0.92
     assert report.answer_rate.value >= 0.98
-    assert report.reasoning_validity.value > 0.90
+    assert report.reasoning_validity.value > 0.93
 
 
 def test_rft_is_better_than_what_it_came_from(

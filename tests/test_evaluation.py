@@ -599,19 +599,16 @@ def test_course_model_texts_do_not_depend_on_the_batch_size(
     assert texts[0] == texts[1] == texts[2]
 
 
-@pytest.mark.parametrize(
-    ("batch_size", "steps"),
-    [(1, [1] * 10), (4, [4, 4, 2]), (10, [10]), (64, [10])],
-)
+@pytest.mark.parametrize("batch_size", [1, 4, 10, 64])
 def test_progress_is_told_of_every_question(
-    tiny: LLM, batch_size: int, steps: list[int]
+    tiny: LLM, batch_size: int
 ) -> None:
     done: list[int] = []
     questions = load_split("valid")[:10]
     evaluate(
         tiny, questions, batch_size, Decoding(max_new_tokens=1), done.append
     )
-    assert done == steps
+    assert done == [1] * 10
 
 
 def test_evaluate_needs_questions(tiny: LLM) -> None:
