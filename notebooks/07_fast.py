@@ -289,8 +289,8 @@ print("merged:", [f"{x:.4f}" for x in merged.tolist()])
 from unitconv.engine.attention import attend_part, merge
 
 together = merge(
-    attend_part(query[None], keys[:3], values[:3]),
-    attend_part(query[None], keys[3:], values[3:]),
+    attend_part(query[None], [keys[:3]], [values[:3]]),
+    attend_part(query[None], [keys[3:]], [values[3:]]),
 )
 assert torch.allclose(together[0], plain, atol=1e-6)
 
@@ -430,7 +430,13 @@ print("less than 5 %:", ", ".join(idle) or "none")
 # and their order matters: an idea that comes late finds less time to save.
 # And they belong to a workload. Refilling gains with the spread of the
 # lengths, sharing with the length of the prefix; on prompts that share
-# nothing the last two rungs are worth nothing.
+# nothing those two rungs are worth nothing.
+#
+# The last rung changes no arithmetic. A step reads the front of every
+# slot, and between one front and the next lies room for longer replies: at
+# each gap a CPU has to find its place in memory anew. The engine keeps
+# slots in blocks of 32 tokens, all first blocks together, then all second
+# ones, so that what a step reads lies in one piece.
 #
 # ## How fast could it be?
 #
