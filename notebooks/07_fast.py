@@ -521,7 +521,8 @@ print(f"of the roofline: {first['share']:.0%}, then {last['share']:.0%}")
 #
 # On a GPU the calls would dominate everything, so there a step is recorded
 # once as a CUDA graph and then replayed (`unitconv/engine/graphs.py`), and
-# the host looks at the tokens only every few steps.
+# the host looks at the tokens only every few steps. That part awaits a
+# GPU: none of the numbers here is from one.
 #
 # ## Against the tools people use
 #
