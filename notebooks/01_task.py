@@ -469,7 +469,7 @@ assert shared > 0.9 * len(test_pairs)
 # - Every rate carries its interval; 100 questions are too few to tell
 #   good models apart.
 #
-# **Next:** [how a model turns a question into text](02_sequential.ipynb),
+# **Next:** [how a model turns a question into text](03_sequential.ipynb),
 # one token at a time.
 #
 # ## References

@@ -2,7 +2,7 @@
 
 `generate_sequential` finishes one prompt before it starts the next.
 `generate_batched` advances many together, which needs padding on the left,
-an attention mask and position ids (chapter 3). Both call the bare model,
+an attention mask and position ids (chapter 4). Both call the bare model,
 never `model.generate`, and both know only tokens: text is the business of
 `unitconv.llm`.
 
@@ -150,7 +150,7 @@ def generate_sequential(
     settings: Decoding = GREEDY,
     sample_number: int = 0,
 ) -> Completion:
-    """Continue one prompt, one token at a time (chapter 2).
+    """Continue one prompt, one token at a time (chapter 3).
 
     Raises:
         ContextError: the prompt is empty or longer than the context.

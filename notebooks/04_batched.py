@@ -19,7 +19,7 @@
 # - how to check that a batch changes nothing but the speed;
 # - how speed grows with the batch, and where it stops.
 #
-# **Before you start:** [chapter 2](02_sequential.ipynb). **Time:** 25
+# **Before you start:** [chapter 3](03_sequential.ipynb). **Time:** 25
 # minutes to read, about a minute to run. **Hardware:** with the course
 # model any laptop; 1 GB of memory.
 # :::
@@ -52,7 +52,7 @@ llm
 # %% [markdown]
 # ## How fast is one at a time?
 #
-# The decoder of chapter 2, sixteen questions in a row:
+# The decoder of chapter 3, sixteen questions in a row:
 
 # %%
 import time
@@ -205,7 +205,7 @@ plots.padded_batch(
 # %% [markdown]
 # ## Decoding a batch
 #
-# The loop is that of chapter 2, with one more column of tokens, mask and
+# The loop is that of chapter 3, with one more column of tokens, mask and
 # cache per step. A row that is done waits until the last one is, fed with
 # padding that nobody reads.
 

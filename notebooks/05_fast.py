@@ -17,8 +17,8 @@
 # - how a token is drawn from a large vocabulary without sorting it;
 # - what a roofline says about how much faster it could be.
 #
-# **Before you start:** [chapter 2](02_sequential.ipynb) for the cache,
-# [chapter 3](03_batched.ipynb) for the batch. **Time:** 35 minutes to
+# **Before you start:** [chapter 3](03_sequential.ipynb) for the cache,
+# [chapter 4](04_batched.ipynb) for the batch. **Time:** 35 minutes to
 # read, less than a minute to run. **Hardware:** with the course model any
 # laptop; 1 GB of memory.
 # :::
@@ -40,7 +40,7 @@ except ImportError:
 # The live cells of this chapter count tokens and passes of the model,
 # which do not depend on the machine. What is measured in seconds comes
 # from records, and each says where. Here is the first: ten thousand
-# rollouts at the speeds of `unitconv bench`, by the decoder of chapter 3
+# rollouts at the speeds of `unitconv bench`, by the decoder of chapter 4
 # and by the one this chapter explains.
 
 # %%
@@ -62,7 +62,7 @@ for speed in sampled:
 # %% [markdown]
 # ## The trap: a full batch that is half empty
 #
-# Chapter 3 ended with a confession: a row that is done waits for the last
+# Chapter 4 ended with a confession: a row that is done waits for the last
 # one. How much is that? Four dozen real questions, eight at a time, and a
 # hook that sees what the model is really given:
 
@@ -307,7 +307,7 @@ assert torch.allclose(together[0], plain, atol=1e-6)
 # Everything so far changed *when* and *where* a token is computed. Nothing
 # may change *which*. For greedy decoding we have seen it. For sampling it
 # holds because the noise of a token is a hash of its request, as in
-# chapter 3: not the slot, not the neighbours, not the order.
+# chapter 4: not the slot, not the neighbours, not the order.
 
 # %%
 warm = Decoding(temperature=0.8, top_p=0.95, seed=1)
@@ -324,7 +324,7 @@ print(sum(len(c.token_ids) for row in drawn for c in row), "tokens, equal")
 
 # %% [markdown]
 # That is in float32. In 16 bits a near tie may fall the other way, for the
-# reasons of chapter 3, here as in any batch.
+# reasons of chapter 4, here as in any batch.
 #
 # ## Drawing a token
 #
@@ -397,7 +397,7 @@ assert torch.equal(keep_top_p(likely, 0.95), by_sort)
 # `transformers.generate` on left-padded batches and adds one idea at a
 # time. Each rung is the engine of this chapter with an idea taken away,
 # and a rung that gives other tokens is refused. From the second on,
-# prompts are sorted by length, as in chapter 3. The rungs take turns, and
+# prompts are sorted by length, as in chapter 4. The rungs take turns, and
 # a gain is the median of the ratios within a turn.
 
 # %%
@@ -574,7 +574,7 @@ alone = speeds[speeds.workload == "one sequence"].set_index("decoder")
 if "reference" in alone.index:
     by = alone.tokens_per_second["engine"]
     by /= alone.tokens_per_second["reference"]
-    print(f"and {by:.2f} times the speed of chapter 3's decoder")
+    print(f"and {by:.2f} times the speed of chapter 4's decoder")
 
 
 # %% [markdown]

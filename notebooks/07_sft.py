@@ -19,7 +19,7 @@
 # - why the epoch to keep is chosen by accuracy and not by loss;
 # - what answers without reasoning gain and what they cost.
 #
-# **Before you start:** [chapter 3](03_batched.ipynb), gradient descent in
+# **Before you start:** [chapter 4](04_batched.ipynb), gradient descent in
 # PyTorch. **Time:** 35 minutes to read, two minutes to run. **Hardware:**
 # with the course model any laptop; 2 GB of memory.
 # :::
@@ -79,7 +79,7 @@ assert bare.answer_rate.value < 0.5
 # with a tag, and of closing at all. *Supervised fine-tuning* (SFT) shows
 # it the one continuation we want. In this chapter that is the shortest
 # there is: no reasoning, the number between its tags. [The next
-# one](05_rft.ipynb) adds the reasoning, with the same trainer and other
+# one](08_rft.ipynb) adds the reasoning, with the same trainer and other
 # rows.
 #
 # ## A row
@@ -144,7 +144,7 @@ except LabelError as error:
 #
 # ### Trap 2: the end that is never learned
 #
-# Rows of different lengths are padded. Unlike in chapter 3 the padding
+# Rows of different lengths are padded. Unlike in chapter 4 the padding
 # stands on the right: nothing is generated, and a token never sees what
 # comes after it. The padding must not be learned, and the line for that is
 # in many a training script: hide every label that is the padding token.

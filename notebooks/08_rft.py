@@ -24,8 +24,8 @@
 #   earned its keep.
 #
 # **Before you start:** [chapter 1](01_task.ipynb) for the grader and the
-# audit, [chapter 2](02_sequential.ipynb) for temperature, [chapter
-# 4](04_sft.ipynb) for LoRA. **Time:** 40 minutes to read, about two
+# audit, [chapter 3](03_sequential.ipynb) for temperature, [chapter
+# 7](07_sft.ipynb) for LoRA. **Time:** 40 minutes to read, about two
 # minutes to run. **Hardware:** with the course model any laptop; 2 GB of
 # memory.
 # :::
@@ -481,7 +481,7 @@ print("every byte as in the run that was not killed")
 # Two decisions make the bytes equal. The noise of a token is a hash of its
 # request, so a sample does not depend on what was drawn before it. And
 # going back to a whole chunk makes the batches the same, so that even the
-# rounding agrees ([chapter 3](03_batched.ipynb)).
+# rounding agrees ([chapter 4](04_batched.ipynb)).
 #
 # And if something was changed in between? A file at two temperatures would
 # be worse than none. Its first line says what it was made with:
@@ -633,7 +633,7 @@ print(verdict(*reports, found.difference, found.p_value) + ".")
 # ### The full runs
 #
 # The recorded runs train on the whole train split and are measured on all
-# test questions. `cot` is the base with its example, `sft` chapter 4's
+# test questions. `cot` is the base with its example, `sft` chapter 7's
 # adapter, `rft-1` one round of RFT, `rft-2` two, and `random` a control
 # that we come to.
 

@@ -511,7 +511,7 @@ for token in expected.topk(4).indices.tolist():
 # - Temperature shapes the odds, top-p cuts their tail, greedy is separate.
 # - Noise that hashes the request makes sampling reproducible row by row.
 #
-# **Next:** [the same for many questions at once](03_batched.ipynb), where
+# **Next:** [the same for many questions at once](04_batched.ipynb), where
 # the obvious way to do it goes wrong in silence.
 #
 # ## References
