@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
 from transformers import TrainerCallback
 
+from benchmarks.peers.serve import Measured, serve
 from unitconv.finetuning import sft_rows
 from unitconv.labels import Row
 from unitconv.lora import TrainingSettings
@@ -67,7 +70,7 @@ def material(steps: int) -> Material:
 
 
 @dataclass
-class StepClock(TrainerCallback):  # type: ignore[misc]
+class StepClock(TrainerCallback):
     """From the first step's begin to the last one's end.
 
     Loading, saving and validation are outside; so is the first epoch of a
@@ -84,10 +87,34 @@ class StepClock(TrainerCallback):  # type: ignore[misc]
     def on_step_end(self, *_: Any, **__: Any) -> None:
         self.end = time.perf_counter(), time.process_time()
 
-    def measured(self, n_tokens: int) -> dict[str, Any]:
+    def measured(self, n_tokens: int) -> Measured:
         """What a peer answers with."""
         assert self.begin is not None
         wall, cpu = (
             b - a for a, b in zip(self.begin, self.end, strict=True)
         )
         return {"wall": wall, "cpu": cpu, "tokens": n_tokens}
+
+
+def serve_trainer(
+    train: Callable[[Material, StepClock, str], object],
+) -> None:
+    """Let a peer train one epoch on a fresh model whenever it is asked.
+
+    Args:
+        train: takes what to train on, a callback that has to be among the
+            trainer's, and a folder that is gone afterwards.
+    """
+
+    def load() -> Callable[[], Measured]:
+        steps = read_steps()
+
+        def repeat() -> Measured:
+            given, clock = material(steps), StepClock()
+            with TemporaryDirectory() as folder:
+                train(given, clock, folder)
+            return clock.measured(given.n_tokens)
+
+        return repeat
+
+    serve(load)

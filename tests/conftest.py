@@ -30,6 +30,7 @@ from transformers import (
     PreTrainedTokenizerFast,
 )
 
+from benchmarks.models import SMOLLM2_135M
 from unitconv.llm import LLM
 
 # The same examples in every run: a red test is red for everybody.
@@ -110,16 +111,20 @@ def tiny_model() -> Any:
 @pytest.fixture(scope="session")
 def smollm2_shape() -> Any:
     """SmolLM2-135M's configuration, with 2 of its 30 layers."""
+    shape = SMOLLM2_135M.to_dict()
+    kept = (
+        "vocab_size",
+        "hidden_size",
+        "intermediate_size",
+        "num_attention_heads",
+        "num_key_value_heads",
+        "rms_norm_eps",
+        "rope_parameters",
+        "max_position_embeddings",
+    )
+    # Wider weights than the real model starts from: its text should vary.
     return random_llama(
-        vocab_size=49152,
-        hidden_size=576,
-        intermediate_size=1536,
-        num_attention_heads=9,
-        num_key_value_heads=3,
-        rms_norm_eps=1e-5,
-        rope_parameters={"rope_type": "default", "rope_theta": 100000.0},
-        max_position_embeddings=8192,
-        initializer_range=0.12,
+        **{key: shape[key] for key in kept}, initializer_range=0.12
     )
 
 

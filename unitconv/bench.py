@@ -19,7 +19,7 @@ from typing import Any
 import torch
 
 from unitconv import engine
-from unitconv.decoding import Decoding, generate_batched
+from unitconv.decoding import Decoding, generate_in_batches
 from unitconv.engine import Pass
 from unitconv.llm import LLM
 from unitconv.questions import Question
@@ -164,19 +164,15 @@ def _by_engine(llm: LLM, workload: Workload, slots: int) -> _Run:
 
 def _by_reference(llm: LLM, workload: Workload, slots: int) -> _Run:
     clock = _Clock(llm)
-    n = workload.num_return_sequences
-    order = sorted(workload.prompts, key=len)
-    at_once = max(1, slots // n)
-    done = []
-    for i in range(0, len(order), at_once):
-        done += generate_batched(
-            llm.model,
-            order[i : i + at_once],
-            clock.stop,
-            workload.settings,
-            n,
-            llm.pad_token_id,
-        )
+    done = generate_in_batches(
+        llm.model,
+        workload.prompts,
+        clock.stop,
+        workload.settings,
+        workload.num_return_sequences,
+        slots,
+        llm.pad_token_id,
+    )
     return clock.read(done, [])
 
 

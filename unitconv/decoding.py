@@ -28,6 +28,10 @@ StopRule = Callable[[list[int]], bool]
 """Given the tokens a row has generated so far: is it done?"""
 
 
+Progress = Callable[[int], None]
+"""Called with the number of prompts just finished."""
+
+
 class ContextError(ValueError):
     """A prompt the model's context cannot hold, or an empty one."""
 
@@ -266,6 +270,47 @@ def generate_batched(
         step += 1
     done = [Completion(row.token_ids, row.finished) for row in rows]
     return [done[i : i + n] for i in range(0, len(done), n)]
+
+
+def generate_in_batches(
+    model: Any,
+    prompts: Sequence[Sequence[int]],
+    stop: StopRule,
+    settings: Decoding = GREEDY,
+    num_return_sequences: int = 1,
+    batch_size: int = 64,
+    pad_token_id: int = 0,
+    limits: Sequence[int] | None = None,
+    progress: Progress | None = None,
+) -> list[list[Completion]]:
+    """`generate_batched` for any number of prompts: batches of like length.
+
+    Args:
+        batch_size: rows at once; a prompt's completions stay together.
+        limits: new tokens each prompt may have.
+        progress: called with the number of prompts just finished.
+
+    Returns and raises what `generate_batched` does.
+    """
+    order = sorted(range(len(prompts)), key=lambda i: len(prompts[i]))
+    at_once = max(1, batch_size // max(1, num_return_sequences))
+    results: list[list[Completion]] = [[] for _ in prompts]
+    for start in range(0, len(order), at_once):
+        chosen = order[start : start + at_once]
+        done = generate_batched(
+            model,
+            [prompts[i] for i in chosen],
+            stop,
+            settings,
+            num_return_sequences,
+            pad_token_id,
+            [limits[i] for i in chosen] if limits else None,
+        )
+        for i, completions in zip(chosen, done, strict=True):
+            results[i] = completions
+        if progress is not None:
+            progress(len(chosen))
+    return results
 
 
 class _Row:

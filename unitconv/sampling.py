@@ -65,10 +65,10 @@ def keep_top_p(probabilities: Tensor, top_p: float) -> Tensor:
     Nucleus sampling (Holtzman et al. 2020, arXiv:1904.09751). Shape
     [rows, vocabulary] in and out; the rows no longer sum to one.
 
-    A sort of the whole vocabulary takes a CPU longer than the model does,
-    and the nucleus is mostly small: the largest probabilities are tried
-    first, and only rows that they do not settle are sorted. A GPU sorts
-    fast and would have to wait for the host to tell which rows those are.
+    Sorting a whole vocabulary is slow on a CPU, and the nucleus is mostly
+    small: the largest probabilities are tried first, and only rows that
+    they do not settle are sorted. A GPU sorts fast and would have to wait
+    for the host to tell which rows those are.
     """
     few = min(TOP_K, probabilities.shape[-1] - 1)
     if probabilities.is_cuda or few < 1:

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
 from datasets import Dataset
 from trl import SFTConfig, SFTTrainer
 
-from benchmarks.peers.serve import Measured, serve
 from benchmarks.training_task import (
     Material,
     StepClock,
-    material,
-    read_steps,
+    serve_trainer,
     settings,
 )
 from unitconv.labels import Row
@@ -23,27 +19,16 @@ from unitconv.lora import TrainingSettings, add_lora
 from unitconv.model import has_fast_bf16
 
 
-def load() -> Callable[[], Measured]:
-    """One epoch on a fresh model, each time."""
-    steps = read_steps()
-
-    def repeat() -> Measured:
-        given, clock = material(steps), StepClock()
-        with TemporaryDirectory() as folder:
-            trainer = SFTTrainer(
-                # On a CPU the fused kernel's backward pass is the slower.
-                model=_eager(given),
-                args=SFTConfig(**_arguments(folder, settings())),
-                train_dataset=Dataset.from_list(
-                    list(map(_plain, given.rows))
-                ),
-                processing_class=given.tokenizer,
-                callbacks=[clock],
-            )
-            trainer.train()
-        return clock.measured(given.n_tokens)
-
-    return repeat
+def train(given: Material, clock: StepClock, folder: str) -> None:
+    trainer = SFTTrainer(
+        # On a CPU the fused kernel's backward pass is the slower one.
+        model=_eager(given),
+        args=SFTConfig(**_arguments(folder, settings())),
+        train_dataset=Dataset.from_list(list(map(_plain, given.rows))),
+        processing_class=given.tokenizer,
+        callbacks=[clock],
+    )
+    trainer.train()
 
 
 def _eager(given: Material) -> Any:
@@ -79,4 +64,4 @@ def _arguments(folder: str, chosen: TrainingSettings) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    serve(load)
+    serve_trainer(train)

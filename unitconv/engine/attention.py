@@ -94,7 +94,7 @@ def attend(
     rows, heads, width, head_dim = query.shape
     kv_heads = own[0][0].shape[1]
     # Nothing to merge: torch's own kernel. A CPU's takes bf16 value by
-    # value, and five times as long as the products below.
+    # value, several times as long as the products below.
     in_one_piece = prefix is None and len(own[0]) == 1
     if in_one_piece and (query.is_cuda or query.dtype == torch.float32):
         return torch.nn.functional.scaled_dot_product_attention(

@@ -20,6 +20,7 @@ from torch import Tensor
 from unitconv.decoding import (
     Completion,
     Decoding,
+    Progress,
     StopRule,
     choose,
     prefill,
@@ -39,7 +40,6 @@ from unitconv.engine.models import (
 )
 from unitconv.sampling import row_key
 
-Progress = Callable[[int], None]
 # A shorter prefix is not worth a second product in every layer.
 SHORTEST_PREFIX = 8
 # Steps taken before the host looks at the tokens: looking stops a GPU.

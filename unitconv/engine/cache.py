@@ -115,7 +115,7 @@ class SlotCache:
 
     Many slots are stored in blocks of `BLOCK` tokens, block by block and
     not slot by slot, so that what a step reads lies in one piece: a CPU
-    reads that 2.4 times as fast as the beginnings of 64 long slots.
+    reads that more than twice as fast as the beginnings of 64 long slots.
     """
 
     def __init__(

@@ -11,11 +11,12 @@ from unitconv.decoding import (
     GREEDY,
     Completion,
     Decoding,
+    Progress,
     StopRule,
-    generate_batched,
+    generate_in_batches,
     token_limit,
 )
-from unitconv.engine.batching import Engine, Observer, Progress
+from unitconv.engine.batching import Engine, Observer
 from unitconv.engine.models import why_not
 
 log = logging.getLogger(__name__)
@@ -67,9 +68,9 @@ def generate(
         warnings.warn(
             f"decoding without the engine: {reason}", stacklevel=2
         )
-        return _by_reference(
+        return generate_in_batches(
             *(model, prompts, stop, settings, num_return_sequences),
-            *(slots, allowed, pad_token_id, progress),
+            *(slots, pad_token_id, allowed, progress),
         )
     engine = Engine(
         model,
@@ -83,36 +84,3 @@ def generate(
     )
     log.info("%s", engine.cache.plan)
     return engine.run(stop, progress)
-
-
-def _by_reference(
-    model: Any,
-    prompts: Sequence[Sequence[int]],
-    stop: StopRule,
-    settings: Decoding,
-    num_return_sequences: int,
-    slots: int,
-    limits: Sequence[int],
-    pad_token_id: int,
-    progress: Progress | None,
-) -> list[list[Completion]]:
-    """The reference decoder, batch by batch, where no other serves."""
-    order = sorted(range(len(prompts)), key=lambda i: len(prompts[i]))
-    per_batch = max(1, slots // num_return_sequences)
-    results: list[list[Completion]] = [[] for _ in prompts]
-    for start in range(0, len(order), per_batch):
-        chosen = order[start : start + per_batch]
-        done = generate_batched(
-            model,
-            [prompts[i] for i in chosen],
-            stop,
-            settings,
-            num_return_sequences,
-            pad_token_id,
-            [limits[i] for i in chosen],
-        )
-        for i, completions in zip(chosen, done, strict=True):
-            results[i] = completions
-        if progress is not None:
-            progress(len(chosen))
-    return results
