@@ -21,6 +21,9 @@ FIGURES: dict[str, Callable[[], Picture]] = {
         alt="Two intervals.",
     ),
     "cache_work": lambda: plots.cache_work(80, 20),
+    "cache_filling": lambda: plots.cache_filling(
+        ["?", "<|im_end|>", "\n"], ["1", " kg", "$"], first=40
+    ),
     "next_token": lambda: plots.next_token(
         ["6", "$", "<b>"],
         {"T = 0.5": [0.9, 0.1, 0.0], "T = 1": [0.6, 0.3, 0.1]},

@@ -4,7 +4,13 @@ A function here takes plain data and returns a `Picture`. Nothing is
 computed here that a chapter is about.
 """
 
-from .decoding import cache_work, next_token, padded_batch, throughput
+from .decoding import (
+    cache_filling,
+    cache_work,
+    next_token,
+    padded_batch,
+    throughput,
+)
 from .engine import ladder_bars, roofline, slots_over_time
 from .finetuning import (
     label_masks,
@@ -25,6 +31,7 @@ from .stages import before_after, chance, differences, stage_rates
 __all__ = [
     "Picture",
     "before_after",
+    "cache_filling",
     "cache_work",
     "chance",
     "differences",

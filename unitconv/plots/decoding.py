@@ -46,6 +46,89 @@ def cache_work(
 
 
 @styled
+def cache_filling(
+    prompt: Sequence[str], reply: Sequence[str], first: int = 0
+) -> Picture:
+    """Who is read and who is remembered: one row a pass of the model.
+
+    Args:
+        prompt: the prompt's tokens, or the last ones of them.
+        reply: the tokens that were then generated.
+        first: the position of `prompt[0]`.
+    """
+    tokens = [*prompt, *reply]
+    figure, axes = make_axes(
+        width=0.52 * len(tokens) + 0.9, height=0.36 * len(reply) + 0.5
+    )
+    for step in range(len(reply)):
+        seen = len(prompt) + step
+        for column in range(seen):
+            fresh = step == 0 or column == seen - 1
+            _cache_cell(axes, (column, step), tokens[column], fresh)
+        axes.text(
+            *(seen + 0.12, step + 0.5, _short(tokens[seen])),
+            va="center",
+            fontsize=8,
+            family="monospace",
+            color=ORANGE,
+        )
+    axes.set_xlim(0, len(tokens))
+    axes.set_ylim(len(reply), 0)
+    axes.set_yticks(
+        [step + 0.5 for step in range(len(reply))],
+        ["prefill", *(f"step {step}" for step in range(1, len(reply)))],
+    )
+    axes.set_xticks(
+        [column + 0.5 for column in range(len(tokens))],
+        [str(first + column) for column in range(len(tokens))],
+        fontsize=8,
+    )
+    axes.tick_params(length=0)
+    axes.spines[:].set_visible(False)
+    return picture(
+        figure,
+        f"A row for each of {len(reply)} passes. The prefill reads all "
+        "tokens of the prompt; every later pass reads the one token that "
+        "was generated last, and finds all before it in the cache, which "
+        "is one token longer each time.",
+    )
+
+
+def _cache_cell(
+    axes: Axes, corner: tuple[int, int], token: str, fresh: bool
+) -> None:
+    column, row = corner
+    axes.add_patch(
+        mpl.patches.Rectangle(
+            (column + 0.03, row + 0.06),
+            0.94,
+            0.88,
+            facecolor=BLUE,
+            alpha=0.75 if fresh else 0.18,
+            edgecolor="none",
+        )
+    )
+    axes.text(
+        column + 0.5,
+        row + 0.5,
+        _short(token),
+        ha="center",
+        va="center",
+        fontsize=8,
+        family="monospace",
+        color="white" if fresh else INK,
+    )
+
+
+def _short(token: str) -> str:
+    """A token as it fits in a cell, its white space made visible."""
+    shown = token.replace(" ", "\u00b7").replace("\n", "\u21b5")
+    if len(shown) > 5:
+        shown = shown[:4] + "\u2026"
+    return shown.replace("$", r"\$")
+
+
+@styled
 def next_token(
     tokens: Sequence[str], distributions: Mapping[str, Sequence[float]]
 ) -> Picture:
@@ -127,7 +210,7 @@ def _grid_cell(
     axes.text(
         column + 0.5,
         row + 0.4,
-        token.replace(" ", "\u00b7").replace("$", r"\$"),
+        _short(token),
         ha="center",
         va="center",
         fontsize=9,
