@@ -104,7 +104,7 @@ def _cache_cell(
             0.94,
             0.88,
             facecolor=BLUE,
-            alpha=0.75 if fresh else 0.18,
+            alpha=0.55 if fresh else 0.15,
             edgecolor="none",
         )
     )
@@ -116,7 +116,7 @@ def _cache_cell(
         va="center",
         fontsize=8,
         family="monospace",
-        color="white" if fresh else INK,
+        color=INK,
     )
 
 
