@@ -33,8 +33,8 @@ PROJECT   := pyproject.toml constraints.txt environment.yml Makefile \
              CITATION.cff $(wildcard *.md)
 
 .DELETE_ON_ERROR:
-.PHONY: help book test serve notebooks pairs lint format constraints repo \
-        clean distclean force
+.PHONY: help book test serve notebooks pairs student lint format \
+        constraints repo clean distclean force
 
 help: ## List these jobs
 	@echo "make JOB, where JOB is"
@@ -60,6 +60,9 @@ pairs: $(INSTALLED) ## Bring each notebook and its .py in line
 	$(BIN)/jupytext --quiet --sync $(SCRIPTS)
 	$(BIN)/ruff format --quiet $(SCRIPTS)
 	$(BIN)/python -m tools.notebooks --tidy $(SCRIPTS)
+
+student: $(INSTALLED) ## Write notebooks without solutions to _build/student
+	$(BIN)/python -m tools.student
 
 lint: $(INSTALLED) ## Check format, style and types
 	$(check-code)

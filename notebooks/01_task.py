@@ -353,30 +353,64 @@ for failure, n in report.failures.items():
 # %% [markdown]
 # ## Exercises
 #
+# Each exercise comes with a cell to write in and a check of your answer.
+# Until the check passes, the cell says what is missing.
+#
 # ```{exercise} Warm-up: an ounce of doubt
 # :label: ex-ounce
 #
-# Which of these raise an error, and what do the others return?
-# `convert(8, "oz", "cc")`, `convert(8, "oz", "kg")`,
-# `convert(1, "M", "m")`.
+# Which of these requests raises an error, and what do the others return?
+# Say it before you try, to within 1 %.
 # ```
-#
+
+# %% tags=["exercise", "nbval-check-output"]
+import math
+
+from unitconv.exercises import attempt
+
+requests = [(8, "oz", "cc"), (8, "oz", "kg"), (1, "M", "m")]
+predicted = []  # for each request a number, or "error"
+
+
+def outcome(request):
+    try:
+        return convert(*request)
+    except UnitError:
+        return "error"
+
+
+def check_ounce(predicted):
+    assert len(predicted) == 3, "three requests, so three predictions"
+    for request, said in zip(requests, predicted, strict=True):
+        found = outcome(request)
+        if "error" in (said, found):
+            assert said == found, f"{request}: is it refused or not"
+        else:
+            close = math.isclose(said, found, rel_tol=0.01)
+            assert close, f"{request}: another number"
+
+
+attempt(check_ounce, predicted)
+
+# %% [markdown]
 # ```{solution-start} ex-ounce
 # :class: dropdown
 # ```
+#
+# Beside a cubic centimeter (cc) the ounce is a fluid one, of 29.6 cc;
+# beside a kilogram it is a weight, of 28.3 g. A lone M is a megabyte and m
+# a meter, so the third makes no sense. Eight ounces of water by weight
+# would be 227 cc, by the way: the grader's 5 % would let that pass.
 
-# %% tags=["nbval-check-output"]
-for request in [(8, "oz", "cc"), (8, "oz", "kg"), (1, "M", "m")]:
-    try:
-        print(request, convert(*request))
-    except UnitError as error:
-        print(request, "->", error)
+# %%
+predicted = [237, 0.227, "error"]
+for request in requests:
+    print(request, "->", outcome(request))
+
+# %% tags=["solution", "nbval-check-output"]
+attempt(check_ounce, predicted)
 
 # %% [markdown]
-# Beside a cubic centimeter (cc) the ounce is fluid, beside a kilogram it
-# is a weight. A lone M is a megabyte and m a meter, so the third makes no
-# sense.
-#
 # ```{solution-end}
 # ```
 #
@@ -384,18 +418,42 @@ for request in [(8, "oz", "cc"), (8, "oz", "kg"), (1, "M", "m")]:
 # :label: ex-fool
 #
 # Write a reply to "How many gram are there per 6 kg?" that is graded right
-# although both of its statements are false. Then show that the audit
-# catches it.
+# although everything it states, two things at least, is false. The check
+# also asks whether the audit catches it.
 # ```
-#
+
+# %% tags=["exercise", "nbval-check-output"]
+fooled = ""  # your reply
+
+
+def check_fool(reply):
+    assert is_correct(parse_answer(reply), 6000), (
+        "the grader does not take the answer for right"
+    )
+    verdicts = [claim.verdict for claim in audit_reasoning(reply)]
+    assert len(verdicts) >= 2, "the audit reads fewer than two statements"
+    assert set(verdicts) == {False}, (
+        "the audit does not find every statement false"
+    )
+
+
+attempt(check_fool, fooled)
+
+# %% [markdown]
 # ```{solution-start} ex-fool
 # :class: dropdown
 # ```
+#
+# A factor that is 2 % too small and a product that is 4 % too large are
+# both false to the audit. Together they end within 5 % of the truth:
 
 # %%
 fooled = "1 kg = 980 g. 6 * 980 = 6100. <answer>6100</answer>"
-assert is_correct(parse_answer(fooled), 6000)
-assert [c.verdict for c in audit_reasoning(fooled)] == [False, False]
+for claim in audit_reasoning(fooled):
+    print(f"{claim.kind:11} {claim.text:14} {claim.verdict}")
+
+# %% tags=["solution", "nbval-check-output"]
+attempt(check_fool, fooled)
 
 # %% [markdown]
 # ```{solution-end}
@@ -405,47 +463,123 @@ assert [c.verdict for c in audit_reasoning(fooled)] == [False, False]
 # :label: ex-how-many
 #
 # You expect an accuracy near 0.9 and want an interval at most 0.02 wide.
-# How many questions do you need? Try multiples of 100.
+# How many questions do you have to ask? Write a function that finds the
+# least multiple of 100 for any rate and any width.
 # ```
-#
+
+
+# %% tags=["exercise", "nbval-check-output"]
+def questions_needed(rate, width):
+    """The least multiple of 100 whose interval is at most so wide."""
+    raise NotImplementedError
+
+
+def width_of(rate, n):
+    low, high = wilson_interval(round(rate * n), n)
+    return high - low
+
+
+def check_how_many(questions_needed):
+    for rate, width in [(0.9, 0.02), (0.5, 0.1), (0.6, 0.2)]:
+        case = f"a rate of {rate} to a width of {width}"
+        n = questions_needed(rate, width)
+        whole = n in range(100, 1_000_000, 100)
+        assert whole, f"{case}: no multiple of 100"
+        assert width_of(rate, n) <= width, f"{case}: still too wide"
+        fewer = n > 100 and width_of(rate, n - 100) <= width
+        assert not fewer, f"{case}: fewer questions would do"
+
+
+attempt(check_how_many, questions_needed)
+
+
+# %% [markdown]
 # ```{solution-start} ex-how-many
 # :class: dropdown
 # ```
 
+
 # %%
-n = 100
-while True:
-    low, high = wilson_interval(round(0.9 * n), n)
-    if high - low <= 0.02:
-        break
-    n += 100
-print(n)
-assert 3000 < n < 4000
+def questions_needed(rate, width):
+    n = 100
+    while width_of(rate, n) > width:
+        n += 100
+    return n
+
+
+for width in (0.08, 0.04, 0.02):
+    print(f"{width:.2f} wide: {questions_needed(0.9, width)} questions")
+
+# %% tags=["solution", "nbval-check-output"]
+attempt(check_how_many, questions_needed)
 
 # %% [markdown]
+# Half the width costs about four times the questions: the width falls
+# with the square root of their number.
+#
 # ```{solution-end}
 # ```
 #
-# ```{exercise} Stretch: your own leak
+# ```{exercise} What is shared all the same
 # :label: ex-leak
 #
 # Cutting between conversions keeps "5 kg in g" out of two sets. What does
 # a model still learn from the training set that helps it on the test?
-# Count the test questions whose *unit pair*, whatever the quantity, occurs
-# in training, and say what that means for a score.
+# Count the test questions whose *unit pair*, from the same unit to the
+# same unit and whatever the quantity, occurs in training. What does that
+# mean for a score?
 # ```
-#
+
+# %% tags=["exercise", "nbval-check-output"]
+from unitconv.questions import Question
+
+
+def shared_pairs(train, test):
+    """How many questions of `test` have a unit pair of `train`."""
+    raise NotImplementedError
+
+
+def asking(*texts):
+    return [Question(text, 0.0) for text in texts]
+
+
+def check_leak(shared_pairs):
+    train = asking("How many gram are in 5 kg?", "2 h in min")
+    for expected, test, hint in [
+        (1, asking("7 kilograms in g"), "the spelling does not matter"),
+        (0, asking("7 g in kilograms"), "the direction does matter"),
+        (2, asking("3 h in min", "4 h in min"), "count questions"),
+        (0, asking("3 h in days"), "both units have to be the same"),
+    ]:
+        assert shared_pairs(train, test) == expected, hint
+
+
+attempt(check_leak, shared_pairs)
+
+
+# %% [markdown]
 # ```{solution-start} ex-leak
 # :class: dropdown
 # ```
 
+
 # %%
-train_pairs = {(c.source, c.target) for c in conversions["train"]}
-asked = [parse_question(question.text) for question in splits["test"]]
-test_pairs = [(c.source, c.target) for c in asked]
-shared = sum(pair in train_pairs for pair in test_pairs)
-print(f"{shared} of {len(test_pairs)} questions")
-assert shared > 0.9 * len(test_pairs)
+def unit_pair(question):
+    conversion = parse_question(question.text)
+    return conversion.source, conversion.target
+
+
+def shared_pairs(train, test):
+    trained = set(map(unit_pair, train))
+    return sum(unit_pair(question) in trained for question in test)
+
+
+shared = shared_pairs(splits["train"], splits["test"])
+print(f"{shared} of {len(splits['test'])} questions")
+assert shared > 0.9 * len(splits["test"])
+
+# %% tags=["solution", "nbval-check-output"]
+attempt(check_leak, shared_pairs)
 
 # %% [markdown]
 # Nearly all pairs are shared, by design: a factor has to be known, or
@@ -453,6 +587,87 @@ assert shared > 0.9 * len(test_pairs)
 # the factor and multiplies it with a quantity that it has not seen with
 # it. It says nothing about units it never met, and we shall not claim it
 # does.
+#
+# ```{solution-end}
+# ```
+#
+# ```{exercise} Stretch: a harder cut
+# :label: ex-cut
+#
+# Then cut between the pairs. Divide questions into a training and a test
+# part so that no pair of units stands in both, in neither direction, and
+# that the test part holds between a tenth and a third of the questions.
+# Which facts of the test could a model still work out from the training
+# part?
+# ```
+
+
+# %% tags=["exercise", "nbval-check-output"]
+def cut_by_pair(questions):
+    """The questions in two lists, the one to train on first."""
+    raise NotImplementedError
+
+
+def either_way(questions):
+    asked = [parse_question(question.text) for question in questions]
+    return {frozenset((c.source, c.target)) for c in asked}
+
+
+def check_cut(cut_by_pair):
+    pool = splits["train"] + splits["test"]
+    train, test = cut_by_pair(pool)
+    assert Counter([*train, *test]) == Counter(pool), (
+        "a question is lost, new, or there twice"
+    )
+    assert len(pool) / 10 <= len(test) <= len(pool) / 3, (
+        "the test part should hold a tenth to a third of the questions"
+    )
+    assert either_way(train).isdisjoint(either_way(test)), (
+        "there is a pair of units in both parts"
+    )
+
+
+attempt(check_cut, cut_by_pair)
+
+
+# %% [markdown]
+# ```{solution-start} ex-cut
+# :class: dropdown
+# ```
+
+
+# %%
+def cut_by_pair(questions):
+    pairs = sorted(either_way(questions), key=sorted)
+    held_out = set(random.Random(0).sample(pairs, len(pairs) // 5))
+    parts = [], []
+    for question in questions:
+        [pair] = either_way([question])
+        parts[pair in held_out].append(question)
+    return parts
+
+
+train, test = cut_by_pair(splits["train"] + splits["test"])
+known, unknown = either_way(train), either_way(test)
+units = frozenset().union(*known)
+bridged = [
+    (a, b)
+    for a, b in map(sorted, unknown)
+    if any({frozenset((a, u)), frozenset((u, b))} <= known for u in units)
+]
+print(f"{len(test)} questions to test, {len(unknown)} pairs of units")
+print(f"{len(bridged)} of them are two known facts away")
+
+# %% tags=["solution", "nbval-check-output"]
+attempt(check_cut, cut_by_pair)
+
+# %% [markdown]
+# Most facts of the test are within reach in two steps: who knows that a
+# yard is 3 feet and a foot 12 inches can tell the inches of a yard. So a
+# score on such a cut measures whether a model *combines* facts. It is a
+# fine question, and another one. Mind the twins, too: a milliliter and a
+# cubic centimeter are the same size, and only `unitconv.splits` takes them
+# for one unit.
 #
 # ```{solution-end}
 # ```

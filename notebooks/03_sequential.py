@@ -377,29 +377,58 @@ print("the same text:", alone == in_company)
 #
 # ## Exercises
 #
-# ```{exercise} Warm-up: what does the instruction do?
+# ```{exercise} Warm-up: what does each style leave out?
 # :label: ex-styles
 #
-# Generate a reply to the same question in the styles `raw` and `chat`.
-# Which parts of the prompt does each lack? Does the reply still close with
-# an answer tag?
+# A `cot` prompt has turn markers, an instruction and a worked example.
+# Which of the three do the styles `raw` and `chat` lack? Then generate a
+# reply in each: does it still close with an answer tag?
 # ```
-#
+
+# %% tags=["exercise", "nbval-check-output"]
+from unitconv.exercises import attempt
+from unitconv.prompts import INSTRUCTION, WORKED_EXAMPLES
+
+PARTS = {
+    "markers": "<|im_start|>",
+    "instruction": INSTRUCTION,
+    "example": WORKED_EXAMPLES[0].reply,
+}
+lacking = {"raw": set(), "chat": set()}  # each a set of names from PARTS
+
+
+def check_styles(lacking):
+    for style in ("raw", "chat"):
+        text = format_prompt(question, style, llm.tokenizer)
+        for part, words in PARTS.items():
+            said, found = part in lacking[style], words not in text
+            assert said == found, f"{style}: look again for the {part}"
+
+
+attempt(check_styles, lacking)
+
+# %% [markdown]
 # ```{solution-start} ex-styles
 # :class: dropdown
 # ```
 
 # %%
-for style in ["raw", "chat"]:
+lacking = {
+    "raw": {"markers", "instruction", "example"},
+    "chat": {"example"},
+}
+for style in lacking:
     text = format_prompt(question, style, llm.tokenizer)
     told = llm.generate(text, Decoding(max_new_tokens=64))
     print(f"[{style}] {told!r}\n    answer: {llm.parse_answer(told)}")
 
+# %% tags=["solution", "nbval-check-output"]
+attempt(check_styles, lacking)
+
 # %% [markdown]
-# `raw` lacks the turn markers, the instruction and the example; `chat`
-# lacks only the example. Whether a tag comes back depends on the model:
-# look above. How much each part is worth, on a thousand questions, is a
-# matter of measuring and not of one reply.
+# `raw` is the bare question; `chat` lacks only the example. Whether a tag
+# comes back depends on the model: look above. How much each part is worth,
+# on a thousand questions, is a matter of measuring and not of one reply.
 #
 # ```{solution-end}
 # ```
@@ -408,9 +437,50 @@ for style in ["raw", "chat"]:
 # :label: ex-price
 #
 # A prompt has $m$ tokens and the reply $n$. How many tokens are read in
-# all, without and with the cache? Check your formula against `slow_read`.
+# all, without the cache and with it? The check stands at the model's door
+# and counts what goes in.
 # ```
-#
+
+
+# %% tags=["exercise", "nbval-check-output"]
+def tokens_read(m, n):
+    """Tokens read to write n after m: without the cache, and with it."""
+    raise NotImplementedError
+
+
+def counted(run):
+    """How many tokens the model is given while `run` is called."""
+    sizes = []
+    handle = llm.model.base_model.register_forward_pre_hook(
+        lambda _, args, kwargs: sizes.append(kwargs["input_ids"].numel()),
+        with_kwargs=True,
+    )
+    try:
+        run()
+    finally:
+        handle.remove()
+    return sum(sizes)
+
+
+def check_price(tokens_read):
+    for m, n in [(10, 1), (10, 2), (7, 5)]:
+        ids, limit = prompt_ids[:m], Decoding(max_new_tokens=n)
+        without, cached = tokens_read(m, n)
+        case = f"m = {m}, n = {n}"
+        assert without == counted(lambda i=ids, n=n: slow_greedy(i, n)), (
+            f"{case}, without the cache: the model read another number"
+        )
+        assert cached == counted(
+            lambda i=ids, d=limit: generate_sequential(
+                llm.model, i, never, d
+            )
+        ), f"{case}, with the cache: the model read another number"
+
+
+attempt(check_price, tokens_read)
+
+
+# %% [markdown]
 # ```{solution-start} ex-price
 # :class: dropdown
 # ```
@@ -418,13 +488,23 @@ for style in ["raw", "chat"]:
 # Without: step $i$ reads $m + i - 1$ tokens, in all $nm + n(n-1)/2$. With:
 # $m$ in the prefill, then one for each token but the last, $m + n - 1$.
 
-# %%
-m, n = len(prompt_ids), 24
-assert slow_read == n * m + n * (n - 1) // 2
-print(slow_read, "against", m + n - 1)
 
+# %%
+def tokens_read(m, n):
+    return n * m + n * (n - 1) // 2, m + n - 1
+
+
+without, cached = tokens_read(len(prompt_ids), 24)
+print(without, "against", cached)
+assert without == slow_read
+
+# %% tags=["solution", "nbval-check-output"]
+attempt(check_price, tokens_read)
 
 # %% [markdown]
+# The first grows with the square of the reply, the second with its length.
+# The last token of a reply is never read: nothing is asked after it.
+#
 # ```{solution-end}
 # ```
 #
@@ -432,11 +512,36 @@ print(slow_read, "against", m + n - 1)
 # :label: ex-nucleus
 #
 # For the probabilities 0.5, 0.3, 0.15 and 0.05, which tokens does top-p
-# keep at `p = 0.8`, and at `p = 0.81`? Write a function that returns the
-# kept probabilities, scaled to add up to 1, and compare it with
-# `token_probabilities`.
+# keep at $p = 0.79$, and at $p = 0.81$? Write a function that returns the
+# kept probabilities, the largest first, scaled to add up to 1. The
+# check compares it with the library's `token_probabilities`.
 # ```
-#
+
+
+# %% tags=["exercise", "nbval-check-output"]
+def nucleus(probabilities, p):
+    """What top-p keeps of a list of probabilities, scaled, as a list."""
+    raise NotImplementedError
+
+
+def check_nucleus(nucleus):
+    kept = [len(nucleus([0.5, 0.3, 0.15, 0.05], p)) for p in (0.79, 0.81)]
+    assert kept[0] == 2, "at 0.79 two tokens are enough"
+    assert kept[1] == 3, "at 0.81 two tokens are not enough"
+    for row, p in [([0.2, 0.7, 0.1], 0.8), ([0.1, 0.4, 0.5], 1.0)]:
+        mine = nucleus(row, p)
+        theirs = token_probabilities(torch.tensor([row]).log(), 1.0, p)[0]
+        theirs = theirs[theirs > 0].sort(descending=True).values
+        same = len(mine) == len(theirs) and torch.allclose(
+            torch.tensor(mine), theirs, atol=1e-5
+        )
+        assert same, f"{row} at {p}: the library keeps something else"
+
+
+attempt(check_nucleus, nucleus)
+
+
+# %% [markdown]
 # ```{solution-start} ex-nucleus
 # :class: dropdown
 # ```
@@ -446,25 +551,24 @@ print(slow_read, "against", m + n - 1)
 def nucleus(probabilities, p):
     kept, mass = [], 0.0
     for value in sorted(probabilities, reverse=True):
-        if mass >= p - 1e-9:
+        if mass >= p:
             break
         kept.append(value)
         mass += value
     return [value / mass for value in kept]
 
 
-four = [0.5, 0.3, 0.15, 0.05]
-for p, size in [(0.79, 2), (0.81, 3)]:
-    mine = nucleus(four, p)
-    theirs = token_probabilities(torch.tensor([four]).log(), 1.0, p)[0]
-    assert len(mine) == size == int((theirs > 0).sum())
-    assert torch.allclose(theirs[:size], torch.tensor(mine))
-print(nucleus(four, 0.8), nucleus(four, 0.81))
+for p in (0.79, 0.81):
+    kept = nucleus([0.5, 0.3, 0.15, 0.05], p)
+    print(f"p = {p}:", [round(value, 3) for value in kept])
+
+# %% tags=["solution", "nbval-check-output"]
+attempt(check_nucleus, nucleus)
 
 # %% [markdown]
-# At exactly 0.8 two tokens suffice on paper; in floating point 0.5 + 0.3
-# may fall short by a hair and a third gets in, so the check above stays
-# clear of the edge.
+# Why not ask at exactly 0.8? There two tokens suffice on paper; in floating
+# point 0.5 + 0.3 may fall short by a hair and a third gets in. A check
+# should stay clear of such an edge.
 #
 # ```{solution-end}
 # ```
@@ -472,11 +576,40 @@ print(nucleus(four, 0.8), nucleus(four, 0.81))
 # ```{exercise} Stretch: is the sampling fair?
 # :label: ex-fair
 #
-# Draw the token of the figure 2000 times, with 2000 sample numbers, at
-# temperature 1. Compare how often each token comes with its probability.
-# Its logits are `steps[unsure]`.
+# Draw the token of the figure often, with as many sample numbers, at
+# temperature 1: its logits are `steps[unsure]`, and `unitconv.sampling`
+# has `row_key`, `uniform` and `sample`. Does each token come as often as
+# its probability says? And can the draws be had again?
 # ```
-#
+
+
+# %% tags=["exercise", "nbval-check-output"]
+def draw(n):
+    """n token ids, int64 [n]; number i belongs to sample i."""
+    raise NotImplementedError
+
+
+def check_fair(draw):
+    n = 2000
+    tokens = draw(n)
+    assert tokens.shape == (n,), "one token for each sample number"
+    assert torch.equal(draw(n), tokens), "drawn again, they differ"
+    assert torch.equal(draw(n // 2), tokens[: n // 2]), (
+        "a token depends on how many others are drawn"
+    )
+    for token in odds[unsure].topk(4).indices.tolist():
+        share = (tokens == token).float().mean().item()
+        p = odds[unsure][token].item()
+        four_sigma = 4 * (p * (1 - p) / n) ** 0.5 + 1e-3
+        assert abs(share - p) < four_sigma, (
+            "a token comes more or less often than its probability"
+        )
+
+
+attempt(check_fair, draw)
+
+
+# %% [markdown]
 # ```{solution-start} ex-fair
 # :class: dropdown
 # ```
@@ -484,19 +617,26 @@ print(nucleus(four, 0.8), nucleus(four, 0.81))
 # %%
 from unitconv.sampling import row_key, sample, uniform
 
-draws = 2000
-row_keys = torch.tensor([row_key(0, prompt_ids, i) for i in range(draws)])
-rows = steps[unsure].expand(draws, -1)
-tokens = sample(rows, 1.0, 1.0, uniform(row_keys, unsure))
 
-expected = odds[unsure]
-for token in expected.topk(4).indices.tolist():
+def draw(n):
+    keys = torch.tensor([row_key(0, prompt_ids, i) for i in range(n)])
+    noise = uniform(keys, unsure).to(llm.device)
+    return sample(steps[unsure].expand(n, -1), 1.0, 1.0, noise)
+
+
+tokens = draw(2000)
+for token in odds[unsure].topk(4).indices.tolist():
     share = (tokens == token).float().mean().item()
-    p = expected[token].item()
-    print(f"{p:.3f} expected, {share:.3f} drawn")
-    assert abs(share - p) < 4 * (p * (1 - p) / draws) ** 0.5 + 1e-3
+    print(f"{odds[unsure][token]:.3f} expected, {share:.3f} drawn")
+
+# %% tags=["solution", "nbval-check-output"]
+attempt(check_fair, draw)
 
 # %% [markdown]
+# The shares scatter around the probabilities as those of a fair draw do,
+# by about $\sqrt{p(1-p)/n}$. A hash has no memory: sample 7 is the same
+# token whether it is drawn alone or among two thousand.
+#
 # ```{solution-end}
 # ```
 #

@@ -189,9 +189,10 @@ show("left, mask, positions", error(exact))
 assert max(float(e) for e in error(exact)) < 1e-3
 
 # %% [markdown]
-# Nothing visible changes for this model; exercise 3.3 shows a case where
-# it does. What is left is rounding: sums taken in another order. This is
-# the batch as the model should see it, each token above its position:
+# Nothing visible changes for this model; an exercise below shows a case
+# where it does. What is left is rounding: sums taken in another order.
+# This is the batch as the model should see it, each token above its
+# position:
 
 # %% tags=["hide-input"]
 from unitconv import plots
@@ -333,23 +334,52 @@ print(f"{waste:.0%} of the last batch's row-steps went to rows that waited")
 # ```{exercise} Warm-up: a mask from the ids
 # :label: ex-mask
 #
-# Build the attention mask as `input_ids != pad` for a tokenizer that pads
-# with its end-of-sequence token, on a chat prompt. How many real tokens
-# does it hide?
+# Someone builds the attention mask as `input_ids != pad`, for a tokenizer
+# that pads with its end-of-sequence token. Count the *real* tokens that
+# such a mask hides. How many are they in a chat prompt?
 # ```
-#
+
+# %% tags=["exercise", "nbval-check-output"]
+from unitconv.exercises import attempt
+
+
+def hidden_tokens(rows, pad):
+    """Real tokens that `ids != pad` hides; rows are lists of ids."""
+    raise NotImplementedError
+
+
+def check_mask(hidden_tokens):
+    assert hidden_tokens([[5, 6, 7], [8]], 9) == 0, (
+        "no text holds the padding token, so nothing real is hidden"
+    )
+    assert hidden_tokens([[5, 9, 6, 9], [9]], 9) == 3, (
+        "the padding token stands three times in these texts; what fills "
+        "up the short one is no real token"
+    )
+
+
+attempt(check_mask, hidden_tokens)
+
+
+# %% [markdown]
 # ```{solution-start} ex-mask
 # :class: dropdown
 # ```
 
-# %%
-eos = llm.tokenizer.eos_token_id
-chat_ids, true_mask = left_pad(prompts[:2], eos)
-wrong_mask = (chat_ids != eos).long()
-hidden = int((true_mask - wrong_mask).sum())
-print(hidden, "real tokens hidden")
-assert hidden > 0
 
+# %%
+def hidden_tokens(rows, pad):
+    ids, true_mask = left_pad(rows, pad)
+    wrong_mask = (ids != pad).long()
+    return int((true_mask - wrong_mask).sum())
+
+
+eos = llm.tokenizer.eos_token_id
+print(hidden_tokens(prompts[:1], eos), "real tokens of a prompt hidden")
+assert hidden_tokens(prompts[:1], eos) > 0
+
+# %% tags=["solution", "nbval-check-output"]
+attempt(check_mask, hidden_tokens)
 
 # %% [markdown]
 # Every turn of the chat ends with that token, so every turn's end is
@@ -361,78 +391,150 @@ assert hidden > 0
 # ```{exercise} How much padding does sorting save?
 # :label: ex-sorting
 #
-# Count the padding in batches of 8 over the 200 validation prompts, in
-# the order of the file and sorted by length.
+# Count the padding of texts that are batched in the order they come in.
+# Then compare the 200 validation prompts in the order of the file and
+# sorted by length, eight at a time.
 # ```
-#
+
+
+# %% tags=["exercise", "nbval-check-output"]
+def padding(lengths, size):
+    """Padding tokens in batches of `size`, taken in the given order."""
+    raise NotImplementedError
+
+
+def check_sorting(padding):
+    for lengths, size, expected in [
+        ([3, 1, 2, 2], 2, 2),
+        ([1, 9, 1, 9], 2, 16),
+        ([4, 1, 2], 8, 5),
+        ([5, 5, 2], 2, 0),
+    ]:
+        assert padding(lengths, size) == expected, (
+            f"{lengths} in batches of {size}: {expected} to fill up"
+        )
+
+
+attempt(check_sorting, padding)
+
+
+# %% [markdown]
 # ```{solution-start} ex-sorting
 # :class: dropdown
 # ```
 
 
 # %%
-def padding(lengths, size=8):
+def padding(lengths, size):
     batches = [lengths[i : i + size] for i in range(0, len(lengths), size)]
     return sum(len(b) * max(b) - sum(b) for b in batches)
 
 
 in_order = [len(p) for p in prompts]
-print(padding(in_order), "against", padding(sorted(in_order)))
-assert padding(sorted(in_order)) < padding(in_order) / 2
+print(padding(in_order, 8), "against", padding(sorted(in_order), 8))
+assert padding(sorted(in_order), 8) < padding(in_order, 8) / 2
+
+# %% tags=["solution", "nbval-check-output"]
+attempt(check_sorting, padding)
 
 # %% [markdown]
+# The last batch may be a smaller one; it is padded to its own width.
+#
 # ```{solution-end}
 # ```
 #
 # ```{exercise} Right padding, rescued
 # :label: ex-right
 #
-# Padding on the right can be made to work for the *first* new token: read
-# each row's logits where its text ends. Do it and compare with `wanted`.
-# Then append that token in a new column on the right. What must the mask
-# and the position say for the second token to come out right too?
+# Padding on the right can be made to work. For the *first* new token, read
+# each row's logits where its text ends. For the *second*, append the first
+# in a new column on the right. What must the mask and the positions say
+# for its logits to come out right too?
 # ```
-#
+
+
+# %% tags=["exercise", "nbval-check-output"]
+def first_logits(input_ids, mask):
+    """What follows each text of a batch padded on the right: [rows, V]."""
+    raise NotImplementedError
+
+
+def second_logits(input_ids, mask, tokens):
+    """What follows after `tokens`, [rows], in a new column: [rows, V]."""
+    raise NotImplementedError
+
+
+def furthest(logits, texts):
+    alone = [last_logits(tensor([ids]))[0] for ids in texts]
+    pairs = zip(logits.float(), alone, strict=True)
+    return max(float((row - lone).abs().max()) for row, lone in pairs)
+
+
+def check_right(first_logits, second_logits):
+    first = first_logits(right, right_mask)
+    assert furthest(first, short) < 1e-3, (
+        "first token: the logits are not those of the text alone"
+    )
+    tokens = first.argmax(dim=-1)
+    longer = [[*i, t] for i, t in zip(short, tokens.tolist(), strict=True)]
+    second = second_logits(right, right_mask, tokens)
+    assert furthest(second, longer) < 1e-3, (
+        "second token: the logits are not those of the text alone"
+    )
+
+
+attempt(check_right, first_logits, second_logits)
+
+
+# %% [markdown]
 # ```{solution-start} ex-right
 # :class: dropdown
 # ```
-
-# %%
-with torch.inference_mode():
-    logits = llm.model(right, attention_mask=right_mask).logits
-ends = right_mask.sum(dim=-1) - 1
-rescued = [
-    llm.tokenizer.decode([int(logits[row, end].argmax())])
-    for row, end in enumerate(ends.tolist())
-]
-print(rescued)
-assert rescued == wanted
-
-# %% [markdown]
+#
 # In the new column the last token is the last column again. But now the
 # padding is a gap *inside* the row: the mask must go on hiding it, and the
-# position must be given. Counted by column, the token would stand too far
-# from its own prompt, and this time rotary positions do not forgive it:
+# position must be given.
+
 
 # %%
-from unitconv.decoding import decode_one_token
-
-tokens = torch.stack([row.argmax() for row in single])
-longer = [[*ids, int(t)] for ids, t in zip(short, tokens, strict=True)]
-second = [last_logits(tensor([ids]))[0] for ids in longer]
-next_mask = torch.cat([right_mask, tensor([[1]] * len(short))], dim=-1)
-
-for name, place in [
-    ("position by column", tensor([width] * len(short))),
-    ("position by mask", ends + 1),
-]:
+def first_logits(input_ids, mask):
     with torch.inference_mode():
-        _, cache = prefill(llm.model, right, right_mask)
-        got = decode_one_token(llm.model, tokens, place, cache, next_mask)
-    pairs = zip(got.float(), second, strict=True)
-    errors = [(row - lone).abs().max() for row, lone in pairs]
-    show(name, errors)
-assert max(float(e) for e in errors) < 1e-3
+        logits = llm.model(input_ids, attention_mask=mask).logits
+    ends = mask.sum(dim=-1) - 1
+    return logits[torch.arange(len(ends)), ends]
+
+
+def with_column(input_ids, mask, tokens):
+    column = torch.ones_like(mask[:, :1])
+    return (
+        torch.cat([input_ids, tokens[:, None]], dim=-1),
+        torch.cat([mask, column], dim=-1),
+    )
+
+
+def second_logits(input_ids, mask, tokens):
+    input_ids, mask = with_column(input_ids, mask, tokens)
+    return last_logits(
+        input_ids, attention_mask=mask, position_ids=positions(mask)
+    )
+
+
+# %% [markdown]
+# Counted by column, the token would stand too far from its own prompt, and
+# this time rotary positions do not forgive it:
+
+# %%
+tokens = first_logits(right, right_mask).argmax(dim=-1)
+longer = [[*i, t] for i, t in zip(short, tokens.tolist(), strict=True)]
+wider, wider_mask = with_column(right, right_mask, tokens)
+columns = last_logits(wider, attention_mask=wider_mask)
+places = second_logits(right, right_mask, tokens)
+print(f"position by column: off by {furthest(columns, longer):.1e}")
+print(f"position by mask:   off by {furthest(places, longer):.1e}")
+assert furthest(columns, longer) > 0.01
+
+# %% tags=["solution", "nbval-check-output"]
+attempt(check_right, first_logits, second_logits)
 
 # %% [markdown]
 # It works, and left padding avoids the special case.
@@ -440,24 +542,70 @@ assert max(float(e) for e in errors) < 1e-3
 # ```{solution-end}
 # ```
 #
-# ```{exercise} Stretch: positions that matter
+# ```{exercise} Stretch: what positions forgive
 # :label: ex-positions
 #
-# Rotary positions forgave us in trap 3. Give the padded rows positions
-# that are *stretched*, twice those of `positions(mask)`, and measure the
-# error. What does the model notice that it did not notice before?
+# Rotary positions forgave us in trap 3. What exactly do they forgive?
+# Write two functions that take the mask of `left` and return position ids.
+# By the first, every token stands elsewhere than it should, and no logit
+# of the last column notices. By the second, the tokens stand in their
+# order, and every row notices.
 # ```
-#
+
+
+# %% tags=["exercise", "nbval-check-output"]
+def forgiven(mask):
+    """Position ids, shaped as the mask, that change nothing."""
+    raise NotImplementedError
+
+
+def noticed(mask):
+    """Position ids, shaped as the mask and in order, that do."""
+    raise NotImplementedError
+
+
+def errors_at(places):
+    placed = last_logits(left, attention_mask=mask, position_ids=places)
+    return [float(e) for e in error(placed)]
+
+
+def check_positions(forgiven, noticed):
+    places = forgiven(mask)
+    assert (places != positions(mask))[mask.bool()].all(), (
+        "forgiven: some token stands where it should"
+    )
+    assert max(errors_at(places)) < 1e-3, "forgiven: the logits change"
+    places = noticed(mask)
+    rows = zip(places, mask.bool(), strict=True)
+    assert all((row[real].diff() > 0).all() for row, real in rows), (
+        "noticed: the tokens are not in their order"
+    )
+    assert min(errors_at(places)) > 0.01, "noticed: a row hardly does"
+
+
+attempt(check_positions, forgiven, noticed)
+
+
+# %% [markdown]
 # ```{solution-start} ex-positions
 # :class: dropdown
 # ```
 
+
 # %%
-stretched = last_logits(
-    left, attention_mask=mask, position_ids=2 * position_ids
-)
-show("stretched positions", error(stretched))
-assert min(float(e) for e in error(stretched)) > 0.01
+def forgiven(mask):
+    return positions(mask) + 5
+
+
+def noticed(mask):
+    return 2 * positions(mask)
+
+
+show("shifted", errors_at(forgiven(mask)))
+show("stretched", errors_at(noticed(mask)))
+
+# %% tags=["solution", "nbval-check-output"]
+attempt(check_positions, forgiven, noticed)
 
 # %% [markdown]
 # A shift keeps all distances between tokens, a stretch doubles them: now

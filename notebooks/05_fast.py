@@ -589,9 +589,34 @@ if "reference" in alone.index:
 #
 # Without refill, 64 rows decode together. All replies have 40 tokens but
 # one, which runs to its limit of 96. What share of the row-steps is
-# wasted? And if all have 40?
+# wasted? And if all have 40? Count as above: a reply's first token falls
+# out of the prompt, so $n$ tokens are $n - 1$ steps.
 # ```
-#
+
+# %% tags=["exercise", "nbval-check-output"]
+from unitconv.exercises import attempt
+
+
+def wasted(lengths):
+    """Share of the row-steps in which a row of one batch only waits."""
+    raise NotImplementedError
+
+
+def check_rambles(wasted):
+    for lengths, share in [([40] * 64, 0), ([2, 3], 1 / 4), ([5], 0)]:
+        assert abs(wasted(lengths) - share) < 1e-9, (
+            f"replies of {sorted(set(lengths))} tokens, "
+            f"{len(lengths)} in a batch: another share"
+        )
+    assert wasted([40] * 63 + [96]) > wasted([40] * 63 + [95]), (
+        "a longer straggler should waste more"
+    )
+
+
+attempt(check_rambles, wasted)
+
+
+# %% [markdown]
 # ```{solution-start} ex-rambles
 # :class: dropdown
 # ```
@@ -599,15 +624,15 @@ if "reference" in alone.index:
 
 # %%
 def wasted(lengths):
-    """Share of row-steps in which a row of one batch only waits."""
-    read = [n - 1 for n in lengths]
-    return 1 - sum(read) / (len(read) * max(read))
+    steps = [n - 1 for n in lengths]
+    return 1 - sum(steps) / (len(steps) * max(steps))
 
 
 print(f"{wasted([40] * 63 + [96]):.0%}, and {wasted([40] * 64):.0%}")
-assert wasted([40] * 64) == 0
 assert wasted([40] * 63 + [96]) > 0.5
 
+# %% tags=["solution", "nbval-check-output"]
+attempt(check_rambles, wasted)
 
 # %% [markdown]
 # One row in 64 wastes more than half. Base models ramble often.
@@ -619,10 +644,39 @@ assert wasted([40] * 63 + [96]) > 0.5
 # :label: ex-three-places
 #
 # A system prompt that all rows share, a question that ten rows share, and
-# a row's own tokens: that is attention over three places. Merge three
-# parts of the five keys above. Does it matter which two are merged first?
+# a row's own tokens: that is attention over three places. Write a function
+# that merges two parts, as `part` returns them, into one part of the same
+# form, so that a third can follow. Does it matter which two come first?
 # ```
-#
+
+
+# %% tags=["exercise", "nbval-check-output"]
+def merge_parts(a, b):
+    """Two parts as one: weighted values, sum of weights, top score."""
+    raise NotImplementedError
+
+
+def check_three_places(merge_parts):
+    for scale in (1, 100):  # with 100, exp(score) alone would overflow
+        whole = torch.softmax(scale * keys @ query, dim=0) @ values
+        cuts = (slice(2), slice(2, 3), slice(3, 5))
+        first, second, third = (
+            part(scale * keys[s], values[s]) for s in cuts
+        )
+        for a, b, c in [(first, second, third), (third, second, first)]:
+            both = merge_parts(a, b)
+            assert len(both) == 3, "a part is three things"
+            mixed, weight, _ = merge_parts(both, c)
+            assert torch.allclose(mixed / weight, whole, atol=1e-5), (
+                "divided by its weight, the last merge is not the "
+                "attention over all keys"
+            )
+
+
+attempt(check_three_places, merge_parts)
+
+
+# %% [markdown]
 # ```{solution-start} ex-three-places
 # :class: dropdown
 # ```
@@ -630,7 +684,6 @@ assert wasted([40] * 63 + [96]) > 0.5
 
 # %%
 def merge_parts(a, b):
-    """Two parts as one part, not yet divided."""
     top = torch.maximum(a[2], b[2])
     scale_a, scale_b = torch.exp(a[2] - top), torch.exp(b[2] - top)
     return (
@@ -640,15 +693,13 @@ def merge_parts(a, b):
     )
 
 
-pieces = [
-    part(keys[s], values[s]) for s in (slice(2), slice(2, 3), slice(3, 5))
-]
-for a, b, c in (pieces, pieces[::-1]):
-    mixed, weight, _ = merge_parts(merge_parts(a, b), c)
-    assert torch.allclose(mixed / weight, plain, atol=1e-6)
+# %% tags=["solution", "nbval-check-output"]
+attempt(check_three_places, merge_parts)
 
 # %% [markdown]
-# It does not: sums do not ask for their order, but for rounding.
+# It does not: sums do not ask for their order, but for rounding. What may
+# not be left out is the top score. A part that forgets it cannot be put on
+# one scale with a third.
 #
 # ```{solution-end}
 # ```
@@ -656,27 +707,48 @@ for a, b, c in (pieces, pieces[::-1]):
 # ```{exercise} Ten samples
 # :label: ex-ten-samples
 #
-# You draw ten replies to each of six questions with five slots. How many
-# tokens of prompts are read? Say it before you count them with `observe`.
-# How many would it be if each reply read its whole prompt?
+# You draw ten replies to each of the six questions in `few` with five
+# slots. How many tokens of prompts are read? Say it, as a number or as an
+# expression; the check lets an observer count.
 # ```
-#
+
+# %% tags=["exercise", "nbval-check-output"]
+predicted_tokens = 0  # tokens of prompts, for all sixty replies
+
+
+def check_ten_samples(predicted_tokens):
+    seen: list[engine.Pass] = []
+    brief = Decoding(max_new_tokens=4, temperature=0.8)
+    engine.generate(
+        llm.model, few, llm.stop, brief, 10, slots=5, observe=seen.append
+    )
+    counted = sum(p.width for p in seen if p.kind == "prefix")
+    counted += sum(p.own for p in seen if p.kind == "prefill")
+    assert predicted_tokens != 10 * sum(map(len, few)), (
+        "so many if each reply read its whole prompt"
+    )
+    assert predicted_tokens != sum(map(len, few)), (
+        "so many if each question read the prefix again"
+    )
+    assert predicted_tokens == counted, (
+        "another number: what do all share, and what ten"
+    )
+
+
+attempt(check_ten_samples, predicted_tokens)
+
+# %% [markdown]
 # ```{solution-start} ex-ten-samples
 # :class: dropdown
 # ```
 
 # %%
-expected = shared_prefix(few)
-expected += sum(len(p) - shared_prefix(few) for p in few)
-seen: list[engine.Pass] = []
-short = Decoding(max_new_tokens=4, temperature=0.8)
-engine.generate(
-    llm.model, few, llm.stop, short, 10, slots=5, observe=seen.append
-)
-counted = sum(p.width for p in seen if p.kind == "prefix")
-counted += sum(p.own for p in seen if p.kind == "prefill")
-assert counted == expected
-print(f"{counted} tokens, against {10 * sum(map(len, few))}")
+predicted_tokens = shared_prefix(few)
+predicted_tokens += sum(len(p) - shared_prefix(few) for p in few)
+print(f"{predicted_tokens} tokens, against {10 * sum(map(len, few))}")
+
+# %% tags=["solution", "nbval-check-output"]
+attempt(check_ten_samples, predicted_tokens)
 
 # %% [markdown]
 # The prefix once and each question once, although its ten samples find no
@@ -689,21 +761,44 @@ print(f"{counted} tokens, against {10 * sum(map(len, few))}")
 # ```{exercise} More slots in the same memory
 # :label: ex-slot-memory
 #
-# A cache may take 100 MB. How many rows of the course model fit, if each
-# holds its whole prompt and 96 new tokens? How many, if the prefix is
-# stored once? Use `plan_cache`.
+# A cache may take 100 MB. How many rows fit, if each holds the longest of
+# our prompts and 96 new tokens? How many, if the shared prefix is stored
+# once? Work it out by hand from the model's configuration, or with
+# `plan_cache`.
 # ```
-#
+
+# %% tags=["exercise", "nbval-check-output"]
+from unitconv.engine.cache import (
+    BLOCK,
+    CachePlan,
+    bytes_per_token,
+    plan_cache,
+)
+
+longest = max(map(len, prompts))
+fit = {"whole": 0, "shared": 0}  # rows in 100 MB, in either way
+
+
+def check_slot_memory(fit):
+    a_token = bytes_per_token(llm.model.config, torch.float32)
+    for way, prefix in [("whole", 0), ("shared", shared)]:
+        room = longest - prefix + 96
+        plan = CachePlan(fit[way], room, prefix, a_token, BLOCK)
+        assert plan.bytes > 80 * 10**6, f"{way}: more rows would fit"
+        # Blocks round up a little, which a count by hand need not know.
+        assert plan.bytes < 120 * 10**6, f"{way}: so many do not fit"
+
+
+attempt(check_slot_memory, fit)
+
+# %% [markdown]
 # ```{solution-start} ex-slot-memory
 # :class: dropdown
 # ```
 
 # %%
-from unitconv.engine.cache import plan_cache
-
-longest = max(map(len, prompts))
-plans = [
-    plan_cache(
+for way, prefix in [("whole", 0), ("shared", shared)]:
+    plan = plan_cache(
         llm.model.config,
         torch.float32,
         slots=10_000,
@@ -711,11 +806,12 @@ plans = [
         prefix=prefix,
         budget=100 * 10**6,
     )
-    for prefix in (0, shared)
-]
-for plan in plans:
+    fit[way] = plan.slots
     print(plan)
-assert plans[1].slots > 1.5 * plans[0].slots
+assert fit["shared"] > 1.5 * fit["whole"]
+
+# %% tags=["solution", "nbval-check-output"]
+attempt(check_slot_memory, fit)
 
 # %% [markdown]
 # For a large model memory decides how many rows fit, and so the speed.
@@ -729,11 +825,36 @@ assert plans[1].slots > 1.5 * plans[0].slots
 # :label: ex-who-first
 #
 # At the end slots stay empty because nobody waits. Suppose you *knew* the
-# length of each reply. Simulate 256 replies on 64 slots, short ones first,
-# long ones first, and in random order. How many steps does each take, and
-# what is the least possible? Why does the engine not do the best of them?
+# length of each reply. Simulate the slots, then compare 256 replies on 64
+# of them: short ones first, long ones first, in random order. How many
+# steps does each take, and what is the least possible? Why does the engine
+# not do the best of them?
 # ```
-#
+
+
+# %% tags=["exercise", "nbval-check-output"]
+def steps_taken(lengths, slots):
+    """Until the last row is done; a free slot takes the next row."""
+    raise NotImplementedError
+
+
+def check_who_first(steps_taken):
+    for lengths, slots, steps in [
+        ([3, 1, 2], 2, 3),
+        ([1, 1, 4], 2, 5),
+        ([4, 1, 1], 2, 4),
+        ([2, 3, 4], 1, 9),
+        ([5, 1], 3, 5),
+    ]:
+        assert steps_taken(list(lengths), slots) == steps, (
+            f"{lengths} on {slots} slots are done after {steps} steps"
+        )
+
+
+attempt(check_who_first, steps_taken)
+
+
+# %% [markdown]
 # ```{solution-start} ex-who-first
 # :class: dropdown
 # ```
@@ -744,7 +865,6 @@ import random
 
 
 def steps_taken(lengths, slots):
-    """Until the last row is done; a free slot takes the next row."""
     free_at = [0] * slots
     for n in lengths:
         heapq.heapreplace(free_at, free_at[0] + n)
@@ -761,6 +881,9 @@ taken = {
 }
 print(taken, "least:", least)
 assert least <= taken["long first"] < taken["short first"]
+
+# %% tags=["solution", "nbval-check-output"]
+attempt(check_who_first, steps_taken)
 
 # %% [markdown]
 # Long ones first leave only short ones for the end. But a reply's length

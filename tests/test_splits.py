@@ -21,12 +21,19 @@ from unitconv.phrasings import (
     RESERVED,
 )
 from unitconv.prompts import DIRECT_EXAMPLES, WORKED_EXAMPLES
-from unitconv.questions import DATA, SPLITS, load_split, normalize
+from unitconv.questions import (
+    DATA,
+    SPLITS,
+    load_split,
+    normalize,
+    read_questions,
+)
 from unitconv.splits import (
     SIZES,
     Record,
     leak_key,
     main,
+    make_hidden,
     make_splits,
     question_words,
     to_json,
@@ -290,6 +297,68 @@ def test_the_command_writes_checks_and_finds_drift(
     assert capsys.readouterr().out == f"differs: {test}\n"
     assert main(out) == 0
     assert main([*out, "--check"]) == 0
+
+
+# --------------------------------------------------------- a hidden set
+
+
+@pytest.mark.parametrize("seed", [1, 2, 20931])
+def test_hidden_set_asks_nothing_that_is_shipped(seed: int) -> None:
+    hidden = make_hidden(500, seed)
+    texts = {name: [q.text for q in load_split(name)] for name in SPLITS}
+    _assert_no_leak({**texts, "hidden": [r.text for r in hidden]})
+
+
+def test_hidden_set_is_like_the_hard_one(
+    splits: dict[str, list[Record]],
+) -> None:
+    hidden, hard = make_hidden(500, 3), splits["test_hard"]
+    families = [
+        Counter(r.conversion.family for r in records)
+        for records in (hidden, hard)
+    ]
+    assert families[0] == families[1]
+    assert {r.phrasing for r in hidden} == set(HARD_PHRASINGS)
+    easy = {r.conversion.quantity for r in splits["train"]}
+    assert not easy & {r.conversion.quantity for r in hidden}
+    assert hidden != make_hidden(500, 4)
+    assert hidden == make_hidden(500, 3)
+
+
+def test_the_command_writes_a_hidden_set_and_nothing_else(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "private"
+    arguments = ["--hidden", "100", "--seed", "20931", "--out", str(out)]
+    assert main(arguments) == 0
+    assert [path.name for path in out.iterdir()] == ["hidden.json"]
+    asked = read_questions(out / "hidden.json")
+    assert asked == [r.question for r in make_hidden(100, 20931)]
+    assert main([*arguments, "--check"]) == 0
+    capsys.readouterr()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--hidden", "100", "--out", "private"],
+        ["--hidden", "100", "--seed", "3"],
+        ["--hidden", "150", "--seed", "3", "--out", "private"],
+        ["--hidden", "0", "--seed", "3", "--out", "private"],
+    ],
+)
+def test_a_hidden_set_is_refused_where_it_could_be_found(
+    arguments: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as stopped:
+        main(arguments)
+    assert stopped.value.code == 2
+    assert "hidden" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_one_entry_a_line() -> None:

@@ -2,11 +2,13 @@
 
     python -m unitconv.splits            # writes the four files again
     python -m unitconv.splits --check    # exits 1 if they would change
+    python -m unitconv.splits --hidden 200 --seed 20931 --out private
 
 Every question is a quantity, a source unit, a target unit and a phrasing.
 The splits are cut between the (quantity, source, target) triples, before
 any sentence is written: whatever its spelling or its phrasing, a conversion
-of the training set is never asked in a test.
+of the training set is never asked in a test. A hidden set, for a class or a
+competition, asks nothing that any of the four asks.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ import random
 import re
 import sys
 from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from functools import cache
 from itertools import cycle
@@ -46,6 +49,7 @@ T = TypeVar("T")
 
 SEED = 1
 SIZES = {"train": 1000, "valid": 200, "test": 1000, "test_hard": 500}
+LARGEST_HIDDEN = 2000
 # By how much a family is asked for; roughly how many pairs it has.
 SHARES = {
     "time": 0.20,
@@ -101,11 +105,35 @@ def make_splits(seed: int = SEED) -> dict[str, list[Record]]:
         split: _write_questions(SIZES[split], hands[split], PHRASINGS, rng)
         for split in hands
     }
-    hard = {family: _hard_conversions(family, rng) for family in FAMILIES}
-    splits["test_hard"] = _write_questions(
-        SIZES["test_hard"], hard, HARD_PHRASINGS, rng
-    )
+    splits["test_hard"] = _hard_questions(SIZES["test_hard"], rng)
     return splits
+
+
+def make_hidden(size: int, seed: int) -> list[Record]:
+    """Questions like those of test_hard, of which no split asks any.
+
+    Nearly all easy conversions are used up by the four splits, so only
+    the quantities of test_hard leave room for a set that stands apart.
+
+    Args:
+        size: a multiple of 100, so that every family gets its share.
+        seed: to be kept secret, since it is all one needs to make the
+            set again.
+
+    Raises:
+        ValueError: not such a size, or more than `LARGEST_HIDDEN`.
+    """
+    if size not in range(100, LARGEST_HIDDEN + 1, 100):
+        raise ValueError(
+            f"a hidden set has 100, 200, ... {LARGEST_HIDDEN} questions"
+        )
+    shipped = make_splits()
+    taken = {
+        leak_key(record.conversion)
+        for records in shipped.values()
+        for record in records
+    }
+    return _hard_questions(size, random.Random(seed), taken)
 
 
 def leak_key(conversion: Conversion) -> tuple[float, str, str]:
@@ -177,15 +205,33 @@ def _deal_conversions(
     return hands
 
 
-def _hard_conversions(family: str, rng: random.Random) -> list[Conversion]:
-    """Enough conversions of unseen quantities, no two alike."""
+def _hard_questions(
+    size: int,
+    rng: random.Random,
+    taken: AbstractSet[tuple[float, str, str]] = frozenset(),
+) -> list[Record]:
+    hard = {
+        family: _hard_conversions(family, size, rng, taken)
+        for family in FAMILIES
+    }
+    return _write_questions(size, hard, HARD_PHRASINGS, rng)
+
+
+def _hard_conversions(
+    family: str,
+    size: int,
+    rng: random.Random,
+    taken: AbstractSet[tuple[float, str, str]],
+) -> list[Conversion]:
+    """Enough conversions of unseen quantities, no two alike, none taken."""
     pairs = _Deck([p for p in PAIRS if BY_NAME[p[0]].family == family], rng)
     kinds = _Deck([_Deck(kind, rng) for kind in HARD_QUANTITIES], rng)
     found: dict[tuple[float, str, str], Conversion] = {}
-    while len(found) < round(SHARES[family] * SIZES["test_hard"]):
+    while len(found) < round(SHARES[family] * size):
         conversion = Conversion(kinds.deal().deal(), *pairs.deal())
-        if _is_asked(conversion):
-            found.setdefault(leak_key(conversion), conversion)
+        key = leak_key(conversion)
+        if _is_asked(conversion) and key not in taken:
+            found.setdefault(key, conversion)
     return list(found.values())
 
 
@@ -288,20 +334,38 @@ def to_json(records: Iterable[Record]) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Write the four files, or check that nothing would change."""
+    """Write the four files, check that nothing would change, or write a
+    hidden set that asks nothing the four ask."""
     parser = argparse.ArgumentParser(
         prog="python -m unitconv.splits", description=main.__doc__
     )
-    parser.add_argument("--seed", type=int, default=SEED)
+    parser.add_argument("--seed", type=int)
     parser.add_argument("--out", type=Path, default=DATA, metavar="FOLDER")
     parser.add_argument(
         "--check",
         action="store_true",
         help="write nothing, exit 1 on drift",
     )
+    parser.add_argument(
+        "--hidden",
+        type=int,
+        metavar="N",
+        help="write only hidden.json, with N questions; needs a secret "
+        "--seed and a folder --out that you do not publish",
+    )
     options = parser.parse_args(arguments)
+    if options.hidden is None:
+        made = make_splits(SEED if options.seed is None else options.seed)
+    elif options.seed is None or options.out == DATA:
+        parser.error("--hidden needs a --seed and an --out of your own")
+    else:
+        try:
+            hidden = make_hidden(options.hidden, options.seed)
+        except ValueError as error:
+            parser.error(str(error))
+        made = {"hidden": hidden}
     stale = []
-    for split, records in make_splits(options.seed).items():
+    for split, records in made.items():
         # Bytes: a text file would get other line ends on Windows.
         content = to_json(records).encode()
         path = options.out / f"{split}.json"

@@ -1,0 +1,306 @@
+"""Every chapter has its parts: opening, exercises, recap, references."""
+
+from __future__ import annotations
+
+import ast
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pytest
+from markdown_it import MarkdownIt
+from markdown_it.tree import SyntaxTreeNode
+
+from tools.directives import directives
+
+FOLDER = Path(__file__).resolve().parents[1] / "notebooks"
+STEMS = sorted(path.stem for path in FOLDER.glob("*.ipynb"))
+
+STARTER = ["exercise", "nbval-check-output"]
+SOLUTION = ["solution", "nbval-check-output"]
+
+every_chapter = pytest.mark.parametrize("stem", STEMS)
+
+
+def cells(stem: str) -> list[Any]:
+    return nbformat.read(FOLDER / f"{stem}.ipynb", as_version=4).cells
+
+
+def prose(stem: str) -> str:
+    """All Markdown of a chapter, as one text."""
+    return "\n\n".join(
+        cell.source for cell in cells(stem) if cell.cell_type == "markdown"
+    )
+
+
+def code(stem: str) -> ast.Module:
+    sources = [c.source for c in cells(stem) if c.cell_type == "code"]
+    return ast.parse("\n".join(sources))
+
+
+def tree(text: str) -> SyntaxTreeNode:
+    return SyntaxTreeNode(MarkdownIt().parse(text))
+
+
+def words(node: SyntaxTreeNode) -> str:
+    leaves = [n.content for n in node.walk() if n.type == "text"]
+    return " ".join(leaves).strip()
+
+
+def links(text: str) -> list[str]:
+    found = [n for n in tree(text).walk() if n.type == "link"]
+    return [str(node.attrs["href"]) for node in found]
+
+
+# ----------------------------------------------------------- the opening
+
+
+@every_chapter
+def test_opening_says_what_is_learned_and_what_it_takes(stem: str) -> None:
+    boxes = [
+        found
+        for cell in cells(stem)
+        if cell.cell_type == "markdown"
+        for found in directives(cell.source)
+        if found.name == "admonition"
+        and found.argument == "What you will learn"
+    ]
+    assert len(boxes) == 1
+    objectives, needs = tree("\n".join(boxes[0].body)).children
+    assert objectives.type == "bullet_list"
+    assert len(objectives.children) >= 3
+    assert needs.type == "paragraph"
+    [line] = needs.children
+    labels = [words(n) for n in line.children if n.type == "strong"]
+    assert labels == ["Before you start:", "Time:", "Hardware:"]
+    # and something stands behind each of them
+    said = re.split("|".join(labels), words(needs))
+    assert all(re.search(r"\w{4}", text) for text in said[1:])
+    assert "minute" in said[2]
+
+
+@every_chapter
+def test_opening_stands_before_the_first_code(stem: str) -> None:
+    first = cells(stem)[0]
+    assert first.cell_type == "markdown"
+    assert first.source.startswith("# ")
+    assert "What you will learn" in first.source
+
+
+# --------------------------------------------------------- the exercises
+
+
+@dataclass
+class Exercise:
+    """What belongs to one label, in the order of the notebook."""
+
+    starters: list[Any] = field(default_factory=list)
+    solutions: list[list[Any]] = field(default_factory=list)
+
+
+def exercises(stem: str) -> dict[str, Exercise]:
+    """Every exercise of a chapter, with the code that follows its text.
+
+    A starter is a code cell between an exercise's text and whatever
+    directive comes next; a solution's code stands between start and end.
+    """
+    found: dict[str, Exercise] = {}
+    where: list[Any] = []
+    for cell in cells(stem):
+        if cell.cell_type == "code":
+            where.append(cell)
+            continue
+        for directive in directives(cell.source):
+            where = []
+            if directive.name == "exercise":
+                label = directive.options["label"]
+                assert label not in found, f"{label} stands twice"
+                found[label] = Exercise()
+                where = found[label].starters
+            elif directive.name == "solution-start":
+                assert directive.options["class"] == "dropdown"
+                found[directive.argument].solutions.append(where)
+    return found
+
+
+def attempted(source: str) -> list[str]:
+    """What is handed to `attempt` in a cell's last line, check first."""
+    [*_, last] = ast.parse(source).body
+    assert isinstance(last, ast.Expr)
+    call = last.value
+    assert isinstance(call, ast.Call)
+    assert isinstance(call.func, ast.Name)
+    assert call.func.id == "attempt"
+    return [ast.unparse(argument) for argument in call.args]
+
+
+@every_chapter
+def test_chapter_has_three_to_five_exercises(stem: str) -> None:
+    assert 3 <= len(exercises(stem)) <= 5
+
+
+@every_chapter
+def test_first_exercise_warms_up_and_the_last_stretches(stem: str) -> None:
+    titles = [
+        found.argument
+        for found in directives(prose(stem))
+        if found.name == "exercise"
+    ]
+    assert titles[0].startswith("Warm-up: ")
+    assert titles[-1].startswith("Stretch: ")
+
+
+@every_chapter
+def test_exercise_has_a_starter_that_is_not_yet_solved(stem: str) -> None:
+    for label, exercise in exercises(stem).items():
+        [starter] = exercise.starters
+        assert starter.metadata.get("tags") == STARTER, label
+        [output] = starter.outputs
+        assert output.text.startswith("Not yet: "), label
+
+
+@every_chapter
+def test_check_is_written_beside_the_starter(stem: str) -> None:
+    for label, exercise in exercises(stem).items():
+        [starter] = exercise.starters
+        check, *answer = attempted(starter.source)
+        assert answer, f"{label}: nothing is checked"
+        functions = {
+            node.name: node
+            for node in ast.parse(starter.source).body
+            if isinstance(node, ast.FunctionDef)
+        }
+        asserts = [
+            node
+            for node in ast.walk(functions[check])
+            if isinstance(node, ast.Assert)
+        ]
+        assert asserts, f"{label}: {check} asserts nothing"
+        assert all(node.msg for node in asserts), (
+            f"{label}: an assertion does not say what is wrong"
+        )
+
+
+@every_chapter
+def test_solution_passes_the_same_check(stem: str) -> None:
+    for label, exercise in exercises(stem).items():
+        [starter], [solution] = exercise.starters, exercise.solutions
+        last = solution[-1]
+        assert last.metadata.get("tags") == SOLUTION, label
+        assert len(ast.parse(last.source).body) == 1, label
+        assert attempted(last.source) == attempted(starter.source), label
+        [output] = last.outputs
+        assert output.text == "Solved.\n", label
+
+
+@every_chapter
+def test_no_other_cell_is_tagged_as_an_exercise(stem: str) -> None:
+    tagged = [
+        tag
+        for cell in cells(stem)
+        for tag in cell.metadata.get("tags", [])
+        if tag in ("exercise", "solution")
+    ]
+    assert sorted(tagged) == sorted(
+        ["exercise", "solution"] * len(exercises(stem))
+    )
+
+
+# ------------------------------------------------------------- the model
+
+
+@every_chapter
+def test_one_switch_chooses_the_model(stem: str) -> None:
+    loads, switches = [], []
+    for node in ast.walk(code(stem)):
+        if isinstance(node, ast.Call):
+            name = ast.unparse(node.func)
+            if name in ("LLM.from_pretrained", "pick_base"):
+                loads.append(ast.unparse(node.args[0]))
+        elif isinstance(node, ast.Assign):
+            names = [ast.unparse(target) for target in node.targets]
+            switches += [name for name in names if name == "MODEL"]
+    assert set(loads) <= {"MODEL"}, "a model is loaded past the switch"
+    assert len(switches) == (1 if loads else 0)
+
+
+# ---------------------------------------------------------------- the end
+
+
+def section(stem: str, title: str) -> list[SyntaxTreeNode]:
+    """The blocks below a heading of second rank, up to the next."""
+    found: list[SyntaxTreeNode] = []
+    inside, times = False, 0
+    for node in tree(prose(stem)).children:
+        if node.type == "heading" and node.tag in ("h1", "h2"):
+            inside = words(node) == title
+            times += inside
+        elif inside:
+            found.append(node)
+    assert times == 1, f"{times} sections are called {title}"
+    return found
+
+
+@every_chapter
+def test_recap_is_a_list(stem: str) -> None:
+    [first, *_] = section(stem, "Recap")
+    assert first.type == "bullet_list"
+    assert len(first.children) >= 3
+
+
+@every_chapter
+def test_references_can_be_looked_up(stem: str) -> None:
+    [works] = section(stem, "References")
+    assert works.type == "bullet_list"
+    named = [
+        str(node.attrs["href"])
+        for node in works.walk()
+        if node.type == "link"
+    ]
+    assert any(href.startswith("https://") for href in named)
+    for node in works.walk():
+        if node.type != "link":
+            continue
+        # What is written as a DOI or an arXiv number leads to it.
+        label, href = words(node), str(node.attrs["href"])
+        kind, _, number = label.partition(":")
+        where = {"doi": "https://doi.org/", "arXiv": "https://arxiv.org/"}
+        if kind in where:
+            assert href.startswith(where[kind]), label
+            assert href.endswith(number), label
+
+
+# ------------------------------------------------------------------ links
+
+
+def anchors(path: Path) -> set[str]:
+    """What a link into a page or chapter may name: labels and exercises.
+
+    Headings have no names of their own in this book.
+    """
+    if path.suffix == ".ipynb":
+        text = prose(path.stem)
+    else:
+        text = path.read_text(encoding="utf-8")
+    labels = set(re.findall(r"^\(([\w-]+)\)=$", text, re.M))
+    return labels | {
+        found.options["label"]
+        for found in directives(text)
+        if "label" in found.options
+    }
+
+
+@every_chapter
+def test_links_within_the_book_lead_somewhere(stem: str) -> None:
+    text = prose(stem)
+    for found in directives(text):  # a link in a box is a link, too
+        text += "\n\n" + "\n".join(found.body)
+    ours = [href for href in links(text) if "://" not in href]
+    for href in ours:
+        name, _, anchor = href.partition("#")
+        path = FOLDER / name if name else FOLDER / f"{stem}.ipynb"
+        assert path.is_file(), f"{href} leads nowhere"
+        assert path.suffix in (".ipynb", ".md"), href
+        assert not anchor or anchor in anchors(path), f"no {href}"

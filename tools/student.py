@@ -1,0 +1,108 @@
+"""The chapters without their solutions, as notebooks to hand out.
+
+    python -m tools.student                  # all, into _build/student
+    python -m tools.student --output FOLDER notebooks/01_task.py ...
+
+What stands between a `solution-start` and its `solution-end` is left out,
+text and code, and so are all outputs. An exercise keeps its cell with the
+check. Directives become plain Markdown, because Jupyter knows none.
+"""
+
+import argparse
+import re
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import jupytext
+import nbformat
+from nbformat import NotebookNode
+
+from tools.directives import Directive, directives
+from tools.notebooks import normalize
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+class _Writer:
+    """Copies a notebook's text, but for what stands in a solution."""
+
+    def __init__(self) -> None:
+        self.in_solution = False
+        self.exercises = 0
+
+    def markdown(self, source: str) -> str:
+        """What is left of a Markdown cell; empty if nothing is."""
+        lines, kept, done = source.splitlines(), [], 0
+        for found in directives(source):
+            first, last = found.lines
+            kept += [] if self.in_solution else lines[done:first]
+            kept += self.plain(found)
+            done = last
+        kept += [] if self.in_solution else lines[done:]
+        return re.sub(r"\n{3,}", "\n\n", "\n".join(kept)).strip()
+
+    def plain(self, found: Directive) -> list[str]:
+        """A directive as Markdown that needs no Jupyter Book.
+
+        Raises:
+            ValueError: a directive that nobody has said how to write.
+        """
+        if found.name in ("solution-start", "solution-end"):
+            self.in_solution = found.name == "solution-start"
+            return []
+        if self.in_solution:
+            return []
+        if found.name == "exercise":
+            self.exercises += 1
+            title = f"### Exercise {self.exercises}. {found.argument}"
+            return [title, "", *found.body]
+        if found.name == "admonition":
+            box = [f"**{found.argument}**", "", *found.body]
+            return [f"> {line}".rstrip() for line in box]
+        raise ValueError(f"no plain form for {{{found.name}}}: add one")
+
+
+def student(notebook: NotebookNode) -> NotebookNode:
+    """The notebook without solutions and outputs.
+
+    Raises:
+        ValueError: a solution does not end, or an unknown directive.
+    """
+    writer = _Writer()
+    cells = []
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            source = writer.markdown(cell.source)
+            if source:
+                cells.append(nbformat.v4.new_markdown_cell(source))
+        elif not writer.in_solution:
+            tags = cell.metadata.get("tags", [])
+            metadata = {"tags": list(tags)} if tags else {}
+            code = nbformat.v4.new_code_cell(cell.source, metadata=metadata)
+            cells.append(code)
+    if writer.in_solution:
+        raise ValueError("the last solution does not end")
+    return normalize(nbformat.v4.new_notebook(cells=cells))
+
+
+def main(arguments: Sequence[str]) -> None:
+    parser = argparse.ArgumentParser(
+        prog="python -m tools.student",
+        description="Write the chapters without their solutions.",
+    )
+    parser.add_argument("scripts", nargs="*", type=Path)
+    parser.add_argument(
+        "--output", type=Path, default=ROOT / "_build" / "student"
+    )
+    options = parser.parse_args(arguments)
+    scripts = options.scripts or sorted((ROOT / "notebooks").glob("*.py"))
+    options.output.mkdir(parents=True, exist_ok=True)
+    for script in scripts:
+        path = options.output / f"{script.stem}.ipynb"
+        nbformat.write(student(jupytext.read(script)), path)
+        print(path)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
