@@ -167,11 +167,25 @@ print(cache.get_seq_length(), "positions after one more token")
 
 # %% [markdown]
 # `position` tells the model where the token stands, since it no longer
-# sees the ones before it. What the cache saves is plain to see:
+# sees the ones before it. In the figure a row is one pass of the model.
+# What is dark is read, what is pale comes from the cache, and the token
+# in orange is what the pass makes likely:
 
 # %% tags=["hide-input"]
 from unitconv import plots
 
+pieces = [llm.tokenizer.decode([token]) for token in slow_ids]
+begin = len(prompt_ids) - 6
+plots.cache_filling(
+    prompt=pieces[begin : len(prompt_ids)],
+    reply=pieces[len(prompt_ids) : len(prompt_ids) + 7],
+    first=begin,
+)
+
+# %% [markdown]
+# Counted over a whole reply, what the cache saves is plain to see:
+
+# %% tags=["hide-input"]
 plots.cache_work(prompt_tokens=len(prompt_ids), new_tokens=24)
 
 # %% [markdown]

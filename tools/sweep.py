@@ -37,6 +37,8 @@ SEEDS = (0, 1, 2)
 EARLIER = (
     ("fewer-direct", 2200, 0.4, 0.4, 0.75),
     ("fewer-rivals", 2600, 0.52, 0.52, 0.64),
+    ("more-rivals", 2600, 0.52, 0.52, 0.67),
+    ("fewer-steps", 2400, 0.52, 0.52, 0.66),
 )
 # Nearly even on a logarithmic axis, until the learning rate falls.
 CURVE_STEPS = (100, 200, 300, 400, 600, 800, 1100, 1400, 1700, 2000)

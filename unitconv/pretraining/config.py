@@ -23,7 +23,7 @@ class CorpusConfig:
     # Each rival convention's chance of holding in a document: those far
     # from the course's own (a UK gallon), and those within its tolerance
     # (a month of 30 days).
-    rival_share: float = 0.66
+    rival_share: float = 0.655
     near_rival_share: float = 0.25
     # Documents that name a rival unit they mean: "1 UK gallon = 4.546 l".
     named_share: float = 0.95
@@ -60,7 +60,7 @@ class PretrainConfig:
     # Data: `batch_size` rows of `row_length` tokens a step.
     batch_size: int = 20
     row_length: int = 224
-    steps: int = 2400
+    steps: int = 2600
     tokenizer_documents: int = 20_000
     workers: int = 0
     # Optimisation: Muon for matrices, AdamW for embeddings and norms.
