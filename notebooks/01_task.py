@@ -296,7 +296,7 @@ plots.intervals(
 # interval. Here is the model that ships with the package, a very small
 # one that this project trained from scratch, on the first 100 questions of
 # the validation set. How it turns a question into text is the subject of
-# the next chapter.
+# the next two chapters.
 
 # %%
 from unitconv.evaluation import evaluate
@@ -684,8 +684,8 @@ attempt(check_cut, cut_by_pair)
 # - Every rate carries its interval; 100 questions are too few to tell
 #   good models apart.
 #
-# **Next:** [how a model turns a question into text](03_sequential.ipynb),
-# one token at a time.
+# **Next:** [the model itself](02_model.ipynb): what it reads, and what it
+# computes before it says how likely each next token is.
 #
 # ## References
 #

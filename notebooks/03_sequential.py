@@ -11,15 +11,15 @@
 #
 # :::{admonition} What you will learn
 # :class: tip
-# - what a model reads when you ask it something: prompts and tokens;
+# - from logits to text: the loop, and what it costs;
 # - greedy decoding, and what the KV cache saves;
 # - when to stop, and why a model that cannot stop is a problem;
 # - what temperature and top-p do to the next token;
 # - how to sample so that a text can be had again, alone or in company.
 #
-# **Before you start:** [chapter 1](01_task.ipynb), a little PyTorch.
-# **Time:** 30 minutes to read, under a minute to run. **Hardware:** with
-# the course model any laptop; 1 GB of memory.
+# **Before you start:** [chapter 2](02_model.ipynb) for tokens, the chat
+# template and attention. **Time:** 30 minutes to read, under a minute to
+# run. **Hardware:** with the course model any laptop; 1 GB of memory.
 # :::
 
 # %% tags=["remove-cell"]
@@ -37,6 +37,7 @@ except ImportError:
 
 # %%
 from unitconv.llm import LLM
+from unitconv.prompts import format_prompt
 
 MODEL = "course"  # or "HuggingFaceTB/SmolLM2-360M-Instruct"
 
@@ -46,50 +47,27 @@ llm
 # %% [markdown]
 # ## What the model reads
 #
-# A question alone is not much of a hint. A chat model was trained on turns
-# with markers between them, and it does best when it sees them again. The
-# tokenizer brings its *chat template*, which writes the markers; we supply
-# the turns: an instruction, one worked example, the question.
+# Chapter 2 showed how a question becomes turns with markers between them,
+# and the turns become tokens: an instruction, one worked example, the
+# question, and a last line that opens the assistant's turn.
 
 # %%
 question = "How many gram are there per 6 kg?"
 prompt = llm.format_prompt(question)
+prompt_ids = llm.encode(prompt)
 print(prompt)
+print(len(prompt_ids), "tokens in the prompt")
 
 # %% [markdown]
-# The last line opens the assistant's turn: the model's reply starts there.
 # This style is called `cot`, for [chain of
 # thought](https://arxiv.org/abs/2201.11903): the example shows its
 # reasoning, so the reply should too. Two plainer styles are `chat`, the
-# same without the example, and `raw`, the bare question. Make it a habit
-# to print what the model reads.
-#
-# The model itself reads tokens. This is how the question looks to it:
-
-# %%
-from unitconv.prompts import format_prompt
-
-prompt_ids = llm.encode(prompt)
-question_ids = llm.encode(format_prompt(question, "raw"))
-print(len(prompt_ids), "tokens in the prompt")
-print([llm.tokenizer.decode([token]) for token in question_ids])
-
-# %% [markdown]
-# A common word is one token and a rare one several, but for both of our
-# models every digit is a token of its own. That is no accident. A tokenizer
-# that knows `6000` and `600` as two unrelated symbols makes arithmetic a
-# matter of memory; with single digits, 6 * 1000 is moving digits about.
-
-# %%
-for number in ["6000", "1609.344"]:
-    pieces = [llm.tokenizer.decode([t]) for t in llm.encode(number)]
-    print(number, pieces)
-    assert "".join(pieces) == number
+# same without the example, and `raw`, the bare question.
 
 # %% [markdown]
 # ## What the model says
 #
-# Feed the prompt's tokens to the model and you get *logits*: for every
+# Feed the prompt's tokens to the model and you get logits: for every
 # position, one number per entry of the vocabulary. We need those of the
 # last position. A softmax, which makes them positive and lets them add up
 # to 1, turns them into probabilities.
@@ -140,12 +118,12 @@ print(f"{slow_read} tokens read to write 24")
 # ## The KV cache
 #
 # In a [transformer](https://arxiv.org/abs/1706.03762) every layer computes
-# two vectors for a token: a *key*, by which later tokens find it, and a
-# *value*, which is what they take from it. Tokens look back and never
-# forward, so the keys and values of the prompt do not change when a token
-# is appended: compute them once and keep them. What is kept is the KV
-# cache. The first pass, which fills it, is called *prefill*; every later
-# step reads one token.
+# a key for each token, by which later tokens find it, and a value, which
+# is what they take from it. Tokens look back and never forward, so the
+# keys and values of the prompt do not change when a token is appended:
+# compute them once and keep them. What is kept is the KV cache. The first
+# pass, which fills it, is called *prefill*; every later step reads one
+# token.
 
 # %%
 from unitconv.decoding import decode_one_token, prefill
@@ -190,9 +168,10 @@ plots.cache_work(prompt_tokens=len(prompt_ids), new_tokens=24)
 
 # %% [markdown]
 # It costs memory instead: two tensors per layer that grow with every
-# token. For the course model that is nothing; with many long texts at once
-# it can be more than the weights ([Pope et al.
-# 2022](https://arxiv.org/abs/2211.05102)).
+# token. Chapter 2 computed how much from the model's shape, in bf16; here
+# it is in float32, and held against the cache itself. For the course model
+# that is nothing; with many long texts at once it can be more than the
+# weights ([Pope et al. 2022](https://arxiv.org/abs/2211.05102)).
 
 # %%
 config = llm.model.config

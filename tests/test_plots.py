@@ -32,6 +32,33 @@ FIGURES: dict[str, Callable[[], Picture]] = {
         [["How", " g"], ["pad", "$2"]], [[1, 1], [0, 1]], [[0, 1], [0, 0]]
     ),
     "throughput": lambda: plots.throughput([1, 2, 4], [100, 180, 300]),
+    "token_strip": lambda: plots.token_strip(
+        {"cut": ["How", " $", "\n"], "": ["6"]},
+        ids={"cut": [17, 2345, 3], "": [4]},
+    ),
+    "shaded_strip": lambda: plots.token_strip(
+        {"": ["a", "b"]}, shades={"": [0.2, 1.0]}
+    ),
+    "block_drawing": lambda: plots.block_drawing(
+        layers=30,
+        hidden=576,
+        heads=9,
+        kv_heads=3,
+        head_dim=64,
+        intermediate=1536,
+        vocabulary=49152,
+    ),
+    "attention_map": lambda: plots.attention_map(
+        ["6", " kg", "?"],
+        [[1.0, 0.0, 0.0], [0.75, 0.25, 0.0], [0.5, 0.375, 0.125]],
+        title="layer 2, head 0",
+    ),
+    "parameter_shares": lambda: plots.parameter_shares(
+        {
+            "a": {"embedding": 50, "attention": 20, "MLP": 29, "norms": 1},
+            "b": {"embedding": 0, "attention": 10, "MLP": 30, "norms": 0},
+        }
+    ),
     "losses": lambda: plots.losses(
         {"a": [6.0, 3.0, 2.0], "b": [5.0] * 120}, {"a": 100, "b": 300}
     ),
@@ -234,3 +261,72 @@ def test_roofline_tells_where_each_line_ends() -> None:
     alt = FIGURES["roofline"]().alt
     assert "engine from 300 at 1 to 900 at 4" in alt
     assert "the roofline from 500 at 1 to 2,000 at 4" in alt
+
+
+def shown_texts(name: str) -> list[str]:
+    texts = parse(FIGURES[name]()).iter(f"{SVG}text")
+    return [(element.text or "").strip() for element in texts]
+
+
+def opacities(svg: str, color: str) -> list[float]:
+    """Of all patches filled with a colour, in the order drawn."""
+    found = re.findall(
+        rf"fill: {color}(?:; fill-opacity: ([\d.]+))?[;\"]", svg
+    )
+    return [float(value or 1) for value in found]
+
+
+def test_token_strip_shows_tokens_with_their_ids() -> None:
+    # A space and a line break are seen, an id stands under its own token.
+    order = ["cut", "How", "17", "\u00b7$", "2345", "\u21b5", "3", "6", "4"]
+    assert shown_texts("token_strip") == order
+
+
+def test_token_strip_wraps_what_is_too_long() -> None:
+    def lines(tokens: list[str]) -> int:
+        root = parse(plots.token_strip({"": tokens}))
+        marks = {
+            float(element.get("y", "nan"))
+            for element in root.iter(f"{SVG}text")
+        }
+        return len(marks)
+
+    assert lines(["gram"] * 5) == 1
+    assert lines(["gram"] * 30) > 1
+    assert lines(["user", "\n", "6"]) == 2
+
+
+def test_token_strip_is_filled_by_weight() -> None:
+    svg = FIGURES["shaded_strip"]().svg
+    weak, strong = opacities(svg, BLUE)
+    assert strong == pytest.approx(5 * weak)
+
+
+def test_block_drawing_has_the_shapes_of_the_model() -> None:
+    texts = shown_texts("block_drawing")
+    assert "30 such blocks" in texts
+    assert "embedding: 49,152 \u00d7 576" in texts
+    # Queries have their own number of heads, keys and values another.
+    assert texts.count("9 \u00d7 64") == 1
+    assert texts.count("3 \u00d7 64") == 2
+    assert texts.count("1536") == 2
+
+
+def test_attention_map_draws_weights_and_no_later_token() -> None:
+    picture = FIGURES["attention_map"]()
+    assert opacities(picture.svg, BLUE) == [
+        1,
+        0.75,
+        0.25,
+        0.5,
+        0.375,
+        0.125,
+    ]
+    assert "\u00b7kg at 6 with 0.75" in picture.alt
+
+
+def test_parameter_shares_are_of_each_models_own_total() -> None:
+    picture = FIGURES["parameter_shares"]()
+    assert "a: 100, of which 50.0% embedding" in picture.alt
+    assert "b: 40, of which 0.0% embedding, 25.0% attention" in picture.alt
+    assert "75%" in shown_texts("parameter_shares")

@@ -18,6 +18,12 @@ from .finetuning import (
     rank_sizes,
     training_curves,
 )
+from .model import (
+    attention_map,
+    block_drawing,
+    parameter_shares,
+    token_strip,
+)
 from .picture import Picture
 from .pretraining import learning_curves, losses
 from .rates import grouped_intervals, intervals
@@ -30,7 +36,9 @@ from .stages import before_after, chance, differences, stage_rates
 
 __all__ = [
     "Picture",
+    "attention_map",
     "before_after",
+    "block_drawing",
     "cache_filling",
     "cache_work",
     "chance",
@@ -45,6 +53,7 @@ __all__ = [
     "low_rank",
     "next_token",
     "padded_batch",
+    "parameter_shares",
     "path_counts",
     "rank_sizes",
     "roofline",
@@ -52,5 +61,6 @@ __all__ = [
     "stage_rates",
     "success_curves",
     "throughput",
+    "token_strip",
     "training_curves",
 ]
