@@ -196,8 +196,7 @@ for name, cut in cutters.items():
 # Those are all numbers from 1000 to 9999. Before two of them can be added,
 # their digits have to be lined up, and nothing tells the model how many
 # digits a token has, except what it learned about that token. Models pay
-# for it in
-# accuracy, small ones ([Nogueira et al.
+# for it in accuracy, small ones ([Nogueira et al.
 # 2021](https://arxiv.org/abs/2102.13019)) and large ones ([Singh and
 # Strouse 2024](https://arxiv.org/abs/2402.14903)).
 #
