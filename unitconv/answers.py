@@ -75,6 +75,7 @@ def _to_float(match: re.Match[str]) -> float:
 
 # ------------------------------------------------------------- the grade
 
+#: How far a right answer may be from the truth, as a share of it.
 TOLERANCE = 0.05
 
 
@@ -96,6 +97,7 @@ def is_correct(
 
 # ------------------------------------------------------------- the audit
 
+#: How far the two sides of a true equation may lie apart.
 AUDIT_TOLERANCE = 0.01
 
 

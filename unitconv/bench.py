@@ -41,19 +41,21 @@ class Speed:
     """One workload at one number of slots; seconds are medians."""
 
     workload: str
-    decoder: str  # "engine" or "reference"
+    decoder: str  #: "engine" or "reference"
     slots: int
-    tokens: int  # of replies
+    tokens: int  #: of replies
     seconds: float
     cpu_seconds: float
-    first_token_seconds: float  # median over requests, since the start
-    roofline: float | None  # share of the machine's; the engine's only
+    first_token_seconds: float  #: median over requests, since the start
+    roofline: float | None  #: share of the machine's; the engine's only
 
     @property
     def tokens_per_second(self) -> float:
+        """Tokens of replies a second, over the whole job."""
         return self.tokens / self.seconds
 
     def to_json(self) -> dict[str, Any]:
+        """Every field and the rate as plain data, to four digits."""
         rounded = {
             key: float(f"{value:.4g}")
             if isinstance(value, float)

@@ -37,6 +37,7 @@ class Conversion:
 
     @property
     def family(self) -> str:
+        """What both units measure, such as `mass`."""
         return BY_NAME[self.source].family
 
 

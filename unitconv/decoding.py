@@ -54,6 +54,7 @@ class Decoding:
             raise ValueError("top_p must be above 0 and at most 1")
 
 
+#: The most likely token every time.
 GREEDY = Decoding()
 
 

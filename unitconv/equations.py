@@ -96,6 +96,7 @@ class Side:
 
     @property
     def is_quantity(self) -> bool:
+        """A plain number with a unit, such as `6 kg`."""
         return self.unit is not None and not self.has_operator
 
 

@@ -48,10 +48,12 @@ class Report:
 
     @property
     def accuracy(self) -> Rate:
+        """Rows whose answer is right, by `unitconv.answers.is_correct`."""
         return self._rate([row.correct for row in self.rows])
 
     @property
     def answer_rate(self) -> Rate:
+        """Rows with an answer that can be read, right or wrong."""
         return self._rate([row.answered for row in self.rows])
 
     @property
@@ -66,14 +68,17 @@ class Report:
 
     @property
     def fact_validity(self) -> Rate:
+        """Of the texts that state a fact, those in which all facts hold."""
         return self._rate([row.facts_ok for row in self.rows])
 
     @property
     def arithmetic_validity(self) -> Rate:
+        """Of the texts that state a calculation, those all true."""
         return self._rate([row.arithmetic_ok for row in self.rows])
 
     @property
     def by_family(self) -> dict[str, Rate]:
+        """Accuracy by what is measured, such as `length`."""
         families = sorted({row.family for row in self.rows})
         return {
             family: self._rate(
@@ -100,15 +105,18 @@ class Report:
 
     @property
     def failures(self) -> dict[str, int]:
+        """How many rows failed in each way of `FAILURES`."""
         counts = Counter(row.failure for row in self.rows)
         return {name: counts[name] for name in FAILURES}
 
     @property
     def n_tokens(self) -> int:
+        """Generated tokens of all rows; those of prompts do not count."""
         return sum(row.n_tokens for row in self.rows)
 
     @property
     def tokens_per_second(self) -> float:
+        """Generated tokens a second; NaN where no time was taken."""
         return self.n_tokens / self.seconds if self.seconds else math.nan
 
     def rates(self) -> dict[str, Rate]:
@@ -312,6 +320,7 @@ def describe_run(
 
 
 def versions() -> dict[str, str]:
+    """Of Python and of the libraries that decide what is computed."""
     import torch
     import transformers
 

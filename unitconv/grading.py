@@ -23,6 +23,7 @@ from unitconv.llm import Generation
 from unitconv.questions import Question
 from unitconv.units import BY_NAME, UNITS, exact_factor, namesakes
 
+#: How an answer fails, the most specific reason first.
 FAILURES = (
     # No number in a complete answer tag.
     "no answer",
@@ -66,6 +67,7 @@ class Graded:
 
     @property
     def answered(self) -> bool:
+        """Could an answer be read at all?"""
         return not math.isnan(self.answer)
 
     @property
@@ -166,6 +168,7 @@ def _is_instead(
     )
 
 
+#: Quantities by how hard they are to multiply by.
 QUANTITY_KINDS = ("1 to 12", "13 to 99", "100 and more", "fractions")
 
 

@@ -21,7 +21,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-IGNORE = -100  # what torch's cross-entropy skips
+IGNORE = -100  #: what torch's cross-entropy skips
 # How a token looks in a notebook, on a light page and on a dark one.
 _CELL = (
     "display:inline-block;margin:2px 1px;padding:0 4px;border-radius:3px;"
@@ -43,6 +43,7 @@ class Row:
 
     @property
     def n_supervised(self) -> int:
+        """How many tokens the model learns from."""
         return sum(label != IGNORE for label in self.labels)
 
 

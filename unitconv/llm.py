@@ -27,6 +27,7 @@ from unitconv.decoding import (
 from unitconv.model import load_adapter, load_model, pick_device, pick_dtype
 from unitconv.prompts import check_style, format_prompt
 
+#: A reply that has written this is done.
 STOP_TEXT = "</answer>"
 # A tokenizer may cut the stop text anywhere, but never finer than bytes.
 _STOP_WINDOW = len(STOP_TEXT.encode()) + 4
@@ -108,10 +109,12 @@ class LLM:
 
     @property
     def device(self) -> torch.device:
+        """Where the model computes."""
         return torch.device(self.model.device)
 
     @property
     def dtype(self) -> torch.dtype:
+        """What its weights are stored in."""
         return next(iter(self.model.parameters())).dtype
 
     def __repr__(self) -> str:

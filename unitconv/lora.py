@@ -37,12 +37,12 @@ class TrainingSettings:
     warmup_share: float = 0.06
     max_grad_norm: float = 1.0
     seed: int = 0
-    # Recompute activations in the backward pass: less memory, more time.
+    #: Recompute activations in the backward pass; less memory, more time.
     gradient_checkpointing: bool = False
-    # Stop when the score on `valid` has not improved for so many epochs.
+    #: Stop when the score on `valid` has not improved for so many epochs.
     patience: int = 4
-    # Refuse an adapter whose file would be larger, in MB; or lower the
-    # rank until it fits, where nobody asked for this one.
+    #: Refuse an adapter whose file would be larger, in MB; or lower the
+    #: rank until it fits, where nobody asked for this one.
     max_adapter_mb: float
     lower_rank: bool = False
 

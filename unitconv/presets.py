@@ -20,7 +20,7 @@ class Preset:
     """How to train on one kind of machine."""
 
     name: str
-    dtype: str  # of the frozen base; what is trained is float32
+    dtype: str  #: of the frozen base; what is trained is float32
     batch_size: int
     rank: int
     gradient_checkpointing: bool

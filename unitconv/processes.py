@@ -20,6 +20,7 @@ def count() -> int:
 
 
 def is_first() -> bool:
+    """Whether this process talks and writes for all of them."""
     return rank() == 0
 
 

@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 Style = Literal["raw", "chat", "direct", "cot"]
+#: What a prompt may look like, explained above.
 STYLES: tuple[str, ...] = get_args(Style)
 
 INSTRUCTION = (

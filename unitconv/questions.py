@@ -13,6 +13,7 @@ from pathlib import Path
 
 from unitconv.prompts import PromptError, check_question
 
+#: The question sets in the package.
 SPLITS: tuple[str, ...] = ("train", "valid", "test", "test_hard")
 DATA = Path(__file__).with_name("data")
 

@@ -23,10 +23,12 @@ class Rate:
 
     @property
     def value(self) -> float:
+        """The share, from 0 to 1; NaN where `n` is 0."""
         return self.successes / self.n if self.n else math.nan
 
     @property
     def ci95(self) -> tuple[float, float]:
+        """Lower and upper end, by `wilson_interval`."""
         return wilson_interval(self.successes, self.n)
 
 

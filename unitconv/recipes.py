@@ -19,8 +19,8 @@ class Recipe:
     """How long a method trains, how fast, and how large it may grow."""
 
     epochs: int
-    learning_rate: float  # AdamW's peak, after the warm-up
-    max_adapter_mb: float  # of the file; the course model's has 1.4
+    learning_rate: float  #: AdamW's peak, after the warm-up
+    max_adapter_mb: float  #: of the file; the course model's has 1.4
     # Not tried: the epoch that answers `valid` best is kept anyway.
     dropout: float = 0.0
 

@@ -35,10 +35,10 @@ from unitconv.llm import LLM
 from unitconv.questions import Question
 from unitconv.recipes import SAMPLES, TEMPERATURE
 
-CHUNK = 32  # questions decoded, graded and written together
-# How far a kept answer may be from the truth, as a share of it.
+CHUNK = 32  #: questions decoded, graded and written together
+#: How far a kept answer may be from the truth, as a share of it.
 TOLERANCE = 0.01
-# Why a completion is not kept.
+#: Why a completion is not kept.
 REASONS = (
     "no answer",
     "wrong answer",
@@ -65,6 +65,7 @@ class RolloutSettings:
 
     @property
     def decoding(self) -> Decoding:
+        """What of this the decoder needs."""
         return Decoding(
             temperature=self.temperature,
             top_p=self.top_p,
@@ -95,6 +96,7 @@ class Record:
 
     @property
     def kept(self) -> list[Rollout]:
+        """The rollouts that were not rejected, in the order sampled."""
         return [r for r in self.rollouts if r.reason is None]
 
 
@@ -116,6 +118,7 @@ def to_record(
     graded: Sequence[Graded],
     tolerance: float = TOLERANCE,
 ) -> Record:
+    """Judge all completions of one question."""
     rollouts = [
         Rollout(
             g.text,

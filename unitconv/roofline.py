@@ -23,8 +23,8 @@ from unitconv.engine.cache import bytes_per_token
 class Ceiling:
     """What the machine does at best, in one precision."""
 
-    flops: float  # floating point operations a second, of a product
-    bandwidth: float  # bytes a second, read from memory
+    flops: float  #: floating point operations a second, of a product
+    bandwidth: float  #: bytes a second, read from memory
 
 
 @dataclass(frozen=True)

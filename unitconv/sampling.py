@@ -23,7 +23,7 @@ _MIX_1 = 0xBF58476D1CE4E5B9 - (1 << 64)
 _MIX_2 = 0x94D049BB133111EB - (1 << 64)
 
 
-# Probabilities looked at before a whole vocabulary is sorted.
+#: Probabilities looked at before a whole vocabulary is sorted.
 TOP_K = 256
 
 

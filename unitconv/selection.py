@@ -17,6 +17,7 @@ from unitconv.rates import Rate
 from unitconv.recipes import PATHS
 from unitconv.rollouts import Record, Rollout
 
+#: How training rows are chosen; see `select`.
 POLICIES = ("distinct", "random")
 
 

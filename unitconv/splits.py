@@ -89,6 +89,7 @@ class Record:
 
     @property
     def question(self) -> Question:
+        """What is asked and the answer, as the split's file holds it."""
         # Twelve digits are more than any grader looks at, and readable.
         return Question(self.text, float(f"{self.conversion.answer:.12g}"))
 

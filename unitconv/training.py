@@ -48,9 +48,9 @@ class TrainingResult:
     n_trainable: int
     seconds: float
     epochs: float
-    losses: list[tuple[float, float]]  # (epoch, nats a token)
+    losses: list[tuple[float, float]]  #: (epoch, nats a token)
     valid_losses: list[tuple[float, float]]
-    valid_scores: list[tuple[float, float]]  # empty without a score
+    valid_scores: list[tuple[float, float]]  #: empty without a score
 
 
 class RowDataset(Dataset[dict[str, list[int]]]):

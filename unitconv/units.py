@@ -49,6 +49,7 @@ class Unit:
 
     @property
     def symbol(self) -> str:
+        """How the unit is printed, which is its first spelling."""
         return self.spellings[0]
 
 

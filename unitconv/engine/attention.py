@@ -25,9 +25,9 @@ class Part(NamedTuple):
     exp(s - top) v, `weight` the sum of exp(s - top), `top` the largest s.
     """
 
-    values: Tensor  # [..., queries, head_dim]
-    weight: Tensor  # [..., queries, 1]
-    top: Tensor  # [..., queries, 1]
+    values: Tensor  #: [..., queries, head_dim]
+    weight: Tensor  #: [..., queries, 1]
+    top: Tensor  #: [..., queries, 1]
 
 
 def attend_part(

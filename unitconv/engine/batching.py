@@ -40,11 +40,11 @@ from unitconv.engine.models import (
 )
 from unitconv.sampling import row_key
 
-# A shorter prefix is not worth a second product in every layer.
+#: A shorter prefix is not worth a second product in every layer.
 SHORTEST_PREFIX = 8
-# Steps taken before the host looks at the tokens: looking stops a GPU.
+#: Steps taken before the host looks at the tokens, which stops a GPU.
 BURST = {"cuda": 8}
-# Read in one pass: more would only cost memory for their scores.
+#: Tokens of prompts read at once; more would only cost memory.
 PREFILL_TOKENS = 8192
 
 
@@ -52,7 +52,7 @@ PREFILL_TOKENS = 8192
 class Row:
     """One completion in the making."""
 
-    prompt: int  # its number among the prompts
+    prompt: int  #: its number among the prompts
     key: int
     limit: int
     token_ids: list[int] = field(default_factory=list)
@@ -60,6 +60,7 @@ class Row:
 
     @property
     def done(self) -> bool:
+        """At its end, or at its limit."""
         return self.finished or len(self.token_ids) >= self.limit
 
     def take(self, tokens: list[int], stop: StopRule) -> None:
@@ -75,10 +76,10 @@ class Row:
 class Pass:
     """One pass of the model, as `observe` is told of it."""
 
-    kind: str  # "prefix", "prefill" or "decode"
-    prompts: list[int]  # whose token each row reads, by number
-    width: int  # tokens a row
-    own: int  # own tokens in the cache after it, of all rows together
+    kind: str  #: "prefix", "prefill" or "decode"
+    prompts: list[int]  #: whose token each row reads, by number
+    width: int  #: tokens a row
+    own: int  #: own tokens in the cache after it, of all rows together
 
 
 Observer = Callable[[Pass], None]
@@ -191,6 +192,7 @@ class Engine:
     def run(
         self, stop: StopRule, progress: Progress | None
     ) -> list[list[Completion]]:
+        """Decode everything; for each prompt its completions, in order."""
         if self.prefix:
             self._read_prefix()
         left = Counter(row.prompt for row in self.rows)

@@ -29,17 +29,19 @@ class CachePlan:
     """How large a cache is, before it is allocated."""
 
     slots: int
-    room: int  # tokens a slot holds
-    prefix: int  # tokens stored once for all
+    room: int  #: tokens a slot holds
+    prefix: int  #: tokens stored once for all
     bytes_per_token: int
-    block: int  # tokens of a slot that lie together
+    block: int  #: tokens of a slot that lie together
 
     @property
     def blocks(self) -> int:
+        """Blocks a slot takes, the last one perhaps not full."""
         return -(-self.room // self.block)
 
     @property
     def bytes(self) -> int:
+        """What all slots and the prefix take in memory."""
         tokens = self.slots * self.blocks * self.block + self.prefix
         return tokens * self.bytes_per_token
 
@@ -89,6 +91,7 @@ def bytes_per_token(config: Any, dtype: torch.dtype) -> int:
 
 
 def head_dim(config: Any) -> int:
+    """Numbers in one head's key, where a config need not say it."""
     explicit = getattr(config, "head_dim", None)
     return int(explicit or config.hidden_size // config.num_attention_heads)
 
@@ -205,6 +208,7 @@ class SlotCache:
         )
 
     def prefix(self, layer: int) -> tuple[Tensor, Tensor] | None:
+        """Keys and values, [kv_heads, prefix, head_dim], or None."""
         if not self.plan.prefix:
             return None
         return self.prefix_keys[layer], self.prefix_values[layer]

@@ -17,7 +17,7 @@ from transformers import AttentionInterface
 from unitconv.engine.attention import slot_attention
 
 NAME = "unitconv_slots"
-# Llama and those who differ from it in their linear layers and norms only.
+#: Llama and those who differ from it in their linear layers and norms only.
 SERVED = {"llama", "mistral", "qwen2", "qwen3", "smollm3"}
 
 AttentionInterface.register(NAME, slot_attention)

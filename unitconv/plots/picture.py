@@ -126,5 +126,6 @@ def _own_ids(svg: str) -> str:
 def make_axes(
     width: float = 6.4, height: float = 3.2
 ) -> tuple[Figure, Axes]:
+    """An empty figure of so many inches, and its axes."""
     figure = Figure(figsize=(width, height))
     return figure, figure.subplots()

@@ -78,6 +78,7 @@ class PretrainConfig:
 
     @property
     def tokens_per_step(self) -> int:
+        """Tokens read in one update, rows times their length."""
         return self.batch_size * self.row_length
 
 

@@ -117,6 +117,7 @@ def conversions() -> tuple[list[tuple[Unit, Unit]], list[float]]:
 
 
 def draw_pair(rng: random.Random) -> tuple[Unit, Unit]:
+    """A source and a target of one family, by `conversions`."""
     pairs, cumulated = conversions()
     return rng.choices(pairs, cum_weights=cumulated)[0]
 

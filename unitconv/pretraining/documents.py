@@ -63,6 +63,7 @@ FACT_LISTS: tuple[str, ...] = ("{f}", "- {f}", "* {f}", "{f}.", "{n}. {f}")
 def draw_problem(
     rng: random.Random, config: CorpusConfig, convention: Convention
 ) -> Problem:
+    """A conversion of the convention, in spellings people type."""
     source, target = draw_pair(rng)
     source_typed = rng.choice(spellings(source, target))
     target_typed = rng.choice(spellings(target, source))

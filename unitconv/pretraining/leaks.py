@@ -1,6 +1,6 @@
 """Does a text of the corpus ask a question of the course's sets?
 
-A leak hides in forms: behind a `Q: `, after a greeting, inside a chat turn.
+A leak hides in forms: behind a `Q:`, after a greeting, inside a chat turn.
 So every line is taken out of its frame, and every beginning of it that
 ends with a word is looked up.
 """

@@ -113,12 +113,12 @@ class Style:
     end: str
     wrapper: str
     tail: str
-    named: bool  # a rival unit by its name: UK gallon
-    symbols: bool  # units by their symbol, not as the question types them
-    with_unit: bool  # the unit stands inside the wrapper
-    direct: bool  # the wrapped value alone
-    rough: bool  # if so, its first digit alone
-    divide: bool  # divide by a round number where possible
+    named: bool  #: a rival unit by its name, such as UK gallon
+    symbols: bool  #: units by their symbol, not as the question types them
+    with_unit: bool  #: the unit stands inside the wrapper
+    direct: bool  #: the wrapped value alone
+    rough: bool  #: if so, its first digit alone
+    divide: bool  #: divide by a round number where possible
 
 
 @dataclass(frozen=True)
@@ -134,6 +134,7 @@ class Problem:
 
     @property
     def factor(self) -> Decimal:
+        """How many of the target make one source."""
         return fact(self.source, self.target, self.convention)
 
     @property
@@ -143,14 +144,17 @@ class Problem:
 
     @property
     def exact(self) -> Decimal:
+        """The product, all of its digits."""
         return self.quantity * self.factor
 
     @property
     def result(self) -> Decimal:
+        """The product, as the corpus writes it."""
         return round_result(self.exact)
 
 
 def pick(rng: random.Random, weighted: dict[str, int]) -> str:
+    """One of the keys, at random by their weights."""
     return rng.choices(list(weighted), list(weighted.values()))[0]
 
 

@@ -36,7 +36,7 @@ from .corpus import Rows, documents
 from .optimizer import make_optimizers, set_learning_rates
 from .tokenizer import train_tokenizer
 
-CONTEXT = 512  # positions the model accepts; rows are shorter
+CONTEXT = 512  #: positions the model accepts; rows are shorter
 Watcher = Callable[[Progress], None]
 
 
