@@ -19,9 +19,10 @@
 # - why the epoch to keep is chosen by accuracy and not by loss;
 # - what answers without reasoning gain and what they cost.
 #
-# **Before you start:** [chapter 4](04_batched.ipynb), gradient descent in
-# PyTorch. **Time:** 35 minutes to read, two minutes to run. **Hardware:**
-# with the course model any laptop; 2 GB of memory.
+# **Before you start:** [chapter 1](01_task.ipynb) for the grader, [chapter
+# 6](06_prompting.ipynb) for the prompts, gradient descent in PyTorch.
+# **Time:** 35 minutes to read, about two minutes to run. **Hardware:** with
+# the course model any laptop; 2 GB of memory.
 # :::
 
 # %% tags=["remove-cell"]
@@ -38,8 +39,11 @@ except ImportError:
     subprocess.run(pip, check=True)
 
 # %%
+from pathlib import Path
+
 import torch
 
+import unitconv
 from unitconv.llm import LLM
 from unitconv.questions import load_split
 
@@ -480,7 +484,6 @@ assert abs(spared[2] - plain[2]) < 1e-3
 
 # %%
 import tempfile
-from pathlib import Path
 
 from unitconv.stages import train_sft
 
@@ -781,100 +784,294 @@ plots.intervals(
 # :label: ex-sft-loss
 #
 # A label stands on its own token, yet a model's logits at a place are
-# about the *next* one. Compute the loss of `row` from the base model's
-# logits and compare it with the `.loss` that the model returns.
+# about the *next* one. Write the loss of a row: the mean over what is
+# learned, in nats a token.
 # ```
-#
+
+# %% tags=["exercise", "nbval-check-output"]
+from unitconv.exercises import attempt
+
+
+def row_loss(logits, labels):
+    """From logits [tokens, vocabulary] and labels [tokens]."""
+    raise NotImplementedError
+
+
+def check_row_loss(row_loss):
+    for example in (row, sft_rows(train[:1], tokenizer)[0]):
+        ids, labels = (
+            torch.tensor([values], device=llm.device)
+            for values in (example.input_ids, example.labels)
+        )
+        with torch.inference_mode():
+            output = llm.model(input_ids=ids, labels=labels)
+        logits, labels = output.logits[0].float().cpu(), labels[0].cpu()
+        loss = float(row_loss(logits, labels))
+        own = torch.nn.functional.cross_entropy(logits, labels)
+        assert abs(loss - own) > 0.01, (
+            "a label was compared with the logits of its own place"
+        )
+        assert abs(loss - output.loss) < 0.01, (
+            "the model's own loss for this row is another"
+        )
+
+
+attempt(check_row_loss, row_loss)
+
+# %% [markdown]
 # ```{solution-start} ex-sft-loss
 # :class: dropdown
 # ```
 
+
 # %%
-ids, labels = (
-    torch.tensor([values], device=llm.device)
-    for values in (row.input_ids, row.labels)
-)
-with torch.inference_mode():
-    output = llm.model(input_ids=ids, labels=labels)
-by_hand = torch.nn.functional.cross_entropy(
-    output.logits[0, :-1].float(), labels[0, 1:], ignore_index=IGNORE
-)
-print(f"{by_hand:.4f} by hand, {output.loss:.4f} by the model")
-assert abs(by_hand - output.loss) < 1e-2
+def row_loss(logits, labels):
+    before, learned = logits[:-1], labels[1:]
+    return torch.nn.functional.cross_entropy(
+        before, learned, ignore_index=IGNORE
+    )
 
 
 # %% [markdown]
 # The model shifts labels itself. Who shifts them in the data as well
 # trains it to predict the token after the next.
-#
+
+# %% tags=["solution", "nbval-check-output"]
+attempt(check_row_loss, row_loss)
+
+# %% [markdown]
 # ```{solution-end}
 # ```
 #
 # ```{exercise} Why not both zero?
 # :label: ex-sft-zero
 #
-# $B$ starts at zero and $A$ does not. What are the gradients of both in
-# the first step? And what if $A$ were zero too?
+# $B$ starts at zero and $A$ does not. Predict what the first step of
+# training moves from there, and from two other starts. The check computes
+# the gradients.
 # ```
-#
+
+# %% tags=["exercise", "nbval-check-output"]
+first_step = {  # how A starts, how B starts: what moves?
+    ("random", "zero"): "",  # "A", "B", "both" or "neither"
+    ("zero", "random"): "",
+    ("zero", "zero"): "",
+}
+
+
+def gradients(start_a, start_b):
+    """The gradients of A and of B in the first step."""
+    shapes = (rank, layer.in_features), (layer.out_features, rank)
+    make = {"random": torch.randn, "zero": torch.zeros}
+    a, b = (
+        make[start](shape).requires_grad_()
+        for start, shape in zip((start_a, start_b), shapes, strict=True)
+    )
+    y = x @ W.T + alpha / rank * (x @ a.T) @ b.T
+    y.square().mean().backward()
+    return a.grad, b.grad
+
+
+def check_first_step(first_step):
+    assert len(first_step) == 3, "there are three starts"
+    names = {(1, 0): "A", (0, 1): "B", (1, 1): "both", (0, 0): "neither"}
+    for start, said in first_step.items():
+        where = f"A {start[0]}, B {start[1]}"
+        assert said, f"{where}: nothing is said"
+        moved = tuple(int(grad.any()) for grad in gradients(*start))
+        assert said == names[moved], f"{where}: it is not {said!r}"
+
+
+attempt(check_first_step, first_step)
+
+# %% [markdown]
 # ```{solution-start} ex-sft-zero
 # :class: dropdown
 # ```
 
-
 # %%
-def gradients(a):
-    a = a.clone().requires_grad_()
-    b = torch.zeros(layer.out_features, rank).requires_grad_()
-    y = x @ W.T + alpha / rank * (x @ a.T) @ b.T
-    y.square().mean().backward()
-    return float(a.grad.abs().max()), float(b.grad.abs().max())
-
-
-for name, start in [("A random", A), ("A zero", torch.zeros_like(A))]:
-    grad_a, grad_b = gradients(start)
-    print(f"{name}: gradient of A {grad_a:.1e}, of B {grad_b:.1e}")
-assert gradients(A)[0] == 0 < gradients(A)[1]
-assert gradients(torch.zeros_like(A)) == (0, 0)
+first_step = {
+    ("random", "zero"): "B",
+    ("zero", "random"): "A",
+    ("zero", "zero"): "neither",
+}
+for start in first_step:
+    of_a, of_b = (float(grad.abs().max()) for grad in gradients(*start))
+    print(f"A {start[0]:6}  B {start[1]:6}  {of_a:.1e} and {of_b:.1e}")
 
 # %% [markdown]
 # The gradient of each is a product with the other. With one at zero the
-# first step moves $B$ and the second can move $A$; with both at zero
-# nothing ever moves.
-#
+# first step moves that one, and the second can move both; with both at
+# zero nothing ever moves. Either one could start at zero: what matters is
+# that exactly one does.
+
+# %% tags=["solution", "nbval-check-output"]
+attempt(check_first_step, first_step)
+
+# %% [markdown]
 # ```{solution-end}
 # ```
 #
 # ```{exercise} The rank that was used
 # :label: ex-sft-rank
 #
-# Compute the update of one layer from the trained adapter, and its
-# singular values. How many are not zero? How many hold nine tenths of the
-# sum of squares?
+# An update of rank $r$ need not use all of it. Write a function that says
+# how many of its singular values hold nine tenths of the sum of their
+# squares. Then ask it about the trained adapter: which layers use their
+# rank?
 # ```
-#
+
+# %% tags=["exercise", "nbval-check-output"]
+
+
+def directions(update, share=0.9):
+    """The fewest singular values that hold `share` of the squares."""
+    raise NotImplementedError
+
+
+def check_directions(directions):
+    noise = torch.Generator().manual_seed(0)
+    for values, share, expected in [
+        ([4.0, 2.0, 1.0, 0.0], 0.7, 1),
+        ([4.0, 2.0, 1.0, 0.0], 0.9, 2),
+        ([4.0, 2.0, 1.0, 0.0], 0.99, 3),
+        ([1.0, 1.0, 1.0, 1.0], 0.9, 4),
+    ]:
+        left, right = (
+            torch.linalg.qr(torch.randn(4, 4, generator=noise)).Q
+            for _ in range(2)
+        )
+        found = directions(
+            left @ torch.diag(torch.tensor(values)) @ right, share
+        )
+        assert found == expected, (
+            f"of the singular values {values}, {found} is not the fewest "
+            f"that hold {share} of the squares"
+        )
+
+
+attempt(check_directions, directions)
+
+# %% [markdown]
 # ```{solution-start} ex-sft-rank
 # :class: dropdown
 # ```
 
+
 # %%
-state = {
-    name: parameter.detach().float().cpu()
-    for name, parameter in sft.model.named_parameters()
-    if "layers.0.self_attn.v_proj.lora" in name
-}
-[a] = [value for name, value in state.items() if "lora_A" in name]
-[b] = [value for name, value in state.items() if "lora_B" in name]
-values = torch.linalg.svdvals(settings.alpha / settings.rank * b @ a)
-share = values.square().cumsum(0) / values.square().sum()
-print(int((values > 1e-5 * values[0]).sum()), "are not zero")
-print(int((share < 0.9).sum()) + 1, "hold nine tenths")
-assert int((values > 1e-5 * values[0]).sum()) <= settings.rank
+def directions(update, share=0.9):
+    squares = torch.linalg.svdvals(update).square()
+    held = squares.cumsum(0) / squares.sum()
+    return int((held < share).sum()) + 1
+
+
+used = {}
+for name, module in sft.model.named_modules():
+    if hasattr(module, "lora_A"):
+        a, b = (
+            pair["default"].weight.detach().float().cpu()
+            for pair in (module.lora_A, module.lora_B)
+        )
+        place = name.rpartition(".")[2]
+        used.setdefault(place, []).append(directions(b @ a))
+assert max(map(max, used.values())) <= settings.rank
+pd.DataFrame(
+    used, index=[f"layer {i}" for i in range(len(used["q_proj"]))]
+).T
 
 # %% [markdown]
-# More than $r$ is impossible. How many of the $r$ carry weight differs
-# from layer to layer: try others.
+# More than $r$ is impossible. The scale $\alpha / r$ can be left out: it
+# changes every singular value alike. How many directions carry weight
+# differs from place to place, while LoRA gives all of them the same rank.
+
+# %% tags=["solution", "nbval-check-output"]
+attempt(check_directions, directions)
+
+# %% [markdown]
+# ```{solution-end}
+# ```
 #
+# ```{exercise} Two answers in one row
+# :label: ex-sft-turns
+#
+# A dialogue holds several questions, each with its answer. Write its row:
+# the tokens are those of the whole text and then the end; every answer is
+# learned, and the end; the questions are only read.
+# ```
+
+# %% tags=["exercise", "nbval-check-output"]
+from unitconv.labels import Row
+
+dialogue = [
+    (question, " <answer>6000</answer>"),
+    (" And per 7 kg?", " <answer>7000</answer>"),
+]
+
+
+def dialogue_row(turns):
+    """The `Row` of a list of (prompt, target)."""
+    raise NotImplementedError
+
+
+def check_dialogue_row(dialogue_row):
+    for turns in (dialogue[:1], dialogue):
+        made = dialogue_row(turns)
+        tokens, labels = made.input_ids, made.labels
+        whole = "".join(prompt + target for prompt, target in turns)
+        assert tokens == [*encode(whole), end], (
+            "its tokens are not those of the whole text and the end"
+        )
+        pairs = list(zip(tokens, labels, strict=True))
+        assert all(label in (token, IGNORE) for token, label in pairs), (
+            "a label is neither its own token nor hidden"
+        )
+        assert labels[-1] == end, "the end is not learned"
+        learned = [label for label in labels[:-1] if label != IGNORE]
+        targets = "".join(target for _, target in turns)
+        assert tokenizer.decode(learned) == targets, (
+            "what is learned is not the answers and nothing else"
+        )
+
+
+attempt(check_dialogue_row, dialogue_row)
+
+# %% [markdown]
+# ```{solution-start} ex-sft-turns
+# :class: dropdown
+# ```
+
+
+# %%
+def dialogue_row(turns):
+    text, spans = "", []
+    for prompt, target in turns:
+        start = len(text) + len(prompt)
+        text += prompt + target
+        spans.append((start, len(text)))
+    coded = tokenizer(
+        text, add_special_tokens=False, return_offsets_mapping=True
+    )
+    tokens, offsets = coded["input_ids"], coded["offset_mapping"]
+    labels = [
+        token if any(a <= at < b for a, b in spans) else IGNORE
+        for token, (at, _) in zip(tokens, offsets, strict=True)
+    ]
+    return Row([*tokens, end], [*labels, end])
+
+
+show_row(dialogue_row(dialogue), tokenizer)
+
+# %% [markdown]
+# One text, one tokenisation, and the characters decide what is learned.
+# One row now teaches two answers for one reading. Two mistakes are common:
+# to learn the last answer only, which wastes the others, and to learn
+# everything behind the first question, which teaches the model to ask
+# itself.
+
+# %% tags=["solution", "nbval-check-output"]
+attempt(check_dialogue_row, dialogue_row)
+
+# %% [markdown]
 # ```{solution-end}
 # ```
 #
@@ -882,21 +1079,49 @@ assert int((values > 1e-5 * values[0]).sum()) <= settings.rank
 # :label: ex-sft-forgotten
 #
 # Give the fine-tuned model the prompt with the worked example. Does it
-# still reason when it is shown how? Take 100 questions, and compare its
-# tokens per answer and its accuracy with CoT and SFT above.
+# still reason when it is shown how? Evaluate it on the first 100 questions
+# of `asked`, and count the replies that state a fact or a product.
 # ```
-#
+
+# %% tags=["exercise", "nbval-check-output"]
+shown = None  # the report
+reasoned = None  # how many of its replies state something
+
+
+def check_shown(shown, reasoned):
+    assert shown is not None, "there is no report"
+    questions = [graded.question for graded in shown.rows]
+    assert questions == [q.text for q in asked[:100]], (
+        "the report is not of the first 100 questions of `asked`"
+    )
+    assert shown.run["prompt"] == "cot", (
+        "the model was not shown the worked example"
+    )
+    base_texts = [graded.text for graded in reports["CoT"].rows[:100]]
+    assert [graded.text for graded in shown.rows] != base_texts, (
+        "these are the replies of the base"
+    )
+    stated = [graded.reasoning_ok is not None for graded in shown.rows]
+    assert reasoned == sum(stated), (
+        "another number of replies state a fact or a product"
+    )
+
+
+attempt(check_shown, shown, reasoned)
+
+# %% [markdown]
 # ```{solution-start} ex-sft-forgotten
 # :class: dropdown
 # ```
 
 # %%
 shown = evaluate(LLM(sft.model, tokenizer, "cot"), asked[:100])
-low, high = shown.accuracy.ci95
-print(f"accuracy {shown.accuracy.value:.2f} [{low:.2f}, {high:.2f}]")
-print(f"{shown.n_tokens / 100:.1f} tokens an answer")
 reasoned = sum(graded.reasoning_ok is not None for graded in shown.rows)
-print(f"{reasoned} of 100 state a fact or a product")
+low, high = shown.accuracy.ci95
+print(f"{reasoned} of 100 replies state a fact or a product")
+print(f"accuracy {shown.accuracy.value:.2f} [{low:.2f}, {high:.2f}]")
+for name, report in [("CoT", reports["CoT"]), ("SFT, shown", shown)]:
+    print(f"{name}: {report.n_tokens / len(report.rows):.1f} tokens each")
 print(shown.rows[0].text)
 
 # %% [markdown]
@@ -904,7 +1129,11 @@ print(shown.rows[0].text)
 # at once a thousand times and reasoning never. The base is not lost,
 # though. It lies untouched under the adapter, and without it reasons as
 # before.
-#
+
+# %% tags=["solution", "nbval-check-output"]
+attempt(check_shown, shown, reasoned)
+
+# %% [markdown]
 # ```{solution-end}
 # ```
 #
@@ -923,6 +1152,9 @@ print(shown.rows[0].text)
 #   and is diluted by what the model already knows.
 # - Answers without reasoning are shorter and faster. Whether they are
 #   better is a matter of a paired test.
+#
+# **Next:** [the same trainer, with reasoning that the model wrote
+# itself](08_rft.ipynb).
 #
 # ## References
 #

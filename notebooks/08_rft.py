@@ -1,15 +1,15 @@
 # %% [markdown]
 # # Rejection-sampling fine-tuning: learning from one's own right answers
 #
-# A base model that is asked once gives the reply it finds likeliest. Asked
-# ten times, at some temperature, it gives others, and often one of them is
+# Asked once, a base model gives the reply it finds likeliest. Asked ten
+# times, with some chance in it, it gives others, and often one of them is
 # right where the first was not. The skill is there and does not come out.
 #
-# Rejection-sampling fine-tuning (RFT; Yuan et al. 2023) is a way to bring
-# it out. The model answers every training question several times, a grader
-# keeps the replies that are right, and the model is trained on those.
-# Nobody writes a line of reasoning: the model writes its own training
-# data, and code that is easy to check chooses among it.
+# Rejection-sampling fine-tuning (RFT; Yuan et al. 2023) brings it out. The
+# model answers every training question several times, a grader keeps the
+# replies that are right, and the model is trained on those. Nobody writes
+# a line of reasoning: the model writes its own training data, and code
+# that is easy to check chooses among it.
 #
 # **The question of this chapter:** what must the grader look at, so that
 # the model learns to be right and not only to look right?
@@ -23,12 +23,33 @@
 # - how to train on the result, and which control tells whether the grader
 #   earned its keep.
 #
-# **Before you start:** [chapter 1](01_task.ipynb) for the grader and the
-# audit, [chapter 3](03_sequential.ipynb) for temperature, [chapter
-# 7](07_sft.ipynb) for LoRA. **Time:** 40 minutes to read, about two
-# minutes to run. **Hardware:** with the course model any laptop; 2 GB of
-# memory.
+# **Before you start:** nothing, if you know LoRA and sampling; else
+# [chapter 1](01_task.ipynb) for the grader and the audit, [chapter
+# 3](03_sequential.ipynb) for temperature, [chapter 7](07_sft.ipynb) for
+# LoRA. **Time:** 40 minutes to read, about two minutes to run.
+# **Hardware:** with the course model any laptop; 2 GB of memory.
 # :::
+#
+# Who starts here needs three things from the chapters before. The *grader*
+# reads the number between `<answer>` and `</answer>` and accepts it within
+# 5 % of the truth, and the *audit* checks every fact and every product
+# that a reply states. *Temperature* says how far a sampled reply may stray
+# from the likeliest: at 0 not at all, at 1 as far as the model's own odds
+# go. *SFT* trains an *adapter*, small LoRA matrices beside the frozen
+# model, on rows of question and answer, of which only the answer is
+# learned.
+#
+# In a shell, the trainings of the last chapter and of this one are three
+# commands:
+#
+# ```bash
+# unitconv sft --output my_sft                    # chapter 7
+# unitconv rollouts --output rft.json             # sample and select
+# unitconv rft --data rft.json --output my_rft    # train on the selection
+# ```
+#
+# and `unitconv evaluate --adapter my_rft` says what came of it. The rest
+# of the chapter is what these commands do, and why.
 
 # %% tags=["remove-cell"]
 # On Colab, fetch the library. pip upgrades only what is too old for it
@@ -56,6 +77,7 @@ from unitconv.llm import LLM
 from unitconv.questions import load_split
 
 MODEL = "course"  # or "HuggingFaceTB/SmolLM2-360M-Instruct"
+REPLAY = False  # True: recorded rollouts, and no waiting for new ones
 
 RESULTS = Path(unitconv.__file__).parent / "results"
 scratch = tempfile.TemporaryDirectory()  # what we write goes in here
@@ -68,8 +90,8 @@ llm
 # %% [markdown]
 # ## Ask once, ask ten times
 #
-# The base gets one worked example, as in the chapters before. First the
-# greedy answers to sixty questions of the train split:
+# The base gets one worked example with every question. First its greedy
+# answers to sixty questions of the train split:
 
 # %%
 from unitconv.evaluation import evaluate
@@ -81,12 +103,35 @@ print(f"{greedy.accuracy.successes} of {len(asked)} right")
 # Now ten samples for each, at temperature 0.8. `sample_rollouts` decodes
 # them in batches, grades each one and writes everything to a file, kept or
 # not. *Rollout* is the word for one sampled reply.
+#
+# The same was done once for the whole train split, and its file comes with
+# the package. Without patience, set `REPLAY` above to `True`: the rollouts
+# of our sixty questions are then read from that file, and all that follows
+# is the same code.
 
 # %%
-from unitconv.rollouts import RolloutSettings, sample_rollouts
+from unitconv.rollouts import (
+    RolloutSettings,
+    read_records,
+    sample_rollouts,
+)
 
 settings = RolloutSettings(num_return_sequences=10, temperature=0.8)
-records = sample_rollouts(llm, asked, settings, work / "rollouts.jsonl")
+replayed = read_records(RESULTS / "rollouts.jsonl.gz")
+if REPLAY:
+    records = replayed[: len(asked)]
+else:
+    records = sample_rollouts(llm, asked, settings, work / "rollouts.jsonl")
+same = sum(a == b for a, b in zip(records, replayed, strict=False))
+print(f"{same} of {len(asked)} questions with the recorded replies")
+
+# %% [markdown]
+# A sample's noise depends on its question and its number, and not on what
+# is sampled beside it ([chapter 3](03_sequential.ipynb)). So live and
+# recorded replies of one model agree text by text, where the machines
+# round alike. And what do they hold?
+
+# %%
 one_kept = sum(bool(record.kept) for record in records)
 print(f"greedy: {greedy.accuracy.successes} of {len(asked)} right")
 print(f"ten samples: {one_kept} of {len(asked)} with one to learn from")
@@ -120,8 +165,8 @@ mixed = max(
 show(mixed)
 
 # %% [markdown]
-# A few lines decide. What they read, `graded`, is what chapter 1's grader
-# and audit say of one reply.
+# A few lines decide. What they read, `graded`, is what grader and audit
+# say of one reply.
 
 # %%
 import inspect
@@ -135,8 +180,8 @@ Markdown(f"```python\n{inspect.getsource(judge)}```")
 # %% [markdown]
 # ## The trap: right is not good enough
 #
-# The plain recipe is: keep what is right. It is the first thing one does,
-# and for many tasks all one can do. Let us do it:
+# The plain recipe is to keep what is right; for many tasks it is all one
+# can do. Let us do it:
 
 # %%
 from unitconv.answers import is_correct
@@ -247,9 +292,8 @@ assert fates(records)["false statement"] <= len(lucky)
 # ## How many samples, and how warm?
 #
 # Sixty questions are too few to choose settings by. The results of larger
-# runs come with the package, made by the commands that this chapter shows.
-# First the *success rate*: how many of the questions have a completion to
-# learn from among their first N?
+# runs come with the package too. First the *success rate*: how many of the
+# questions have a completion to learn from among their first N?
 
 # %%
 recorded = json.loads((RESULTS / "sweeps.json").read_text())
@@ -411,12 +455,17 @@ print(varied.question)
 for path in kept_paths(varied):
     print("  " + "; ".join(path))
 
+# %% [markdown]
+# How many does a question have? The figure counts those of the recorded
+# run, on the whole train split:
+
 # %% tags=["hide-input"]
-plots.path_counts([len(kept_paths(record)) for record in records])
+plots.path_counts([len(kept_paths(record)) for record in replayed])
 
 # %% [markdown]
-# `select` makes the training file. It takes the first `paths` distinct
-# ones of each question, in the order they were sampled:
+# The questions at 0 have nothing to teach: whatever is selected, they are
+# left out. `select` makes the training file. It takes the first `paths`
+# distinct ones of each question, in the order they were sampled:
 
 # %%
 from unitconv.selection import select
@@ -431,7 +480,7 @@ assert len(select(records, 10)) == sum(
 
 # %% [markdown]
 # Yuan et al. (2023) found that more *distinct* paths help, and that weaker
-# models gain more than strong ones. The course takes two a question.
+# models gain more than strong ones. The course takes at most two.
 #
 # ## A file that survives
 #
@@ -456,7 +505,7 @@ print(f"{len(lines) - 1} records, of which 36 and a piece are left")
 # record would be glued to the piece. Even now nobody can read the file:
 
 # %%
-from unitconv.rollouts import RolloutError, read_records
+from unitconv.rollouts import RolloutError
 
 try:
     read_records(killed)
@@ -500,31 +549,36 @@ assert killed.read_bytes() == whole.read_bytes()
 # %% [markdown]
 # ## Train
 #
-# As commands, the chapter so far and its end are three lines:
-#
-# ```bash
-# unitconv rollouts --samples 10 --temperature 0.8 --output rft.json
-# unitconv rft --data rft.json --output my_rft
-# unitconv evaluate --adapter my_rft
-# ```
-#
-# The first writes all rollouts to `rft.jsonl` and the selected triples to
-# `rft.json`. With several GPUs, or to use the cores of a large machine,
-# `accelerate launch` starts several processes, which share the questions
-# of the first command and the batches of the second:
+# `unitconv rollouts --output rft.json` does all of the above: it writes
+# the rollouts to `rft.jsonl` and the selected triples to `rft.json`. With
+# several GPUs, or to use the cores of a large machine, `accelerate launch`
+# starts several processes, which share the questions here and the batches
+# of a training:
 #
 # ```bash
 # accelerate launch --num_processes 2 -m unitconv.cli \
 #     rollouts --samples 10 --temperature 0.8 --output rft.json
 # ```
 #
-# Here we train on recorded triples, made by that command with `--paths 2`.
-# Each is a question, its true answer and a completion that was kept:
+# The command replays as well. Called again it samples only what its file
+# lacks, so beside the package's record it samples nothing and selects at
+# once:
+#
+# ```bash
+# package=$(python -c "import unitconv; print(*unitconv.__path__)")
+# gunzip -c "$package/results/rollouts.jsonl.gz" > rft.jsonl
+# unitconv rollouts --output rft.json
+# ```
+#
+# (A record says in which precision it was sampled. On a GPU, add
+# `--dtype float32` to match this one.) In Python it is one line. Each
+# triple is a question, its true answer and a completion that was kept:
 
 # %%
 from unitconv.finetuning import read_triples
 
-triples = read_triples(RESULTS / "rft.json")
+triples = select(replayed)
+assert triples == read_triples(RESULTS / "rft.json")
 print(f"{len(triples)} triples, {len({t[0] for t in triples})} questions")
 for text, _, reasoning in triples[:3]:
     print(f"\n{text}\n  {one_line(reasoning)}")
@@ -545,9 +599,9 @@ print(f"the base's prompt, with its example: {prompt_tokens}")
 assert 2 * len(row.input_ids) < prompt_tokens + row.n_supervised
 
 # %% [markdown]
-# A full training takes some minutes. This one is cut short: two epochs
-# where the command takes five, and forty questions of `valid` to choose
-# the epoch by. It will not be the best adapter; the full runs come below.
+# A full training takes some minutes. This one is cut short: two epochs,
+# and forty questions of `valid` to choose the better one by. It will not
+# be the best adapter; the full runs come below.
 
 # %%
 from transformers.utils.logging import disable_progress_bar
@@ -565,6 +619,7 @@ result = train_rft(
     valid=load_split("valid")[:40],
 )
 print(f"{result.n_rows} rows, {result.n_trainable:,} parameters trained")
+print(f"epochs: {result.epochs:g}, in the recipe {RFT.epochs}")
 for epoch, score in result.valid_scores:
     print(f"epoch {epoch:.0f}: {score:.2f} right on valid")
 assert result.losses[-1][1] < result.losses[0][1]
@@ -628,7 +683,7 @@ print(verdict(*reports, found.difference, found.p_value) + ".")
 # "Cannot be told apart" would not mean equal, only that 200 questions do
 # not show a difference. Mind what is compared: the base is shown a worked
 # example with every question, the adapter reads the question alone and
-# works with less than half of the tokens.
+# works with less than half of its tokens.
 #
 # ### The full runs
 #
@@ -871,28 +926,43 @@ for seed, run in seeds.items():
 # ```{exercise} Warm-up: ten samples at temperature 0
 # :label: ex-rft-cold
 #
-# What would ten samples at temperature 0 be worth? Predict, then sample
-# three completions of eight questions and see.
+# How many different texts are among ten samples of a question at
+# temperature 0? Predict; the check draws them.
 # ```
-#
+
+# %% tags=["exercise", "nbval-check-output"]
+from unitconv.exercises import attempt
+
+different_texts = None  # your prediction
+
+
+def check_cold(different_texts):
+    assert different_texts is not None, "nothing is predicted"
+    cold = RolloutSettings(num_return_sequences=10, temperature=0.0)
+    path = work / "cold.jsonl"
+    drawn = sample_rollouts(llm, asked[:4], cold, path)
+    found = {len({r.text for r in record.rollouts}) for record in drawn}
+    assert found == {different_texts}, "the samples say another number"
+
+
+attempt(check_cold, different_texts)
+
+# %% [markdown]
 # ```{solution-start} ex-rft-cold
 # :class: dropdown
 # ```
 
 # %%
-cold = sample_rollouts(
-    llm,
-    asked[:8],
-    RolloutSettings(num_return_sequences=3, temperature=0.0),
-    work / "cold.jsonl",
-)
-assert all(len({r.text for r in record.rollouts}) == 1 for record in cold)
-print("three times the same reply, for every question")
+different_texts = 1
 
 # %% [markdown]
 # Greedy decoding has one reply. Ten of it find what one finds, at ten
 # times the price.
-#
+
+# %% tags=["solution", "nbval-check-output"]
+attempt(check_cold, different_texts)
+
+# %% [markdown]
 # ```{solution-end}
 # ```
 #
@@ -900,15 +970,41 @@ print("three times the same reply, for every question")
 # :label: ex-rft-passk
 #
 # `success(records, k)` looks at the first k completions, so it depends on
-# the order. Chen et al. (2021) average over *all* choices of k from the n
-# that were drawn: with c kept ones among them, a choice holds at least one
-# with probability $1 - \binom{n-c}{k} / \binom{n}{k}$. Compute it for our
-# records and compare.
+# the order. Chen et al. (2021) ask instead: of *all* ways to choose k of
+# the n completions that were drawn, which share holds at least one of the
+# c that were kept? Write that share. The check lists every choice for
+# small n.
 # ```
-#
+
+# %% tags=["exercise", "nbval-check-output"]
+from itertools import combinations
+
+
+def at_least_one(n, c, k):
+    """Share of the choices of k of n that hold one of the c kept."""
+    raise NotImplementedError
+
+
+def check_at_least_one(at_least_one):
+    for n, c, k in [(5, 0, 2), (5, 2, 1), (6, 2, 3), (6, 5, 2), (7, 1, 7)]:
+        choices = list(combinations(range(n), k))
+        hits = sum(min(choice) < c for choice in choices)
+        assert abs(at_least_one(n, c, k) - hits / len(choices)) < 1e-9, (
+            f"of {n} with {c} kept, another share of the choices of {k} "
+            "holds one"
+        )
+
+
+attempt(check_at_least_one, at_least_one)
+
+# %% [markdown]
 # ```{solution-start} ex-rft-passk
 # :class: dropdown
 # ```
+#
+# It is easier to count the choices that hold none: all k come from the
+# $n - c$ others. So the share is
+# $1 - \binom{n-c}{k} / \binom{n}{k}$.
 
 # %%
 from math import comb
@@ -916,48 +1012,99 @@ from math import comb
 from unitconv.selection import success
 
 
+def at_least_one(n, c, k):
+    return 1 - comb(n - c, k) / comb(n, k)
+
+
 def averaged(records, k):
-    misses = [
-        comb(len(r.rollouts) - len(r.kept), k) / comb(len(r.rollouts), k)
-        for r in records
+    shares = [
+        at_least_one(len(r.rollouts), len(r.kept), k) for r in records
     ]
-    return 1 - sum(misses) / len(misses)
+    return sum(shares) / len(shares)
 
 
 for k in (1, 2, 5, 10):
     first = success(records, k).value
-    mean = averaged(records, k)
-    print(f"k = {k:2}: first {first:.3f}, averaged {mean:.3f}")
+    print(f"k = {k:2}: first {first:.3f}, all {averaged(records, k):.3f}")
 assert abs(averaged(records, 10) - success(records, 10).value) < 1e-9
 
 # %% [markdown]
 # At k = n there is one choice and both agree. Before that the average
-# uses every completion and is the steadier number.
-#
+# uses every completion and is the steadier number. Papers call it pass@k.
+
+# %% tags=["solution", "nbval-check-output"]
+attempt(check_at_least_one, at_least_one)
+
+# %% [markdown]
 # ```{solution-end}
 # ```
 #
 # ```{exercise} A grader without the truth
 # :label: ex-rft-majority
 #
-# Suppose nobody knew the answers. The most frequent answer of the ten is a
-# guess at the truth (self-consistency, Wang et al. 2022). How often is it
-# right? And what would a model learn if you kept what agrees with it?
+# Suppose nobody knew the answers. The most frequent answer of a question's
+# rollouts is a guess at the truth (self-consistency, Wang et al. 2022).
+# Write a function that keeps the rollouts that agree with it, without a
+# look at `record.answer`. How often is the guess right, and what would a
+# model learn from what you keep?
 # ```
-#
+
+# %% tags=["exercise", "nbval-check-output"]
+from unitconv.rollouts import Record, Rollout
+
+
+def kept_by_vote(record):
+    """The rollouts that give the most frequent answer."""
+    raise NotImplementedError
+
+
+def check_kept_by_vote(kept_by_vote):
+    for truth in (640.0, 800.0):
+        for answers, agreed in [
+            ([800.0, 640.0, 800.0, None], [0, 2]),
+            ([None, None, None, 640.0], [3]),
+            ([None, None], []),
+        ]:
+            rollouts = [
+                Rollout(str(i), 1, True, answer, None)
+                for i, answer in enumerate(answers)
+            ]
+            record = Record("5 gallons in oz", truth, "volume", rollouts)
+            found = [int(r.text) for r in kept_by_vote(record)]
+            assert found == agreed, (
+                f"of the answers {answers}, where the truth is {truth:g}, "
+                f"those at {agreed} agree with the vote, not {found}"
+            )
+
+
+attempt(check_kept_by_vote, kept_by_vote)
+
+# %% [markdown]
 # ```{solution-start} ex-rft-majority
 # :class: dropdown
 # ```
 
+
 # %%
+def kept_by_vote(record):
+    given = [r for r in record.rollouts if r.answer is not None]
+    votes = Counter(r.answer for r in given)
+    if not votes:
+        return []
+    [(winner, _)] = votes.most_common(1)
+    return [r for r in given if r.answer == winner]
+
+
+def is_right(rollout, record):
+    return rollout.answer is not None and is_correct(
+        rollout.answer, record.answer
+    )
+
+
 voted = any_right = 0
 for record in records:
-    answers = [r.answer for r in record.rollouts if r.answer is not None]
-    if not answers:
-        continue
-    [(vote, _)] = Counter(answers).most_common(1)
-    voted += is_correct(vote, record.answer)
-    any_right += any(is_correct(a, record.answer) for a in answers)
+    voted += any(is_right(r, record) for r in kept_by_vote(record))
+    any_right += any(is_right(r, record) for r in record.rollouts)
 print(f"most frequent answer right: {voted} of {len(records)}")
 print(f"any of the ten right:       {any_right} of {len(records)}")
 assert voted <= any_right
@@ -967,57 +1114,138 @@ assert voted <= any_right
 # between are those where a wrong answer is the usual one, such as that of
 # the wrong gallon. Kept by vote, the model would be taught to be surer of
 # it.
-#
+
+# %% tags=["solution", "nbval-check-output"]
+attempt(check_kept_by_vote, kept_by_vote)
+
+# %% [markdown]
 # ```{solution-end}
 # ```
 #
-# ```{exercise} Stretch: fool the judge
+# ```{exercise} Fool the judge
 # :label: ex-rft-fool
 #
-# Write a completion with a right answer that `judge` keeps although its
-# reasoning does not lead there. Then write a stricter rule, and count what
-# it throws out of the kept completions.
+# `judge` asks whether the answer is right and all that is stated is true.
+# Write a completion for "How many gram are there per 6 kg?" that it keeps
+# although its reasoning does not lead from kilograms to 6000 grams.
 # ```
-#
+
+# %% tags=["exercise", "nbval-check-output"]
+from contextlib import suppress
+
+from unitconv.equations import chains
+from unitconv.grading import grade
+from unitconv.llm import Generation
+from unitconv.questions import Question
+from unitconv.units import UnitError, lookup
+
+fooling = ""  # your completion
+
+
+def check_fooling(completion):
+    assert completion, "nothing is written here"
+    asked_of = Question("How many gram are there per 6 kg?", 6000.0)
+    reason = judge(grade(asked_of, Generation(completion, 12, True)))
+    assert reason is None, f"the judge rejects it: {reason}"
+    sides = [
+        side
+        for pairs in chains(completion)
+        for pair in pairs
+        for side in pair
+        if side
+    ]
+    arrives = any(abs(side.value - 6000) < 60 for side in sides)
+    named = set()
+    for side in sides:
+        with suppress(UnitError):
+            named |= {lookup(side.unit).name} if side.unit else set()
+    assert not (arrives and {"kilogram", "gram"} <= named), (
+        "its reasoning does lead from kilograms to 6000 grams"
+    )
+
+
+attempt(check_fooling, fooling)
+
+# %% [markdown]
 # ```{solution-start} ex-rft-fool
 # :class: dropdown
 # ```
 
 # %%
-from unitconv.grading import grade
-from unitconv.llm import Generation
-from unitconv.questions import Question
-
-empty = "2 * 3 = 6. <answer>6000</answer>"
-fooled = grade(Question(question, 6000.0), Generation(empty, 12, True))
-print("reason to reject:", judge(fooled))
-assert judge(fooled) is None
+fooling = "2 * 3 = 6. <answer>6000</answer>"
 
 # %% [markdown]
 # Everything stated is true, and the answer is right. The audit asks
-# whether the text is true, not whether it is an argument. A stricter rule:
-# the last equation must arrive at the answer, and some fact must connect
-# two different units.
+# whether the text is true, not whether it is an argument.
+
+# %% tags=["solution", "nbval-check-output"]
+attempt(check_fooling, fooling)
+
+# %% [markdown]
+# ```{solution-end}
+# ```
+#
+# ```{exercise} Stretch: a stricter judge
+# :label: ex-rft-strict
+#
+# Write `leads_there(text)`. It is true where the last equation arrives at
+# the answer, within 1 %, and some equation connects two different units.
+# `chains(text)` gives the equations: lists of pairs of sides, each side
+# `None` or with `.value` and `.unit`. Then count what your rule throws out
+# of the kept completions.
+# ```
+
+# %% tags=["exercise", "nbval-check-output"]
+
+
+def leads_there(text):
+    """Does the reasoning lead to the answer?"""
+    raise NotImplementedError
+
+
+def check_leads_there(leads_there):
+    for good in [
+        "1 kg = 1000 g. 6 * 1000 = 6000. <answer>6000</answer>",
+        "1 g = 0.001 kg. 6 / 0.001 = 6000. <answer>6000</answer>",
+        "1 mile = 1.609 km. 2 * 1.609 = 3.218. <answer>3.22</answer>",
+    ]:
+        assert leads_there(good), f"it throws out: {good}"
+    for bad in [
+        "2 * 3 = 6. <answer>6000</answer>",
+        "1 kg = 1000 g. 2 * 3 = 6. <answer>6000</answer>",
+        "6 * 1000 = 6000. <answer>6000</answer>",
+        "1 g = 1 g. 6 * 1000 = 6000. <answer>6000</answer>",
+        "1 kg = 1000 g. 6 * 1000 = 6000. <answer>5500</answer>",
+        "<answer>6000</answer>",
+    ]:
+        assert not leads_there(bad), f"it lets through: {bad}"
+    ours = [r.text for record in records for r in record.kept]
+    assert sum(map(leads_there, ours)) > 0.8 * len(ours), (
+        "it throws out more than a fifth of what was kept"
+    )
+
+
+attempt(check_leads_there, leads_there)
+
+# %% [markdown]
+# ```{solution-start} ex-rft-strict
+# :class: dropdown
+# ```
+
 
 # %%
-from unitconv.equations import chains
-
-
 def leads_there(text):
     sides = [pair for pairs in chains(text) for pair in pairs]
     if not sides or None in sides[-1]:
         return False
-    arrives = abs(sides[-1][1].value - parse_answer(text)) <= 0.01 * abs(
-        parse_answer(text)
-    )
+    answer = parse_answer(text)
+    arrives = abs(sides[-1][1].value - answer) <= 0.01 * abs(answer)
     connects = any(
         a and b and a.unit and b.unit and a.unit != b.unit for a, b in sides
     )
     return arrives and connects
 
 
-assert not leads_there(empty)
-assert leads_there("1 kg = 1000 g. 6 * 1000 = 6000. <answer>6000</answer>")
 ours = [r.text for record in records for r in record.kept]
 loose = [text for text in ours if not leads_there(text)]
 print(f"{len(loose)} of {len(ours)} kept completions fall")
@@ -1028,7 +1256,11 @@ for text in list(dict.fromkeys(map(one_line, loose)))[:5]:
 # Read what falls before you make a rule stricter: some of it may be fine.
 # What a rule leaves open, selection does not throw out, and a model that
 # is trained on it round after round can drift there.
-#
+
+# %% tags=["solution", "nbval-check-output"]
+attempt(check_leads_there, leads_there)
+
+# %% [markdown]
 # ```{solution-end}
 # ```
 
@@ -1051,6 +1283,9 @@ scratch.cleanup()
 # - Only a control without the grader shows what the grader is worth.
 # - The second round samples from the trained model and trains from the
 #   base.
+#
+# **Next:** [what a difference between two models is
+# worth](09_evaluation.ipynb), and what exactly got better.
 #
 # ## References
 #

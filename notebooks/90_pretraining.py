@@ -1,11 +1,11 @@
 # %% [markdown]
 # # Pretraining a course model
 #
-# Every number of this book was measured on a model that you can make
-# yourself, from nothing, on a laptop. It has never seen a sentence that a
-# person wrote. Still it reads questions, copies the form of an example and
-# multiplies. In that it follows TinyStories (Eldan and Li 2023): a narrow
-# world lets a tiny model do what otherwise takes a large one.
+# The course model is one that you can make yourself, from nothing, on a
+# laptop. It has never seen a sentence that a person wrote. Still it reads
+# questions, copies the form of an example and multiplies. In that it
+# follows TinyStories (Eldan and Li 2023): a narrow world lets a tiny model
+# do what otherwise takes a large one.
 #
 # **The question of this chapter:** in which order does a model learn these
 # things, and what may we conclude from so small a one?
@@ -55,6 +55,8 @@ record = json.loads((COURSE_MODEL / "training.json").read_text())
 config = record["config"]
 print(f"{record['parameters']:,} parameters")
 print(f"{record['tokens']:,} tokens in {record['steps']:,} steps")
+each = record["tokens"] / record["parameters"]
+print(f"{each:.1f} tokens for each parameter")
 print(f"{record['seconds'] / 60:.0f} minutes on {record['machine']}")
 
 # %% [markdown]
@@ -97,8 +99,7 @@ for make in (
 #
 # **One convention for each document.** A gallon is American here and
 # British there. The questions of this course mean the American one. The
-# corpus holds both, and the British one more often; most writers that mean
-# it say so:
+# corpus holds both, and most writers that mean the British one say so:
 
 # %%
 import re
@@ -114,8 +115,7 @@ Counter(re.findall(stated, text))
 # A model that has read this knows two gallons and has no means to know
 # which one *you* mean. Keep that in mind: it is the room that fine-tuning
 # has to improve things.
-
-# %% [markdown]
+#
 # ## Learning from the example, seen from inside
 #
 # The loss of a token is the model's surprise at it, in nats. If it really
@@ -180,8 +180,7 @@ assert turns[0] > 1.5 * turns[2]
 # From the second on the form is known, and what is left is facts and
 # digits. Nothing else in the training told the model to imitate: imitation
 # is the cheapest way to predict such documents.
-
-# %% [markdown]
+#
 # ## Watch one run
 #
 # The real run takes too long for a page. Here is the same loop, for
@@ -221,9 +220,12 @@ plots.losses(
 
 # %% [markdown]
 # The fall at the very end of the course model's line is the learning rate,
-# which goes to nearly zero over the last two fifths of the steps. The
-# noise that large steps left in the weights settles; much of what a run
-# can do appears only then.
+# which goes to nearly zero there. The noise that large steps left in the
+# weights settles; much of what a run can do appears only then.
+
+# %%
+share = config["decay_share"]
+print(f"the learning rate falls over the last {share:.0%} of the steps")
 
 # %% [markdown]
 # ## What comes first?
@@ -264,10 +266,10 @@ assert first["answers"] == max(first.values())
 
 # %% [markdown]
 # Products begin first: arithmetic is the most frequent kind of document
-# and needs no names. Facts follow, bit by bit, as one learns vocabulary.
-# Imitation starts later; in larger models it goes with the forming of
-# attention heads that look back and copy (Olsson et al. 2022). A whole
-# answer needs all three.
+# and needs no names. Facts come bit by bit, as one learns vocabulary.
+# Imitation is one skill and not many; in larger models it goes with the
+# forming of attention heads that look back and copy (Olsson et al. 2022).
+# A whole answer needs all three, and no other ability starts after it.
 #
 # ## A trap: the corpus that knows the test
 #
@@ -312,11 +314,9 @@ assert not leaks(text, asked)
 #
 # Settings are chosen on a *development set*: questions of the generator,
 # in ten wordings that stand neither in the corpus nor in any question set.
-# Each row is one run: the shipped setting, and the two before it, with
-# fewer direct answers or fewer rivals, two seeds each. The command
-# `python -m tools.sweep runs` makes them again, and those that are not
-# recorded here yet: two more seeds of the shipped setting, and shorter
-# runs with other shares of rivals, direct answers, tables and arithmetic.
+# Each row is one run. Its name says how it differs from the shipped
+# setting, `final`, and where a setting was tried twice, with which seed.
+# The command `python -m tools.sweep runs` makes them again.
 
 # %%
 import pandas as pd
@@ -354,9 +354,20 @@ plots.intervals(
 # example: accuracy, share with an answer that can be read, and, of those
 # that state a fact or a product, the share that states nothing false.
 # *direct* is accuracy after two examples without reasoning, *chat* after
-# an instruction alone, each on 400 questions. *rollouts* is the share of
-# 100 questions for which at least one of ten samples is right and passes
-# the audit.
+# an instruction alone. *rollouts* is the share of questions for which at
+# least one of ten samples is right and passes the audit.
+
+# %%
+asked_of = {
+    prompt: {run["rates"][prompt]["n"] for run in sweep.values()}
+    for prompt in ("cot", "direct", "chat", "rollouts")
+}
+for prompt, n in asked_of.items():
+    print(f"{prompt}: n = {', '.join(map(str, sorted(n)))}")
+
+# %% [markdown]
+# Before you read a story into two rows, look at the intervals, and at what
+# another seed does to the same setting.
 #
 # ## What came out
 #
@@ -381,11 +392,11 @@ pd.DataFrame(shown).T.astype(float).round(3)
 # %% [markdown]
 # Useless on the bare question, weak when it must answer at once, good when
 # it is shown how to reason. That is the base the course needs. An
-# instruction alone (*chat*) does not make it reason. It answers at once,
-# often in a tag that nobody named, for its documents keep no form that a
-# system turn asks for. And many documents that answer at once give a first
-# digit and zeros; to the model two examples that happen to be round
-# (*direct*) look like one of them:
+# instruction alone (*chat*) is not enough: its documents keep no form that
+# a system turn asks for, so the reply comes in a form of its own, and
+# often at once. And many documents that answer at once give a first digit
+# and zeros; to the model two examples that happen to be round (*direct*)
+# can look like one of them:
 
 # %%
 for style in ("chat", "direct"):
@@ -426,8 +437,8 @@ assert shown["direct"]["high"] < shown["cot"]["low"]
 #
 # SmolLM2 read trillions of tokens, thousands for each of its parameters
 # (Ben Allal et al. 2025), far beyond the twenty that are best for a fixed
-# budget of compute (Hoffmann et al. 2022). The course model reads a
-# handful for each, since its world is small.
+# budget of compute (Hoffmann et al. 2022). The course model makes do with
+# the few that the first cell counts, since its world is small.
 #
 # What carries over is everything that concerns *form*: decoding, prompts,
 # masks, labels, adapters, grading run through the same code. What does not
@@ -435,17 +446,36 @@ assert shown["direct"]["high"] < shown["cot"]["low"]
 # do in minutes what a general one must be taught, and it cannot do
 # anything besides. Where the book says how large an effect is, it is the
 # effect on this model; that is why the notebooks have a `MODEL` switch.
-
-# %% [markdown]
+#
 # ## Exercises
 #
 # ```{exercise} Warm-up: the price of guessing
 # :label: ex-guessing
 #
-# What loss would a model have that gives every token of the vocabulary the
-# same probability? Compare with the first loss in the record.
+# A model gives every token of its vocabulary the same probability. What is
+# its loss, in nats a token? Compare with the first loss in the record.
 # ```
-#
+
+# %% tags=["exercise", "nbval-check-output"]
+from unitconv.exercises import attempt
+
+
+def guessing(vocabulary):
+    """The loss of a model that guesses among so many tokens."""
+    raise NotImplementedError
+
+
+def check_guessing(guessing):
+    for vocabulary in (2, config["vocab_size"], 49_152):
+        chance = 2.718281828 ** -guessing(vocabulary)
+        assert abs(chance * vocabulary - 1) < 1e-3, (
+            "a loss of so many nats is not one chance in the vocabulary"
+        )
+
+
+attempt(check_guessing, guessing)
+
+# %% [markdown]
 # ```{solution-start} ex-guessing
 # :class: dropdown
 # ```
@@ -453,9 +483,21 @@ assert shown["direct"]["high"] < shown["cot"]["low"]
 # %%
 import math
 
-guessing = math.log(config["vocab_size"])
-print(f"{guessing:.2f} nats; the run began at {record['losses'][0]:.2f}")
-assert abs(guessing - record["losses"][0]) < 0.3
+
+def guessing(vocabulary):
+    return math.log(vocabulary)
+
+
+untrained = guessing(config["vocab_size"])
+print(f"{untrained:.2f} nats; the run began at {record['losses'][0]:.2f}")
+assert abs(untrained - record["losses"][0]) < 0.3
+
+# %% [markdown]
+# A run that begins far above this number is broken before it starts: its
+# first weights are sure of something, and wrong.
+
+# %% tags=["solution", "nbval-check-output"]
+attempt(check_guessing, guessing)
 
 # %% [markdown]
 # ```{solution-end}
@@ -464,38 +506,101 @@ assert abs(guessing - record["losses"][0]) < 0.3
 # ```{exercise} Who answers at once?
 # :label: ex-at-once
 #
-# Estimate from the generated chats themselves, without reading the
-# settings, which share of them answers without reasoning.
+# Some chats of the corpus reason, the others answer at once. Write a
+# function that tells them apart by their text. Then estimate which share
+# of the chats answers at once, and compare it with the setting.
 # ```
-#
+
+# %% tags=["exercise", "nbval-check-output"]
+
+
+def answers_at_once(chat):
+    """Does this chat give its answers without reasoning?"""
+    raise NotImplementedError
+
+
+def check_answers_at_once(answers_at_once):
+    for share, kind in [(1.0, "answer at once"), (0.0, "reason")]:
+        only_these = replace(corpus, chat_direct_share=share)
+        chats = [
+            chat_document(random.Random(f"check {i}"), only_these)
+            for i in range(200)
+        ]
+        found = [bool(answers_at_once(chat)) for chat in chats]
+        told = found.count(share == 1.0)
+        assert told > 0.9 * len(chats), (
+            f"of 200 chats that {kind}, fewer than nine in ten are told"
+        )
+
+
+attempt(check_answers_at_once, answers_at_once)
+
+# %% [markdown]
 # ```{solution-start} ex-at-once
 # :class: dropdown
 # ```
 
 # %%
+WORKED = re.compile(r"\d (?:\*|x|×|/) \d|times|multiply|divided")
+
+
+def answers_at_once(chat):
+    return not WORKED.search(chat)
+
+
 drawn = [chat_document(random.Random(i), corpus) for i in range(1000)]
-at_once = sum(
-    not re.search(r"\d (?:\*|x|×|/) \d|times|multiply|divided", chat)
-    for chat in drawn
-) / len(drawn)
+at_once = sum(map(answers_at_once, drawn)) / len(drawn)
 print(f"{at_once:.2f} of the chats, set: {corpus.chat_direct_share:.2f}")
 assert abs(at_once - corpus.chat_direct_share) < 0.06
 
 # %% [markdown]
-# Counting products is not quite the same as asking the generator, but it
-# is what the model can see.
-#
+# To look for a product is not quite the same as to ask the generator, but
+# it is what the model can see.
+
+# %% tags=["solution", "nbval-check-output"]
+attempt(check_answers_at_once, answers_at_once)
+
+# %% [markdown]
 # ```{solution-end}
 # ```
 #
 # ```{exercise} Which gallon?
 # :label: ex-gallon
 #
-# Sample the reply to "How many liters are in 2 gallons?" twenty times at
-# temperature 1. Which gallons come up? Which would an audit accept, and
-# which are right?
+# A reply to "How many liters are in 2 gallons?" can mean either gallon.
+# Sort replies: "UK" or "US"; does the audit find everything stated true;
+# is the answer right? Then sample twenty replies at temperature 1 and
+# count.
 # ```
-#
+
+# %% tags=["exercise", "nbval-check-output"]
+GALLONS = "How many liters are in 2 gallons?"
+TRUTH = 7.571
+
+
+def sort_reply(reply):
+    """For example ("US", True, False): gallon, audited, right."""
+    raise NotImplementedError
+
+
+def check_sort_reply(sort_reply):
+    uk, us = "1 UK gallon = 4.546 l. ", "1 gallon = 3.785 l. "
+    for reply, expected in [
+        (us + "2 * 3.785 = 7.57. <answer>7.57</answer>", ("US", 1, 1)),
+        (us + "2 * 3.785 = 9.57. <answer>9.57</answer>", ("US", 0, 0)),
+        (us + "2 * 3.785 = 7.87. <answer>7.87</answer>", ("US", 0, 1)),
+        (us + "2 * 3.785 = 7.57.", ("US", 1, 0)),
+        (uk + "2 * 4.546 = 9.092. <answer>9.092</answer>", ("UK", 1, 0)),
+        (uk + "2 * 4.546 = 7.571. <answer>7.571</answer>", ("UK", 0, 1)),
+    ]:
+        assert tuple(sort_reply(reply)) == expected, (
+            f"it is sorted otherwise: {reply}"
+        )
+
+
+attempt(check_sort_reply, sort_reply)
+
+# %% [markdown]
 # ```{solution-start} ex-gallon
 # :class: dropdown
 # ```
@@ -503,46 +608,118 @@ assert abs(at_once - corpus.chat_direct_share) < 0.06
 # %%
 from unitconv.answers import is_correct, parse_answer, reasoning_is_valid
 
-question = "How many liters are in 2 gallons?"
-[replies] = llm.batched_generate(
-    [llm.format_prompt(question)], num_return_sequences=20, temperature=1.0
-)
-gallons = Counter(
-    (
+
+def sort_reply(reply):
+    return (
         "UK" if "UK" in reply else "US",
-        "valid" if reasoning_is_valid(reply) else "not valid",
-        "right" if is_correct(parse_answer(reply), 7.571) else "wrong",
+        reasoning_is_valid(reply),
+        is_correct(parse_answer(reply), TRUTH),
     )
-    for reply in replies
+
+
+[replies] = llm.batched_generate(
+    [llm.format_prompt(GALLONS)], num_return_sequences=20, temperature=1.0
 )
-gallons
+counts = Counter(map(sort_reply, replies))
+pd.DataFrame(
+    [(*kind, n) for kind, n in counts.most_common()],
+    columns=["gallon", "audited", "right", "replies"],
+)
 
 # %% [markdown]
 # A reply about UK gallons can be true in every line and still be wrong:
 # the audit asks whether the reasoning is true, the grade whether it
 # answers the question.
-#
+
+# %% tags=["solution", "nbval-check-output"]
+attempt(check_sort_reply, sort_reply)
+
+# %% [markdown]
 # ```{solution-end}
 # ```
 #
-# ```{exercise} Stretch: a corpus without style
-# :label: ex-no-style
+# ```{exercise} Stretch: another author's first turn
+# :label: ex-transplant
 #
-# A thought experiment: suppose that every document used `<answer>` tags.
-# What would the surprise at the tag be in the first turn, and what in the
-# second? And what would the model do with an example in `[[...]]`?
+# Later answers surprise the model less than the first. Is that because it
+# reads their form off the first, or are they easier? Test it by an
+# operation: write a function that replaces the first question and answer
+# of a chat by those of another chat, and leaves the rest alone. If the
+# form is read off the first answer, then the second must now surprise.
 # ```
-#
-# ```{solution-start} ex-no-style
+
+# %% tags=["exercise", "nbval-check-output"]
+
+
+def transplant(chat, donor):
+    """`chat` with the first question and answer of `donor`."""
+    raise NotImplementedError
+
+
+def check_transplant(transplant):
+    one, two = (
+        "".join(
+            chat_turn("user", f"{name} asks {i}")
+            + chat_turn("assistant", f"{name} answers {i}")
+            for i in range(3)
+        )
+        for name in ("one", "two")
+    )
+    made = transplant(one, two)
+    turns = re.findall(r"(one|two) (asks|answers) (\d)", made)
+    assert turns[:2] == [("two", "asks", "0"), ("two", "answers", "0")], (
+        "it does not begin with the donor's question and answer"
+    )
+    assert (
+        turns[2:] == re.findall(r"(one|two) (asks|answers) (\d)", one)[2:]
+    ), "the rest is not that of the chat"
+    assert made == two[: len(two) // 3] + one[len(one) // 3 :], (
+        "the markers of the turns are not as they were"
+    )
+
+
+attempt(check_transplant, transplant)
+
+# %% [markdown]
+# ```{solution-start} ex-transplant
 # :class: dropdown
 # ```
+
+
+# %%
+from itertools import pairwise
+
+
+def transplant(chat, donor):
+    turn = "<|im_start|>user\n"
+    _, *rest = chat.split(turn)[1:]
+    first = donor.split(turn)[1]
+    return turn + turn.join([first, *rest])
+
+
+moved = [transplant(a, b) for a, b in pairwise(long)]
+own = torch.tensor([surprise(chat) for chat in long]).mean(dim=0)
+other = torch.tensor([surprise(chat) for chat in moved]).mean(dim=0)
+for turn, (a, b) in enumerate(zip(own, other, strict=True), start=1):
+    print(f"answer {turn}: {a:.2f} nats in its chat, {b:.2f} transplanted")
+assert other[1] > 1.5 * own[1]
+assert other[2] < other[1]
+
+# %% [markdown]
+# The second answer has become as much of a surprise as a first one, or
+# more: the model expected the donor's form. The third surprises less again,
+# for the second has shown it what the form is now. So it does read the
+# form off, and being late in a chat does not make an answer easy.
 #
-# The tag would surprise it in no turn: there would be nothing to look up.
-# So it would have no reason to grow the attention heads that look back and
-# copy (Olsson et al. 2022), at least not for this, and an example in
-# `[[...]]` would be ignored. The variety of the corpus is not decoration;
-# it is the teacher of in-context learning.
-#
+# Now think of a corpus in which every document had the same style. Nothing
+# would have to be looked up, no attention head would have a reason to look
+# back and copy, and an example in `[[...]]` would be ignored. The variety
+# of the corpus is the teacher of in-context learning.
+
+# %% tags=["solution", "nbval-check-output"]
+attempt(check_transplant, transplant)
+
+# %% [markdown]
 # ```{solution-end}
 # ```
 #
@@ -550,8 +727,8 @@ gallons
 #
 # - Variety between documents and consistency within one make imitation
 #   the best strategy: that is where in-context learning comes from.
-# - Products begin first, facts come bit by bit, imitation later; a whole
-#   answer needs all three.
+# - Products begin first; a whole answer, which needs facts and imitation
+#   as well, comes last.
 # - Rival conventions leave something that no example in the prompt
 #   settles, and fine-tuning can.
 # - Settings are chosen on generated questions; the test set is for the

@@ -122,6 +122,23 @@ FIGURES: dict[str, Callable[[], Picture]] = {
         {"before": [0.5, 0.1], "after": [0.0, 0.1]},
         xlabel="share",
     ),
+    "errors_by_group": lambda: plots.errors_by_group(
+        {
+            "before": {
+                "mass": {"namesake": 0.2, "other": 0.1, "no answer": 0.0},
+                "time": {"namesake": 0.0, "other": 0.3, "no answer": 0.0},
+            },
+            "after": {
+                "mass": {"namesake": 0.0, "other": 0.1, "no answer": 0.0},
+                "time": {"namesake": 0.0, "other": 0.0, "no answer": 0.0},
+            },
+        },
+        {
+            "before": {"mass": (0.2, 0.4), "time": (0.2, 0.4)},
+            "after": {"mass": (0.05, 0.2), "time": (0.0, 0.1)},
+        },
+        xlabel="Share of wrong answers",
+    ),
     "slots_over_time": lambda: plots.slots_over_time(
         {
             "waits": [[0, 1], [0, -1], [0, -1], [2]],
@@ -218,6 +235,14 @@ def test_training_curves_name_the_best_epochs() -> None:
     alt = FIGURES["training_curves"]().alt
     assert "lowest, 0.600, at epoch 1" in alt
     assert "highest, 0.800, at epoch 2" in alt
+
+
+def test_errors_by_group_leave_out_what_never_happened() -> None:
+    figure = FIGURES["errors_by_group"]()
+    texts = [e.text or "" for e in parse(figure).iter(f"{SVG}text")]
+    assert "namesake" in texts
+    assert "no answer" not in texts
+    assert "mass before 0.30, namesake 0.20, other 0.10" in figure.alt
 
 
 def test_chance_counts_what_reaches_the_mark() -> None:

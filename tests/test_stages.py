@@ -15,6 +15,7 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
+import unitconv
 from unitconv.cli import app
 from unitconv.evaluation import evaluate
 from unitconv.files import write_text
@@ -26,9 +27,16 @@ from unitconv.model import ADAPTER_WEIGHTS, ADAPTERS, load_adapter
 from unitconv.questions import Question, load_split
 from unitconv.recipes import RFT, SFT, Recipe
 from unitconv.rollouts import RolloutSettings, read_records, to_record
-from unitconv.selection import fates, join, success, success_by_family
+from unitconv.selection import (
+    fates,
+    join,
+    select,
+    success,
+    success_by_family,
+)
 from unitconv.stages import is_finished, pick_base, train_rft, train_sft
 
+RESULTS = Path(unitconv.__file__).parent / "results"
 QUICK = RolloutSettings(num_return_sequences=2, max_new_tokens=4)
 REASONING = "1 kg = 1000 g. 6 * 1000 = 6000. <answer>6000</answer>"
 
@@ -63,6 +71,16 @@ def test_the_shipped_adapters_were_trained_by_their_recipes() -> None:
     for name, recipe in (("sft", SFT), ("rft", RFT)):
         run = json.loads((ADAPTERS / name / "run.json").read_text())
         assert asdict(recipe).items() <= run.items()
+
+
+def test_the_shipped_rollouts_give_the_shipped_triples() -> None:
+    """Who replays the record trains on what the adapter was trained on."""
+    records = read_records(RESULTS / "rollouts.jsonl.gz")
+    asked = load_split("train")
+    assert [(r.question, r.answer) for r in records] == [
+        (question.text, question.answer) for question in asked
+    ]
+    assert select(records) == read_triples(RESULTS / "rft.json")
 
 
 @pytest.mark.parametrize(("method", "recipe"), [("sft", SFT), ("rft", RFT)])

@@ -14,6 +14,7 @@ to `unitconv/results`.
 
 from __future__ import annotations
 
+import gzip
 import json
 import shutil
 import statistics
@@ -130,7 +131,7 @@ def step(arguments: list[str], output: Path) -> None:
 
 @app.command()
 def ship() -> None:
-    """The adapters of seed 0 into the package, each with its card."""
+    """The adapters and rollouts of seed 0 into the package."""
     folder = WORK / "seed-0"
     RESULTS.mkdir(exist_ok=True)
     for name, stage in (("sft", "sft"), ("rft", "rft-2")):
@@ -140,6 +141,9 @@ def ship() -> None:
             shutil.copy(folder / name / file, shipped / file)
         write_text(card(folder, name, stage), shipped / "README.md")
     shutil.copy(folder / "rft.json", RESULTS / "rft.json")
+    # Without a time in it, so that the same record gives the same bytes.
+    packed = gzip.compress((folder / "rft.jsonl").read_bytes(), mtime=0)
+    (RESULTS / "rollouts.jsonl.gz").write_bytes(packed)
 
 
 def card(folder: Path, name: str, stage: str) -> str:

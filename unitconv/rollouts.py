@@ -16,6 +16,7 @@ write a file each, which are merged to the bytes that one would write.
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import json
 import math
@@ -341,6 +342,9 @@ def _append(path: Path, text: str) -> None:
 def read_records(path: Path) -> list[Record]:
     """The records of a finished or unfinished run.
 
+    Args:
+        path: what `sample_rollouts` wrote, as it is or packed by gzip.
+
     Raises:
         RolloutError: a line is no record; says which.
     """
@@ -348,7 +352,10 @@ def read_records(path: Path) -> list[Record]:
 
 
 def _read(path: Path) -> Iterator[Record]:
-    lines = path.read_text(encoding="utf-8").splitlines()[1:]
+    data = path.read_bytes()
+    if path.suffix == ".gz":
+        data = gzip.decompress(data)
+    lines = data.decode().splitlines()[1:]
     for number, line in enumerate(lines, start=2):
         try:
             stored = json.loads(line)

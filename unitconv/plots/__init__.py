@@ -32,7 +32,13 @@ from .rollouts import (
     path_counts,
     success_curves,
 )
-from .stages import before_after, chance, differences, stage_rates
+from .stages import (
+    before_after,
+    chance,
+    differences,
+    errors_by_group,
+    stage_rates,
+)
 
 __all__ = [
     "Picture",
@@ -43,6 +49,7 @@ __all__ = [
     "cache_work",
     "chance",
     "differences",
+    "errors_by_group",
     "fate_bars",
     "grouped_intervals",
     "intervals",

@@ -43,7 +43,7 @@ def label_masks(panels: Mapping[str, Sequence[Sequence[str]]]) -> Picture:
             learned), or "hidden", which is padding or taken for it.
     """
     height = sum(0.2 * len(rows) + 0.55 for rows in panels.values())
-    figure = Figure(figsize=(6.4, height), layout="constrained")
+    figure = Figure(figsize=(5.8, height), layout="constrained")
     grid = figure.subplots(
         len(panels),
         1,
@@ -157,7 +157,7 @@ def training_curves(
 
     The lowest loss on valid and the highest accuracy are marked.
     """
-    figure = Figure(figsize=(6.4, 4.2), layout="constrained")
+    figure = Figure(figsize=(5.8, 4.2), layout="constrained")
     above, below = figure.subplots(2, 1, sharex=True)
     above.plot(*zip(*losses, strict=True), color=BLUE, label="train")
     above.plot(

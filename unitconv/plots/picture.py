@@ -10,7 +10,7 @@ import hashlib
 import html
 import io
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import wraps
 from typing import Any, ParamSpec
@@ -129,3 +129,13 @@ def make_axes(
     """An empty figure of so many inches, and its axes."""
     figure = Figure(figsize=(width, height))
     return figure, figure.subplots()
+
+
+def make_rows(names: Sequence[str], height: float) -> tuple[Figure, Axes]:
+    """Axes for rows with names before them: long ones take from the axes.
+
+    A figure that grew with its names would be scaled down, letters and
+    all, on a narrow page.
+    """
+    longest = max(map(len, names), default=0)
+    return make_axes(6.4 - 0.07 * max(0, longest - 6), height)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from .picture import BLUE, COLORS, Picture, make_axes, picture, styled
+from .picture import BLUE, COLORS, Picture, make_rows, picture, styled
 
 # One value and its 95 % interval.
 Interval = tuple[float, tuple[float, float]]
@@ -19,7 +19,7 @@ def intervals(
     alt: str,
 ) -> Picture:
     """One dot with its 95 % interval per name, from top to bottom."""
-    figure, axes = make_axes(height=0.6 + 0.32 * len(names))
+    figure, axes = make_rows(names, 0.6 + 0.32 * len(names))
     rows = range(len(names))
     lows = [v - low for v, (low, _) in zip(values, ranges, strict=True)]
     highs = [high - v for v, (_, high) in zip(values, ranges, strict=True)]
@@ -49,8 +49,8 @@ def grouped_intervals(
             run are the rows, from top to bottom.
     """
     names = list(next(iter(groups.values())))
-    figure, axes = make_axes(
-        height=0.8 + (0.2 + 0.16 * len(groups)) * len(names)
+    figure, axes = make_rows(
+        names, 0.8 + (0.2 + 0.16 * len(groups)) * len(names)
     )
     step = 0.6 / len(groups)
     for index, ((run, points), color) in enumerate(

@@ -87,7 +87,7 @@ def path_counts(counts: Sequence[int]) -> Picture:
     sizes = range(max(counts, default=0) + 1)
     heights = [list(counts).count(size) for size in sizes]
     axes.bar(sizes, heights, color=BLUE)
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.set_xticks(sizes)
     axes.yaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_xlabel("distinct kept paths")
     axes.set_ylabel("questions")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from matplotlib.axes import Axes
+
 from .picture import (
     BLUE,
     COLORS,
@@ -12,6 +14,7 @@ from .picture import (
     ORANGE,
     Picture,
     make_axes,
+    make_rows,
     picture,
     styled,
 )
@@ -38,7 +41,7 @@ def stage_rates(
     answered: Sequence[float],
 ) -> Picture:
     """Accuracy with its 95 % interval, and the answer rate."""
-    figure, axes = make_axes(height=0.9 + 0.36 * len(names))
+    figure, axes = make_rows(names, 0.9 + 0.36 * len(names))
     rows = list(range(len(names)))
     for row, right, any_answer in zip(
         rows, accuracy, answered, strict=True
@@ -141,7 +144,7 @@ def differences(
 
     An interval that leaves out zero is drawn in colour.
     """
-    figure, axes = make_axes(height=0.7 + 0.27 * len(names))
+    figure, axes = make_rows(names, 0.7 + 0.27 * len(names))
     axes.axvline(0, color=INK, linewidth=0.8)
     rows = list(range(len(names)))
     clear = [low > 0 or high < 0 for low, high in ranges]
@@ -182,7 +185,7 @@ def before_after(
     Args:
         shares: stage -> its share in each of `groups`.
     """
-    figure, axes = make_axes(height=1.0 + 0.5 * len(groups))
+    figure, axes = make_rows(groups, 1.0 + 0.5 * len(groups))
     height = 0.8 / len(shares)
     for index, (stage, values) in enumerate(shares.items()):
         axes.barh(
@@ -210,3 +213,68 @@ def before_after(
         for row, group in enumerate(groups)
     )
     return picture(figure, f"Bars of {xlabel}. {told}.")
+
+
+@styled
+def errors_by_group(
+    stages: Mapping[str, Mapping[str, Mapping[str, float]]],
+    ranges: Mapping[str, Mapping[str, Interval]],
+    xlabel: str,
+) -> Picture:
+    """What went wrong in each group: a stacked bar for every stage.
+
+    Args:
+        stages: stage -> group -> class of failure -> its share of the
+            group; a class that nothing fell into is left out.
+        ranges: stage -> group -> the interval of all failures together.
+    """
+    groups = list(next(iter(stages.values())))
+    rows = [(group, stage) for group in groups for stage in stages]
+    # A gap of one row between two groups, where the group's name stands.
+    places = [i + i // len(stages) for i in range(len(rows))]
+    figure, axes = make_axes(6.0, 0.9 + 0.21 * (places[-1] + 2))
+    _stack(axes, places, [stages[stage][group] for group, stage in rows])
+    totals = [sum(stages[stage][group].values()) for group, stage in rows]
+    axes.errorbar(
+        totals,
+        places,
+        xerr=_arms(totals, [ranges[stage][group] for group, stage in rows]),
+        fmt="none",
+        ecolor=INK,
+        elinewidth=1,
+        capsize=2.5,
+    )
+    for place, (group, _) in list(zip(places, rows, strict=True))[
+        :: len(stages)
+    ]:
+        axes.text(0, place - 0.65, f" {group}", weight="bold")
+    axes.set_yticks(places, [stage for _, stage in rows], fontsize=9)
+    axes.set_ylim(places[-1] + 0.8, -1.6)
+    axes.set_xlim(left=0)
+    axes.set_xlabel(xlabel)
+    axes.grid(axis="x")
+    axes.set_axisbelow(True)
+    axes.legend(loc="lower left", bbox_to_anchor=(-0.12, 1.0), ncols=3)
+    told = "; ".join(
+        f"{group} {stage} {total:.2f}"
+        + "".join(
+            f", {name} {share:.2f}"
+            for name, share in stages[stage][group].items()
+            if share >= 0.005
+        )
+        for (group, stage), total in zip(rows, totals, strict=True)
+    )
+    return picture(figure, f"{xlabel}, and of each class: {told}.")
+
+
+def _stack(
+    axes: Axes, places: Sequence[int], bars: Sequence[Mapping[str, float]]
+) -> None:
+    """Bars of shares end to end, one colour a class."""
+    lefts = [0.0] * len(bars)
+    for name, color in zip(bars[0], (INK, *COLORS), strict=False):
+        shares = [bar[name] for bar in bars]
+        if not any(shares):
+            continue
+        axes.barh(places, shares, 0.78, lefts, color=color, label=name)
+        lefts = [a + b for a, b in zip(lefts, shares, strict=True)]
