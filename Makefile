@@ -28,8 +28,7 @@ TESTS     := $(shell find tests tools benchmarks -name '*.py' $(NOT_MADE))
 SCRIPTS   := $(wildcard notebooks/*.py)
 NOTEBOOKS := $(wildcard notebooks/*.ipynb)
 PAGES     := $(shell find book -type f $(NOT_MADE)) _config.yml \
-             _toc.yml tools/offline_html.py tools/reference.py \
-             tools/bibliography.py
+             _toc.yml $(wildcard tools/*.py)
 PROJECT   := pyproject.toml constraints.txt environment.yml Makefile \
              CITATION.cff $(wildcard *.md)
 

@@ -19,26 +19,14 @@ from transformers import (
     PreTrainedTokenizerFast,
 )
 
+from unitconv.memory import SMOLLM2
 from unitconv.model import COURSE_MODEL
 
 # The dtype that the library decodes each of them in.
 DTYPES = {"course": "float32", "smollm2": "bfloat16"}
 
 SMOLLM2_135M = LlamaConfig(
-    vocab_size=49152,
-    hidden_size=576,
-    intermediate_size=1536,
-    num_hidden_layers=30,
-    num_attention_heads=9,
-    num_key_value_heads=3,
-    max_position_embeddings=8192,
-    rms_norm_eps=1e-5,
-    rope_parameters={"rope_type": "default", "rope_theta": 100000.0},
-    initializer_range=0.041666666666666664,
-    tie_word_embeddings=True,
-    bos_token_id=0,
-    eos_token_id=0,
-    pad_token_id=0,
+    **SMOLLM2["135M"], initializer_range=0.041666666666666664
 )
 
 

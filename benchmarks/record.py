@@ -3,26 +3,17 @@
 from __future__ import annotations
 
 import platform
-from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from unitconv.evaluation import machine
 from unitconv.files import write_json
+from unitconv.provenance import PACKAGES, provenance, versions
 
 RESULTS = Path(__file__).parent / "results"
-PACKAGES = (
-    "unitconv",
-    "torch",
-    "transformers",
-    "ctranslate2",
-    "xllamacpp",
-    "trl",
-    "peft",
-)
+PEERS = ("ctranslate2", "xllamacpp", "trl", "peft")
 HEAD = (
     "| workload | against | dtype | tokens/s, theirs | ours "
     "| ratio, wall | ratio, CPU | same replies | goal |",
@@ -60,29 +51,19 @@ def save(
 ) -> Path:
     """Write a run with all that a reader needs to doubt it."""
     RESULTS.mkdir(exist_ok=True)
-    when = datetime.now(UTC)
+    ran = provenance()
+    when = datetime.fromisoformat(ran["when"])
     path = RESULTS / f"{name}-{when:%Y%m%d-%H%M%S}.json"
     data = {
-        "machine": f"{machine()}, {processor()}",
-        "when": when.isoformat(timespec="seconds"),
-        "threads": threads,
+        **ran,
+        "machine": f"{ran['machine']}, {processor()}",
+        "threads": threads,  # of the peers, each a process of its own
         **how,
-        "versions": versions(),
+        "versions": versions((*PACKAGES, *PEERS)),
         "rows": rows,
     }
     write_json(data, path)
     return path
-
-
-def versions() -> dict[str, str]:
-    """Of Python and of every peer that is installed."""
-    found = {"python": platform.python_version()}
-    for package in PACKAGES:
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            continue
-    return found
 
 
 def processor() -> str:

@@ -148,6 +148,10 @@ FIGURES: dict[str, Callable[[], Picture]] = {
     "ladder_bars": lambda: plots.ladder_bars(
         ["library", "ours"], [3.0, 1.5], [None, 2.0]
     ),
+    "memory_bars": lambda: plots.memory_bars(
+        {"ask": {"weights": 2e9, "cache": 1e9}, "train": {"weights": 2e9}},
+        {"T4": 16e9},
+    ),
     "roofline": lambda: plots.roofline(
         [1, 4],
         {"engine": [300.0, 900.0], "reference": [280.0, 600.0]},
@@ -274,6 +278,12 @@ def test_slots_over_time_draws_stretches_and_counts_what_waits() -> None:
         *(2, 2, 2)
     ]
     assert picture.svg.count("url(#") > 0
+
+
+def test_memory_bars_add_up_the_parts() -> None:
+    picture = FIGURES["memory_bars"]()
+    assert "ask 3.00; train 2.00. Lines: T4 16" in picture.alt
+    assert picture.svg.count(f"fill: {BLUE}") > 0
 
 
 def test_ladder_bars_tell_seconds_and_gains() -> None:

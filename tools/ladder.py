@@ -16,7 +16,6 @@ import statistics
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any
@@ -250,7 +249,7 @@ def record(
     job: Job, times: dict[str, dict[str, list[float]]], threads: int
 ) -> dict[str, Any]:
     """What the chapter reads: the steps in order, and what ran where."""
-    from unitconv.evaluation import machine, versions
+    from unitconv.provenance import provenance
 
     steps = [
         {
@@ -271,10 +270,7 @@ def record(
             "questions": len(job.prompts),
             "slots": job.slots,
             "dtype": str(job.model.dtype).removeprefix("torch."),
-            "threads": threads,
-            "machine": machine(),
-            "when": datetime.now(UTC).isoformat(timespec="seconds"),
-            "versions": versions(),
+            **(provenance() | {"threads": threads}),
         },
     }
 

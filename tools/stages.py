@@ -26,9 +26,10 @@ from typing import Annotated, Any
 
 import typer
 
-from unitconv.evaluation import Report, compare, machine
+from unitconv.evaluation import Report, compare
 from unitconv.files import write_json, write_text
 from unitconv.model import ADAPTER_WEIGHTS, ADAPTERS
+from unitconv.provenance import machine
 from unitconv.rollouts import read_records
 from unitconv.selection import fates, success, success_by_family
 
@@ -152,7 +153,7 @@ def card(folder: Path, name: str, stage: str) -> str:
     trained = ", ".join(
         f"{key.replace('_', ' ')} {value}"
         for key, value in run.items()
-        if key not in ("n_rows", "rows")
+        if key not in NOT_SETTINGS
     )
     commands = COMMANDS[name]
     return CARD.format(
@@ -168,6 +169,8 @@ def card(folder: Path, name: str, stage: str) -> str:
     )
 
 
+# What else a run's record holds: its rows, and where it ran.
+NOT_SETTINGS = ("n_rows", "rows", "machine", "threads", "when", "versions")
 COMMANDS = {
     "sft": (
         "questions with their answers, without reasoning",

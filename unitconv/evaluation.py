@@ -9,13 +9,10 @@ compared on the same questions with a paired test.
 from __future__ import annotations
 
 import math
-import os
-import platform
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from unitconv.decoding import GREEDY, Decoding
@@ -27,6 +24,7 @@ from unitconv.grading import (
     quantity_kind,
 )
 from unitconv.llm import LLM
+from unitconv.provenance import provenance
 from unitconv.questions import Question
 from unitconv.rates import Comparison, Rate
 
@@ -304,7 +302,7 @@ def evaluate_samples(
 def describe_run(
     llm: LLM, settings: Decoding, batch_size: int
 ) -> dict[str, Any]:
-    """What ran, where and when: a number without it is hearsay."""
+    """What ran, where and when."""
     return {
         "model": llm.name,
         "adapter": llm.adapter,
@@ -313,35 +311,8 @@ def describe_run(
         "dtype": str(llm.dtype).removeprefix("torch."),
         "decoding": asdict(settings),
         "batch_size": batch_size,
-        "machine": machine(),
-        "when": datetime.now(UTC).isoformat(timespec="seconds"),
-        "versions": versions(),
+        **provenance(),
     }
-
-
-def versions() -> dict[str, str]:
-    """Of Python and of the libraries that decide what is computed."""
-    import torch
-    import transformers
-
-    import unitconv
-
-    return {
-        "unitconv": unitconv.__version__,
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-        "transformers": transformers.__version__,
-    }
-
-
-def machine() -> str:
-    """The machine in words: architecture, cores, GPU if there is one."""
-    import torch
-
-    words = f"{platform.machine()}, {os.cpu_count()} cores"
-    if torch.cuda.is_available():
-        words += f", {torch.cuda.get_device_name()}"
-    return words
 
 
 def compare(a: Report, b: Report) -> Comparison:

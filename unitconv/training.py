@@ -33,6 +33,7 @@ from unitconv.lora import (
     fit_budget,
 )
 from unitconv.model import ADAPTER_WEIGHTS, has_fast_bf16, without_advice
+from unitconv.provenance import provenance
 
 # How good a model is on questions it does not learn from, from 0 to 1.
 Score = Callable[[Any], float]
@@ -169,7 +170,7 @@ def _check_run(
             )
         processes.meet()  # all have looked before one writes
         folder.mkdir(parents=True, exist_ok=True)
-        write_json(run, path)
+        write_json(run | provenance(), path)
         return
     if not path.exists():
         raise TrainingError(

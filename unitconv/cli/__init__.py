@@ -13,7 +13,7 @@ import typer
 
 from unitconv.pretraining import command as pretraining
 
-from . import asking, benching, evaluating, training
+from . import asking, benching, evaluating, recording, training
 from .console import clear_errors, out
 
 app = typer.Typer(
@@ -57,3 +57,4 @@ for command in (
     asking.info,
 ):
     app.command()(clear_errors()(command))
+app.add_typer(recording.app, name="results")

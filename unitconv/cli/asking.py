@@ -84,8 +84,8 @@ def _facts() -> dict[str, str | int]:
     import transformers
 
     from unitconv import __version__
-    from unitconv.evaluation import machine
     from unitconv.model import COURSE_MODEL, pick_device, pick_dtype
+    from unitconv.provenance import machine
     from unitconv.questions import SPLITS, load_split
 
     device = pick_device()

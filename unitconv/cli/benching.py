@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -153,19 +152,14 @@ def _show(speeds: list[Speed], ceiling: Ceiling) -> None:
 
 def _run(llm: LLM, questions: int, repeats: int) -> dict[str, Any]:
     """What ran, where and when."""
-    import torch
-
-    from unitconv.evaluation import machine, versions
+    from unitconv.provenance import provenance
 
     return {
         "model": llm.name,
         "adapter": llm.adapter,
         "device": str(llm.device),
         "dtype": str(llm.dtype).removeprefix("torch."),
-        "threads": torch.get_num_threads(),
         "questions": questions,
         "repeats": repeats,
-        "machine": machine(),
-        "when": datetime.now(UTC).isoformat(timespec="seconds"),
-        "versions": versions(),
+        **provenance(),
     }

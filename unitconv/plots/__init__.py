@@ -18,6 +18,7 @@ from .finetuning import (
     rank_sizes,
     training_curves,
 )
+from .memory import memory_bars
 from .model import (
     attention_map,
     block_drawing,
@@ -58,6 +59,7 @@ __all__ = [
     "learning_curves",
     "losses",
     "low_rank",
+    "memory_bars",
     "next_token",
     "padded_batch",
     "parameter_shares",

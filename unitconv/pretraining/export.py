@@ -22,6 +22,8 @@ from transformers import (
 )
 
 from unitconv.files import write_json
+from unitconv.prompts import STYLES
+from unitconv.records import STAGES
 
 from .checkpoint import Progress
 from .config import PretrainConfig
@@ -196,12 +198,8 @@ MIT, like the code that made it. `unitconv pretrain` makes it again.
 """
 
 
-PROMPTS = {
-    "raw": "the bare question",
-    "chat": "an instruction, no example",
-    "direct": "two examples, answers only",
-    "cot": "one worked example (CoT)",
-    "misspelled": "CoT, a unit misspelled",
+PROMPTS = {style: STAGES[style].what for style in STYLES} | {
+    "misspelled": "CoT, a unit misspelled"
 }
 
 

@@ -1,0 +1,116 @@
+"""Memory by shape alone, against real tensors and against formulas."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+
+from unitconv.engine.cache import bytes_per_token, plan_cache
+from unitconv.llm import LLM
+from unitconv.lora import TrainingSettings, add_lora, lora_parameters
+from unitconv.memory import (
+    SMOLLM2,
+    decoding_parts,
+    saved_bytes,
+    shape_only,
+    smollm2,
+    training_parts,
+)
+from unitconv.model import COURSE_MODEL, load_model
+
+# Parameters and LoRA's per rank, from the models' public cards and shapes.
+KNOWN = {
+    "135M": (134_515_008, 305_280),
+    "360M": (361_821_120, 542_720),
+    "1.7B": (1_711_376_384, 1_130_496),
+}
+
+
+def settings(rank: int = 4, **changes: Any) -> TrainingSettings:
+    options: dict[str, Any] = {
+        "rank": rank,
+        "dropout": 0.0,
+        "learning_rate": 1e-3,
+        "epochs": 1,
+        "batch_size": 4,
+        "max_adapter_mb": 50.0,
+    }
+    return TrainingSettings(**(options | changes))
+
+
+def on_cpu() -> Any:
+    model, _ = load_model("course", torch.device("cpu"), torch.float32)
+    # Meta tensors get the plain attention, which a CPU is trained with too.
+    model.set_attn_implementation("eager")
+    return model
+
+
+@pytest.mark.parametrize("size", SMOLLM2)
+def test_shapes_have_the_parameters_that_are_published(size: str) -> None:
+    model = shape_only(smollm2(size), torch.bfloat16)
+    assert next(model.parameters()).is_meta
+    assert (model.num_parameters(), lora_parameters(model, 1)) == KNOWN[
+        size
+    ]
+
+
+@pytest.mark.parametrize("checkpointing", [False, True])
+def test_meta_counts_what_a_cpu_keeps(checkpointing: bool) -> None:
+    chosen = settings(gradient_checkpointing=checkpointing)
+    real = on_cpu()
+    meta = shape_only(real.config, torch.float32)
+    meta.set_attn_implementation("eager")
+    found = [
+        saved_bytes(add_lora(model, chosen), rows=3, length=20)
+        for model in (real, meta)
+    ]
+    assert found[0] == found[1] > 0
+
+
+def test_activations_grow_with_rows_and_shrink_with_checkpointing() -> None:
+    config = on_cpu().config
+
+    def kept(rows: int, checkpointing: bool) -> int:
+        chosen = settings(
+            batch_size=rows, gradient_checkpointing=checkpointing
+        )
+        parts = training_parts(config, torch.float32, chosen, 24)
+        return parts["activations"]
+
+    # Nearly: the positions are kept once for all rows.
+    assert kept(8, False) == pytest.approx(2 * kept(4, False), rel=0.01)
+    # All inputs of layers, and the insides of one of six.
+    assert kept(8, True) < kept(8, False) / 3
+
+
+def test_a_training_is_the_sum_of_what_formulas_say() -> None:
+    config = on_cpu().config
+    parts = training_parts(config, torch.float16, settings(), 24)
+    file = COURSE_MODEL / "model.safetensors"  # bf16 and a short header
+    assert 0 < file.stat().st_size - parts["weights"] < 20_000
+    model = shape_only(config, torch.float16)
+    assert parts["LoRA and AdamW"] == 16 * lora_parameters(model, 4)
+    assert parts["logits"] == 4 * 24 * config.vocab_size * (2 + 4)
+
+
+def test_a_rank_beyond_the_budget_is_lowered_as_in_training() -> None:
+    config = smollm2("135M")
+    config.num_hidden_layers = 2
+    model = shape_only(config, torch.float16)
+    per_rank = lora_parameters(model, 1)
+    chosen = settings(
+        rank=32, alpha=64, lower_rank=True, max_adapter_mb=per_rank * 4e-5
+    )
+    parts = training_parts(config, torch.float16, chosen, 8)
+    assert parts["LoRA and AdamW"] == 16 * 10 * per_rank
+
+
+def test_decoding_keeps_the_weights_and_the_plan(course: LLM) -> None:
+    config = course.model.config
+    plan = plan_cache(config, torch.float32, 16, 64, 96, 10**9)
+    parts = decoding_parts(course.model, plan)
+    assert parts["weights"] == 4 * course.model.num_parameters()
+    per_token = bytes_per_token(config, torch.float32)
+    assert parts["KV cache"] == (16 * 64 + 96) * per_token
