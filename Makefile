@@ -31,9 +31,11 @@ PAGES     := $(shell find book -type f $(NOT_MADE)) _config.yml \
              _toc.yml $(wildcard tools/*.py)
 PROJECT   := pyproject.toml constraints.txt environment.yml Makefile \
              CITATION.cff $(wildcard *.md)
+# What reads the built book, and so runs after it.
+OF_THE_BOOK := tests/test_pages.py tests/test_book.py
 
 .DELETE_ON_ERROR:
-.PHONY: help book test serve notebooks pairs student lint format \
+.PHONY: help book pdf test serve notebooks pairs student lint format \
         constraints repo clean distclean force
 
 help: ## List these jobs
@@ -48,6 +50,9 @@ book: $(STAMPS)/book ## Install, execute the notebooks, build the book
 test: $(CHECKS) ## Install; lint, types, unit tests, notebooks, browser
 	@echo "Every check passed for these sources" \
 	    "(make test FORCE=1 runs them again)."
+
+pdf: book ## Print every page of the book into _build/pdf
+	$(BIN)/python -m tools.pdf
 
 serve: book ## Serve the built book on 127.0.0.1 (PORT=8000)
 	$(BIN)/python -m http.server --bind 127.0.0.1 \
@@ -139,7 +144,7 @@ $(STAMPS)/lint: $(STAMPS)/names $(LIBRARY) $(TESTS) $(SCRIPTS) \
 
 $(STAMPS)/units: $(STAMPS)/names $(LIBRARY) $(TESTS) $(NOTEBOOKS) \
                  $(SCRIPTS) $(PAGES) $(PROJECT) $(INSTALLED) $(again)
-	$(BIN)/python -m pytest --ignore tests/test_book.py
+	$(BIN)/python -m pytest $(OF_THE_BOOK:%=--ignore=%)
 	@touch $@
 
 $(STAMPS)/notebooks: $(STAMPS)/library $(NOTEBOOKS) $(again)
@@ -148,7 +153,8 @@ $(STAMPS)/notebooks: $(STAMPS)/library $(NOTEBOOKS) $(again)
 	@touch $@
 
 # Reads the built book if there is one, and says so if there is none.
-$(STAMPS)/browser: $(wildcard $(STAMPS)/book) tests/test_book.py \
+$(STAMPS)/browser: $(wildcard $(STAMPS)/book) $(OF_THE_BOOK) \
+                   tests/built.py tools/browser.py tools/pdf.py \
                    $(INSTALLED) $(again)
-	$(BIN)/python -m pytest tests/test_book.py
+	$(BIN)/python -m pytest $(OF_THE_BOOK)
 	@touch $@

@@ -20,6 +20,7 @@ FIGURES: dict[str, Callable[[], Picture]] = {
         xlabel="accuracy",
         alt="Two intervals.",
     ),
+    "course_loop": plots.course_loop,
     "cache_work": lambda: plots.cache_work(80, 20),
     "cache_filling": lambda: plots.cache_filling(
         ["?", "<|im_end|>", "\n"], ["1", " kg", "$"], first=40

@@ -4,6 +4,7 @@ A function here takes plain data and returns a `Picture`. Nothing is
 computed here that a chapter is about.
 """
 
+from .course import course_loop
 from .decoding import (
     cache_filling,
     cache_work,
@@ -49,6 +50,7 @@ __all__ = [
     "cache_filling",
     "cache_work",
     "chance",
+    "course_loop",
     "differences",
     "errors_by_group",
     "fate_bars",
