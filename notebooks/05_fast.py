@@ -907,6 +907,9 @@ attempt(check_who_first, steps_taken)
 # - The roofline says what is left. Gains belong to a workload: alone, a
 #   sequence profits from none of them.
 #
+# **Next:** [what to say to the model](06_prompting.ipynb): prompts, and
+# what a worked example in them is worth.
+#
 # ## References
 #
 # - G.-I. Yu et al. (2022). Orca: a distributed serving system for

@@ -139,6 +139,29 @@ FIGURES: dict[str, Callable[[], Picture]] = {
             "after": {"mass": (0.05, 0.2), "time": (0.0, 0.1)},
         },
         xlabel="Share of wrong answers",
+    "form_and_content": lambda: plots.form_and_content(
+        {
+            "raw": ((0.0, (0.0, 0.02)), (0.0, (0.0, 0.02))),
+            "chat": ((0.01, (0.0, 0.03)), (0.0, (0.0, 0.02))),
+            "cot": ((1.0, (0.98, 1.0)), (0.87, (0.82, 0.91))),
+        }
+    ),
+    "price_of_accuracy": lambda: plots.price_of_accuracy(
+        {
+            "direct": (11.0, (0.3, (0.25, 0.35))),
+            "direct, finer": (12.0, (0.5, (0.45, 0.55))),
+            "cot": (41.0, (0.87, (0.82, 0.91))),
+        },
+        xlabel="tokens",
+    ),
+    "vote_curves": lambda: plots.vote_curves(
+        [1, 3],
+        {
+            "easy": [(0.7, (0.6, 0.8)), (0.8, (0.7, 0.9))],
+            "hard": [(0.4, (0.3, 0.5)), (0.45, (0.4, 0.5))],
+        },
+        {"easy": [0.7, 0.95], "hard": [0.4, 0.6]},
+        {"easy": 0.85, "hard": 0.5},
     ),
     "slots_over_time": lambda: plots.slots_over_time(
         {
@@ -366,3 +389,36 @@ def test_parameter_shares_are_of_each_models_own_total() -> None:
     assert "a: 100, of which 50.0% embedding" in picture.alt
     assert "b: 40, of which 0.0% embedding, 25.0% attention" in picture.alt
     assert "75%" in shown_texts("parameter_shares")
+
+
+def test_names_that_would_meet_stand_in_one_label() -> None:
+    picture = FIGURES["form_and_content"]()
+    texts = {
+        (element.text or "").strip()
+        for element in parse(picture).iter(f"{SVG}text")
+    }
+    assert {"raw, chat", "cot"} <= texts
+    assert "chat answered 0.01, right 0.00" in picture.alt
+
+
+def test_price_of_accuracy_marks_costs_that_have_room() -> None:
+    picture = FIGURES["price_of_accuracy"]()
+    texts = {
+        (element.text or "").strip()
+        for element in parse(picture).iter(f"{SVG}text")
+    }
+    assert {"11", "41"} <= texts
+    assert "12" not in texts
+    assert "direct, finer 0.50 for 12" in picture.alt
+
+
+def test_vote_curves_tell_first_and_last_of_each_set() -> None:
+    picture = FIGURES["vote_curves"]()
+    assert (
+        "easy: 0.70 with 1, 0.80 with 3, greedy 0.85, one right among 3 "
+        "0.95; hard: 0.40 with 1" in picture.alt
+    )
+    assert {"easy", "hard"} <= {
+        (element.text or "").strip()
+        for element in parse(picture).iter(f"{SVG}text")
+    }

@@ -28,6 +28,7 @@ from .model import (
 )
 from .picture import Picture
 from .pretraining import learning_curves, losses
+from .prompting import form_and_content, price_of_accuracy, vote_curves
 from .rates import grouped_intervals, intervals
 from .rollouts import (
     fate_bars,
@@ -54,6 +55,7 @@ __all__ = [
     "differences",
     "errors_by_group",
     "fate_bars",
+    "form_and_content",
     "grouped_intervals",
     "intervals",
     "label_masks",
@@ -66,6 +68,7 @@ __all__ = [
     "padded_batch",
     "parameter_shares",
     "path_counts",
+    "price_of_accuracy",
     "rank_sizes",
     "roofline",
     "slots_over_time",
@@ -74,4 +77,5 @@ __all__ = [
     "throughput",
     "token_strip",
     "training_curves",
+    "vote_curves",
 ]

@@ -1,0 +1,115 @@
+"""The majority vote: against a count, under every order, at its edges."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections import Counter
+
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from unitconv.answers import TOLERANCE, is_correct
+from unitconv.voting import Vote, majority
+
+NAN = math.nan
+# Few values, so that they meet, tie and lie near one another.
+near = st.sampled_from([0.0, -5.0, 1.0, 100.0, 100.9, 101.8, 102.7, 6000.0])
+answers = st.lists(near | st.just(NAN), max_size=12)
+
+
+def brute_force(votes: list[float], tolerance: float) -> dict[float, int]:
+    """Every answer's support, written the long way."""
+    support: dict[float, int] = {}
+    for answer in votes:
+        support[answer] = 0
+        for other in votes:
+            gap = abs(answer - other)
+            if gap <= tolerance * max(abs(answer), abs(other)):
+                support[answer] += 1
+    return support
+
+
+@given(answers, st.sampled_from([0.0, 0.01, 0.05]))
+def test_the_winner_has_the_most_support(
+    drawn: list[float], tolerance: float
+) -> None:
+    voters = [a for a in drawn if not math.isnan(a)]
+    assume(voters)
+    found = majority(drawn, tolerance)
+    support = brute_force(voters, tolerance)
+    assert found.support == support[found.answer] == max(support.values())
+    assert found.voters == len(voters)
+    assert found.agreement == found.support / len(voters)
+
+
+@given(answers)
+def test_equal_numbers_are_counted_like_words(drawn: list[float]) -> None:
+    """At tolerance 0 it is `Counter.most_common`, its ties included."""
+    voters = [a for a in drawn if not math.isnan(a)]
+    assume(voters)
+    [(answer, times)] = Counter(voters).most_common(1)
+    assert majority(drawn, 0.0) == Vote(answer, times, len(voters))
+
+
+@given(answers, st.randoms(use_true_random=False))
+def test_order_matters_for_full_ties_only(
+    drawn: list[float], rng: random.Random
+) -> None:
+    shuffled = list(drawn)
+    rng.shuffle(shuffled)
+    one, other = majority(drawn), majority(shuffled)
+    assert (one.support, one.voters) == (other.support, other.voters)
+    # Whatever else wins is repeated as often as what won before.
+    assert drawn.count(one.answer) == drawn.count(other.answer)
+    voters = [a for a in drawn if not math.isnan(a)]
+    support = brute_force(voters, 0.01)
+    rank = {a: (support[a], voters.count(a)) for a in support}
+    if list(rank.values()).count(max(rank.values(), default=None)) == 1:
+        assert one == other
+
+
+@given(answers, answers)
+def test_unreadable_replies_do_not_vote(
+    drawn: list[float], more: list[float]
+) -> None:
+    readable = [a for a in drawn if not math.isnan(a)]
+    assume(readable)
+    assert majority(drawn) == majority(readable)
+    assert majority(drawn) == majority([NAN, *drawn, NAN, NAN])
+
+
+@pytest.mark.parametrize("drawn", [[], [NAN], [NAN, math.inf, -math.inf]])
+def test_nobody_votes(drawn: list[float]) -> None:
+    found = majority(drawn)
+    assert math.isnan(found.answer)
+    assert math.isnan(found.agreement)
+    assert (found.support, found.voters) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    ("drawn", "answer", "support"),
+    [
+        ([1.0, 2.0], 1.0, 1),  # a full tie: drawn first
+        ([2.0, 1.0], 2.0, 1),
+        ([1.0, 2.0, 2.0], 2.0, 2),
+        ([1.572, 1.571, 9.0, 9.0, 1.571], 1.571, 3),  # rounded twice
+        ([100.0, 101.8, 100.9], 100.9, 3),  # agrees with both ends
+        ([-3.0, 3.0, 3.0], 3.0, 2),  # a sign is no rounding
+        ([0.0, 0.0, 1e-9], 0.0, 2),
+    ],
+)
+def test_votes_by_hand(
+    drawn: list[float], answer: float, support: int
+) -> None:
+    found = majority(drawn)
+    assert (found.answer, found.support) == (answer, support)
+
+
+def test_a_namesake_within_the_grader_s_tolerance_is_no_ally() -> None:
+    """The fluid ounces of the US and the UK, in milliliters."""
+    us, uk = 29.574, 28.413
+    assert is_correct(uk, us)
+    assert majority([us, uk, uk]) == Vote(uk, 2, 3)
+    assert majority([us, uk, uk], TOLERANCE).support == 3
