@@ -139,6 +139,7 @@ FIGURES: dict[str, Callable[[], Picture]] = {
             "after": {"mass": (0.05, 0.2), "time": (0.0, 0.1)},
         },
         xlabel="Share of wrong answers",
+    ),
     "form_and_content": lambda: plots.form_and_content(
         {
             "raw": ((0.0, (0.0, 0.02)), (0.0, (0.0, 0.02))),

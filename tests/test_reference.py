@@ -48,6 +48,7 @@ def test_every_command_is_shown_with_its_options() -> None:
     commands = [
         c.name or c.callback.__name__ for c in app.registered_commands
     ]
+    commands += [group.name for group in app.registered_groups]
     assert headings == commands
     assert "* `--show-prompt`: Print what it reads." in text
     # A tag in the text of a page would be HTML, two hyphens a dash.

@@ -22,7 +22,7 @@ SOURCES = {
 }
 # What of typer's Markdown is put another way.
 TIDIED = {
-    r"^## `(.+)`$": r"## \1",
+    r"^(##+) `(.+)`$": r"\1 \2",
     r"^\* `--help`.*\n": "",
     r"^\*\*Options\*\*:\n\n(?=\n|\Z)": "",
 }

@@ -84,6 +84,7 @@ class Row:
 
     @property
     def key(self) -> tuple[str, str, str]:
+        """What no two rows of the table have in common."""
         return self.model, self.stage, self.split
 
 

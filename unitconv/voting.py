@@ -34,6 +34,7 @@ class Vote:
 
     @property
     def agreement(self) -> float:
+        """The share of the voters that agree; NaN where nobody voted."""
         return self.support / self.voters if self.voters else math.nan
 
 
