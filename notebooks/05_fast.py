@@ -1,9 +1,10 @@
 # %% [markdown]
 # # Fast decoding: the same tokens, sooner
 #
-# Rejection sampling asked for ten replies to each of a thousand questions.
-# Training reads a whole text in one pass of the model. A reply is written
-# one token at a time, and every token is a pass of its own.
+# Rejection sampling, which [chapter 8](08_rft.ipynb) comes to, asks for ten
+# replies to each of a thousand questions. Training reads a whole text in
+# one pass of the model. A reply is written one token at a time, and every
+# token is a pass of its own.
 #
 # **The question of this chapter:** where does the time of 10,000 rollouts
 # go, and how much of it buys a token that somebody wanted?

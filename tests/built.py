@@ -3,8 +3,9 @@
 import os
 from functools import cache
 from html.parser import HTMLParser
+from importlib import import_module
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import pytest
 
@@ -15,6 +16,14 @@ def missing(what: str) -> NoReturn:
     if os.environ.get("CI"):
         pytest.fail(f"{what}, and in CI these tests have to run")
     pytest.skip(what)
+
+
+def imported(name: str) -> Any:
+    """A package that the course can do without, and its tests cannot."""
+    try:
+        return import_module(name)
+    except ImportError:
+        missing(f"{name} is not installed (pip install -e '.[dev]')")
 
 
 def need_book() -> None:

@@ -20,7 +20,7 @@ from typing import Any
 
 import pytest
 
-from tests.built import elements, missing, need_book
+from tests.built import elements, imported, missing, need_book
 from tools import browser as chromium
 from tools import pdf
 from tools.contents import HTML, pages
@@ -37,7 +37,7 @@ def browser() -> Iterator[Any]:
     found = chromium.find()
     if found is None:
         missing("no Chromium or Chrome on the PATH")
-    sync_api = pytest.importorskip("playwright.sync_api")
+    sync_api = imported("playwright.sync_api")
     with sync_api.sync_playwright() as playwright:
         opened = playwright.chromium.launch(
             executable_path=found, args=chromium.FLAGS
@@ -49,7 +49,7 @@ def browser() -> Iterator[Any]:
 @pytest.fixture(scope="module")
 def axe() -> str:
     """The script of axe-core, which knows what a page owes its readers."""
-    base = pytest.importorskip("axe_playwright_python.base")
+    base = imported("axe_playwright_python.base")
     return str(base.AXE_SCRIPT)
 
 
