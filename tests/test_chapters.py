@@ -222,7 +222,11 @@ def test_one_switch_chooses_the_model(stem: str) -> None:
         elif isinstance(node, ast.Assign):
             names = [ast.unparse(target) for target in node.targets]
             switches += [name for name in names if name == "MODEL"]
-    assert set(loads) <= {"MODEL"}, "a model is loaded past the switch"
+    # A comparison with the course model, or a copy of the model in a folder,
+    # may stand beside what the switch chose; a name from the hub may not.
+    named = {load for load in loads if "/" in load}
+    assert not named, f"loaded past the switch: {named}"
+    assert not loads or "MODEL" in loads
     assert len(switches) == (1 if loads else 0)
 
 

@@ -65,6 +65,7 @@ def written() -> list[str]:
     paths = [
         *(ROOT / "unitconv").rglob("*.py"),
         ROOT / "tests" / "test_book.py",
+        ROOT / "tests" / "built.py",
         ROOT / "Makefile",
     ]
     return [text for path in paths for text in texts(path)]
