@@ -222,8 +222,8 @@ def test_one_switch_chooses_the_model(stem: str) -> None:
         elif isinstance(node, ast.Assign):
             names = [ast.unparse(target) for target in node.targets]
             switches += [name for name in names if name == "MODEL"]
-    # A comparison with the course model, or a copy of the model in a folder,
-    # may stand beside what the switch chose; a name from the hub may not.
+    # A comparison with the course model, or a copy of the model in a
+    # folder, may stand beside what the switch chose; a hub name may not.
     named = {load for load in loads if "/" in load}
     assert not named, f"loaded past the switch: {named}"
     assert not loads or "MODEL" in loads
