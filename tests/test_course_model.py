@@ -118,13 +118,13 @@ def test_a_worked_example_makes_it_reason(found: dict[str, Any]) -> None:
 
 def test_sampling_finds_what_greedy_misses(found: dict[str, Any]) -> None:
     rollouts = found["rollouts"]
-    assert rollouts["at_least_one_right_and_audited"] > 0.86
+    assert rollouts["at_least_one_right_and_audited"] > 0.9
     assert rollouts["at_least_one_right"] > found["cot"]["accuracy"]
 
 
 @pytest.mark.parametrize(
     ("wrapper", "least"),
-    zip(WRAPPERS, (0.75, 0.75, 0.75), strict=True),
+    zip(WRAPPERS, (0.82, 0.82, 0.82), strict=True),
 )
 def test_the_form_is_read_off_the_example(
     found: dict[str, Any], wrapper: str, least: float
