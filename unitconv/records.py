@@ -2,8 +2,9 @@
 
 A row is one model, at one stage, on one of the test splits. The course's
 own rows are read from the records its commands left in the package; those
-of readers are files in `results/added`, one a row, made by `unitconv
-results add` from a report. What nobody has run has no record and no row.
+of readers are files in `results/added`, one a row, which the command
+`unitconv results add` makes of a report. What nobody has run has no record
+and no row.
 """
 
 from __future__ import annotations
