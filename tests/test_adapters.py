@@ -59,7 +59,7 @@ def test_a_folder_of_that_name_comes_first(
 
 
 # What they reach, less what so few questions may be off by. The course's
-# goals are .65 for SFT, .96 and .97 valid for two rounds of RFT. Their cards
+# goals are .65 for SFT, .96 and .97 valid for two rounds of RFT. The cards
 # have what they reach on all of the test set: the accuracy of RFT falls
 # short of its goal by about a point.
 
