@@ -192,8 +192,9 @@ for reply in replies:
 # %% [markdown]
 # The helpful parser (left) gives the second reply credit for refusing,
 # robs the fourth of its right answer, and finds a number in the fifth that
-# the model did not commit to. The third is wrong either way, but only one
-# parser notices that it commits to nothing. A score of the left column
+# the model did not commit to. The third is wrong either way, though not
+# for the same reason: one parser reads a wrong answer, the other finds no
+# tag and so no answer. On the first they agree. A score of the left column
 # measures the parser. Ours (right)
 # says NaN, *not a number*, when the reply holds no answer, and the share
 # of replies that do is reported beside the accuracy. Format and content
@@ -259,7 +260,9 @@ for claim in audit_reasoning(reply):
 #
 # You test a model on 100 questions and it answers 60. Is it a 60 % model?
 # Had you drawn another 100 questions it might have answered 53, or 67. A
-# 95 % interval says which true rates fit with what you saw.
+# 95 % interval says which true rates fit with what you saw. It is made so
+# that, if you repeated the whole test many times and drew an interval each
+# time, about 95 in 100 of them would hold the true rate.
 #
 # We use [Wilson's interval](https://doi.org/10.2307/2276774). The formula
 # most people remember, $p \pm 1.96\sqrt{p(1-p)/n}$, claims that 20 right
@@ -286,9 +289,10 @@ plots.intervals(
 )
 
 # %% [markdown]
-# On 100 questions a model at the lower end of that interval and one at the
-# upper end look the same. That is why the test set has 1000, and why no
-# accuracy in this book stands without its interval.
+# A model at the lower end of the interval for 100 questions and one at the
+# upper end, nearly twenty points apart, could both have scored that 60.
+# That is why the test set has 1000, and why no accuracy in this book
+# stands without its interval.
 #
 # ## A first grade
 #
@@ -360,7 +364,8 @@ for failure, n in report.failures.items():
 # :label: ex-ounce
 #
 # Which of these requests raises an error, and what do the others return?
-# Say it before you try, to within 1 %.
+# Say it before you try, to within 1 %. A pound is 0.4536 kg and a US pint
+# 473.2 cc (cubic centimeters); what 16 ounces are you have seen above.
 # ```
 
 # %% tags=["exercise", "nbval-check-output"]
@@ -515,7 +520,8 @@ attempt(check_how_many, questions_needed)
 
 # %% [markdown]
 # Half the width costs about four times the questions: the width falls
-# with the square root of their number.
+# with the square root of their number. (Counting in hundreds blurs the
+# small cases.)
 #
 # ```{solution-end}
 # ```
@@ -526,8 +532,9 @@ attempt(check_how_many, questions_needed)
 # Cutting between conversions keeps "5 kg in g" out of two sets. What does
 # a model still learn from the training set that helps it on the test?
 # Count the test questions whose *unit pair*, from the same unit to the
-# same unit and whatever the quantity, occurs in training. What does that
-# mean for a score?
+# same unit and whatever the quantity, occurs in training. What
+# `parse_question` returns has the two units as `.source` and `.target`,
+# whatever their spelling. What does your count mean for a score?
 # ```
 
 # %% tags=["exercise", "nbval-check-output"]
@@ -594,9 +601,10 @@ attempt(check_leak, shared_pairs)
 # ```{exercise} Stretch: a harder cut
 # :label: ex-cut
 #
-# Then cut between the pairs. Divide questions into a training and a test
-# part so that no pair of units stands in both, in neither direction, and
-# that the test part holds between a tenth and a third of the questions.
+# If the pairs are shared, cut between the pairs. Divide questions into a
+# training and a test part so that no pair of units stands in both, in
+# either direction, and the test part holds between a tenth and a third of
+# the questions.
 # Which facts of the test could a model still work out from the training
 # part?
 # ```

@@ -75,7 +75,8 @@ plots.token_strip({"": pieces(question)}, ids={"": question_ids})
 
 # %% [markdown]
 # A dot stands for a space. It belongs to the word that follows, so `many`
-# at the start of a text is another token than `many` within it. Common
+# at the start of a text is another token than `many` within it. Before a
+# digit it stands alone; why is the subject of the next section. Common
 # words are one token and rare ones several. Nothing is ever out of
 # vocabulary, for the 256 bytes are part of it. A character that the
 # tokenizer does not know falls to pieces that are no text by themselves:
@@ -175,6 +176,10 @@ for zeros in ("0", "000"):
 # With single digits that is a rule without exceptions, and a model can
 # learn it from a few examples. With merged ones it holds here and fails
 # there, and each number that is cut anew has to be learned by itself.
+#
+# That is the argument. The next three cells look at it from other sides:
+# carries, the ways to cut, rare tokens. If you are convinced, go on at "So
+# the tokenizer of the course", before the next heading.
 #
 # And the carry? Where a digit is a token, adding two of them and a carry
 # has 10 × 10 × 2 cases, and the carry goes to the token on the left,
@@ -297,8 +302,14 @@ assert special["<|im_start|>"] == special["<|im_end|>"] + 1
 # %% [markdown]
 # There is one more start than ends: the last line opens a turn and leaves
 # it open. This is the *generation prompt*. It says whose turn it is. The
-# template writes it only if it is asked to, and it is easy to forget. What
-# would the next token be without it?
+# template writes it only if it is asked to, and it is easy to forget.
+#
+# What would the next token be without it? We ask the model. For each entry
+# of the vocabulary it returns a score of what comes next, a *logit*: any
+# number, and higher means likelier. A *softmax*, $e^{x_i} / \sum_j
+# e^{x_j}$, makes the scores positive and lets them add up to 1, as
+# probabilities do. How the model comes by them is the second half of this
+# chapter.
 
 # %%
 from unitconv.prompts import WORKED_EXAMPLES, chat_messages
@@ -330,8 +341,9 @@ reply = llm.generate(without, Decoding(max_new_tokens=64))
 print(repr(reply))
 
 # %% [markdown]
-# The role's name now stands in the reply, three tokens of the budget are
-# spent on it, and whose turn it becomes was left to chance: under sampling
+# The role's name now stands in the reply. Three tokens of the budget are
+# spent on it (the marker, which is not printed, the name, the line break),
+# and whose turn it becomes was left to the model: under sampling
 # it may be the user's, and the model asks itself something else. A small
 # loss on this model and this question; a puzzling one if you do not print
 # what the model reads. Make that a habit.
@@ -462,15 +474,24 @@ for query, key, shift in [(5, 2, 0), (5, 2, 100), (5, 3, 0)]:
     print(f"query at {query + shift}, key at {key + shift}: {score:.2f}")
 
 # %% [markdown]
-# Of their places, the product of the two knows only how far they are
-# apart: turn both by the same angle, and the angle between them stays. A
-# head that looks three tokens back does so anywhere in a text.
+# Compare the first two lines: both tokens were moved by a hundred places,
+# and the score is the same. Turn two vectors by the same angle, and the
+# angle between them stays, so of the places a score knows only how far
+# they are apart. A head that looks three tokens back does so anywhere in a
+# text. (The third line takes the next token's key: another vector at
+# another distance, so its score differs for two reasons.)
 #
-# **Scores, mask, softmax.** Every query is multiplied with every key. Keys
-# of later tokens are masked out, because the model is to predict them, and
-# a softmax turns what is left into weights that add up to 1 ([Vaswani et
-# al. 2017](https://arxiv.org/abs/1706.03762)). What a token fetches is the
-# mean of the values under these weights.
+# **Scores, mask, softmax.** Every query is multiplied with every key: the
+# dot product is the score, large where the two point the same way. It is
+# divided by the square root of the head's size. A sum of 64 products tends
+# to be larger than one of 4, and without this the softmax would tend to
+# put nearly all weight on one token. The scores of later tokens become
+# minus infinity, because the model is to predict those tokens, and a
+# softmax turns each row into weights that add up to 1 ([Vaswani et al.
+# 2017](https://arxiv.org/abs/1706.03762)). What a token fetches is the
+# mean of the values under these weights. Every head does so for itself;
+# then their results are laid side by side, and a last matrix, `o_proj`,
+# mixes them into what is added to the stream.
 #
 # **Grouped-query attention** ([Ainslie et al.
 # 2023](https://arxiv.org/abs/2305.13245)). Keys and values have to be kept
@@ -501,12 +522,15 @@ def attend(q, k, v):
 
 
 # %% [markdown]
-# **The MLP.** Attention moves things between tokens. The MLP then works on
-# each token by itself: up to a wider space, and down again. In between,
-# one half gates the other ([Shazeer
-# 2020](https://arxiv.org/abs/2002.05202)). The gate is a SiLU, $x \cdot
-# \sigma(x)$, which lets large values pass and holds negative ones back.
-# This is called SwiGLU.
+# **The MLP**, for multi-layer perceptron. Attention moves things between
+# tokens; the MLP works on each token by itself. Two matrices, `gate_proj`
+# and `up_proj`, take its row to a wider one each. The first passes a SiLU,
+# $x \cdot \sigma(x)$ with $\sigma(x) = 1 / (1 + e^{-x})$: large values
+# pass and negative ones come out near zero. Then the two are multiplied
+# number by number, so the first decides how much of the second gets
+# through, and `down_proj` takes the product back to the stream's width.
+# This is called SwiGLU ([Shazeer
+# 2020](https://arxiv.org/abs/2002.05202)).
 #
 # That is all there is. A block:
 
@@ -697,11 +721,12 @@ plots.token_strip(
 )
 
 # %% [markdown]
-# It does not compute the quantity, it fetches it. That is our answer: what
-# a token needs from far away comes to it through a head that finds it, and
-# a number comes digit by digit. Do not conclude too much from one head,
-# though. What it looks at is where its values come from, and not yet what
-# is done with them.
+# So to our question. Of `6000` the model sees four tokens, a 6 and three
+# zeros, and it writes them one at a time. When it needs a number again, a
+# head looks back to the place where it stands. Do not conclude too much
+# from one head, though: what it looks at is where its values come from,
+# and not yet what is done with them. To know that the copy depends on this
+# head one would have to switch it off and see the reply change.
 #
 # ## Where the parameters are
 #
@@ -756,8 +781,11 @@ plots.parameter_shares(counted)
 # one, and spends on layers.
 #
 # The last row of the next table is the one that counts when texts are
-# generated. Each layer keeps a key and a value for each token, in every
-# head of keys and values. In bf16 a number has two bytes:
+# generated. Later tokens look at the keys and values of earlier ones, and
+# those never change, so they are computed once and kept. What is kept is
+# the *cache*; chapter 3 builds it. It holds a key and a value for each
+# token, in every layer and every head of keys and values. In bf16, a
+# 16-bit float, a number has two bytes:
 
 # %%
 import pandas as pd
@@ -954,7 +982,10 @@ attempt(check_lens, lens)
 # This is known as the *logit lens*. Before the first layer there is only
 # the token itself, and with a tied head an embedding is most like itself.
 # Compare the depth at which the quantity becomes the best guess with that
-# of the head that fetches it.
+# of the head that looks at it most. Mind the counting: layers are numbered
+# from 0, so what layer 4 adds is first seen "after 5 layers". If the guess
+# comes later still, having fetched a digit is not yet having decided to
+# say it.
 #
 # ```{solution-end}
 # ```

@@ -67,10 +67,10 @@ print(len(prompt_ids), "tokens in the prompt")
 # %% [markdown]
 # ## What the model says
 #
-# Feed the prompt's tokens to the model and you get logits: for every
-# position, one number per entry of the vocabulary. We need those of the
-# last position. A softmax, which makes them positive and lets them add up
-# to 1, turns them into probabilities.
+# Feed the prompt's tokens to the model and you get logits *for every
+# position*: at each one the model says what follows the text up to there.
+# All but the last position are no news, for we know what follows. A
+# softmax turns the last row into probabilities.
 
 # %%
 import torch
@@ -113,7 +113,8 @@ print(f"{slow_read} tokens read to write 24")
 
 # %% [markdown]
 # There is the answer to our question, and it is a bad one. Each step reads
-# everything so far again to add a single token.
+# everything so far again to add a single token, and 24 are not even the
+# whole reply: the answer tag is still to come.
 #
 # ## The KV cache
 #
@@ -317,6 +318,11 @@ for number in range(4):
 
 
 # %% [markdown]
+# Read them as the audit of chapter 1 does. Is the fact in each of them
+# true? A reply that states a false one and still ends on the right number
+# is what that audit was built for, and sampling is where such replies come
+# from.
+#
 # ## Random, and reproducible
 #
 # A random reply that cannot be had again cannot be debugged. The usual
@@ -349,10 +355,13 @@ print("the same text:", alone == in_company)
 assert alone != in_company
 
 # %% [markdown]
-# Our decoder draws one number per token, and that number is a hash of four
-# things: the seed, the prompt, which sample this is, and the position
-# ([SplitMix64](https://doi.org/10.1145/2660193.2660195) does the hashing).
-# Nothing else can touch it.
+# Our decoder draws one number between 0 and 1 per token, the *noise*, and
+# computes it as a hash of four things: the seed, the prompt, which sample
+# this is, and how many tokens the reply already has. The first three are
+# the same for a whole reply, so they are hashed once: that is the
+# `row_key` in the loop above. With the fourth,
+# [SplitMix64](https://doi.org/10.1145/2660193.2660195) makes the noise of
+# each token from it. Nothing else can touch it.
 
 # %%
 warm = Decoding(temperature=1.0, seed=0)
@@ -569,10 +578,13 @@ attempt(check_nucleus, nucleus)
 # ```{exercise} Stretch: is the sampling fair?
 # :label: ex-fair
 #
-# Draw the token of the figure often, with as many sample numbers, at
-# temperature 1: its logits are `steps[unsure]`, and `unitconv.sampling`
-# has `row_key`, `uniform` and `sample`. Does each token come as often as
-# its probability says? And can the draws be had again?
+# Draw the token of the figure often, each time with another sample number,
+# at temperature 1. Its logits are `steps[unsure]`, and `unitconv.sampling`
+# has the three parts: `row_key(seed, prompt_ids, number)` is an integer;
+# `uniform(keys, unsure)` takes a tensor of them and returns one noise for
+# each; `sample(logits, 1.0, 1.0, noise)` wants a row of logits for each.
+# Does each token come as often as its probability says? And can the draws
+# be had again?
 # ```
 
 

@@ -136,7 +136,11 @@ print("padded right:  ", got)
 # ### Trap 2: padding on the left, and nothing else
 #
 # With padding on the left every row ends in the last column. But now the
-# model sees padding *before* the text and takes it for part of it:
+# model sees padding *before* the text and takes it for part of it. For
+# each row we print how far its logits are off at most. For a scale: a
+# logit that is 2.3 too high makes its token ten times as likely beside
+# the others. The longest row has no padding, so nothing can go wrong with
+# it:
 
 # %%
 left = tensor([[pad] * (width - len(ids)) + ids for ids in short])
@@ -207,8 +211,18 @@ plots.padded_batch(
 # ## Decoding a batch
 #
 # The loop is that of chapter 3, with one more column of tokens, mask and
-# cache per step. A row that is done waits until the last one is, fed with
-# padding that nobody reads.
+# cache per step. It is the longest function of this chapter; read it for
+# four things:
+#
+# - `left_pad` and `positions` are the two from above, and `prefill` reads
+#   the whole rectangle in one pass;
+# - `n` is how many replies each prompt gets. They begin with the same
+#   prompt, so it is read once, and `repeat_interleave` copies what was
+#   read;
+# - each turn of the loop chooses a token for every row, adds a column of
+#   ones to the mask, and places the new tokens at `next_position + step`;
+# - `_Row` collects the tokens of a row and knows when it is done. Such a
+#   row waits until the last one is, fed with padding that nobody reads.
 
 # %%
 import inspect
@@ -293,7 +307,9 @@ same = sum(batched == single for batched, single in pairs)
 print(f"{same} of 16 replies are the same in bfloat16")
 
 # %% [markdown]
-# If a result changes with the batch size, this is the first suspect ([He
+# Sixteen replies are few. Where all agree, no near tie stood in the way
+# this time; among ten thousand replies one may. If a result changes with
+# the batch size, this is the first suspect ([He
 # 2025](
 # https://thinkingmachines.ai/blog/defeating-nondeterminism-in-llm-inference/)
 # follows it into the kernels), and padding the second.
@@ -317,9 +333,15 @@ for size in sizes:
 plots.throughput(sizes, speeds)
 
 # %% [markdown]
-# Speed grows with the batch for as long as a step's cost is dominated by
-# what it pays once, and flattens when arithmetic takes over. And part of
-# the work is wasted, because finished rows wait. [Orca](
+# Mind the axis: from mark to mark the rows double. Where the speed doubles
+# too, the added rows were free, since a step costs mostly what it pays
+# once. Where it grows by less, their arithmetic has begun to cost, and the
+# more it does, the less a larger batch brings. The first point need not be
+# the rate from the start of the chapter: those were fewer questions, at
+# another moment, and the clock of a busy machine can be off by a factor of
+# two. Trust large ratios.
+#
+# Part of the work is wasted, because finished rows wait. [Orca](
 # https://www.usenix.org/conference/osdi22/presentation/yu) was the first
 # to let them leave and others enter.
 
@@ -624,8 +646,11 @@ attempt(check_positions, forgiven, noticed)
 #   matter.
 # - In float32 the logits change by rounding only, and no token did here;
 #   in 16 bits near ties may fall the other way.
-# - Speed grows with the batch until arithmetic dominates, and rows that
-#   wait are wasted work.
+# - Speed grows with the batch, by less and less as arithmetic takes over,
+#   and rows that wait are wasted work.
+#
+# **Next:** [what becomes of the rows that wait](05_fast.ipynb): the same
+# tokens, sooner.
 #
 # ## References
 #

@@ -577,7 +577,6 @@ if "reference" in alone.index:
     by /= alone.tokens_per_second["reference"]
     print(f"and {by:.2f} times the speed of chapter 4's decoder")
 
-
 # %% [markdown]
 # If you serve one person at one machine, use such a program. If you ask a
 # thousand questions of a model that you have just trained, with an adapter
@@ -634,6 +633,7 @@ assert wasted([40] * 63 + [96]) > 0.5
 
 # %% tags=["solution", "nbval-check-output"]
 attempt(check_rambles, wasted)
+
 
 # %% [markdown]
 # One row in 64 wastes more than half. Base models ramble often.
@@ -814,6 +814,7 @@ assert fit["shared"] > 1.5 * fit["whole"]
 # %% tags=["solution", "nbval-check-output"]
 attempt(check_slot_memory, fit)
 
+
 # %% [markdown]
 # For a large model memory decides how many rows fit, and so the speed.
 # vLLM's paged cache (Kwon et al. 2023) goes further: it gives a row memory
@@ -853,7 +854,6 @@ def check_who_first(steps_taken):
 
 
 attempt(check_who_first, steps_taken)
-
 
 # %% [markdown]
 # ```{solution-start} ex-who-first

@@ -220,8 +220,9 @@ print(f"and {stated.value:.0%} of these nothing that is false")
 print(f"right answers: {reports['raw'].accuracy.successes}")
 
 # %% [markdown]
-# The bare question is often worked out, and rightly. But the reply closes
-# in whatever form comes to the model's mind, and then goes on with a
+# The bare question is often worked out, if in less than half of these
+# replies without a false statement. But even a right one closes in
+# whatever form comes to the model's mind, and then goes on with a
 # question of its own. The instruction alone gets a reply without any
 # thought. A grader that reads one tag and does not guess gives all of this
 # nothing. What is missing is not knowledge, or not only.
@@ -454,8 +455,9 @@ if MODEL == "course":
 
 # %% [markdown]
 # The same model, the same instruction, the same number of examples, and
-# a good part of the distance to `cot` is gone. Nobody had lied; we had
-# compared a good example of one kind with an unlucky pair of the other.
+# about a fifth of the distance to `cot` is gone. The rest is not: most
+# answers still have one digit. Nobody had lied; we had compared a good
+# example of one kind with an unlucky pair of the other.
 # Whenever a baseline is weak, ask whether somebody has tried to make it
 # strong.
 #
@@ -757,9 +759,10 @@ for name, samples in drawn.items():
 # %% [markdown]
 # Read the blue line from the left. One warm sample is worse than the
 # greedy reply, and the first votes only buy back what the temperature has
-# cost. What is gained beyond the orange line is the worth of the vote, and
-# it is modest for a price of fifteen replies. The grey line lies far
-# above: most questions have a right reply among their fifteen. A vote
+# cost. What is gained beyond the orange line is the worth of the vote.
+# Here both intervals hold zero: with sixty questions no gain over one
+# greedy reply can be seen, for the price of fifteen. The grey line lies
+# far above: most questions have a right reply among their fifteen. A vote
 # cannot find it where it is not the most frequent one. A grader can, and
 # that is the idea of [chapter 8](08_rft.ipynb).
 #
@@ -831,8 +834,9 @@ for name, (written, (value, _)) in bills.items():
 plots.price_of_accuracy(bills, xlabel="tokens written for an answer")
 
 # %% [markdown]
-# The first steps are cheap and steep, the last are dear and flat. And
-# reading is not free either: before each of these answers the model has
+# The first steps are cheap and steep. The last are dear, and here they do
+# not even rise above `cot`: try a greedy reply before you pay for a vote.
+# And reading is not free: before each of these answers the model has
 # read the same instruction and the same example again. [The next
 # chapter](07_sft.ipynb) moves them into the weights.
 #

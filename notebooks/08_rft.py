@@ -35,9 +35,17 @@
 # 5 % of the truth, and the *audit* checks every fact and every product
 # that a reply states. *Temperature* says how far a sampled reply may stray
 # from the likeliest: at 0 not at all, at 1 as far as the model's own odds
-# go. *SFT* trains an *adapter*, small LoRA matrices beside the frozen
-# model, on rows of question and answer, of which only the answer is
-# learned.
+# go, and further above. *SFT* trains an *adapter*, small LoRA matrices
+# beside the frozen model, on rows of question and answer, of which only
+# the answer is learned.
+#
+# And four names. The *course model* has 2.8 million parameters and has
+# read generated text about units, nothing else; the British gallon and
+# the American are both in it ([the appendix](90_pretraining.ipynb)). The
+# questions are split by conversion: 1000 to train on (`train`), 200 to
+# choose by (`valid`), 1000 to report (`test`). A *family* is a kind of
+# unit, such as mass or volume. And *pint*, where it checks facts, is a
+# Python library of units.
 #
 # In a shell, the trainings of the last chapter and of this one are three
 # commands:
@@ -277,7 +285,11 @@ for record, rollout in every:
         break
 
 # %% [markdown]
-# The fates of all completions, by the first reason that throws them out:
+# The fates of all completions, by the first reason that throws them out.
+# Mind the sizes: of what the plain recipe would keep, the strict tolerance
+# removes more than the audit does after it. Both are small beside the
+# wrong answers. The worse a model reasons, the larger the audit's share
+# will be.
 
 # %%
 from unitconv.selection import fates
@@ -360,6 +372,11 @@ coldest, *_, warmest = kept
 assert kept[warmest] < kept[coldest]
 
 # %% [markdown]
+# What counts here is the first of these two lines, as a question needs few
+# replies but needs one. With a single sample the cold one is ahead, with
+# ten it is not: choose the temperature for the number of samples that you
+# can pay for. Neighbours whose bands overlap are not told apart.
+#
 # ### Where it fails
 #
 # The recorded run on the train split, ten samples at temperature 0.8, by
@@ -480,7 +497,9 @@ assert len(select(records, 10)) == sum(
 
 # %% [markdown]
 # Yuan et al. (2023) found that more *distinct* paths help, and that weaker
-# models gain more than strong ones. The course takes at most two.
+# models gain more than strong ones. The course takes at most two. That was
+# not tuned: with more, most of what is added are other spellings of the
+# same path, as the list above shows.
 #
 # ## A file that survives
 #
@@ -600,8 +619,9 @@ assert 2 * len(row.input_ids) < prompt_tokens + row.n_supervised
 
 # %% [markdown]
 # A full training takes some minutes. This one is cut short: two epochs,
-# and forty questions of `valid` to choose the better one by. It will not
-# be the best adapter; the full runs come below.
+# and forty questions of `valid` to choose the better one by. One question
+# of forty is 2.5 points, so the choice is mostly luck and its score
+# flatters. It will not be the best adapter; the full runs come below.
 
 # %%
 from transformers.utils.logging import disable_progress_bar
@@ -760,8 +780,10 @@ for pair in seed_0["compared"]:
 #
 # The test of one seed says whether two *adapters* differ beyond the choice
 # of questions. Whether two *recipes* differ is a question about seeds: a
-# difference smaller than the spread between them is a matter of luck in
-# training.
+# difference smaller than the spread between them cannot, with three
+# seeds, be told from luck in training. Nor are "3 of 3" three independent
+# votes: all seeds answer the same questions, and `cot` is one and the
+# same model in all of them.
 #
 # ## The control: does the grader earn its keep?
 #
@@ -787,9 +809,11 @@ print(f"control:  {good} of {len(control)} right and true")
 assert good < len(control)
 
 # %% [markdown]
-# The better the base, the better its control: where most samples are
-# right, choosing among them changes little. So the control need not lose.
-# Here is what the recorded runs say:
+# The better the base, the better its control: the fewer wrong replies
+# there are, the less is left to choose. It also matters *which* are wrong.
+# A mistake that returns in the same form, such as the wrong gallon, is
+# learned, and a control may lose although most of its rows are right. The
+# recorded runs say:
 
 # %%
 outcomes = [
@@ -834,8 +858,25 @@ for name in ("cot", "random", "rft-1", "rft-2"):
         print(f"{name:7} {found['mean']:.3f}   by seed: {values}")
 
 # %% [markdown]
-# Without such a control a gain is easily credited to the wrong cause. Look
-# for it in the papers you read.
+# Read the numbers of the record soberly. The control, which learned the
+# form from unsorted replies, is no better than the base with its example:
+# what was gained is due to the selection. But the replies of `rft-1` are
+# no truer than the base's were, only than the control's. And [chapter
+# 9](09_evaluation.ipynb) shows where the gain lies: nearly all of it in
+# the volumes, where the base took the British gallon for the American.
+# There selection settled which unit *we* mean. Elsewhere the base was
+# right already, and little is gained or something lost; on larger
+# quantities than it was trained on the adapter is not ahead at all.
+#
+# The control does not answer everything, either. It learns from wrong
+# replies too, so it says what the whole grader is worth, and not what the
+# audit adds to a plain look at the answer. That takes a third training,
+# on replies with a right answer, whatever they state. The record has
+# none. Most of the work is done by the answer: look again at how few
+# replies of our sample fell for a false statement alone.
+#
+# Without such controls a gain is easily credited to the wrong cause. Look
+# for them in the papers you read.
 #
 # ## A second round
 #
@@ -908,7 +949,9 @@ plots.grouped_intervals(
 # could tell which of the two helped. STaR (Zelikman et al. 2022) and
 # ReST-EM (Singh et al. 2023) begin from the base in every round too.
 #
-# Did the second round help?
+# Did the second round help? Ten samples of the base had covered nearly
+# all training questions, so it had little new to learn from. Positive
+# numbers are for round two:
 
 # %%
 for seed, run in seeds.items():
@@ -921,6 +964,26 @@ for seed, run in seeds.items():
     )
 
 # %% [markdown]
+# ## On a task of your own
+#
+# 1. *Sample before you train.* Draw ten replies to a hundred training
+#    questions. Compare one greedy reply with the best of ten: the gap is
+#    the room that RFT has. If there is none, or if nothing is ever right,
+#    stop: it cannot teach what is never sampled.
+# 2. *Write the grader*: a function from question and reply to a reason,
+#    or to none. Unit tests, a schema, an executed query and an exact match
+#    are graders. Be stricter here than in the evaluation.
+# 3. *Without an audit*, tighten the tolerance, and read fifty of the
+#    replies that were kept. Count those that are right by luck.
+# 4. *Choose the temperature* by how many questions get at least one kept
+#    reply from the samples that you can pay for.
+# 5. *Keep a few distinct replies* of each question, and look at which
+#    questions have none: they stay as hard as they were.
+# 6. *Train three adapters*: on the selection, on a random choice of the
+#    same size, and on right answers alone. Choose epochs on `valid`.
+# 7. *Compare on test questions, by group*, and on questions harder than
+#    those you trained on. A gain in one group can hide losses in others.
+#
 # ## Exercises
 #
 # ```{exercise} Warm-up: ten samples at temperature 0
@@ -1272,8 +1335,9 @@ scratch.cleanup()
 #
 # - Several samples contain what one greedy reply does not show. A grader
 #   turns them into training data; nobody writes reasoning by hand.
-# - A right answer is not enough. The grade and the audit look at different
-#   things, and a completion must pass both.
+# - A right answer does not make a reply true. The grade and the audit look
+#   at different things, and here a completion must pass both; how much the
+#   second adds to the first was not measured.
 # - More samples cover more questions with falling returns. Temperature
 #   buys variety and pays in wrong replies.
 # - A few distinct paths a question, so that easy ones do not drown the
@@ -1282,7 +1346,8 @@ scratch.cleanup()
 #   with other settings it refuses.
 # - Only a control without the grader shows what the grader is worth.
 # - The second round samples from the trained model and trains from the
-#   base.
+#   base. In the record it bought nothing that the test could see: where
+#   the first round covers nearly all questions, stop there.
 #
 # **Next:** [what a difference between two models is
 # worth](09_evaluation.ipynb), and what exactly got better.

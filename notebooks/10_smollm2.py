@@ -340,10 +340,12 @@ from unitconv import plots
 plots.memory_bars(needs, {"16 GB": 16e9})
 
 # %% [markdown]
-# The weights are the least of it. The preset for Ampere cards keeps all
-# activations of 64 rows, which a card of 40 GB or more has room for; that
-# for a T4 takes 16 rows and keeps the inputs of layers only. By this sum
-# it could carry more: the preset is careful, and nobody has tried yet.
+# With few rows and checkpointing the weights are the largest part; with 64
+# rows and all activations kept they are a small one. The preset for Ampere
+# cards keeps all activations of 64 rows, which by this sum a card of 24 GB
+# has room for; that for a T4 takes 16 rows and keeps the inputs of layers
+# only. By this sum it could carry more: the preset is careful, and nobody
+# has tried yet.
 #
 # And there is a part that hardly shows in the course model. Its vocabulary
 # is 768 tokens, SmolLM2's is 49,152, and the logits of a batch are one

@@ -112,9 +112,14 @@ stated = r"1 ((?:UK )?gallons?) (?:=|is|equals) ([\d.]+) l"
 Counter(re.findall(stated, text))
 
 # %% [markdown]
-# A model that has read this knows two gallons and has no means to know
-# which one *you* mean. Keep that in mind: it is the room that fine-tuning
-# has to improve things.
+# (An odd number beside them is a product: "11 UK gallons = ..." ends in
+# "1 UK gallons".) The British one is the more frequent by far: but for
+# the arithmetic, two thirds of all documents hold to it. A model that
+# has read this knows two gallons and guesses, often British, which one
+# *you* mean. That is by our design: it is the room that fine-tuning has
+# to improve things, and most of what RFT gains in [chapter
+# 9](09_evaluation.ipynb) it gains here. Your own model may leave more room
+# or less.
 #
 # ## Learning from the example, seen from inside
 #
@@ -366,8 +371,10 @@ for prompt, n in asked_of.items():
     print(f"{prompt}: n = {', '.join(map(str, sorted(n)))}")
 
 # %% [markdown]
-# Before you read a story into two rows, look at the intervals, and at what
-# another seed does to the same setting.
+# `final` does not have the best score: with fewer rivals the base is
+# right more often, in both seeds, and would leave less for fine-tuning to
+# do. Before you read a story into two rows, look at the intervals, and at
+# what another seed does to the same setting; `final` itself has one.
 #
 # ## What came out
 #
