@@ -2,7 +2,8 @@
 
 - pandas and docutils leave the corner of a table as an empty header, and
   say of no header whether it heads a row or a column.
-- The theme's sidebar, its logo included, belongs to no landmark.
+- The theme's sidebar, its logo included, belongs to no landmark, and the
+  arrow that unfolds the pages below a page has no name.
 """
 
 import re
@@ -15,6 +16,7 @@ TABLE = re.compile(r"<table\b.*?</table>", re.DOTALL)
 HEAD = re.compile(r"<thead>.*?</thead>", re.DOTALL)
 EMPTY = re.compile(r"<th\b[^>]*>\s*(?:<p>\s*</p>)?\s*</th>")
 SIDEBAR = '<div class="bd-sidebar-primary bd-sidebar'
+ARROW = '<summary><span class="toctree-toggle"'
 
 
 def scoped(table: str) -> str:
@@ -45,10 +47,12 @@ def name_the_sidebar(app: Sphinx, error: Exception | None) -> None:
     if error is not None or app.builder.format != "html":
         return
     named = f'<div role="navigation" aria-label="Book"{SIDEBAR[4:]}'
+    unfolds = f'<summary aria-label="Pages below this one"{ARROW[8:]}'
     for path in app.outdir.rglob("*.html"):
         html = path.read_text(encoding="utf-8")
         if SIDEBAR in html:
-            path.write_text(html.replace(SIDEBAR, named), encoding="utf-8")
+            html = html.replace(SIDEBAR, named).replace(ARROW, unfolds)
+            path.write_text(html, encoding="utf-8")
 
 
 def setup(app: Sphinx) -> dict[str, Any]:

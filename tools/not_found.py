@@ -63,12 +63,18 @@ def find_root(app: Sphinx) -> str:
     ).replace("FOLDERS", json.dumps(folders))
 
 
+def in_order(app: Sphinx, name: str) -> Iterator[str]:
+    """A page, and then the pages below it in the table of contents."""
+    yield name
+    for below in app.env.toctree_includes.get(name, []):
+        yield from in_order(app, below)
+
+
 def body(app: Sphinx) -> str:
-    root = app.config.root_doc
     links = [
         f'<li><a href="{app.builder.get_relative_uri(NAME, name)}">'
         f"{html.escape(app.env.titles[name].astext())}</a></li>"
-        for name in [root, *app.env.toctree_includes.get(root, [])]
+        for name in in_order(app, app.config.root_doc)
     ]
     return BODY.replace("LINKS", "\n".join(links))
 

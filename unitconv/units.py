@@ -1,9 +1,9 @@
 """Ground truth: what a unit is called, and how many of one make another.
 
-Every number comes from pint_ (the tests hold it to NIST SP 811). This file
-adds only what pint cannot know: the spellings people type, and a decision
-for every spelling that means two things. The decisions, each held by a
-test:
+Every number comes from `pint <https://pint.readthedocs.io>`__ (the tests
+hold it to NIST SP 811). This file adds only what pint cannot know: the
+spellings people type, and a decision for every spelling that means two
+things. The decisions, each held by a test:
 
 - **ton** is the metric ton (1000 kg), like *tonne*.
 - an **ounce** is a fluid ounce when the other side is a volume, otherwise
@@ -15,8 +15,6 @@ test:
   **G** stands for MB or GB.
 - capitals matter only in spellings of one or two letters (*m* metre and
   *M* megabyte): `Gallons` is a gallon.
-
-.. _pint: https://pint.readthedocs.io
 """
 
 from __future__ import annotations
