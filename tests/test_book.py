@@ -31,6 +31,10 @@ PHONE = {"width": 390, "height": 844}
 DESKTOP = {"width": 1280, "height": 900}
 
 
+# What is unfolded fades in, and would be judged while it is still pale.
+AT_ONCE = "* { animation: none !important; transition: none !important }"
+
+
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
     need_book()
@@ -169,6 +173,7 @@ def look(browser: Any, axe: str, name: str) -> Sight:
     page.emulate_media(media="screen")
     assert page.evaluate(SEEN, NAVIGATION), "nothing to hide on paper"
     page.evaluate(axe)
+    page.add_style_tag(content=AT_ONCE)
     page.evaluate(PREPARE)
     page.wait_for_timeout(100)  # what was folded has got its size
     complaints = {"light": page.evaluate(ASK_AXE)}

@@ -2,6 +2,8 @@
 
 - pandas and docutils leave the corner of a table as an empty header, and
   say of no header whether it heads a row or a column.
+- Sphinx writes the parameters of a long signature as a list of definitions
+  without terms; they are a plain list.
 - The theme's sidebar, its logo included, belongs to no landmark, and the
   arrow that unfolds the pages below a page has no name.
 """
@@ -15,6 +17,7 @@ from sphinx.application import Sphinx
 TABLE = re.compile(r"<table\b.*?</table>", re.DOTALL)
 HEAD = re.compile(r"<thead>.*?</thead>", re.DOTALL)
 EMPTY = re.compile(r"<th\b[^>]*>\s*(?:<p>\s*</p>)?\s*</th>")
+SIGNATURE = re.compile(r'<dt class="sig.*?</dt>', re.DOTALL)
 SIDEBAR = '<div class="bd-sidebar-primary bd-sidebar'
 ARROW = '<summary><span class="toctree-toggle"'
 
@@ -29,7 +32,13 @@ def scoped(table: str) -> str:
     return columns + rows
 
 
-def describe_tables(
+def listed(signature: str) -> str:
+    """The parameters of one signature as a list."""
+    marked = signature.replace("<dl>", '<dl role="list">')
+    return marked.replace("<dd>", '<dd role="listitem">')
+
+
+def describe(
     app: Sphinx,
     pagename: str,
     templatename: str,
@@ -38,9 +47,8 @@ def describe_tables(
 ) -> None:
     if "body" not in context:
         return
-    context["body"] = TABLE.sub(
-        lambda found: scoped(found[0]), context["body"]
-    )
+    body = TABLE.sub(lambda found: scoped(found[0]), context["body"])
+    context["body"] = SIGNATURE.sub(lambda found: listed(found[0]), body)
 
 
 def name_the_sidebar(app: Sphinx, error: Exception | None) -> None:
@@ -56,6 +64,6 @@ def name_the_sidebar(app: Sphinx, error: Exception | None) -> None:
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
-    app.connect("html-page-context", describe_tables)
+    app.connect("html-page-context", describe)
     app.connect("build-finished", name_the_sidebar)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
