@@ -43,6 +43,13 @@ def test_headers_of_a_table_say_what_they_head() -> None:
     )
 
 
+def test_parameters_of_a_signature_are_a_list() -> None:
+    written = '<dt class="sig">f(<dl>\n<dd>a,</dd>\n</dl>\n)</dt>'
+    assert accessible_html.listed(written) == (
+        '<dt class="sig">f(<ul>\n<li>a,</li>\n</ul>\n)</dt>'
+    )
+
+
 @pytest.mark.parametrize("table", [PANDAS, DOCUTILS])
 def test_what_is_said_once_is_not_said_twice(table: str) -> None:
     once = accessible_html.scoped(table)

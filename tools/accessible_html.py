@@ -34,8 +34,8 @@ def scoped(table: str) -> str:
 
 def listed(signature: str) -> str:
     """The parameters of one signature as a list."""
-    marked = signature.replace("<dl>", '<dl role="list">')
-    return marked.replace("<dd>", '<dd role="listitem">')
+    plain = re.sub(r"<(/?)dl>", r"<\1ul>", signature)
+    return re.sub(r"<(/?)dd>", r"<\1li>", plain)
 
 
 def describe(
