@@ -240,6 +240,16 @@ def test_drawing_leaves_matplotlib_as_it_was() -> None:
     assert after | {"backend": None} == before | {"backend": None}
 
 
+def test_places_are_rounded_and_letters_left_alone() -> None:
+    svg = plots.intervals(
+        ["0.45359237"], [0.5], [(0.4, 0.6)], xlabel="x", alt="0.45359237"
+    ).svg
+    assert svg.count("0.45359237") == 2  # the label and the description
+    places = " ".join(re.findall(r' (?:d|x|y|transform)="([^"]*)"', svg))
+    assert re.search(r"\.\d\d\b", places)
+    assert not re.search(r"\.\d{3}", places)
+
+
 def test_padded_batch_shows_tokens_and_positions() -> None:
     texts = {
         (element.text or "").strip()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
@@ -97,27 +98,27 @@ def cache_filling(
 def _cache_cell(
     axes: Axes, corner: tuple[int, int], token: str, fresh: bool
 ) -> None:
+    _box(axes, corner, BLUE, alpha=0.55 if fresh else 0.15)
+    _word(axes, corner, 0.5, _short(token), fontsize=8, family="monospace")
+
+
+def _box(
+    axes: Axes, corner: tuple[int, int], fill: str, **look: Any
+) -> None:
+    """A cell's background; `corner` is its column and row."""
     column, row = corner
-    axes.add_patch(
-        mpl.patches.Rectangle(
-            (column + 0.03, row + 0.06),
-            0.94,
-            0.88,
-            facecolor=BLUE,
-            alpha=0.55 if fresh else 0.15,
-            edgecolor="none",
-        )
-    )
-    axes.text(
-        column + 0.5,
-        row + 0.5,
-        _short(token),
-        ha="center",
-        va="center",
-        fontsize=8,
-        family="monospace",
-        color=INK,
-    )
+    where, look = (column + 0.04, row + 0.06), {"edgecolor": "none"} | look
+    box = mpl.patches.Rectangle(where, 0.92, 0.88, facecolor=fill, **look)
+    axes.add_patch(box)
+
+
+def _word(
+    axes: Axes, corner: tuple[int, int], down: float, text: str, **look: Any
+) -> None:
+    """Text in the middle of a cell, `down` that share of its height."""
+    column, row = corner
+    look = {"ha": "center", "va": "center", "color": INK} | look
+    axes.text(column + 0.5, row + down, text, **look)
 
 
 def _short(token: str) -> str:
@@ -195,37 +196,14 @@ def padded_batch(
 def _grid_cell(
     axes: Axes, corner: tuple[int, int], token: str, place: str, real: bool
 ) -> None:
-    column, row = corner
-    axes.add_patch(
-        mpl.patches.Rectangle(
-            (column + 0.04, row + 0.06),
-            0.92,
-            0.88,
-            facecolor=BLUE if real else "none",
-            alpha=0.25 if real else 1.0,
-            edgecolor="none" if real else GREY,
-            linestyle="-" if real else (0, (2, 2)),
-        )
-    )
-    axes.text(
-        column + 0.5,
-        row + 0.4,
-        _short(token),
-        ha="center",
-        va="center",
-        fontsize=9,
-        family="monospace",
-        color=INK if real else GREY,
-    )
-    axes.text(
-        column + 0.5,
-        row + 0.76,
-        place,
-        ha="center",
-        va="center",
-        fontsize=7,
-        color=INK if real else GREY,
-    )
+    if real:
+        _box(axes, corner, BLUE, alpha=0.25)
+    else:
+        _box(axes, corner, "none", edgecolor=GREY, linestyle=(0, (2, 2)))
+    ink = INK if real else GREY
+    look = {"fontsize": 9, "family": "monospace", "color": ink}
+    _word(axes, corner, 0.4, _short(token), **look)
+    _word(axes, corner, 0.76, place, fontsize=7, color=ink)
 
 
 @styled
