@@ -20,9 +20,9 @@
 # - how to tell a right answer from a right answer for wrong reasons;
 # - how far to trust an accuracy measured on 100 questions.
 #
-# **Before you start:** Python. **Time:** 25 minutes to read, under a
-# minute to run. **Hardware:** with the course model any laptop; 1 GB of
-# memory.
+# **Before you start:** Python. **Time:** 10 minutes to read, without the
+# exercises, and under a minute to run. **Hardware:** with the course model
+# any laptop; 1 GB of memory.
 # :::
 
 # %% tags=["remove-cell"]

@@ -21,8 +21,9 @@
 #   bytes of cache.
 #
 # **Before you start:** [chapter 1](01_task.ipynb), a little PyTorch, matrix
-# products. **Time:** 30 minutes to read, under a minute to run.
-# **Hardware:** with the course model any laptop; 1 GB of memory.
+# products. **Time:** 30 minutes to read, without the exercises, and under a
+# minute to run. **Hardware:** with the course model any laptop; 1 GB of
+# memory.
 # :::
 
 # %% tags=["remove-cell"]
@@ -129,9 +130,8 @@ print(lines[0])
 print(f"{ours} tokens with the model's tokenizer, {theirs} with this one")
 
 # %% [markdown]
-# It looks like a success: the vocabulary is small, and the line got
-# shorter. Fewer tokens are less to read and less to write. Now look at
-# what it makes of numbers:
+# It looks like a success: the line got shorter. Fewer tokens are less to
+# read and less to write. Now look at what it makes of numbers:
 
 # %% tags=["hide-input"]
 numbers = " 6000 60000 600000 1999 2000"
@@ -143,96 +143,42 @@ plots.token_strip(
 )
 
 # %% [markdown]
-# In the upper row `6000` is one token and `60000` two others: the numbers
-# have nothing in common. To us the second is the first with a zero more. To
-# the model they start out as unrelated as *gram* and *gallon*. And from
-# 1999 to 2000 three tokens become a single different one.
+# In the upper row `6000` is one token and `60000` two others. To us the
+# second is the first with a zero more. To the model they start out as
+# unrelated as *gram* and *gallon*.
 #
 # A conversion between metric units moves the decimal point. So let us ask
-# what has to be appended to a number to make it ten or a thousand times as
-# large. *Cut anew* means that appending will not do, since the old tokens
-# are not among the new ones.
+# what has to be appended to a number to make it ten times as large. *Cut
+# anew* means that appending will not do, since the old tokens are not
+# among the new ones.
 
 
 # %%
 from collections import Counter
 
 
-def appended(cut, number, zeros):
-    before, after = cut(f"= {number}"), cut(f"= {number}{zeros}")
+def appended(cut, number):
+    before, after = cut(f"= {number}"), cut(f"= {number}0")
     kept = after[: len(before)] == before
     return " ".join(after[len(before) :]) if kept else "cut anew"
 
 
-cutters = {"merging": merged_pieces, "digits": pieces}
-for zeros in ("0", "000"):
-    for name, cut in cutters.items():
-        ways = Counter(appended(cut, n, zeros) for n in range(1, 1000))
-        told = ", ".join(f"{way!r} {n}" for way, n in ways.most_common())
-        print(f"times 1{zeros:4} {name:8} {told}")
-        assert (len(ways) == 1) == (name == "digits")
+for name, cut in [("merging", merged_pieces), ("digits", pieces)]:
+    ways = Counter(appended(cut, number) for number in range(1, 1000))
+    told = ", ".join(f"{way!r} {n}" for way, n in ways.most_common())
+    print(f"{name:8} {told}")
+    assert (len(ways) == 1) == (name == "digits")
 
 # %% [markdown]
 # With single digits that is a rule without exceptions, and a model can
 # learn it from a few examples. With merged ones it holds here and fails
-# there, and each number that is cut anew has to be learned by itself.
-#
-# That is the argument. The next three cells look at it from other sides:
-# carries, the ways to cut, rare tokens. If you are convinced, go on at "So
-# the tokenizer of the course", before the next heading.
-#
-# And the carry? Where a digit is a token, adding two of them and a carry
-# has 10 × 10 × 2 cases, and the carry goes to the token on the left,
-# always. With merged digits it may stay in its token or leave it. That
-# depends on where the seams are, and for those there are many ways:
-
-# %%
-for name, cut in cutters.items():
-    ways = {}
-    for n in range(1000, 10000):
-        cuts = [p.strip() for p in cut(f"= {n}")[1:] if p.strip()]
-        ways.setdefault(tuple(map(len, cuts)), []).append("|".join(cuts))
-    print(f"{name}:")
-    for numbers in sorted(ways.values(), key=len, reverse=True):
-        print(f"  {len(numbers):4} like {numbers[len(numbers) // 2]}")
-    assert (len(ways) == 1) == (name == "digits")
-
-# %% [markdown]
-# Those are all numbers from 1000 to 9999. Before two of them can be added,
-# their digits have to be lined up, and nothing tells the model how many
-# digits a token has, except what it learned about that token. Models pay
-# for it in accuracy, small ones ([Nogueira et al.
+# there, and each number that is cut anew has to be learned by itself, from
+# the few lines that show its tokens. A carry, too, may stay in its token
+# or leave it, depending on where the seams are. Models pay for it in
+# accuracy, small ones ([Nogueira et al.
 # 2021](https://arxiv.org/abs/2102.13019)) and large ones ([Singh and
 # Strouse 2024](https://arxiv.org/abs/2402.14903)).
 #
-# There is also less to learn from, because the same text is spread over
-# many more symbols:
-
-# %%
-seen = {
-    name: Counter(piece for line in lines for piece in cut(line))
-    for name, cut in cutters.items()
-}
-for name, counts in seen.items():
-    numbers = {p: n for p, n in counts.items() if p.strip().isdecimal()}
-    print(
-        f"{name:8} {len(numbers):3} tokens that are numbers; the rarest "
-        f"stands there {min(numbers.values())} x"
-    )
-
-# %% [markdown]
-# A token that is hardly ever seen has a vector that is hardly trained. How
-# many answers of the *test* split need a token that the training lines
-# show less than five times?
-
-# %%
-answers = [f"? {q.answer:.6g}" for q in load_split("test")]
-for name, cut in cutters.items():
-    rare = [a for a in answers if min(seen[name][p] for p in cut(a)) < 5]
-    print(f"{name:8} {len(rare)} of {len(answers)}")
-    assert (len(rare) > 50) == (name == "merging")
-
-# %% [markdown]
 # So the tokenizer of the course, like those of Llama and SmolLM2, takes
 # every digit apart *before* it counts pairs. The remedy is one line:
 
@@ -257,8 +203,8 @@ for number in ["6000", "60000", "1609.344"]:
 #
 # ### Joined is not the same as side by side
 #
-# One more surprise, in small. Tokens are found in the whole text, and what
-# stands at the seam of two texts may grow together:
+# Tokens are found in the whole text, and what stands at the seam of two
+# texts may grow together:
 
 # %%
 for left, right in [("kg?", "<answer>"), ("kg? ", "<answer>")]:
@@ -330,9 +276,8 @@ for name, text in [("with", prompt), ("without", without)]:
     print(f"{name:7}", ", ".join(told))
 
 # %% [markdown]
-# Without the line the model has to open a turn before it can reply. It
-# does so, since it has seen little else after `<|im_end|>`; here is the
-# whole reply:
+# Without the line the model has to open a turn before it can reply, and it
+# does:
 
 # %%
 from unitconv.decoding import Decoding
@@ -348,8 +293,8 @@ print(repr(reply))
 # loss on this model and this question; a puzzling one if you do not print
 # what the model reads. Make that a habit.
 #
-# If there is no system turn, by the way, the template of the course model
-# and that of SmolLM2 write one of their own:
+# Where there is no system turn, this template writes one of its own, and
+# so does SmolLM2's:
 
 # %%
 alone = [{"role": "user", "content": "6 kg in g?"}]
@@ -426,11 +371,73 @@ assert torch.allclose(normed, longer, atol=0.05)
 #
 # ## A token looks at others
 #
-# **Queries, keys, values.** Attention lets a token fetch something from
-# those before it. Three matrices make three vectors of each row: a *query*
-# for what it wants to know, a *key* by which it can be found, and a *value*
-# that others get from it. They are cut into *heads*, each of which looks
-# for something else.
+# Attention lets a token fetch something from those before it. Each token
+# has three vectors for it: a *query* for what it wants to know, a *key* by
+# which it can be found, and a *value* that others get from it. They are
+# the rows of $Q$, $K$ and $V$, with $d$ numbers each, and what is fetched
+# is ([Vaswani et al. 2017](https://arxiv.org/abs/1706.03762))
+#
+# $$\mathrm{softmax}\left(\frac{Q K^\top}{\sqrt{d}}\right) V .$$
+#
+# ### Three tokens, in your head
+#
+# First with vectors of our own, two numbers a token. In a key the first
+# says *I am a quantity* and the second *I am a unit*; in a query they say
+# what is looked for. `6` wants its unit, `kg` its quantity, and `?` both,
+# the quantity more. The formula is four lines:
+
+# %%
+three = ["6", " kg", "?"]
+q = torch.tensor([[0.0, 2.0], [2.0, 0.0], [2.0, 1.0]])  # looks for
+k = torch.tensor([[1.0, 0.0], [0.0, 1.0], [0.0, 0.0]])  # is
+v = torch.tensor([[10.0, 0.0], [0.0, 10.0], [0.0, 0.0]])  # tells
+
+scores = q @ k.T / 2**0.5
+later = torch.ones(3, 3, dtype=torch.bool).triu(1)
+weights = scores.masked_fill(later, -torch.inf).softmax(dim=-1)
+fetched = weights @ v
+fetched
+
+# %% tags=["hide-input"]
+plots.attention_steps(three, scores.tolist(), weights.tolist())
+
+# %% [markdown]
+# **Scores.** Every query is multiplied with every key. The dot product is
+# large where the two point the same way: the query of `kg` with the key of
+# `6` makes 2 × 1 + 0 × 0 = 2. Divided by $\sqrt{2}$ that is the 1.41 on
+# the left.
+#
+# **Mask.** The best match for `6` is `kg`, and it may not look there: at
+# that place the model is to *predict* `kg`. The scores of later tokens,
+# crossed out, become minus infinity, which a softmax turns into a weight
+# of 0.
+#
+# **Softmax.** The weights of a row add up to 1. With $d = 2$ they are easy
+# to tell, for $e^{1/\sqrt{2}}$ is close to 2: one more in a dot product
+# doubles the weight. For `kg` the products are 2 and 0, and the weights as
+# 4 to 1: four fifths and one fifth. For `?` they are 2, 1 and 0, and the
+# weights as 4 to 2 to 1: sevenths.
+#
+# **The mean of the values** under these weights is what is fetched. For
+# `kg` that is four fifths of (10, 0) and one fifth of (0, 10), so (8, 2):
+# mostly what `6` has to tell. Fractions and all, torch agrees:
+
+# %%
+from torch.nn.functional import scaled_dot_product_attention
+
+expected = [[1, 0, 0], [4 / 5, 1 / 5, 0], [4 / 7, 2 / 7, 1 / 7]]
+assert torch.allclose(weights, torch.tensor(expected), atol=0.01)
+by_torch = scaled_dot_product_attention(q, k, v, is_causal=True)
+assert torch.allclose(fetched, by_torch)
+unmasked = scaled_dot_product_attention(q, k, v)
+assert not torch.allclose(fetched, unmasked, atol=1)  # the mask matters
+
+# %% [markdown]
+# ### The same, with 64 numbers
+#
+# **Queries, keys, values.** In the model nobody chose them: three learned
+# matrices make them of each row. They are cut into *heads* of 64 numbers,
+# each of which looks for something else.
 
 
 # %%
@@ -467,47 +474,32 @@ def rotate(x, positions, theta):
 
 
 theta = config.rope_parameters["rope_theta"]
-places = torch.arange(len(token_ids), device=llm.device)
-for query, key, shift in [(5, 2, 0), (5, 2, 100), (5, 3, 0)]:
-    turned = [rotate(part, places + shift, theta)[0] for part in (q, k)]
-    score = turned[0][query] @ turned[1][key]
-    print(f"query at {query + shift}, key at {key + shift}: {score:.2f}")
+two = torch.stack([q[0, 5], k[0, 2]])  # a query and a key
+for query_at, key_at in [(5, 2), (105, 102), (5, 3)]:
+    places = torch.tensor([query_at, key_at], device=llm.device)
+    query, key = rotate(two, places, theta)
+    print(f"query at {query_at}, key at {key_at}: {query @ key:.2f}")
 
 # %% [markdown]
-# Compare the first two lines: both tokens were moved by a hundred places,
-# and the score is the same. Turn two vectors by the same angle, and the
-# angle between them stays, so of the places a score knows only how far
-# they are apart. A head that looks three tokens back does so anywhere in a
-# text. (The third line takes the next token's key: another vector at
-# another distance, so its score differs for two reasons.)
+# Compare the first two lines: query and key were moved by a hundred
+# places, and the score is the same. Turn two vectors by the same angle,
+# and the angle between them stays. So of the places a score knows only how
+# far they are apart, which the third line changed. A head that looks three
+# tokens back does so anywhere in a text.
 #
-# **Scores, mask, softmax.** Every query is multiplied with every key: the
-# dot product is the score, large where the two point the same way. It is
-# divided by the square root of the head's size. A sum of 64 products tends
-# to be larger than one of 4, and without this the softmax would tend to
-# put nearly all weight on one token. The scores of later tokens become
-# minus infinity, because the model is to predict those tokens, and a
-# softmax turns each row into weights that add up to 1 ([Vaswani et al.
-# 2017](https://arxiv.org/abs/1706.03762)). What a token fetches is the
-# mean of the values under these weights. Every head does so for itself;
-# then their results are laid side by side, and a last matrix, `o_proj`,
-# mixes them into what is added to the stream.
+# **Scores, mask, softmax, mean.** As with the three tokens. Here you see
+# what the square root is for: a sum of 64 products tends to be larger than
+# one of 2, and undivided it would tend to put nearly all weight on one
+# token. Every head does so for itself; then their results are laid side by
+# side, and a last matrix, `o_proj`, mixes them into what is added to the
+# stream.
 #
 # **Grouped-query attention** ([Ainslie et al.
 # 2023](https://arxiv.org/abs/2305.13245)). Keys and values have to be kept
 # while a text is generated; queries do not. So several query heads may
-# share a head of keys and values. The groups differ from model to model:
-
-# %%
-groups = config.num_attention_heads // config.num_key_value_heads
-print(f"{config.num_attention_heads} heads of queries")
-print(f"{config.num_key_value_heads} heads of keys and values")
-print(f"groups of {groups}")
-
-
-# %% [markdown]
-# In the course model every head has keys of its own, a group of one. The
-# code below does not care.
+# share a head of keys and values. In the course model each has its own, a
+# group of one. The code does not care; its last four lines are those of
+# the three tokens.
 
 
 # %%
@@ -1057,8 +1049,8 @@ attempt(check_encode_safely, encode_safely)
 # ## Recap
 #
 # - A tokenizer's vocabulary is counted, not designed. With merged digits
-#   numbers become symbols of their own, many of them rare; with single
-#   digits a zero more is a token more.
+#   numbers become symbols of their own; with single digits a zero more is
+#   a token more.
 # - The chat template writes the markers; the generation prompt says whose
 #   turn it is.
 # - A block reads the residual stream twice and adds to it twice: attention

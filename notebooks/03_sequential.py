@@ -18,8 +18,9 @@
 # - how to sample so that a text can be had again, alone or in company.
 #
 # **Before you start:** [chapter 2](02_model.ipynb) for tokens, the chat
-# template and attention. **Time:** 30 minutes to read, under a minute to
-# run. **Hardware:** with the course model any laptop; 1 GB of memory.
+# template and attention. **Time:** 10 minutes to read, without the
+# exercises, and under a minute to run. **Hardware:** with the course model
+# any laptop; 1 GB of memory.
 # :::
 
 # %% tags=["remove-cell"]

@@ -19,9 +19,9 @@
 # - how to check that a batch changes nothing but the speed;
 # - how speed grows with the batch, and where it stops.
 #
-# **Before you start:** [chapter 3](03_sequential.ipynb). **Time:** 25
-# minutes to read, about a minute to run. **Hardware:** with the course
-# model any laptop; 1 GB of memory.
+# **Before you start:** [chapter 3](03_sequential.ipynb). **Time:** 10
+# minutes to read, without the exercises, and about a minute to run.
+# **Hardware:** with the course model any laptop; 1 GB of memory.
 # :::
 
 # %% tags=["remove-cell"]

@@ -19,9 +19,9 @@
 # - what a roofline says about how much faster it could be.
 #
 # **Before you start:** [chapter 3](03_sequential.ipynb) for the cache,
-# [chapter 4](04_batched.ipynb) for the batch. **Time:** 35 minutes to
-# read, less than a minute to run. **Hardware:** with the course model any
-# laptop; 1 GB of memory.
+# [chapter 4](04_batched.ipynb) for the batch. **Time:** 20 minutes to read,
+# without the exercises, and less than a minute to run. **Hardware:** with
+# the course model any laptop; 1 GB of memory.
 # :::
 
 # %% tags=["remove-cell"]

@@ -19,10 +19,10 @@
 # - whether more examples help, and in which order;
 # - self-consistency: what a vote among several replies can mend.
 #
-# **Before you start:** [chapter 1](01_task.ipynb) for the grader,
-# [chapter 3](03_sequential.ipynb) for prompts and temperature. **Time:**
-# 35 minutes to read, about two minutes to run. **Hardware:** with the
-# course model any laptop; 1 GB of memory.
+# **Before you start:** [chapter 1](01_task.ipynb) for the grader, [chapter
+# 3](03_sequential.ipynb) for prompts and temperature. **Time:** 30 minutes
+# to read, without the exercises, and about two minutes to run.
+# **Hardware:** with the course model any laptop; 1 GB of memory.
 # :::
 
 # %% tags=["remove-cell"]

@@ -21,8 +21,8 @@
 #
 # **Before you start:** [chapter 1](01_task.ipynb) for the grader, [chapter
 # 6](06_prompting.ipynb) for the prompts, gradient descent in PyTorch.
-# **Time:** 35 minutes to read, about two minutes to run. **Hardware:** with
-# the course model any laptop; 2 GB of memory.
+# **Time:** 25 minutes to read, without the exercises, and about two minutes
+# to run. **Hardware:** with the course model any laptop; 2 GB of memory.
 # :::
 
 # %% tags=["remove-cell"]

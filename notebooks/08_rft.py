@@ -26,8 +26,9 @@
 # **Before you start:** nothing, if you know LoRA and sampling; else
 # [chapter 1](01_task.ipynb) for the grader and the audit, [chapter
 # 3](03_sequential.ipynb) for temperature, [chapter 7](07_sft.ipynb) for
-# LoRA. **Time:** 40 minutes to read, about two minutes to run.
-# **Hardware:** with the course model any laptop; 2 GB of memory.
+# LoRA. **Time:** 35 minutes to read, without the exercises, and about two
+# minutes to run. **Hardware:** with the course model any laptop; 2 GB of
+# memory.
 # :::
 #
 # Who starts here needs three things from the chapters before. The *grader*

@@ -19,9 +19,9 @@
 # - four ways to a better-looking score with no better model.
 #
 # **Before you start:** [chapter 1](01_task.ipynb) for the grader,
-# [7](07_sft.ipynb) and [8](08_rft.ipynb) for what is compared. **Time:**
-# 40 minutes to read, two to three minutes to run. **Hardware:** with the
-# course model any laptop; 1 GB of memory.
+# [7](07_sft.ipynb) and [8](08_rft.ipynb) for what is compared. **Time:** 35
+# minutes to read, without the exercises, and two to three minutes to run.
+# **Hardware:** with the course model any laptop; 1 GB of memory.
 # :::
 
 # %% tags=["remove-cell"]

@@ -26,9 +26,9 @@
 #
 # **Before you start:** [chapter 7](07_sft.ipynb) for LoRA and activations,
 # [chapter 8](08_rft.ipynb) for rollouts, [chapter 5](05_fast.ipynb) for
-# slots. **Time:** 30 minutes to read, about two minutes to run.
-# **Hardware:** as it stands any laptop; with SmolLM2 a GPU of 16 GB, such
-# as Colab's free one.
+# slots. **Time:** 20 minutes to read, without the exercises, and about two
+# minutes to run. **Hardware:** as it stands any laptop; with SmolLM2 a GPU
+# of 16 GB, such as Colab's free one.
 # :::
 
 # %% tags=["remove-cell"]

@@ -18,9 +18,10 @@
 # - how to choose settings without touching a test set;
 # - where the course model is like SmolLM2 and where it is not.
 #
-# **Before you start:** [chapter 3](03_sequential.ipynb). **Time:** 20
-# minutes to read, about a minute to run; the pretraining itself is not run
-# here. **Hardware:** any laptop, 1 GB of memory.
+# **Before you start:** [chapter 3](03_sequential.ipynb). **Time:** 15
+# minutes to read, without the exercises, and about a minute to run; the
+# pretraining itself is not run here. **Hardware:** any laptop, 1 GB of
+# memory.
 # :::
 
 # %% tags=["remove-cell"]

@@ -8,12 +8,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import jupytext
 import nbformat
 import pytest
 from markdown_it import MarkdownIt
 from markdown_it.tree import SyntaxTreeNode
 
 from tools.directives import directives
+from tools.reading import minutes, shows_figure
 
 FOLDER = Path(__file__).resolve().parents[1] / "notebooks"
 STEMS = sorted(path.stem for path in FOLDER.glob("*.ipynb"))
@@ -87,6 +89,69 @@ def test_opening_stands_before_the_first_code(stem: str) -> None:
     assert first.cell_type == "markdown"
     assert first.source.startswith("# ")
     assert "What you will learn" in first.source
+
+
+# ------------------------------------------------------ the reading time
+
+HOURS = {"three": 3, "four": 4, "five": 5, "six": 6}
+
+
+def measured(stem: str) -> int:
+    return minutes(jupytext.read(FOLDER / f"{stem}.py"))
+
+
+@every_chapter
+def test_opening_says_the_minutes_that_reading_takes(stem: str) -> None:
+    opening = " ".join(cells(stem)[0].source.split())
+    stated = re.findall(
+        r"(\d+) minutes to read, without the exercises,", opening
+    )
+    assert stated == [str(measured(stem))]
+
+
+@pytest.mark.parametrize("page", ["how-to-use", "intro"])
+def test_page_says_the_hours_that_all_chapters_take(page: str) -> None:
+    text = (FOLDER.parent / "book" / f"{page}.md").read_text(
+        encoding="utf-8"
+    )
+    [stated] = re.findall(r"about\s+(\w+)\s+hours\s+to\s+read", text)
+    total = sum(measured(stem) for stem in STEMS)
+    assert HOURS[stated] == round(total / 60), f"{total} minutes in all"
+
+
+def test_reading_counts_what_is_shown_and_no_exercise() -> None:
+    text, run = nbformat.v4.new_markdown_cell, nbformat.v4.new_code_cell
+    words, figures = "word " * 2000, [run("plots.intervals()")] * 10
+    shown = [
+        run("x = 1\n" * 999),  # the set-up: nothing
+        text(f"# Title\n\n{words}"),  # 10 minutes
+        run("x = 1\n" * 650),  # 1950 words: 15 minutes
+        *figures,  # 5 minutes
+    ]
+    left_out = [text(words), run("x = 1\n" * 650), *figures]
+    notebook = nbformat.v4.new_notebook(
+        cells=[
+            *shown,
+            text(f"The end.\n\n## Exercises\n\n{words}"),
+            *left_out,
+            text(f"Solved.\n\n## Recap\n\n{words}"),  # 10 minutes
+            text("## References"),
+            *left_out,
+        ]
+    )
+    assert minutes(notebook) == 10 + 15 + 5 + 10
+
+
+@every_chapter
+def test_cells_that_show_a_figure_are_found(stem: str) -> None:
+    for cell in cells(stem):
+        if cell.cell_type == "code":
+            drawn = any(
+                'class="picture"'
+                in output.get("data", {}).get("text/html", "")
+                for output in cell.outputs
+            )
+            assert shows_figure(cell.source) == drawn, cell.source
 
 
 # --------------------------------------------------------- the exercises

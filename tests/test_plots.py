@@ -54,6 +54,9 @@ FIGURES: dict[str, Callable[[], Picture]] = {
         [[1.0, 0.0, 0.0], [0.75, 0.25, 0.0], [0.5, 0.375, 0.125]],
         title="layer 2, head 0",
     ),
+    "attention_steps": lambda: plots.attention_steps(
+        ["6", " kg"], [[0.5, 1.25], [2.0, 0.0]], [[1.0, 0.0], [0.75, 0.25]]
+    ),
     "parameter_shares": lambda: plots.parameter_shares(
         {
             "a": {"embedding": 50, "attention": 20, "MLP": 29, "norms": 1},
@@ -393,6 +396,24 @@ def test_attention_map_draws_weights_and_no_later_token() -> None:
         0.125,
     ]
     assert "\u00b7kg at 6 with 0.75" in picture.alt
+
+
+def test_attention_steps_cross_out_later_scores_and_weigh_the_rest() -> (
+    None
+):
+    picture = FIGURES["attention_steps"]()
+    shown = shown_texts("attention_steps")
+    # The score of a later token is read, its weight is not even drawn.
+    assert [text for text in shown if "." in text] == [
+        *("0.50", "1.25", "2.00", "0.00"),
+        *("1.00", "0.75", "0.25"),
+    ]
+    one, most, least = [x for x in opacities(picture.svg, BLUE) if x]
+    assert (most / one, least / one) == pytest.approx((0.75, 0.25))
+    assert picture.svg.count("stroke: #8a8f98; stroke-opacity: 0.6") == 1
+    assert "6 has 0.50 for 6, 1.25 for ·kg before and 1.00 for 6 after" in (
+        picture.alt
+    )
 
 
 def test_parameter_shares_are_of_each_models_own_total() -> None:

@@ -27,7 +27,7 @@ from unitconv.prompts import (
 )
 from unitconv.questions import Question
 from unitconv.rates import Rate
-from unitconv.recipes import SAMPLES, TEMPERATURE
+from unitconv.recipes import BATCH_SIZE, SAMPLES, TEMPERATURE
 from unitconv.splits import typed
 
 # Ways to mark an answer that no instruction names: only the worked example
@@ -50,7 +50,7 @@ def measure(
     questions: Sequence[Question],
     sampled: int | None = None,
     wrapped: int | None = None,
-    batch_size: int = 64,
+    batch_size: int = BATCH_SIZE,
     say: Callable[[str], None] = lambda stage: None,
 ) -> dict[str, Any]:
     """Every prompt style, other wrappers, rollouts and misspelled units.
@@ -98,7 +98,7 @@ def imitation(
     llm: LLM,
     questions: Sequence[Question],
     wrapper: str,
-    batch_size: int = 64,
+    batch_size: int = BATCH_SIZE,
 ) -> Rate:
     """How many replies mark their answer as the worked example does.
 

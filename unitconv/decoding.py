@@ -22,6 +22,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from unitconv.recipes import BATCH_SIZE
 from unitconv.sampling import greedy, row_key, sample, uniform
 
 StopRule = Callable[[list[int]], bool]
@@ -279,7 +280,7 @@ def generate_in_batches(
     stop: StopRule,
     settings: Decoding = GREEDY,
     num_return_sequences: int = 1,
-    batch_size: int = 64,
+    batch_size: int = BATCH_SIZE,
     pad_token_id: int = 0,
     limits: Sequence[int] | None = None,
     progress: Progress | None = None,

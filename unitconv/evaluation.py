@@ -27,6 +27,7 @@ from unitconv.llm import LLM
 from unitconv.provenance import provenance
 from unitconv.questions import Question
 from unitconv.rates import Comparison, Rate
+from unitconv.recipes import BATCH_SIZE
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -211,7 +212,7 @@ def _rate_table(rates: dict[str, Rate]) -> pd.DataFrame:
 def evaluate(
     llm: LLM,
     questions: Sequence[Question],
-    batch_size: int = 64,
+    batch_size: int = BATCH_SIZE,
     settings: Decoding = GREEDY,
     progress: Callable[[int], None] | None = None,
 ) -> Report:
@@ -273,7 +274,7 @@ def evaluate_samples(
     questions: Sequence[Question],
     num_return_sequences: int,
     settings: Decoding,
-    batch_size: int = 64,
+    batch_size: int = BATCH_SIZE,
     progress: Callable[[int], None] | None = None,
 ) -> Samples:
     """Ask every question several times: what could rejection keep?

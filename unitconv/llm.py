@@ -26,6 +26,7 @@ from unitconv.decoding import (
 )
 from unitconv.model import load_adapter, load_model, pick_device, pick_dtype
 from unitconv.prompts import check_style, format_prompt
+from unitconv.recipes import BATCH_SIZE
 
 #: A reply that has written this is done.
 STOP_TEXT = "</answer>"
@@ -199,7 +200,7 @@ class LLM:
         prompts: Sequence[str],
         num_return_sequences: int = 1,
         settings: Decoding = GREEDY,
-        batch_size: int = 64,
+        batch_size: int = BATCH_SIZE,
         progress: Callable[[int], None] | None = None,
     ) -> list[list[Generation]]:
         """`batched_generate` with all its settings, and what it knows.

@@ -57,3 +57,8 @@ TEMPERATURE = 0.8
 # et al. 2023, arXiv:2308.01825), but where a question is easy they come in
 # any number, and would drown the hard ones. Other values were not tried.
 PATHS = 2
+
+# Rows decoded together. On a CPU the course model is a fifth faster with
+# 128 than with 64, and gains little beyond; where fewer fit into memory,
+# the engine takes fewer.
+BATCH_SIZE = 128

@@ -34,9 +34,9 @@ from unitconv.files import write_text
 from unitconv.grading import Graded, grade
 from unitconv.llm import LLM
 from unitconv.questions import Question
-from unitconv.recipes import SAMPLES, TEMPERATURE
+from unitconv.recipes import BATCH_SIZE, SAMPLES, TEMPERATURE
 
-CHUNK = 32  #: questions decoded, graded and written together
+CHUNK = 64  #: questions decoded, graded and written together
 #: How far a kept answer may be from the truth, as a share of it.
 TOLERANCE = 0.01
 #: Why a completion is not kept.
@@ -195,7 +195,7 @@ def sample_rollouts(
     questions: Sequence[Question],
     settings: RolloutSettings,
     path: Path,
-    batch_size: int = 64,
+    batch_size: int = BATCH_SIZE,
     progress: Callable[[int], None] = lambda done: None,
 ) -> list[Record]:
     """Sample every question, through `path`; return all records.
@@ -240,7 +240,7 @@ def sample_shard(
     questions: Sequence[Question],
     settings: RolloutSettings,
     path: Path,
-    batch_size: int = 64,
+    batch_size: int = BATCH_SIZE,
     progress: Callable[[int], None] = lambda done: None,
     shard: tuple[int, int] = (0, 1),
 ) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Table
 
-from unitconv.recipes import TEMPERATURE
+from unitconv.recipes import BATCH_SIZE, TEMPERATURE
 
 from .console import (
     cells,
@@ -48,7 +48,7 @@ def evaluate(
     limit: Limit = None,
     batch_size: Annotated[
         int, typer.Option(min=1, help="Questions decoded together.")
-    ] = 64,
+    ] = BATCH_SIZE,
     samples: Annotated[
         int | None,
         typer.Option(

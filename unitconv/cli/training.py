@@ -11,6 +11,7 @@ import typer
 
 from unitconv import processes
 from unitconv.recipes import (
+    BATCH_SIZE,
     PATHS,
     RFT,
     SAMPLES,
@@ -128,7 +129,7 @@ def rollouts(
     seed: Seed = 0,
     batch_size: Annotated[
         int, typer.Option(min=1, help="Rows decoded together.")
-    ] = 64,
+    ] = BATCH_SIZE,
     limit: Limit = None,
     device: Device = None,
     dtype: Dtype = None,

@@ -18,6 +18,7 @@ from unitconv.decoding import (
 )
 from unitconv.engine.batching import Engine, Observer
 from unitconv.engine.models import why_not
+from unitconv.recipes import BATCH_SIZE
 
 log = logging.getLogger(__name__)
 
@@ -28,7 +29,7 @@ def generate(
     stop: StopRule,
     settings: Decoding = GREEDY,
     num_return_sequences: int = 1,
-    slots: int = 64,
+    slots: int = BATCH_SIZE,
     limits: Sequence[int] | None = None,
     pad_token_id: int = 0,
     progress: Progress | None = None,

@@ -22,6 +22,7 @@ from .finetuning import (
 from .memory import memory_bars
 from .model import (
     attention_map,
+    attention_steps,
     block_drawing,
     parameter_shares,
     token_strip,
@@ -46,6 +47,7 @@ from .stages import (
 __all__ = [
     "Picture",
     "attention_map",
+    "attention_steps",
     "before_after",
     "block_drawing",
     "cache_filling",
