@@ -12,7 +12,7 @@ run is written to `benchmarks/results` as it was measured.
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -29,6 +29,7 @@ from unitconv.files import write_json
 from unitconv.llm import LLM
 from unitconv.model import has_fast_bf16
 from unitconv.questions import load_split
+from unitconv.recipes import BATCH_SIZE
 
 ROOT = Path(__file__).resolve().parents[1]
 WORK = ROOT / "_build" / "benchmarks"
@@ -44,14 +45,18 @@ def decode(
     model: Annotated[
         str, typer.Option(help="course or smollm2.")
     ] = "course",
-    slots: Annotated[int, typer.Option(min=2)] = 64,
-    prompts: Annotated[int, typer.Option(help="At least 4 x slots.")] = 256,
+    slots: Annotated[int, typer.Option(min=2, help="Ours.")] = BATCH_SIZE,
+    peer_slots: Annotated[
+        str, typer.Option(help="Tried by a peer, which keeps its fastest.")
+    ] = "32,64,128",
+    prompts: Annotated[int, typer.Option(help="At least 4 x slots.")] = 512,
     repeats: Repeats = 5,
     threads: Threads = 1,
     only: Annotated[str, typer.Option(help="WORKLOAD or :PEER.")] = "",
 ) -> None:
     """Measure useful tokens a second, ours against each peer's."""
-    if prompts < 4 * slots:
+    sweep = [int(part) for part in peer_slots.split(",")]
+    if prompts < 4 * max(slots, *sweep):
         raise typer.BadParameter("a slot must be filled again: 4 x slots")
     chosen = [contest for contest in CONTESTS if contest.matches(only)]
     if not chosen:
@@ -62,10 +67,18 @@ def decode(
     rows: list[dict[str, Any]] = []
     try:
         for contest in chosen:
-            task = write_task(
-                WORK, folder, DTYPES[model], threads, workloads[contest.job]
-            )
-            row = duel(contest, task, repeats)
+            job = workloads[contest.job]
+            tried = [1] if job.slots == 1 else sweep
+            tasks = {
+                n: write_task(
+                    *(WORK, folder, DTYPES[model], threads),
+                    replace(job, slots=n),
+                )
+                for n in {job.slots, *tried}
+            }
+            best = fastest(contest.peer, {n: tasks[n] for n in tried})
+            row = duel(contest, tasks[job.slots], repeats, tasks[best])
+            row["slots"] = {"ours": job.slots, "peer": best}
             row["dtype"] = dtypes(contest.peer, DTYPES[model])
             rows.append(row)
             typer.echo(line(row))
@@ -88,7 +101,7 @@ def train(
     contest = Contest("SFT step", "trl_sft", 1.0, ours="our_sft")
     autocast = has_fast_bf16(torch.device("cpu"))
     dtype = "float32, bf16 autocast" if autocast else "float32"
-    row = duel(contest, task, repeats) | {"dtype": dtype}
+    row = duel(contest, task, repeats, task) | {"dtype": dtype}
     typer.echo(line(row))
     path = save("train-course", [row], threads, steps=steps)
     typer.echo(f"written: {path.name}")
@@ -124,10 +137,26 @@ def course_workloads(n: int, slots: int) -> dict[str, Workload]:
     return {workload.name: workload for workload in found}
 
 
-def duel(contest: Contest, task: Path, repeats: int) -> dict[str, Any]:
+def fastest(peer: str, tasks: dict[int, Path]) -> int:
+    """With how many slots a peer is fastest: one warm run with each."""
+    if len(tasks) == 1:
+        return min(tasks)
+    took = {}
+    for slots, task in tasks.items():
+        with Peer(peer, task) as process:
+            took[slots] = process.repeat()["wall"]
+    return min(took, key=lambda slots: float(took[slots]))
+
+
+def duel(
+    contest: Contest, task: Path, repeats: int, peer_task: Path
+) -> dict[str, Any]:
     """Ours and a peer in turns, A B A B, after a warm-up of each."""
     turns: dict[str, list[dict[str, Any]]] = {"ours": [], "peer": []}
-    with Peer(contest.ours, task) as ours, Peer(contest.peer, task) as peer:
+    with (
+        Peer(contest.ours, task) as ours,
+        Peer(contest.peer, peer_task) as peer,
+    ):
         for _ in range(repeats):
             turns["ours"].append(ours.repeat())
             turns["peer"].append(peer.repeat())

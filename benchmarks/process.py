@@ -20,7 +20,7 @@ def write_task(
     work: Path, model: Path, dtype: str, threads: int, workload: Workload
 ) -> Path:
     """The file that tells a decoder what to do."""
-    path = work / "task.json"
+    path = work / f"task-{workload.slots}.json"
     data = {
         "model": str(model),
         "dtype": dtype,

@@ -15,9 +15,10 @@ from unitconv.provenance import PACKAGES, provenance, versions
 RESULTS = Path(__file__).parent / "results"
 PEERS = ("ctranslate2", "xllamacpp", "trl", "peft")
 HEAD = (
-    "| workload | against | dtype | tokens/s, theirs | ours "
+    "| workload | against | dtype | slots, theirs | ours "
+    "| tokens/s, theirs | ours "
     "| ratio, wall | ratio, CPU | same replies | goal |",
-    "|---|---|---|---|---|---|---|---|---|",
+    "|---|---|---|---|---|---|---|---|---|---|---|",
 )
 
 
@@ -34,10 +35,13 @@ def line(row: dict[str, Any]) -> str:
         for clock in ("wall", "cpu")
     ]
     same, goal = row["same_replies"], row["goal"]
+    # A training has none.
+    slots = row.get("slots", {"peer": "", "ours": ""})
     cells = (
         row["job"],
         row["peer"],
         row["dtype"],
+        *(str(slots[side]) for side in ("peer", "ours")),
         *speeds,
         *ratios,
         "" if same is None else f"{same:.0%}",

@@ -14,6 +14,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from benchmarks import compare
 from benchmarks.compare import same_replies, useful_tokens
 from benchmarks.contests import CONTESTS, dtypes
 from benchmarks.peers.hf import LengthOfEachRow
@@ -223,6 +224,7 @@ def test_a_row_of_the_table_has_a_cell_for_each_column() -> None:
         "peer": "other",
         "dtype": "float32",
         "tokens": 100,
+        "slots": {"ours": 128, "peer": 64},
         "same_replies": 0.5,
         "goal": 1.8,
         "wall": seconds,
@@ -232,10 +234,35 @@ def test_a_row_of_the_table_has_a_cell_for_each_column() -> None:
     }
     written = line(row)
     assert written == (
-        "| evaluation | other | float32 | 25 | 100 | 4.00 (2.00-4.00) "
+        "| evaluation | other | float32 | 64 | 128 | 25 | 100 "
+        "| 4.00 (2.00-4.00) "
         "| 4.00 (2.00-4.00) | 50% | 1.8 |"
     )
     assert {written.count("|")} == {text.count("|") for text in HEAD}
+
+
+def test_a_peer_decodes_with_the_slots_it_is_fastest_with(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    took = {"a": 3.0, "b": 1.0, "c": 2.0}
+
+    class Timed:
+        def __init__(self, name: str, task: Path) -> None:
+            self.task = task
+
+        def __enter__(self) -> Timed:
+            return self
+
+        def __exit__(self, *_: object) -> None:
+            pass
+
+        def repeat(self) -> dict[str, float]:
+            return {"wall": took[self.task.name]}
+
+    monkeypatch.setattr(compare, "Peer", Timed)
+    tasks = {32: Path("a"), 64: Path("b"), 128: Path("c")}
+    assert compare.fastest("anybody", tasks) == 64
+    assert compare.fastest("anybody", {1: Path("a")}) == 1
 
 
 def test_no_contest_is_held_twice() -> None:
