@@ -4,6 +4,7 @@
     python -m benchmarks.compare decode --model smollm2
     python -m benchmarks.compare train
     python -m benchmarks.compare table benchmarks/results/*.json
+    python -m benchmarks.compare collect benchmarks/results/decode-*.json
 
 Each peer is a process that stays; ours and one other take turns. Every
 run is written to `benchmarks/results` as it was measured.
@@ -19,6 +20,7 @@ from typing import Annotated, Any
 import torch
 import typer
 
+import unitconv
 from benchmarks.contests import CONTESTS, Contest, dtypes
 from benchmarks.models import DTYPES, model_folder
 from benchmarks.process import Peer, write_task
@@ -114,6 +116,34 @@ def table(files: list[Path]) -> None:
         data = json.loads(path.read_text())
         typer.echo(f"\n{path.stem}: {data['machine']}, {data['when']}\n")
         typer.echo("\n".join([*HEAD, *map(line, data["rows"])]))
+
+
+@app.command()
+def collect(files: list[Path]) -> None:
+    """What the book reads: the contests of several files as one record."""
+    path = Path(unitconv.__file__).parent / "results" / "peers.json"
+    write_json(join([json.loads(f.read_text()) for f in files]), path)
+    typer.echo(f"written: {path.name}")
+
+
+def join(runs: list[dict[str, Any]]) -> dict[str, Any]:
+    """Runs of one day and machine as one; a contest's last run counts.
+
+    Raises:
+        ValueError: they differ in more than their rows and their time.
+    """
+    hows = [
+        {k: v for k, v in run.items() if k not in ("rows", "when")}
+        for run in runs
+    ]
+    for how in hows[1:]:
+        differ = [k for k in how if how[k] != hows[0].get(k)]
+        if differ or len(how) != len(hows[0]):
+            raise ValueError(f"runs that differ: {', '.join(differ)}")
+    held = {(r["job"], r["peer"]): r for run in runs for r in run["rows"]}
+    order = [(contest.job, contest.peer) for contest in CONTESTS]
+    rows = [held[contest] for contest in order if contest in held]
+    return runs[0] | {"rows": rows}
 
 
 def course_workloads(n: int, slots: int) -> dict[str, Workload]:

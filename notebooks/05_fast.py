@@ -529,13 +529,15 @@ print(f"of the roofline: {first['share']:.0%}, then {last['share']:.0%}")
 #
 # `benchmarks/` in the repository runs the same requests through other
 # decoders, two processes in turns. A reply's length is fixed beforehand,
-# so that all do the same work. Above 1 the engine is faster:
+# so that all do the same work, and each decodes with the number of slots
+# that suits it best. Above 1 the engine is faster:
 
 # %%
 peers = json.loads((RESULTS / "peers.json").read_text())
 JOBS = ("evaluation", "rollouts", "no shared prefix", "one sequence")
 duels = [row for row in peers["rows"] if row["job"] in JOBS]
 print(f"{peers['machine']}, {peers['when'][:10]}")
+print(f"our slots, where there is more than one: {peers['slots']}")
 
 
 def ratio(row, clock):
@@ -549,6 +551,7 @@ pd.DataFrame(
         "workload": row["job"],
         "against": row["peer"],
         "dtype": row["dtype"],
+        "their slots": row["slots"]["peer"],
         "wall": ratio(row, "wall"),
         "CPU": ratio(row, "cpu"),
     }

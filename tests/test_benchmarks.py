@@ -265,6 +265,21 @@ def test_a_peer_decodes_with_the_slots_it_is_fastest_with(
     assert compare.fastest("anybody", {1: Path("a")}) == 1
 
 
+def test_runs_are_joined_contest_by_contest_and_the_last_one_counts() -> (
+    None
+):
+    def run(when: str, *rows: dict[str, Any], slots: int = 128) -> Any:
+        return {"slots": slots, "when": when, "rows": list(rows)}
+
+    late = {"job": "one sequence", "peer": "llamacpp", "tokens": 1}
+    early = {"job": "evaluation", "peer": "llamacpp", "tokens": 2}
+    again = early | {"tokens": 3}
+    found = compare.join([run("1", late, early), run("2", again)])
+    assert found == run("1", again, late)
+    with pytest.raises(ValueError, match="slots"):
+        compare.join([run("1", late), run("2", early, slots=64)])
+
+
 def test_no_contest_is_held_twice() -> None:
     assert len({(c.job, c.peer) for c in CONTESTS}) == len(CONTESTS)
 
