@@ -375,21 +375,10 @@ for name, n in [("all weights", weights), ("rank 16", sizes[16])]:
 # SmolLM2-360M on torch's *meta* device, which knows shapes only.
 
 # %%
-from transformers import LlamaConfig, LlamaForCausalLM
-
 from unitconv.lora import TrainingError, check_budget
+from unitconv.memory import shape_only, smollm2
 
-shape = LlamaConfig(
-    vocab_size=49152,
-    hidden_size=960,
-    intermediate_size=2560,
-    num_hidden_layers=32,
-    num_attention_heads=15,
-    num_key_value_heads=5,
-    tie_word_embeddings=True,
-)
-with torch.device("meta"):
-    smol = LlamaForCausalLM(shape)
+smol = shape_only(smollm2("360M"), torch.float32)
 print(f"{smol.num_parameters() / 1e6:.0f} M parameters")
 try:
     check_budget(smol, cpu.settings(SFT, rank=16))

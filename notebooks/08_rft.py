@@ -1150,13 +1150,14 @@ attempt(check_kept_by_vote, kept_by_vote)
 
 
 # %%
+from unitconv.voting import majority
+
+
 def kept_by_vote(record):
     given = [r for r in record.rollouts if r.answer is not None]
-    votes = Counter(r.answer for r in given)
-    if not votes:
-        return []
-    [(winner, _)] = votes.most_common(1)
-    return [r for r in given if r.answer == winner]
+    # No tolerance: only equal numbers agree, and 1.57 is not 1.571.
+    vote = majority([r.answer for r in given], tolerance=0)
+    return [r for r in given if r.answer == vote.answer]
 
 
 def is_right(rollout, record):

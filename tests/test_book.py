@@ -23,6 +23,7 @@ import pytest
 from tests.built import elements, imported, missing, need_book
 from tools import browser as chromium
 from tools import pdf
+from tools.book_figures import FIGURES
 from tools.contents import HTML, pages
 
 PAGES = pages()
@@ -306,6 +307,35 @@ def page_with(what: str) -> str:
     name = next(found, None)
     assert name is not None, f"no page has {what}"
     return name
+
+
+# The smallest letters, in pixels, of each drawing that is seen.
+LETTERS = """() => [...document.querySelectorAll('.picture svg')]
+  .filter(svg => svg.getClientRects().length)
+  .map(svg => {
+    const width = svg.getBoundingClientRect().width;
+    const scale = width / svg.viewBox.baseVal.width;
+    const sizes = [...svg.querySelectorAll('text')]
+      .map(text => scale * parseFloat(getComputedStyle(text).fontSize));
+    return Math.min(...sizes);
+  })"""
+
+
+def test_first_page_draws_for_wide_and_narrow_and_says_it_once(
+    desktop: Watched,
+) -> None:
+    page = desktop.open("book/intro")
+    for size in (DESKTOP, PHONE):
+        page.set_viewport_size(size)
+        for media in ("print", "screen"):
+            page.emulate_media(media=media)
+            letters = page.evaluate(LETTERS)
+            assert len(letters) == len(FIGURES)
+            assert min(letters) > 11
+        # What is hidden has no role, and is not read out.
+        figures = page.locator(".picture").get_by_role("img")
+        said = {one.get_attribute("aria-label") for one in figures.all()}
+        assert len(said) == figures.count() == len(FIGURES)
 
 
 def test_solutions_open_by_click_and_by_keyboard(desktop: Watched) -> None:

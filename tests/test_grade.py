@@ -7,9 +7,10 @@ from typing import Any
 
 import jupytext
 import nbformat
+import pandas as pd
 import pytest
 
-from tools.grade import checks, grade, main
+from tools.grade import checks, grade, main, students
 
 FOLDER = Path(__file__).resolve().parents[1] / "notebooks"
 STEMS = sorted(path.stem for path in FOLDER.glob("*.py"))
@@ -110,3 +111,41 @@ def test_the_command_counts(
     first, *rest = capsys.readouterr().out.splitlines()
     assert first == f"{path}: 1 of 2"
     assert rest[0] == "  check_one: Solved."
+
+
+def test_the_table_has_a_row_for_each_student(tmp_path: Path) -> None:
+    script = tmp_path / "chapter.py"
+    script.write_text(CHAPTER, encoding="utf-8")
+    solved = CHAPTER.replace("one = 0", "one = 1")
+    for name, text in (("ada, b.", solved), ("zoë", CHAPTER)):
+        nbformat.write(read(text), tmp_path / f"{name}.ipynb")
+    handed_in = sorted(str(path) for path in tmp_path.glob("*.ipynb"))
+    table = tmp_path / "marks.csv"
+    main(["--csv", str(table), str(script), *handed_in])
+    assert pd.read_csv(table).to_dict("split", index=False) == {
+        "columns": [
+            "student",
+            "check_one",
+            "check_double",
+            "solved",
+            "exercises",
+        ],
+        "data": [["ada, b.", 1, 0, 1, 2], ["zoë", 0, 0, 0, 2]],
+    }
+
+
+@pytest.mark.parametrize(
+    ("paths", "names"),
+    [
+        (["in/ada.ipynb", "in/zoe.ipynb"], ["ada", "zoe"]),
+        (["ada/01.ipynb", "zoe/01.ipynb"], ["ada", "zoe"]),
+        (
+            ["a/b/01.ipynb", "c/b/01.ipynb"],
+            ["a/b/01.ipynb", "c/b/01.ipynb"],
+        ),
+    ],
+)
+def test_no_two_students_have_one_name(
+    paths: list[str], names: list[str]
+) -> None:
+    assert students([Path(path) for path in paths]) == names

@@ -3,12 +3,13 @@
 import re
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable
+from itertools import pairwise
 
 import matplotlib as mpl
 import pytest
 
 from unitconv import plots
-from unitconv.plots import Picture
+from unitconv.plots import Picture, course
 from unitconv.plots.picture import BLUE, COLORS
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -21,6 +22,7 @@ FIGURES: dict[str, Callable[[], Picture]] = {
         alt="Two intervals.",
     ),
     "course_loop": plots.course_loop,
+    "narrow_loop": lambda: plots.course_loop(narrow=True),
     "cache_work": lambda: plots.cache_work(80, 20),
     "cache_filling": lambda: plots.cache_filling(
         ["?", "<|im_end|>", "\n"], ["1", " kg", "$"], first=40
@@ -112,6 +114,9 @@ FIGURES: dict[str, Callable[[], Picture]] = {
     "stage_rates": lambda: plots.stage_rates(
         ["base", "RFT"], [0.0, 0.9], [(0.0, 0.01), (0.88, 0.92)], [0.1, 1]
     ),
+    "narrow_rates": lambda: plots.stage_rates(
+        ["base"], [0.5], [(0.4, 0.6)], [0.7], narrow=True
+    ),
     "chance": lambda: plots.chance(
         [-3, 0, 0, 1, 3], 3, "difference", "three or more", both_sides=True
     ),
@@ -193,6 +198,11 @@ def parse(picture: Picture) -> ElementTree.Element:
     return ElementTree.fromstring(picture.svg)
 
 
+def words(picture: Picture) -> list[str]:
+    texts = parse(picture).iter(f"{SVG}text")
+    return [(element.text or "").strip() for element in texts]
+
+
 @every_figure
 def test_svg_is_valid_and_described(name: str) -> None:
     picture = FIGURES[name]()
@@ -251,6 +261,37 @@ def test_places_are_rounded_and_letters_left_alone() -> None:
     places = " ".join(re.findall(r' (?:d|x|y|transform)="([^"]*)"', svg))
     assert re.search(r"\.\d\d\b", places)
     assert not re.search(r"\.\d{3}", places)
+
+
+@pytest.mark.parametrize("places", [course.WIDE, course.NARROW])
+def test_arrows_of_the_loop_are_straight_and_meet_no_other_box(
+    places: dict[str, tuple[int, int]],
+) -> None:
+    assert len(set(places.values())) == len(places)
+    for chain in (course.ASKING, course.LEARNING):
+        for start, end in pairwise(chain):
+            (x, y), (to_x, to_y) = places[start], places[end]
+            assert (x == to_x) != (y == to_y)
+            passed = {
+                name
+                for name, (column, row) in places.items()
+                if min(x, to_x) <= column <= max(x, to_x)
+                and min(y, to_y) <= row <= max(y, to_y)
+            }
+            assert passed == {start, end}
+
+
+def test_narrow_drawings_say_the_same_and_fit_a_phone() -> None:
+    rates = ["base", "RFT"], [0.5, 0.9], [(0.4, 0.6), (0.8, 1)], [0.7, 1]
+    for wide, narrow in (
+        (plots.course_loop(), plots.course_loop(narrow=True)),
+        (plots.stage_rates(*rates), plots.stage_rates(*rates, narrow=True)),
+    ):
+        assert narrow.alt == wide.alt
+        assert set(words(narrow)) == set(words(wide))
+        width = re.search(r"max-width:(\d+)px", narrow.svg)
+        assert width
+        assert int(width[1]) <= 358  # 390, less the margins
 
 
 def test_padded_batch_shows_tokens_and_positions() -> None:
@@ -337,8 +378,7 @@ def test_roofline_tells_where_each_line_ends() -> None:
 
 
 def shown_texts(name: str) -> list[str]:
-    texts = parse(FIGURES[name]()).iter(f"{SVG}text")
-    return [(element.text or "").strip() for element in texts]
+    return words(FIGURES[name]())
 
 
 def opacities(svg: str, color: str) -> list[float]:

@@ -136,9 +136,10 @@ def test_edit_button_avoids_notebooks(url: str, edited: str) -> None:
     assert (edit["url"], download["url"]) == (edited, url)
 
 
+@pytest.mark.parametrize("narrow", [False, True])
 @pytest.mark.parametrize("name", sorted(book_figures.FIGURES))
-def test_figures_of_the_pages_are_drawn(name: str) -> None:
-    drawn = book_figures.FIGURES[name]()
+def test_figures_of_the_pages_are_drawn(name: str, narrow: bool) -> None:
+    drawn = book_figures.FIGURES[name](narrow)
     assert drawn.svg.count('role="img"') == 1
     assert len(drawn.alt) > 60
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -11,10 +12,15 @@ from typing import Any
 import jupytext
 import nbformat
 import pytest
+import yaml
+from markdown_it import MarkdownIt
 
+from tools import contents
+from tools.repository import address
 from tools.student import main, student
 
-FOLDER = Path(__file__).resolve().parents[1] / "notebooks"
+ROOT = Path(__file__).resolve().parents[1]
+FOLDER = ROOT / "notebooks"
 STEMS = sorted(path.stem for path in FOLDER.glob("*.py"))
 
 every_chapter = pytest.mark.parametrize("stem", STEMS)
@@ -25,7 +31,20 @@ def chapter(stem: str) -> Any:
 
 
 def handed_out(stem: str) -> Any:
-    return student(chapter(stem))
+    return student(chapter(stem), beside=[f"{s}.ipynb" for s in STEMS])
+
+
+def links(notebook: Any) -> list[str]:
+    """Where a notebook's links lead, as a Markdown parser reads them."""
+    tokens = [
+        token
+        for cell in notebook.cells
+        if cell.cell_type == "markdown"
+        for block in MarkdownIt().parse(cell.source)
+        for token in block.children or []
+    ]
+    found = [t.attrGet("href") or t.attrGet("src") for t in tokens]
+    return [str(link) for link in found if link]
 
 
 def lines(text: str) -> list[str]:
@@ -71,7 +90,12 @@ def test_everything_else_is_handed_out(stem: str) -> None:
         for line in lines(cell.source)
     }
     fence = re.compile(r"(```|:::)|:(label|class): ")
-    missing = {line for line in outside - given if not fence.match(line)}
+    file = re.compile(r"\]\(\.\./")  # is linked to by another address
+    missing = {
+        line
+        for line in outside - given
+        if not fence.match(line) and not file.search(line)
+    }
     assert missing == set()
 
 
@@ -120,6 +144,64 @@ def test_nothing_is_used_that_only_a_solution_defines(
         text=True,
     )
     assert found.returncode == 0, found.stdout + found.stderr
+
+
+# ------------------------------------------------------------------ links
+
+
+def test_no_link_leads_out_of_the_folder(tmp_path: Path) -> None:
+    main(["--output", str(tmp_path)])
+    made = {path.name: path for path in tmp_path.iterdir()}
+    assert len(made) == len(STEMS)
+    for path in made.values():
+        for link in links(nbformat.read(path, as_version=4)):
+            assert link in made or link.startswith("https://"), path.name
+
+
+def publish(site: str, folder: Path, patch: pytest.MonkeyPatch) -> None:
+    """As if the book were published there; "" is nowhere."""
+    config = yaml.safe_load((ROOT / "_config.yml").read_text("utf-8"))
+    config["html"]["baseurl"] = site
+    config["repository"]["branch"] = "trunk"
+    (folder / "_config.yml").write_text(yaml.safe_dump(config), "utf-8")
+    shutil.copy(ROOT / "_toc.yml", folder)
+    patch.setattr(contents, "ROOT", folder)
+
+
+def test_each_file_linked_to_is_in_the_repository(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    publish("", tmp_path, monkeypatch)
+    files = f"{address()}/blob/trunk/"
+    found = {
+        link.removeprefix(files)
+        for stem in STEMS
+        for link in links(student(chapter(stem)))  # with none beside it
+        if link.startswith(files)
+    }
+    assert {"book/many-gpus.md", "notebooks/01_task.ipynb"} <= found
+    assert [path for path in found if not (ROOT / path).is_file()] == []
+
+
+def test_where_the_book_is_published_links_lead_to_its_pages(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    publish("https://a.org/b/", tmp_path, monkeypatch)
+    made = student(
+        jupytext.reads(
+            "# %% [markdown]\n# [a](../book/results.md#rows), [b](#here),\n"
+            "# [c](02_model.ipynb), [d](01_task.ipynb), [e](../LICENSE)",
+            fmt="py:percent",
+        ),
+        beside=["01_task.ipynb"],
+    )
+    assert links(made) == [
+        "https://a.org/b/book/results.html#rows",
+        "#here",
+        "https://a.org/b/notebooks/02_model.html",
+        "01_task.ipynb",
+        f"{address()}/blob/trunk/LICENSE",
+    ]
 
 
 # ---------------------------------------------------------------- by hand

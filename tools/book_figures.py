@@ -6,7 +6,8 @@ In a page of Markdown,
     ```
 
 draws what FIGURES has under that name, from the records of today, so it is
-never older than they are.
+never older than they are. It is drawn twice, wide and for a phone, and the
+page shows the one that it has room for.
 """
 
 import json
@@ -30,7 +31,7 @@ STAGES = {
 }
 
 
-def stage_rates() -> Picture:
+def stage_rates(narrow: bool = False) -> Picture:
     """How many of the test questions each stage gets right."""
     record = files("unitconv") / "results" / "stages.json"
     seeds = json.loads(record.read_text(encoding="utf-8"))["seeds"]
@@ -40,13 +41,17 @@ def stage_rates() -> Picture:
         [rates[stage]["accuracy"] for stage in STAGES],
         [rates[stage]["accuracy_ci95"] for stage in STAGES],
         [rates[stage]["answer_rate"] for stage in STAGES],
+        narrow,
     )
 
 
-FIGURES: dict[str, Callable[[], Picture]] = {
+FIGURES: dict[str, Callable[[bool], Picture]] = {
     "course-loop": plots.course_loop,
     "stage-rates": stage_rates,
 }
+# What sphinx-design shows on a narrow page only, and on all others. What
+# is not shown is not read out either.
+SHOWN = {True: "sd-d-sm-none", False: "sd-d-none sd-d-sm-block"}
 
 
 class PictureDirective(SphinxDirective):
@@ -60,8 +65,12 @@ class PictureDirective(SphinxDirective):
         if name not in FIGURES:
             known = ", ".join(sorted(FIGURES))
             raise self.error(f"no figure {name!r}; there are: {known}")
-        drawn = FIGURES[name]()
-        return [nodes.raw("", drawn._repr_html_(), format="html")]
+        html = "".join(
+            f'<div class="{classes}">{drawn._repr_html_()}</div>'
+            for narrow, classes in SHOWN.items()
+            for drawn in [FIGURES[name](narrow)]
+        )
+        return [nodes.raw("", html, format="html")]
 
 
 def setup(app: Sphinx) -> dict[str, Any]:

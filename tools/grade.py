@@ -1,6 +1,7 @@
 """Run handed-in notebooks and say which exercises they solve.
 
     python -m tools.grade notebooks/01_task.py handed_in/*.ipynb
+    python -m tools.grade --csv marks.csv notebooks/01_task.py ...
 
 Each notebook is executed from top to bottom, mistakes and all. After every
 exercise the *course's* check is put in, so that a check that was edited,
@@ -12,6 +13,7 @@ what surprises you.
 
 import argparse
 import ast
+import csv
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -106,6 +108,36 @@ def grade(handed_in: NotebookNode, chapter: NotebookNode) -> dict[str, str]:
     return said
 
 
+def students(handed_in: Sequence[Path]) -> list[str]:
+    """Whose each notebook is: as it is called, or else as its folder is."""
+    for names in (
+        [path.stem for path in handed_in],
+        [path.absolute().parent.name for path in handed_in],
+    ):
+        if len(set(names)) == len(names):
+            return names
+    return [str(path) for path in handed_in]
+
+
+def marks(student: str, said: dict[str, str]) -> dict[str, str | int]:
+    """A row of a gradebook: 1 for each exercise that is solved, or 0."""
+    points = {name: int(text == "Solved.") for name, text in said.items()}
+    solved = sum(points.values())
+    return {
+        "student": student,
+        **points,
+        "solved": solved,
+        "exercises": len(points),
+    }
+
+
+def write_table(path: Path, rows: Sequence[dict[str, str | int]]) -> None:
+    with path.open("w", encoding="utf-8", newline="") as file:
+        table = csv.DictWriter(file, rows[0])
+        table.writeheader()
+        table.writerows(rows)
+
+
 def main(arguments: Sequence[str]) -> None:
     parser = argparse.ArgumentParser(
         prog="python -m tools.grade",
@@ -113,14 +145,24 @@ def main(arguments: Sequence[str]) -> None:
     )
     parser.add_argument("chapter", type=Path, help="notebooks/NAME.py")
     parser.add_argument("handed_in", nargs="+", type=Path)
+    parser.add_argument(
+        "--csv",
+        type=Path,
+        metavar="FILE",
+        help="write a table as well, one row a notebook",
+    )
     options = parser.parse_args(arguments)
     chapter = jupytext.read(options.chapter)
-    for path in options.handed_in:
+    names = students(options.handed_in)
+    rows = []
+    for path, name in zip(options.handed_in, names, strict=True):
         said = grade(nbformat.read(path, as_version=4), chapter)
-        solved = sum(text == "Solved." for text in said.values())
-        print(f"{path}: {solved} of {len(said)}")
-        for name, text in said.items():
-            print(f"  {name}: {text}")
+        rows.append(marks(name, said))
+        print(f"{path}: {rows[-1]['solved']} of {len(said)}")
+        for check, text in said.items():
+            print(f"  {check}: {text}")
+        if options.csv:  # after each: should one fail, the others stand
+            write_table(options.csv, rows)
 
 
 if __name__ == "__main__":

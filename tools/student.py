@@ -5,29 +5,34 @@
 
 What stands between a `solution-start` and its `solution-end` is left out,
 text and code, and so are all outputs. An exercise keeps its cell with the
-check. Directives become plain Markdown, because Jupyter knows none.
+check. Directives become plain Markdown, because Jupyter knows none. A link
+to a page that is not handed out leads to where that page is published.
 """
 
 import argparse
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
+from posixpath import normpath
 
 import jupytext
 import nbformat
 from nbformat import NotebookNode
 
+from tools.contents import ROOT, published
 from tools.directives import Directive, directives
 from tools.notebooks import normalize
 
-ROOT = Path(__file__).resolve().parents[1]
+# A link's path: not a whole address, and not a place on the same page.
+_PATH = re.compile(r"(?<=\]\()(?!\w+:|#)[^)#\s]+")
 
 
 class _Writer:
     """Copies a notebook's text, but for what stands in a solution."""
 
-    def __init__(self) -> None:
+    def __init__(self, beside: Collection[str]) -> None:
+        self.beside = beside
         self.in_solution = False
         self.exercises = 0
 
@@ -40,7 +45,14 @@ class _Writer:
             kept += self.plain(found)
             done = last
         kept += [] if self.in_solution else lines[done:]
-        return re.sub(r"\n{3,}", "\n\n", "\n".join(kept)).strip()
+        text = _PATH.sub(self.link, "\n".join(kept))
+        return re.sub(r"\n{3,}", "\n\n", text).strip()
+
+    def link(self, path: re.Match[str]) -> str:
+        """Where a chapter's link leads in a folder of students."""
+        if path[0] in self.beside:
+            return path[0]
+        return published(normpath(f"notebooks/{path[0]}"))
 
     def plain(self, found: Directive) -> list[str]:
         """A directive as Markdown that needs no Jupyter Book.
@@ -63,13 +75,19 @@ class _Writer:
         raise ValueError(f"no plain form for {{{found.name}}}: add one")
 
 
-def student(notebook: NotebookNode) -> NotebookNode:
+def student(
+    notebook: NotebookNode, beside: Collection[str] = ()
+) -> NotebookNode:
     """The notebook without solutions and outputs.
+
+    Args:
+        beside: the notebooks that are handed out with it, which its links
+            find where they are.
 
     Raises:
         ValueError: a solution does not end, or an unknown directive.
     """
-    writer = _Writer()
+    writer = _Writer(beside)
     cells = []
     for cell in notebook.cells:
         if cell.cell_type == "markdown":
@@ -98,10 +116,11 @@ def main(arguments: Sequence[str]) -> None:
     options = parser.parse_args(arguments)
     scripts = options.scripts or sorted((ROOT / "notebooks").glob("*.py"))
     options.output.mkdir(parents=True, exist_ok=True)
-    for script in scripts:
-        path = options.output / f"{script.stem}.ipynb"
-        nbformat.write(student(jupytext.read(script)), path)
-        print(path)
+    names = [f"{script.stem}.ipynb" for script in scripts]
+    for script, name in zip(scripts, names, strict=True):
+        made = student(jupytext.read(script), beside=names)
+        nbformat.write(made, options.output / name)
+        print(options.output / name)
 
 
 if __name__ == "__main__":

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 from matplotlib.axes import Axes
-from matplotlib.patches import FancyBboxPatch
+from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 
 from .picture import (
     BLUE,
@@ -19,107 +20,128 @@ from .picture import (
 )
 
 Place = tuple[int, int]  # column and row, from the upper left
-WIDTH, HEIGHT = 1.14, 0.62  # of a box
+WIDTH, HEIGHT = 1.14, 0.62  # of a box, in inches
 ACROSS, DOWN = 1.5, 1.0  # from one box to the next
 
-# What stands there, and an example of it.
-BOXES: dict[Place, tuple[str, str]] = {
-    (0, 0): ("question", "6 kg in gram?"),
-    (1, 0): ("prompt", "with examples"),
-    (0, 1): ("adapter", "LoRA"),
-    (1, 1): ("model", "decoding"),
-    (2, 1): ("text", "6 * 1000 = 6000"),
-    (0, 2): ("training set", "what was right"),
-    (1, 2): ("grade", "right, and why"),
-    (2, 2): ("answer", "6000 g"),
+# What stands in a box, and an example of it.
+BOXES = {
+    "question": "6 kg in gram?",
+    "prompt": "with examples",
+    "model": "decoding",
+    "text": "6 * 1000 = 6000",
+    "answer": "6000 g",
+    "grade": "right, and why",
+    "training set": "what was right",
+    "adapter": "LoRA",
 }
-ASKING: list[tuple[Place, Place, str]] = [
-    ((0, 0), (1, 0), ""),
-    ((1, 0), (1, 1), "tokens"),
-    ((1, 1), (2, 1), ""),
-    ((2, 1), (2, 2), ""),
-    ((2, 2), (1, 2), ""),
-]
-LEARNING: list[tuple[Place, Place, str]] = [
-    ((1, 2), (0, 2), ""),
-    ((0, 2), (0, 1), ""),
-    ((0, 1), (1, 1), ""),
-]
+ASKING = ("question", "prompt", "model", "text", "answer", "grade")
+LEARNING = ("grade", "training set", "adapter", "model")
+WIDE: dict[str, Place] = {
+    "question": (0, 0),
+    "prompt": (1, 0),
+    "key": (2, 0),
+    "adapter": (0, 1),
+    "model": (1, 1),
+    "text": (2, 1),
+    "training set": (0, 2),
+    "grade": (1, 2),
+    "answer": (2, 2),
+}
+# One question runs down the right side, and what is learned up the left.
+NARROW: dict[str, Place] = {
+    "key": (0, 0),
+    "question": (1, 0),
+    "prompt": (1, 1),
+    "adapter": (0, 2),
+    "model": (1, 2),
+    "text": (1, 3),
+    "answer": (1, 4),
+    "training set": (0, 5),
+    "grade": (1, 5),
+}
 
 
 def _center(place: Place) -> tuple[float, float]:
     return ACROSS * place[0], -DOWN * place[1]
 
 
-def _arrow(
-    axes: Axes, start: Place, end: Place, label: str, color: str
-) -> None:
-    (x, y), (to_x, to_y) = _center(start), _center(end)
-    step = (end[0] - start[0], start[1] - end[1])
-    reach = (step[0] * WIDTH / 2, step[1] * HEIGHT / 2)
-    axes.annotate(
-        "",
-        (to_x - reach[0], to_y - reach[1]),
-        (x + reach[0], y + reach[1]),
-        arrowprops={
-            "arrowstyle": "-|>",
-            "color": color,
-            "linewidth": 1.8,
-            "shrinkA": 1,
-            "shrinkB": 1,
-        },
-    )
-    if label:
-        axes.text(
-            (x + to_x) / 2 + 0.07,
-            (y + to_y) / 2,
-            label,
-            va="center",
-            fontsize=9,
-        )
-
-
-def _box(axes: Axes, place: Place, name: str, example: str) -> None:
+def _box(axes: Axes, place: Place, name: str) -> FancyBboxPatch:
     x, y = _center(place)
-    axes.add_patch(
-        FancyBboxPatch(
-            (x - WIDTH / 2, y - HEIGHT / 2),
-            WIDTH,
-            HEIGHT,
-            boxstyle="round,pad=0,rounding_size=0.1",
-            facecolor="none",
-            edgecolor=INK if place == (1, 1) else GREY,
-            linewidth=1.6 if place == (1, 1) else 1.0,
-        )
+    box = FancyBboxPatch(
+        (x - WIDTH / 2, y - HEIGHT / 2),
+        WIDTH,
+        HEIGHT,
+        boxstyle="round,pad=0,rounding_size=0.1",
+        facecolor="none",
+        edgecolor=INK if name == "model" else GREY,
+        linewidth=1.6 if name == "model" else 1.0,
     )
+    axes.add_patch(box)
     middle: dict[str, Any] = {"ha": "center", "va": "center"}
     axes.text(x, y + 0.12, name, weight="bold", fontsize=10.5, **middle)
-    axes.text(x, y - 0.13, example, fontsize=9, **middle)
+    axes.text(x, y - 0.13, BOXES[name], fontsize=9, **middle)
+    return box
+
+
+def _arrow(
+    axes: Axes,
+    places: tuple[Place, Place],
+    boxes: tuple[FancyBboxPatch, FancyBboxPatch],
+    color: str,
+) -> None:
+    """From the edge of one box to the edge of another."""
+    axes.add_patch(
+        FancyArrowPatch(
+            *map(_center, places),
+            patchA=boxes[0],
+            patchB=boxes[1],
+            arrowstyle="-|>",
+            mutation_scale=10,
+            color=color,
+            linewidth=1.8,
+            shrinkA=1,
+            shrinkB=1,
+        )
+    )
+
+
+def _key(axes: Axes, place: Place) -> None:
+    """Which colour is what."""
+    x, y = _center(place)
+    for line, words, color in (
+        (y + 0.14, "one question", BLUE),
+        (y - 0.14, "what is learned", ORANGE),
+    ):
+        axes.plot([x - 0.55, x - 0.35], [line, line], color=color, lw=1.8)
+        axes.text(x - 0.28, line, words, va="center", fontsize=9)
 
 
 @styled
-def course_loop() -> Picture:
-    """What is built: a question becomes a grade, and grades a model."""
-    figure, axes = make_axes(width=5.4, height=3.6)
-    for arrows, color in ((ASKING, BLUE), (LEARNING, ORANGE)):
-        for start, end, label in arrows:
-            _arrow(axes, start, end, label, color)
-    for place, (name, example) in BOXES.items():
-        _box(axes, place, name, example)
-    x, y = _center((2, 0))
-    for row, (words, color) in enumerate(
-        (("one question", BLUE), ("what is learned", ORANGE))
-    ):
-        line = y + 0.14 - 0.28 * row
-        axes.plot([x - 0.55, x - 0.35], [line, line], color=color, lw=1.8)
-        axes.text(x - 0.28, line, words, va="center", fontsize=9)
-    axes.set_xlim(-0.6, 3.6)
-    axes.set_ylim(-2.4, 0.4)
+def course_loop(narrow: bool = False) -> Picture:
+    """What is built: a question becomes a grade, and grades a model.
+
+    Args:
+        narrow: in two columns, for a phone.
+    """
+    places = NARROW if narrow else WIDE
+    columns, rows = map(max, zip(*places.values(), strict=True))
+    width, height = ACROSS * columns + 1.2, DOWN * rows + 0.8
+    figure, axes = make_axes(width, height)
+    figure.subplots_adjust(0, 0, 1, 1)  # one unit is one inch
+    axes.set_xlim(-0.6, width - 0.6)
+    axes.set_ylim(0.4 - height, 0.4)
     axes.axis("off")
-    asked = ["question", *(BOXES[end][0] for _, end, _ in ASKING)]
-    learned = ["grade", *(BOXES[end][0] for _, end, _ in LEARNING)]
+    boxes = {name: _box(axes, places[name], name) for name in BOXES}
+    for chain, color in ((ASKING, BLUE), (LEARNING, ORANGE)):
+        for a, b in pairwise(chain):
+            _arrow(
+                axes, (places[a], places[b]), (boxes[a], boxes[b]), color
+            )
+    x, y = _center(places["model"])
+    axes.text(x + 0.07, y + DOWN / 2, "tokens", va="center", fontsize=9)
+    _key(axes, places["key"])
     return picture(
         figure,
-        f"What the course builds. One question: {', '.join(asked)}. "
-        f"What is learned: {', '.join(learned)}.",
+        f"What the course builds. One question: {', '.join(ASKING)}. "
+        f"What is learned: {', '.join(LEARNING)}.",
     )

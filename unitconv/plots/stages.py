@@ -33,15 +33,33 @@ def _arms(
     ]
 
 
+def _name_rows(axes: Axes, names: Sequence[str], above: bool) -> None:
+    """Names before the rows; or above them, where they take no width."""
+    axes.set_yticks(range(len(names)), [] if above else names)
+    if above:
+        axes.tick_params(axis="y", length=0)
+        for row, name in enumerate(names):
+            axes.text(0, row - 0.22, name)
+    axes.set_ylim(len(names) - 0.5, -0.7 if above else -0.5)
+
+
 @styled
 def stage_rates(
     names: Sequence[str],
     accuracy: Sequence[float],
     ranges: Sequence[Interval],
     answered: Sequence[float],
+    narrow: bool = False,
 ) -> Picture:
-    """Accuracy with its 95 % interval, and the answer rate."""
-    figure, axes = make_rows(names, 0.9 + 0.36 * len(names))
+    """Accuracy with its 95 % interval, and the answer rate.
+
+    Args:
+        narrow: for a phone, with names above the rows and not before.
+    """
+    if narrow:
+        figure, axes = make_axes(4.4, 0.9 + 0.5 * len(names))
+    else:
+        figure, axes = make_rows(names, 0.9 + 0.36 * len(names))
     rows = list(range(len(names)))
     for row, right, any_answer in zip(
         rows, accuracy, answered, strict=True
@@ -66,12 +84,15 @@ def stage_rates(
         zorder=4,
         label="right, with 95 % interval",
     )
-    axes.set_yticks(rows, names)
-    axes.set_ylim(len(names) - 0.5, -0.5)
+    _name_rows(axes, names, above=narrow)
     axes.set_xlim(-0.03, 1.03)
     axes.set_xlabel("share of all questions")
     axes.grid(axis="x")
-    axes.legend(loc="lower left", bbox_to_anchor=(-0.02, 1.0), ncols=2)
+    axes.legend(
+        loc="lower left",
+        bbox_to_anchor=(-0.02, 1.0),
+        ncols=1 if narrow else 2,
+    )
     told = "; ".join(
         f"{name} right in {right:.2f} of all, answered in {share:.2f}"
         for name, right, share in zip(
