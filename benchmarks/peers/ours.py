@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 import torch
 
 from benchmarks.peers.serve import Replies, Task, serve_decoder
-from unitconv.decoding import Decoding
+from unitconv.decoding import Decoding, generate_sequential
 from unitconv.engine import generate
 from unitconv.model import DTYPES, load_model
 
@@ -31,25 +31,28 @@ class DealtLengths:
 
 
 def load(task: Task) -> Callable[[], Replies]:
-    """One call with all requests; one a request if there is one slot."""
+    """What the library does by itself: the engine for many requests, and
+    for one alone the decoder of `LLM.generate`."""
     job = task.workload
     model, _ = load_model(
         task.model, torch.device("cpu"), DTYPES[task.dtype]
     )
     settings = Decoding(job.longest, job.temperature)
-    groups = [job.prompts]
-    if job.slots == 1:
-        groups = [[prompt] for prompt in job.prompts]
 
     def decode() -> Replies:
         stop = DealtLengths(n for row in job.lengths for n in row)
-        done = [
-            row
-            for prompts in groups
-            for row in generate(
-                model, prompts, stop, settings, job.samples, slots=job.slots
-            )
-        ]
+        if job.slots == 1:
+            return [
+                [
+                    generate_sequential(
+                        model, prompt, stop, settings
+                    ).token_ids
+                ]
+                for prompt in job.prompts
+            ]
+        done = generate(
+            model, job.prompts, stop, settings, job.samples, job.slots
+        )
         return [[reply.token_ids for reply in row] for row in done]
 
     return decode
