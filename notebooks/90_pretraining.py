@@ -386,6 +386,16 @@ rates.agg(["mean", "std", "min", "max"]).round(3)
 # the best of three. The best score was no aim anyway. With fewer rivals
 # the base is right more often, and leaves less for fine-tuning to do.
 #
+# The last rows are short runs, for the price of one long one. `proxy` is
+# `final` with about a quarter of its tokens; each row below changes one
+# thing of `proxy`, and is to be compared with it alone. Without rivals, or
+# with fewer answers that come at once, a short run is right more often: it
+# has less to learn. With less arithmetic it has learned the form sooner,
+# and fewer of its statements are true, since products take longest. And at
+# half the length of `proxy` there is nothing yet to rank. That is the
+# trouble with short runs. They tell what is learned early, which is not
+# always what is better in the end.
+#
 # ## What came out
 #
 # On the test set, which had no part in the choice (`unitconv measure`
