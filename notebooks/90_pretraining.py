@@ -390,11 +390,11 @@ rates.agg(["mean", "std", "min", "max"]).round(3)
 # `final` with about a quarter of its tokens; each row below changes one
 # thing of `proxy`, and is to be compared with it alone. Without rivals, or
 # with fewer answers that come at once, a short run is right more often: it
-# has less to learn. With less arithmetic it has learned the form sooner,
-# and fewer of its statements are true, since products take longest. And at
-# half the length of `proxy` there is nothing yet to rank. That is the
-# trouble with short runs. They tell what is learned early, which is not
-# always what is better in the end.
+# has less to learn. With less arithmetic it is right more often too, and
+# yet fewer of its replies state nothing false. And at half the length of
+# `proxy` there is nothing yet to rank. That is the trouble with short
+# runs. They tell what is learned early, which is not always what is better
+# in the end.
 #
 # ## What came out
 #

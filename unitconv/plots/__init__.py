@@ -4,6 +4,8 @@ A function here takes plain data and returns a `Picture`. Nothing is
 computed here that a chapter is about.
 """
 
+from .attention import attention_map, attention_steps
+from .block import block_drawing, parameter_shares
 from .course import course_loop
 from .decoding import (
     cache_filling,
@@ -20,13 +22,6 @@ from .finetuning import (
     training_curves,
 )
 from .memory import memory_bars
-from .model import (
-    attention_map,
-    attention_steps,
-    block_drawing,
-    parameter_shares,
-    token_strip,
-)
 from .picture import Picture
 from .pretraining import learning_curves, losses
 from .prompting import form_and_content, price_of_accuracy, vote_curves
@@ -43,6 +38,7 @@ from .stages import (
     errors_by_group,
     stage_rates,
 )
+from .tokens import token_strip
 
 __all__ = [
     "Picture",

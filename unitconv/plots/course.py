@@ -14,7 +14,7 @@ from .picture import (
     INK,
     ORANGE,
     Picture,
-    make_axes,
+    canvas,
     picture,
     styled,
 )
@@ -126,11 +126,9 @@ def course_loop(narrow: bool = False) -> Picture:
     places = NARROW if narrow else WIDE
     columns, rows = map(max, zip(*places.values(), strict=True))
     width, height = ACROSS * columns + 1.2, DOWN * rows + 0.8
-    figure, axes = make_axes(width, height)
-    figure.subplots_adjust(0, 0, 1, 1)  # one unit is one inch
-    axes.set_xlim(-0.6, width - 0.6)
+    figure, axes = canvas(width, height)
+    axes.set_xlim(-0.6, width - 0.6)  # one unit is one inch
     axes.set_ylim(0.4 - height, 0.4)
-    axes.axis("off")
     boxes = {name: _box(axes, places[name], name) for name in BOXES}
     for chain, color in ((ASKING, BLUE), (LEARNING, ORANGE)):
         for a, b in pairwise(chain):

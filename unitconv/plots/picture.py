@@ -150,6 +150,14 @@ def make_axes(
     return figure, figure.subplots()
 
 
+def canvas(width: float, height: float) -> tuple[Figure, Axes]:
+    """Axes that fill the figure and draw nothing of their own."""
+    figure, axes = make_axes(width, height)
+    figure.subplots_adjust(0, 0, 1, 1)
+    axes.axis("off")
+    return figure, axes
+
+
 def make_rows(names: Sequence[str], height: float) -> tuple[Figure, Axes]:
     """Axes for rows with names before them: long ones take from the axes.
 
