@@ -392,6 +392,22 @@ by_sort = torch.zeros_like(likely).scatter(-1, order.indices, kept)
 assert torch.equal(keep_top_p(likely, 0.95), by_sort)
 
 # %% [markdown]
+# ## The layers
+#
+# Transformers' modules serve every model and every use. In each layer they
+# ask again for masks, caches and kernels, and the engine has prepared its
+# own. So it walks through the layers of chapter 2 by itself:
+
+# %%
+from unitconv.engine.backbone import run_backbone
+
+Markdown(f"```python\n{inspect.getsource(run_backbone)}```")
+
+# %% [markdown]
+# Norms, rotation and attention are the engine's. Each matrix is applied by
+# the model's own module: an adapter that sits in one does its work, and
+# nothing need be merged. What this is worth is the last rung of the ladder.
+#
 # ## The ladder
 #
 # What is each idea worth? `python -m tools.ladder` begins with
@@ -433,11 +449,11 @@ print("less than 5 %:", ", ".join(idle) or "none")
 # lengths, sharing with the length of the prefix; on prompts that share
 # nothing those two rungs are worth nothing.
 #
-# The last rung changes no arithmetic. A step reads the front of every
-# slot, and between one front and the next lies room for longer replies: at
-# each gap a CPU has to find its place in memory anew. The engine keeps
-# slots in blocks of 32 tokens, all first blocks together, then all second
-# ones, so that what a step reads lies in one piece.
+# The blocks change no arithmetic. A step reads the front of every slot, and
+# between one front and the next lies room for longer replies: at each gap
+# a CPU has to find its place in memory anew. The engine keeps slots in
+# blocks of 32 tokens, all first blocks together, then all second ones, so
+# that what a step reads lies in one piece.
 #
 # ## How fast could it be?
 #
@@ -538,6 +554,8 @@ JOBS = ("evaluation", "rollouts", "no shared prefix", "one sequence")
 duels = [row for row in peers["rows"] if row["job"] in JOBS]
 print(f"{peers['machine']}, {peers['when'][:10]}")
 print(f"our slots, where there is more than one: {peers['slots']}")
+for peer, dtype in {row["peer"]: row["dtype"] for row in duels}.items():
+    print(f"{peer:10} {dtype}")
 
 
 def ratio(row, clock):
@@ -550,7 +568,6 @@ pd.DataFrame(
     {
         "workload": row["job"],
         "against": row["peer"],
-        "dtype": row["dtype"],
         "their slots": row["slots"]["peer"],
         "wall": ratio(row, "wall"),
         "CPU": ratio(row, "cpu"),
@@ -562,8 +579,8 @@ pd.DataFrame(
 # ### What this code does not win
 #
 # One sequence shares with nobody: no slots to refill, no prefix to attend
-# to together, each weight read for one token. What the engine keeps books
-# for is not there, and the books have their price:
+# to together, each weight read for one token. All that is left to win is
+# how little is done between two products:
 
 # %%
 alone = speeds[speeds.workload == "one sequence"].set_index("decoder")
@@ -571,18 +588,15 @@ for name, speed in alone.tokens_per_second.items():
     print(f"{name:10} {speed:.0f} tokens a second, one sequence")
 
 # %% [markdown]
-# So where the library is asked for one text, by `llm.generate` or by
-# `unitconv ask`, it takes the decoder of chapter 3, and that is what the
-# contest was held with. All that is left to win there is how little is
-# done between two products. A program like llama.cpp, which never returns
-# to Python, has the advantage:
+# There a program like llama.cpp, which never returns to Python, has the
+# advantage:
 
 # %%
 lone = [row for row in duels if row["job"] == "one sequence"]
 for row in lone:
     low, high = row["cpu_ratio"]["low"], row["cpu_ratio"]["high"]
     verdict = "wins" if low > 1 else "loses" if high < 1 else "ties"
-    print(f"one sequence: chapter 3 {verdict} against {row['peer']}")
+    print(f"one sequence: the engine {verdict} against {row['peer']}")
 if not lone:
     print("one sequence: no peer in the record")
 

@@ -23,6 +23,7 @@ from unitconv.decoding import (
 )
 from unitconv.engine import CacheError, Pass, generate, graphs, why_not
 from unitconv.engine.attention import attend
+from unitconv.engine.backbone import run_backbone
 from unitconv.engine.batching import BURST, shared_prefix
 from unitconv.engine.cache import SlotCache, plan_cache
 from unitconv.llm import LLM
@@ -88,8 +89,7 @@ CONFIGS: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.mark.parametrize("kind", CONFIGS)
-def test_every_kind_of_model_it_serves(kind: str) -> None:
+def model_of(kind: str) -> Any:
     torch.manual_seed(0)
     config = AutoConfig.for_model(
         kind,
@@ -103,7 +103,39 @@ def test_every_kind_of_model_it_serves(kind: str) -> None:
         initializer_range=0.3,
         **CONFIGS[kind],
     )
-    model: Any = AutoModelForCausalLM.from_config(config).eval()
+    return AutoModelForCausalLM.from_config(config).eval()
+
+
+@pytest.mark.parametrize("kind", CONFIGS)
+@torch.inference_mode()
+def test_its_layers_are_those_of_transformers(kind: str) -> None:
+    """Two rows of different lengths are read, then one more token each."""
+    model = model_of(kind)
+    # Norms that do nothing would hide a norm that is left out.
+    for name, weight in model.named_parameters():
+        if "norm" in name:
+            weight.copy_(torch.rand_like(weight) + 0.5)
+    prompts = random_prompts(model, [9, 6])
+    plan = plan_cache(model.config, model.dtype, 2, 16, 0, 10**9)
+    cache = SlotCache(model.config, plan, "cpu", model.dtype)
+    for row, prompt in enumerate(prompts):
+        read, last = torch.tensor([prompt[:-1]]), len(prompt) - 1
+        cache.aim(row, torch.zeros(1, dtype=torch.long), last, last)
+        run_backbone(model, read, torch.arange(last)[None], cache)
+    ends = torch.tensor([len(prompt) - 1 for prompt in prompts])
+    cache.aim(0, ends, 1, int(ends.max()) + 1)
+    tokens = torch.tensor([prompt[-1:] for prompt in prompts])
+    found = run_backbone(model, tokens, ends[:, None], cache)
+    for row, prompt in enumerate(prompts):
+        want = model.base_model(torch.tensor([prompt])).last_hidden_state
+        torch.testing.assert_close(
+            found[row, -1], want[0, -1], rtol=1e-4, atol=1e-5
+        )
+
+
+@pytest.mark.parametrize("kind", CONFIGS)
+def test_every_kind_of_model_it_serves(kind: str) -> None:
+    model = model_of(kind)
     assert why_not(model) is None
     prompts = with_prefix(model, 20, 5)
     want = [by_transformers(model, p, 12) for p in prompts]
@@ -193,9 +225,9 @@ def test_prefix_and_questions_are_read_once(tiny_model: Any) -> None:
     prompts = [[*start, 5 + i, 9] for i in range(6)]
     told: list[Pass] = []
     read: list[int] = []
-    handle = tiny_model.base_model.register_forward_pre_hook(
-        lambda _, args, kwargs: read.append(kwargs["input_ids"].numel()),
-        with_kwargs=True,
+    embedding = tiny_model.get_input_embeddings()
+    handle = embedding.register_forward_pre_hook(
+        lambda _, args: read.append(args[0].numel())
     )
     how = Decoding(max_new_tokens=4, temperature=1.0)
     generate(

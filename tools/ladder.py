@@ -24,12 +24,20 @@ import torch
 import typer
 from torch import Tensor
 from transformers import (
+    AttentionInterface,
     GenerationConfig,
     StoppingCriteria,
     StoppingCriteriaList,
 )
 
-from unitconv.decoding import GREEDY, StopRule, left_pad
+from unitconv.decoding import (
+    GREEDY,
+    Completion,
+    Progress,
+    StopRule,
+    left_pad,
+)
+from unitconv.engine.attention import attend
 from unitconv.engine.batching import Engine, Row
 from unitconv.engine.cache import CachePlan, SlotCache
 from unitconv.files import write_json
@@ -112,7 +120,71 @@ def until_stop(tokens: list[int], stop: StopRule) -> list[int]:
     return tokens
 
 
-class InOnePiece(Engine):
+NAME = "slots of the engine"
+
+
+class ModulesOfTransformers(Engine):
+    """The layers are Transformers' own; one function is replaced, which
+    their attention looks up by name."""
+
+    def run(
+        self, stop: StopRule, progress: Progress | None
+    ) -> list[list[Completion]]:
+        before = self.model.config._attn_implementation
+        try:
+            return super().run(stop, progress)
+        finally:
+            self.model.set_attn_implementation(before)
+
+    def _hidden(self, input_ids: Tensor, position_ids: Tensor) -> Tensor:
+        # Only now: the prefix is read before, and by the model's own.
+        if self.model.config._attn_implementation != NAME:
+            self.model.set_attn_implementation(NAME)
+        out = self.model.base_model(
+            input_ids=input_ids,
+            position_ids=position_ids,
+            past_key_values=Written(self.cache),
+            use_cache=True,
+            slots=self.cache,
+        )
+        states: Tensor = out.last_hidden_state
+        return states
+
+
+class Written:
+    """A cache as Transformers' modules expect it."""
+
+    def __init__(self, cache: SlotCache) -> None:
+        self.cache = cache
+
+    def update(
+        self, key: Tensor, value: Tensor, layer: int, *_: Any
+    ) -> tuple[Tensor, Tensor]:
+        self.cache.update(key, value, layer)
+        return key, value
+
+
+def slot_attention(
+    module: Any,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attention_mask: Tensor | None,
+    scaling: float,
+    slots: SlotCache,
+    **_: Any,
+) -> tuple[Tensor, None]:
+    """What an attention module calls instead of its own function."""
+    layer = module.layer_idx
+    own = slots.own(layer, key, value)
+    out = attend(query, own, slots.mask, slots.prefix(layer), scaling)
+    return out, None
+
+
+AttentionInterface.register(NAME, slot_attention)
+
+
+class InOnePiece(ModulesOfTransformers):
     """Each slot lies in memory by itself, as long as the longest row."""
 
     def _plan(self, slots: int, memory: int | None) -> CachePlan:
@@ -195,7 +267,8 @@ STEPS: dict[str, Decoder] = {
     "slots are refilled": by(NothingShared),
     "prefix read once": by(PrefixCopied),
     "prefix attended once": by(InOnePiece),
-    "cache lies in blocks": by(Engine),
+    "cache lies in blocks": by(ModulesOfTransformers),
+    "layers of its own": by(Engine),
 }
 
 

@@ -21,7 +21,6 @@ from unitconv.decoding import (
     ContextError,
     Decoding,
     StopRule,
-    generate_sequential,
     token_limit,
 )
 from unitconv.model import load_adapter, load_model, pick_device, pick_dtype
@@ -148,13 +147,13 @@ class LLM:
         return list(encoded["input_ids"])
 
     def generate(self, prompt: str, settings: Decoding = GREEDY) -> str:
-        """Continue one prompt, token by token; the text it adds.
+        """Continue one prompt; the text it adds.
 
         Raises:
             ContextError: the prompt is empty or longer than the context.
         """
-        completion = generate_sequential(
-            self.model, self.encode(prompt), self.stop, settings
+        [[completion]] = engine.generate(
+            self.model, [self.encode(prompt)], self.stop, settings
         )
         return self._decode(completion).text
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 import torch
 
 from benchmarks.peers.serve import Replies, Task, serve_decoder
-from unitconv.decoding import Decoding, generate_sequential
+from unitconv.decoding import Decoding
 from unitconv.engine import generate
 from unitconv.model import DTYPES, load_model
 
@@ -31,8 +31,7 @@ class DealtLengths:
 
 
 def load(task: Task) -> Callable[[], Replies]:
-    """What the library does by itself: the engine for many requests, and
-    for one alone the decoder of `LLM.generate`."""
+    """The engine, which is given all requests, or one after the other."""
     job = task.workload
     model, _ = load_model(
         task.model, torch.device("cpu"), DTYPES[task.dtype]
@@ -41,19 +40,17 @@ def load(task: Task) -> Callable[[], Replies]:
 
     def decode() -> Replies:
         stop = DealtLengths(n for row in job.lengths for n in row)
+        # One slot: one request after the other, nothing shared or kept.
+        calls = [job.prompts]
         if job.slots == 1:
-            return [
-                [
-                    generate_sequential(
-                        model, prompt, stop, settings
-                    ).token_ids
-                ]
-                for prompt in job.prompts
-            ]
-        done = generate(
-            model, job.prompts, stop, settings, job.samples, job.slots
-        )
-        return [[reply.token_ids for reply in row] for row in done]
+            calls = [[prompt] for prompt in job.prompts]
+        return [
+            [reply.token_ids for reply in row]
+            for prompts in calls
+            for row in generate(
+                model, prompts, stop, settings, job.samples, job.slots
+            )
+        ]
 
     return decode
 

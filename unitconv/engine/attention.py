@@ -12,7 +12,7 @@ arXiv:2402.05099).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -124,24 +124,3 @@ def _over_prefix(grouped: Tensor, prefix: tuple[Tensor, Tensor]) -> Part:
     part = attend_part(together, [prefix[0]], [prefix[1]])
     apart = (kv_heads, rows, queries, -1)
     return Part(*(t.view(apart).transpose(0, 1) for t in part))
-
-
-def slot_attention(
-    module: Any,
-    query: Tensor,
-    key: Tensor,
-    value: Tensor,
-    attention_mask: Tensor | None,
-    scaling: float,
-    slots: Any,
-    **_: Any,
-) -> tuple[Tensor, None]:
-    """What a Transformers attention module calls instead of its own.
-
-    `slots` is the `SlotCache` that `update` has just written the new keys
-    and values to; it knows which rows are read and what they may see.
-    """
-    layer = module.layer_idx
-    own = slots.own(layer, key, value)
-    out = attend(query, own, slots.mask, slots.prefix(layer), scaling)
-    return out, None

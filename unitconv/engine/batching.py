@@ -25,6 +25,7 @@ from unitconv.decoding import (
     choose,
     prefill,
 )
+from unitconv.engine.backbone import run_backbone
 from unitconv.engine.cache import (
     CachePlan,
     SlotCache,
@@ -32,12 +33,7 @@ from unitconv.engine.cache import (
     plan_cache,
 )
 from unitconv.engine.graphs import recorded
-from unitconv.engine.models import (
-    last_hidden,
-    logits_of,
-    slot_attention_in,
-    without_adapter,
-)
+from unitconv.engine.models import logits_of, without_adapter
 from unitconv.sampling import row_key
 
 #: A shorter prefix is not worth a second product in every layer.
@@ -196,18 +192,17 @@ class Engine:
         if self.prefix:
             self._read_prefix()
         left = Counter(row.prompt for row in self.rows)
-        with slot_attention_in(self.model):
-            while self.waiting or self.live:
-                if self.waiting and len(self.live) < self.slots:
-                    rows, tokens = self.admit()
-                else:
-                    rows, tokens = self.live, self.decode()
-                for row, token in zip(rows, tokens.tolist(), strict=True):
-                    row.take(token, stop)
-                for row in self.retire():
-                    left[row.prompt] -= 1
-                    if progress is not None and not left[row.prompt]:
-                        progress(1)
+        while self.waiting or self.live:
+            if self.waiting and len(self.live) < self.slots:
+                rows, tokens = self.admit()
+            else:
+                rows, tokens = self.live, self.decode()
+            for row, token in zip(rows, tokens.tolist(), strict=True):
+                row.take(token, stop)
+            for row in self.retire():
+                left[row.prompt] -= 1
+                if progress is not None and not left[row.prompt]:
+                    progress(1)
         return self._completions()
 
     def _completions(self) -> list[list[Completion]]:
@@ -292,12 +287,14 @@ class Engine:
         places = torch.arange(width, device=self.device).expand(
             len(own), -1
         )
-        hidden = last_hidden(
-            self.model, input_ids, self.prefix + places, self.cache
-        )
+        hidden = self._hidden(input_ids, self.prefix + places)
         ends = self._tensor([len(ids) - 1 for ids in own])
         rows = torch.arange(len(own), device=self.device)
         return logits_of(self.model, hidden[rows, ends])
+
+    def _hidden(self, input_ids: Tensor, position_ids: Tensor) -> Tensor:
+        """The rows the cache is aimed at: [rows, width, hidden]."""
+        return run_backbone(self.model, input_ids, position_ids, self.cache)
 
     def decode(self) -> Tensor:
         """The next tokens of every live row: [rows, burst]."""
@@ -322,11 +319,8 @@ class Engine:
         span = slice(0, rows)
         starts = self.lengths[span]
         self.cache.aim(0, starts, 1, length)
-        hidden = last_hidden(
-            self.model,
-            self.tokens[span, None],
-            self.prefix + starts[:, None],
-            self.cache,
+        hidden = self._hidden(
+            self.tokens[span, None], self.prefix + starts[:, None]
         )
         self.lengths[span] += 1
         self.counts[span] += 1

@@ -112,9 +112,9 @@ def memory_budget(device: torch.device) -> int:
 class SlotCache:
     """Keys and values of the live rows, and of the prefix they share.
 
-    It takes the place of a Transformers cache: attention modules call
-    `update`, and `slot_attention` reads. `aim` says beforehand which rows
-    the coming forward pass writes and how far it reads.
+    `aim` says which rows the coming pass writes and how far it reads;
+    then each layer calls `update` with its new keys and values and reads
+    `own` and `prefix`.
 
     Many slots are stored in blocks of `BLOCK` tokens, block by block and
     not slot by slot, so that what a step reads lies in one piece: a CPU
@@ -174,15 +174,12 @@ class SlotCache:
         inside = places % self.plan.block
         return ((head + self._heads) * self.plan.block + inside).flatten()
 
-    def update(
-        self, key: Tensor, value: Tensor, layer: int, *_: Any
-    ) -> tuple[Tensor, Tensor]:
+    def update(self, key: Tensor, value: Tensor, layer: int) -> None:
         """Write new keys and values, [rows, kv_heads, width, head_dim]."""
         dim = key.shape[-1]
         for store, new in ((self.keys, key), (self.values, value)):
             flat = store[layer].view(-1, dim)
             flat.index_copy_(0, self._index, new.reshape(-1, dim))
-        return key, value
 
     def own(
         self, layer: int, key: Tensor, value: Tensor
