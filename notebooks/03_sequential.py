@@ -319,10 +319,11 @@ for number in range(4):
 
 
 # %% [markdown]
-# Read them as the audit of chapter 1 does. Is the fact in each of them
-# true? A reply that states a false one and still ends on the right number
-# is what that audit was built for, and sampling is where such replies come
-# from.
+# Read them as the audit of chapter 1 does. Is every fact true, every
+# product? A reply can pass all that and answer another question than
+# yours; another states what is false and ends on the right number.
+# Sampling is where both come from, and why a reply is graded *and*
+# audited.
 #
 # ## Random, and reproducible
 #

@@ -220,12 +220,12 @@ print(f"and {stated.value:.0%} of these nothing that is false")
 print(f"right answers: {reports['raw'].accuracy.successes}")
 
 # %% [markdown]
-# The bare question is often worked out, if in less than half of these
-# replies without a false statement. But even a right one closes in
-# whatever form comes to the model's mind, and then goes on with a
-# question of its own. The instruction alone gets a reply without any
-# thought. A grader that reads one tag and does not guess gives all of this
-# nothing. What is missing is not knowledge, or not only.
+# The bare question is often worked out, and often without a false
+# statement. But even a right one closes in whatever form comes to the
+# model's mind, and then goes on with a question of its own. The
+# instruction alone gets a reply without any thought. A grader that reads
+# one tag and does not guess gives all of this nothing. What is missing is
+# not knowledge, or not only.
 #
 # ## Form, from a single example
 #
@@ -285,8 +285,8 @@ plots.intervals(
 # The example holds a fact, a product and an answer. Does the model need
 # them to be *true*? Min et al. (2022) gave models examples with random
 # labels, and most tasks hardly suffered. We can do the same, and one thing
-# more. In the first variant every number is false. In the second all
-# statements are true, but the example divides where it should multiply.
+# more. In the first variant every number is false. In the second all is
+# true, but the answer comes first and the reasoning after it.
 
 # %%
 variants = {
@@ -294,9 +294,9 @@ variants = {
     "all numbers false": replace(
         hours, reply="1 hour = 7 minutes. 15 * 7 = 48. <answer>3</answer>"
     ),
-    "divides": replace(
+    "answer first": replace(
         hours,
-        reply="1 hour = 60 minutes. 15 / 60 = 0.25. <answer>0.25</answer>",
+        reply="<answer>900</answer> 1 hour = 60 minutes. 15 * 60 = 900.",
     ),
 }
 contents = {"true": reports["cot"]} | {
@@ -304,13 +304,14 @@ contents = {"true": reports["cot"]} | {
     for name, example in variants.items()
     if name != "true"
 }
-for name in ("all numbers false", "divides"):
+for name in ("all numbers false", "answer first"):
     pair = compare(contents["true"], contents[name])
     low, high = pair.ci95
-    divided = sum(" / " in row.text for row in contents[name].rows)
+    reasoned = sum(" * " in row.text for row in contents[name].rows)
     print(
         f"{name}: {pair.difference:+.3f} [{low:+.3f}, {high:+.3f}] "
-        f"against the true example; {divided} replies divide"
+        f"against the true example;\n   {reasoned} of {len(asked)} "
+        "replies work something out before they answer"
     )
 
 # %% tags=["hide-input"]
@@ -325,14 +326,16 @@ plots.stage_rates(
 right = {name: r.accuracy.value for name, r in contents.items()}
 if MODEL == "course":
     assert abs(right["all numbers false"] - right["true"]) < 0.08
-    assert right["divides"] < right["true"] - 0.08
+    assert right["answer first"] < right["true"] - 0.08
 
 # %% [markdown]
 # An hour of seven minutes does no harm worth speaking of. The model takes
 # its facts from its weights, and it takes from the example *how a reply
 # goes*: state a fact, work something out, close with a tag. Where the
-# example divides, replies begin to divide, and now answers are lost,
-# although nothing false was shown.
+# example answers first, so do most replies, and now answers are lost,
+# although nothing false was shown. A reply is written from left to right:
+# reasons that come after the answer cannot help it. Wei et al. (2022)
+# found the same in models tens of thousands of times as large.
 #
 # So a false number in an example is easy to overlook: the score does not
 # move. It is a mistake all the same. The next model may well copy facts
@@ -366,12 +369,12 @@ print(f"answers with one digit: {one_digit(answers):.0%} of the model's,")
 print(f"{one_digit([q.answer for q in asked]):.0%} of the true ones")
 
 # %% [markdown]
-# 2000 for 2268. We showed two round answers, and the model has concluded
-# that answers are to be *round*. It had reason to: in its pretraining some
-# chats answer roughly and others to the digit, and in each the first reply
-# tells which it is (the model's card has the shares). We would have put
-# the low accuracy down to missing thought, and it is in part our choice of
-# examples.
+# One digit and zeros. We showed two round answers, and the model has
+# concluded that answers are to be *round*. It had reason to: in its
+# pretraining some chats answer roughly and others to the digit, and in
+# each the first reply tells which it is (the model's card has the shares).
+# We would have put the low accuracy down to missing thought, and it is in
+# part our choice of examples.
 #
 # The remedy is an example whose answer has digits to lose. Here is one,
 # typed without much thought:
@@ -455,11 +458,10 @@ if MODEL == "course":
 
 # %% [markdown]
 # The same model, the same instruction, the same number of examples, and
-# about a fifth of the distance to `cot` is gone. The rest is not: most
-# answers still have one digit. Nobody had lied; we had compared a good
-# example of one kind with an unlucky pair of the other.
-# Whenever a baseline is weak, ask whether somebody has tried to make it
-# strong.
+# about half of the distance to `cot` is gone, and with it most of the
+# round answers. Nobody had lied; we had compared a good example of one
+# kind with an unlucky pair of the other. Whenever a baseline is weak, ask
+# whether somebody has tried to make it strong.
 #
 # ## What thinking is worth
 #
@@ -1098,7 +1100,7 @@ attempt(check_winner, excess)
 # - In-context learning is real: one example sets the form of the reply,
 #   even one that no instruction names.
 # - What is taken over is form and procedure. False numbers in the example
-#   do little harm here; a wrong way of working does.
+#   do little harm here; an answer that comes before its reasons does.
 # - An example teaches also what it did not mean to: round answers teach
 #   rounding. A weak baseline may be a badly chosen one.
 # - Thinking is worth many points and several times the tokens, counted

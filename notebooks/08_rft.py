@@ -511,14 +511,14 @@ assert len(select(records, 10)) == sum(
 # of a line, as a `kill -9` may leave it:
 
 # %%
-few = load_split("train")[100:140]
+few = load_split("train")[100:180]
 small = RolloutSettings(num_return_sequences=2, max_new_tokens=64)
 whole, killed = work / "whole.jsonl", work / "killed.jsonl"
 
 sample_rollouts(llm, few, small, whole)
 lines = whole.read_bytes().splitlines(keepends=True)
-killed.write_bytes(b"".join(lines[:37]) + lines[37][:50])
-print(f"{len(lines) - 1} records, of which 36 and a piece are left")
+killed.write_bytes(b"".join(lines[:71]) + lines[71][:50])
+print(f"{len(lines) - 1} records, of which 70 and a piece are left")
 
 # %% [markdown]
 # The trap is to count the lines and go on with `open(path, "a")`. The next
@@ -536,13 +536,14 @@ else:
 
 # %% [markdown]
 # The library's answer is to call the same function again. It cuts off the
-# piece, goes back to the last whole chunk of 32 questions, and goes on
-# from there. `progress` tells what it found and what it did:
+# piece, goes back to the last whole chunk of questions, and goes on from
+# there. `progress` tells what it found and what it did:
 
 # %%
 done = []
 sample_rollouts(llm, few, small, killed, progress=done.append)
 print(f"{done[0]} questions found, {sum(done[1:])} sampled")
+assert 0 < done[0] < 70
 assert killed.read_bytes() == whole.read_bytes()
 print("every byte as in the run that was not killed")
 

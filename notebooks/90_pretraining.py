@@ -113,14 +113,13 @@ stated = r"1 ((?:UK )?gallons?) (?:=|is|equals) ([\d.]+) l"
 Counter(re.findall(stated, text))
 
 # %% [markdown]
-# (An odd number beside them is a product: "11 UK gallons = ..." ends in
-# "1 UK gallons".) The British one is the more frequent by far: but for
-# the arithmetic, two thirds of all documents hold to it. A model that
-# has read this knows two gallons and guesses, often British, which one
-# *you* mean. That is by our design: it is the room that fine-tuning has
-# to improve things, and most of what RFT gains in [chapter
-# 9](09_evaluation.ipynb) it gains here. Your own model may leave more room
-# or less.
+# (An odd number beside them is a product: "11 UK gallons = ..." ends in "1
+# UK gallons".) The British one is the more frequent by far: but for the
+# arithmetic, most documents hold to it. A model that has read this knows
+# two gallons and guesses, often British, which one *you* mean. That is by
+# our design: it is the room that fine-tuning has to improve things, and
+# most of what RFT gains in [chapter 9](09_evaluation.ipynb) it gains
+# here. Your own model may leave more room or less.
 #
 # ## Learning from the example, seen from inside
 #
@@ -268,14 +267,15 @@ for name in abilities:
         f"{high:.2f}], n = {last['n']}"
     )
 assert first["products"] == min(first.values())
-assert first["answers"] == max(first.values())
+assert all(p["answers"]["rate"] <= p["facts"]["rate"] for p in curve)
 
 # %% [markdown]
 # Products begin first: arithmetic is the most frequent kind of document
 # and needs no names. Facts come bit by bit, as one learns vocabulary.
 # Imitation is one skill and not many; in larger models it goes with the
 # forming of attention heads that look back and copy (Olsson et al. 2022).
-# A whole answer needs all three, and no other ability starts after it.
+# A whole answer needs a fact, a product and a form, though no odd form:
+# at no checkpoint are more answers right than facts known.
 #
 # ## A trap: the corpus that knows the test
 #
@@ -320,9 +320,9 @@ assert not leaks(text, asked)
 #
 # Settings are chosen on a *development set*: questions of the generator,
 # in ten wordings that stand neither in the corpus nor in any question set.
-# Each row is one run. Its name says how it differs from the shipped
-# setting, `final`, and where a setting was tried more than once, with
-# which seed. The command `python -m tools.sweep runs` makes them again.
+# Each row is one run, and ends in its seed. `final` is the shipped setting
+# and `earlier` the one before it. The other names say how a run differs
+# from `earlier`. The command `python -m tools.sweep runs` makes them again.
 
 # %%
 import pandas as pd
@@ -382,12 +382,44 @@ rates.agg(["mean", "std", "min", "max"]).round(3)
 
 # %% [markdown]
 # A seed decides which documents are drawn, in which order, and where the
-# weights begin. The package ships seed 0: the first that was trained, not
-# the best of three. The best score was no aim anyway. With fewer rivals
-# the base is right more often, and leaves less for fine-tuning to do.
+# weights begin. Seeds differ most where the form is at stake: compare what
+# an instruction alone (*chat*) gets from each. The package ships seed 0,
+# the first of the three. The best score was no aim anyway. With fewer
+# rivals the base is right more often, and leaves less for fine-tuning to
+# do.
+#
+# ### What the errors asked for
+#
+# Why is there an `earlier`? Its model was good enough as a base. But then
+# it was fine-tuned, and RFT got stuck below where it should have come. A
+# score does not say why, so the errors on development questions were
+# read, one by one. In one group an 11 in the question had been taken for
+# a 1: two equal digits are harder to copy than two different ones.
+# Others had lost a zero of a long number. Neither is something that
+# fine-tuning on a thousand questions repairs; both are something that
+# pretraining can show more often. What changed, besides the length of
+# the run:
+
+
+# %%
+def settings(name):
+    return sweep[name]["config"]["corpus"]
+
+
+now, then = settings("final-seed-0"), settings("earlier-seed-0")
+for name in now:
+    if now[name] != then[name]:
+        print(f"{name}: {then[name]:g} -> {now[name]:g}")
+
+# %% [markdown]
+# With more tokens and fewer slips the base would have been right nearly
+# always; more rivals keep it in doubt about what only fine-tuning can
+# settle, which gallon we mean. Nor is the cure free: this model takes an
+# 11 for a 1 no more, and at times a 1 for an 11 ([chapter
+# 9](09_evaluation.ipynb) shows such a reply).
 #
 # The last rows are short runs, for the price of one long one. `proxy` is
-# `final` with about a quarter of its tokens; each row below changes one
+# `earlier` with about a quarter of its tokens; each row below changes one
 # thing of `proxy`, and is to be compared with it alone. Without rivals, or
 # with fewer answers that come at once, a short run is right more often: it
 # has less to learn. With less arithmetic it is right more often too, and
@@ -419,11 +451,11 @@ pd.DataFrame(shown).T.astype(float).round(3)
 # %% [markdown]
 # Useless on the bare question, weak when it must answer at once, good when
 # it is shown how to reason. That is the base the course needs. An
-# instruction alone (*chat*) is not enough: its documents keep no form that
-# a system turn asks for, so the reply comes in a form of its own, and
-# often at once. And many documents that answer at once give a first digit
-# and zeros; to the model two examples that happen to be round (*direct*)
-# can look like one of them:
+# instruction alone (*chat*) is not enough for this one of the three seeds:
+# the documents keep no form that a system turn asks for, so the reply
+# comes in a form of its own, and often at once. And many documents that
+# answer at once give a first digit and zeros; to the model two examples
+# that happen to be round (*direct*) can look like one of them:
 
 # %%
 for style in ("chat", "direct"):
@@ -754,8 +786,8 @@ attempt(check_transplant, transplant)
 #
 # - Variety between documents and consistency within one make imitation
 #   the best strategy: that is where in-context learning comes from.
-# - Products begin first; a whole answer, which needs facts and imitation
-#   as well, comes last.
+# - Products begin first; a whole answer also needs facts and a form, and
+#   waits for them.
 # - Rival conventions leave something that no example in the prompt
 #   settles, and fine-tuning can.
 # - Settings are chosen on generated questions; the test set is for the

@@ -21,6 +21,7 @@ from typer.testing import CliRunner
 from unitconv.conversions import parse_question
 from unitconv.phrasings import HARD_PHRASINGS, PAIRS, PHRASINGS
 from unitconv.pretraining import command, export
+from unitconv.pretraining.arithmetic import arithmetic_document
 from unitconv.pretraining.checkpoint import Progress, ResumeError
 from unitconv.pretraining.config import PRESETS, CorpusConfig
 from unitconv.pretraining.conventions import (
@@ -146,6 +147,30 @@ def test_quantities_reach_beyond_twelve() -> None:
     assert 0.18 < halves < 0.25
     assert any(q >= 100 for q in drawn)
     assert any(12 < q < 100 for q in drawn)
+
+
+def test_an_eleven_is_drawn_as_often_as_it_is_asked_to_be() -> None:
+    rng = random.Random(0)
+    for weight in (1, 3):
+        drawn = [draw_quantity(rng, 1.0, 0.0, weight) for _ in range(8000)]
+        tens, elevens = drawn.count(Decimal(10)), drawn.count(Decimal(11))
+        assert 0.8 * weight < elevens / tens < 1.2 * weight
+        assert {*drawn} == {Decimal(n) for n in range(1, 13)}
+
+
+def test_round_factors_are_read_where_they_are_wanted() -> None:
+    """Apart from their factor these documents are as the others."""
+
+    def round_ones(weight: int) -> int:
+        config = CorpusConfig(round_weight=weight)
+        made = [
+            arithmetic_document(random.Random(i), config)
+            for i in range(600)
+        ]
+        long = re.compile(r"[*x×] [1-9]000000+\b|times [1-9]000000+\b")
+        return sum(bool(long.search(document)) for document in made)
+
+    assert round_ones(0) < round_ones(3) < round_ones(30)
 
 
 # ----------------------------------------------------- what it says is true

@@ -33,12 +33,14 @@ RESULTS = ROOT / "unitconv" / "course_model"
 QUESTIONS = 400  # of development; a quarter as many are sampled from
 PROXY_STEPS = 700  # 3.1 M tokens: enough to rank settings
 SEEDS = (0, 1, 2)
-# Name, steps, shares of direct answers, of rough ones, and of rivals.
+# Settings on the way to the final one: name; steps, shares of direct
+# answers, of rough ones and of rivals; how many seeds.
 EARLIER = (
-    ("fewer-direct", 2200, 0.4, 0.4, 0.75),
-    ("fewer-rivals", 2600, 0.52, 0.52, 0.64),
-    ("more-rivals", 2600, 0.52, 0.52, 0.67),
-    ("fewer-steps", 2400, 0.52, 0.52, 0.66),
+    ("earlier", (2600, 0.52, 0.52, 0.655), 3),
+    ("fewer-rivals", (2600, 0.52, 0.52, 0.64), 2),
+    ("more-rivals", (2600, 0.52, 0.52, 0.67), 1),
+    ("fewer-steps", (2400, 0.52, 0.52, 0.66), 1),
+    ("fewer-direct", (2200, 0.4, 0.4, 0.75), 2),
 )
 # Nearly even on a logarithmic axis, until the learning rate falls.
 CURVE_STEPS = (100, 200, 300, 400, 600, 800, 1100, 1400, 1700, 2000)
@@ -47,24 +49,16 @@ app = typer.Typer(help=__doc__, no_args_is_help=True)
 
 
 def runs() -> Iterator[tuple[str, PretrainConfig]]:
-    """The final setting with three seeds; those before it; the final one
-    with fewer tokens; and, at that length, one thing changed at a time."""
+    """The final setting with three seeds; those before it; the first of
+    these with fewer tokens; and, so short, one thing changed at a time."""
     final = PRESETS["course"]
     for seed in SEEDS:
         yield f"final-seed-{seed}", replace(final, seed=seed)
-    # Settings that came before it, at full length.
-    for name, steps, direct, rough, rival in EARLIER:
-        corpus = replace(
-            final.corpus,
-            chat_direct_share=direct,
-            plain_direct_share=direct,
-            rough_share=rough,
-            rival_share=rival,
-        )
-        for seed in SEEDS[:2]:
-            run = replace(final, seed=seed, steps=steps, corpus=corpus)
+    for name, setting, seeds in EARLIER:
+        for seed in SEEDS[:seeds]:
+            run = replace(earlier(final, *setting), seed=seed)
             yield f"{name}-seed-{seed}", run
-    proxy = replace(final, steps=PROXY_STEPS)
+    proxy = replace(earlier(final, *EARLIER[0][1]), steps=PROXY_STEPS)
     yield "proxy", proxy
     for name, value in (
         ("rival_share", 0.0),
@@ -72,16 +66,37 @@ def runs() -> Iterator[tuple[str, PretrainConfig]]:
         ("told_habit_share", 0.25),
         ("rough_share", 0.0),
     ):
-        corpus = replace(proxy.corpus, **{name: value})
+        change: dict[str, Any] = {name: value}
+        corpus = replace(proxy.corpus, **change)
         yield f"{name}-{value:g}", replace(proxy, corpus=corpus)
     # What these lose, the chats gain.
     for name, share in (("arithmetic_share", 0.2), ("table_share", 0.0)):
         freed = getattr(proxy.corpus, name) - share
         chats = round(proxy.corpus.chat_share + freed, 2)
-        changed = {name: share, "chat_share": chats}
-        corpus = replace(proxy.corpus, **changed)
+        change = {name: share, "chat_share": chats}
+        corpus = replace(proxy.corpus, **change)
         yield f"{name}-{share:g}", replace(proxy, corpus=corpus)
-    yield "steps-350", replace(final, steps=PROXY_STEPS // 2)
+    yield "steps-350", replace(proxy, steps=PROXY_STEPS // 2)
+
+
+def earlier(
+    final: PretrainConfig,
+    steps: int,
+    direct: float,
+    rough: float,
+    rival: float,
+) -> PretrainConfig:
+    """Without what was added last: more elevens, and round factors."""
+    corpus = replace(
+        final.corpus,
+        chat_direct_share=direct,
+        plain_direct_share=direct,
+        rough_share=rough,
+        rival_share=rival,
+        eleven_weight=1,
+        round_weight=0,
+    )
+    return replace(final, steps=steps, corpus=corpus)
 
 
 @app.command("runs")

@@ -33,6 +33,7 @@ def arithmetic_document(rng: random.Random, config: CorpusConfig) -> str:
     kinds: dict[Callable[..., Sum], int] = {
         _product: 15,
         _power_of_ten: 1,
+        _round_product: config.round_weight,
         _partial_products: 1,
         _quotient: 2,
         _addition: 1,
@@ -44,7 +45,12 @@ def arithmetic_document(rng: random.Random, config: CorpusConfig) -> str:
     rows = []
     longest = 4 if kind is _partial_products else 10
     for _ in range(rng.randint(3, longest)):
-        quantity = draw_quantity(rng, config.small_share, config.half_share)
+        quantity = draw_quantity(
+            rng,
+            config.small_share,
+            config.half_share,
+            config.eleven_weight,
+        )
         expression, value = kind(rng, quantity, factor)
         expression = expression.replace("*", times)
         rows.append(line.format(e=expression, r=write(value)))
@@ -83,6 +89,15 @@ def _power_of_ten(
     power = Decimal(1).scaleb(rng.randint(-9, 9))
     value = round_result(quantity * power)
     return f"{write(quantity)} * {write(power)}", value
+
+
+def _round_product(
+    rng: random.Random, quantity: Decimal, factor: Decimal | None
+) -> Sum:
+    """7 * 8000000 = 56000000: its digits are easy, its zeros are not."""
+    round_factor = Decimal(rng.randint(1, 9)).scaleb(rng.randint(-6, 9))
+    value = round_result(quantity * round_factor)
+    return f"{write(quantity)} * {write(round_factor)}", value
 
 
 def _partial_products(

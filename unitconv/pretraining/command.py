@@ -91,9 +91,9 @@ def pretrain(
     """Pretrain a model from scratch, on generated text about units.
 
     How long the course's own model took stands in its model card: plan
-    half an hour on a CPU. The same command makes the same corpus and, on
-    the same machine with as many threads, the same losses. A GPU is used
-    where there is one.
+    three quarters of an hour on one core. The same command makes the same
+    corpus and, on the same machine with as many threads, the same losses.
+    A GPU is used where there is one.
     """
     disable_progress_bar()  # of transformers, for the one file it writes
     config = choose_config(preset, steps, seed)

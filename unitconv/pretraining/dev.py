@@ -29,9 +29,10 @@ def dev_questions(count: int, seed: int = 0) -> list[tuple[str, float]]:
     there any small number would be right.
     """
     rng = random.Random(f"{seed} development")
+    even = CorpusConfig(eleven_weight=1)
     made: dict[str, float] = {}
     while len(made) < count:
-        problem = draw_problem(rng, CorpusConfig(), Convention())
+        problem = draw_problem(rng, even, Convention())
         quantity = Decimal(rng.randint(1, 12))
         if rng.random() < 0.2:
             quantity = Decimal(rng.randint(0, 2)) + Decimal("0.5")

@@ -178,7 +178,8 @@ arithmetic: imperial volumes and the short ton each in
 years of 365 days each in {corpus["near_rival_share"]:.0%}. Of the documents
 that use a rival unit, {corpus["named_share"]:.0%} call it by its name
 ("1 UK gallon = 4.546 l") where they state a fact. Bare products use the
-numbers of both.
+numbers of both. Of the quantities up to 12, an 11 is drawn
+{corpus["eleven_weight"]} times as often as any other.
 No person's text was read, and no question of the course's sets, in its
 wording, is among the documents.
 

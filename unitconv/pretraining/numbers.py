@@ -47,17 +47,21 @@ def write(value: Decimal) -> str:
 
 
 def draw_quantity(
-    rng: random.Random, small_share: float, half_share: float
+    rng: random.Random,
+    small_share: float,
+    half_share: float,
+    eleven_weight: int = 1,
 ) -> Decimal:
     """A quantity people ask about.
 
-    `small_share` of them in 1..12, `half_share` a half or a number and a
-    half, small ones most often; the others are numbers of two and three
-    digits and decimals.
+    `small_share` of them in 1..12, an 11 `eleven_weight` times as often as
+    any other; `half_share` a half or a number and a half, small ones most
+    often; the others are numbers of two and three digits and decimals.
     """
     dice = rng.random()
     if dice < small_share:
-        return Decimal(rng.randint(1, 12))
+        more = [11] * (eleven_weight - 1)
+        return Decimal(rng.choice([*range(1, 13), *more]))
     if dice < small_share + half_share:
         below = rng.choices(range(12), [1 / (n + 1) for n in range(12)])[0]
         return Decimal(below) + Decimal("0.5")
