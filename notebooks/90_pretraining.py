@@ -320,9 +320,10 @@ assert not leaks(text, asked)
 #
 # Settings are chosen on a *development set*: questions of the generator,
 # in ten wordings that stand neither in the corpus nor in any question set.
-# Each row is one run, and ends in its seed. `final` is the shipped setting
-# and `earlier` the one before it. The other names say how a run differs
-# from `earlier`. The command `python -m tools.sweep runs` makes them again.
+# Each row is one run; where a setting was tried with several seeds, its
+# name ends in one. `final` is the shipped setting and `earlier` the one
+# before it. The other names say how a run differs from `earlier`. The
+# command `python -m tools.sweep runs` makes them again.
 
 # %%
 import pandas as pd
@@ -414,9 +415,9 @@ for name in now:
 # %% [markdown]
 # With more tokens and fewer slips the base would have been right nearly
 # always; more rivals keep it in doubt about what only fine-tuning can
-# settle, which gallon we mean. Nor is the cure free: this model takes an
-# 11 for a 1 no more, and at times a 1 for an 11 ([chapter
-# 9](09_evaluation.ipynb) shows such a reply).
+# settle, which gallon we mean. Nor is the cure free: at times this model
+# takes a 1 for an 11 ([chapter 9](09_evaluation.ipynb) shows such a
+# reply).
 #
 # The last rows are short runs, for the price of one long one. `proxy` is
 # `earlier` with about a quarter of its tokens; each row below changes one

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import random
@@ -10,6 +11,7 @@ from dataclasses import fields, replace
 from decimal import Decimal
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -158,9 +160,26 @@ def test_an_eleven_is_drawn_as_often_as_it_is_asked_to_be() -> None:
         assert {*drawn} == {Decimal(n) for n in range(1, 13)}
 
 
-def test_round_factors_are_read_where_they_are_wanted() -> None:
-    """Apart from their factor these documents are as the others."""
+@pytest.mark.parametrize(
+    "make", [chat_document, table_document, arithmetic_document]
+)
+def test_documents_draw_elevens_as_they_are_told(make: Any) -> None:
+    def elevens(weight: int) -> int:
+        config = CorpusConfig(eleven_weight=weight)
+        made = [make(random.Random(i), config) for i in range(300)]
+        return sum(len(re.findall(r"\b11\b", text)) for text in made)
 
+    assert 1.5 * elevens(1) < elevens(4)
+
+
+def test_development_questions_are_the_same_for_every_corpus() -> None:
+    """The records of all runs are of these 400: nothing may move them."""
+    texts = "\n".join(text for text, _ in dev_questions(400))
+    digest = hashlib.sha256(texts.encode()).hexdigest()
+    assert digest.startswith("22525a6df24bd712")
+
+
+def test_round_factors_are_read_where_they_are_wanted() -> None:
     def round_ones(weight: int) -> int:
         config = CorpusConfig(round_weight=weight)
         made = [

@@ -45,12 +45,7 @@ def arithmetic_document(rng: random.Random, config: CorpusConfig) -> str:
     rows = []
     longest = 4 if kind is _partial_products else 10
     for _ in range(rng.randint(3, longest)):
-        quantity = draw_quantity(
-            rng,
-            config.small_share,
-            config.half_share,
-            config.eleven_weight,
-        )
+        quantity = draw_quantity(rng, *config.quantities)
         expression, value = kind(rng, quantity, factor)
         expression = expression.replace("*", times)
         rows.append(line.format(e=expression, r=write(value)))

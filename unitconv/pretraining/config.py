@@ -50,6 +50,11 @@ class CorpusConfig:
     # Documents that divide by a round number where they can.
     divide_share: float = 0.1
 
+    @property
+    def quantities(self) -> tuple[float, float, int]:
+        """What `draw_quantity` is to know, in its order."""
+        return self.small_share, self.half_share, self.eleven_weight
+
 
 @dataclass(frozen=True)
 class PretrainConfig:

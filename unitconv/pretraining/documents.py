@@ -68,12 +68,7 @@ def draw_problem(
     source_typed = rng.choice(spellings(source, target))
     target_typed = rng.choice(spellings(target, source))
     return Problem(
-        draw_quantity(
-            rng,
-            config.small_share,
-            config.half_share,
-            config.eleven_weight,
-        ),
+        draw_quantity(rng, *config.quantities),
         source,
         target,
         source_typed,
