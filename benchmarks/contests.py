@@ -15,8 +15,10 @@ class Contest:
     ours: str = "ours"
 
     def matches(self, only: str) -> bool:
-        """Whether `only` asks for this one: a job, a `:peer`, or all."""
-        return only in ("", self.job, f":{self.peer}")
+        """Whether `only` asks for this one: a job, a `:peer`, both as
+        `job:peer`, or all."""
+        job, _, peer = only.partition(":")
+        return job in ("", self.job) and peer in ("", self.peer)
 
 
 CONTESTS = (

@@ -14,12 +14,13 @@
 # - how much of a padded batch's work is thrown away, and how to count it;
 # - slots: rows that leave when they are done, and others that enter;
 # - how a prefix that all prompts share is read once and stored once, and
-#   why attention can be put together from parts without an error;
+#   why attention over two places is exact;
+# - how ten samples of a question stay one text until they differ;
 # - how a token is drawn from a large vocabulary without sorting it;
 # - what a roofline says about how much faster it could be.
 #
 # **Before you start:** [chapter 3](03_sequential.ipynb) for the cache,
-# [chapter 4](04_batched.ipynb) for the batch. **Time:** 20 minutes to read,
+# [chapter 4](04_batched.ipynb) for the batch. **Time:** 25 minutes to read,
 # without the exercises, and less than a minute to run. **Hardware:** with
 # the course model any laptop; 1 GB of memory.
 # :::
@@ -133,8 +134,9 @@ assert useful < decoded
 # - **A slot starts at 0.** Rows of all ages share a step, so there is no
 #   common column to pad to. Each row has its own length, and a mask hides
 #   what lies behind it.
-# - **Live rows have no holes between them.** When one leaves, the last one
-#   moves into its slot, and the model is given the first `n` slots only.
+# - **Live rows have no holes between them.** When one leaves, the next
+#   question takes its slot. Once nobody waits, the last row moves there,
+#   and the model is given the first `n` slots only.
 #
 # This is the loop:
 
@@ -151,8 +153,8 @@ Markdown(f"```python\n{textwrap.dedent(inspect.getsource(Engine.run))}```")
 
 # %% [markdown]
 # `admit` reads waiting prompts into free slots, `decode` moves all live
-# rows on by a token, `retire` frees the slots of those that are done. An
-# observer is told of every pass:
+# rows on by a token, `settle` hands the tokens out and frees the slots of
+# rows that are done. An observer is told of every pass:
 
 # %%
 told: list[engine.Pass] = []
@@ -183,9 +185,9 @@ assert sum(map(len, static)) == decoded
 plots.slots_over_time({"no refill": static, "refilled": refilled})
 
 # %% [markdown]
-# Short bars are rows that soon moved into a hole. Only at the end, when
-# nobody waits any more, slots stay empty. That tail is why a benchmark
-# needs several times as many prompts as there are slots.
+# Only at the end, when nobody waits any more, slots stay empty: short bars
+# there are rows that moved into a hole. That tail is why a benchmark needs
+# several times as many prompts as there are slots.
 #
 # ## What all prompts begin with
 #
@@ -194,7 +196,7 @@ plots.slots_over_time({"no refill": static, "refilled": refilled})
 # end differs.
 
 # %%
-from unitconv.engine.batching import shared_prefix
+from unitconv.engine.rows import shared_prefix
 
 shared = shared_prefix(prompts)
 print(llm.tokenizer.decode(prompts[0][:shared]))
@@ -246,8 +248,11 @@ print(f"{saved:.0%} of the reading saved; the replies are the same")
 # at. Juravsky et al. (2024) call it Hydragen.
 #
 # But softmax runs over *all* keys of a row: those of the prefix and its
-# own. Can it be taken over two places apart? By hand, for one query over
-# five keys, three in the prefix and two of its own:
+# own. Must they lie together? No: it asks for the *scores*, one number a
+# key, where a key has as many numbers as a head is wide. So the keys stay
+# where they are, the scores are put side by side and pass through one
+# softmax. For one query over five keys, three in the prefix and two of its
+# own:
 
 # %%
 import torch
@@ -255,6 +260,22 @@ import torch
 torch.manual_seed(0)
 query, keys, values = torch.randn(4), torch.randn(5, 4), torch.randn(5, 4)
 plain = torch.softmax(keys @ query, dim=0) @ values
+
+scores = torch.cat([keys[:3] @ query, keys[3:] @ query])
+there, here = torch.softmax(scores, dim=0).split([3, 2])
+together = there @ values[:3] + here @ values[3:]
+assert torch.allclose(together, plain, atol=1e-6)
+print("plain:   ", [f"{x:.4f}" for x in plain.tolist()])
+print("together:", [f"{x:.4f}" for x in together.tolist()])
+
+# %% [markdown]
+# `unitconv/engine/attention.py` does this for all heads and rows.
+#
+# With a very long prefix even the scores are many. A kernel that never
+# stores them finishes each place by itself, and leaves two numbers beside
+# the values: the sum of its weights and its largest score.
+
+# %%
 
 
 def part(keys, values):
@@ -275,33 +296,55 @@ merged = (there * scale_there + here * scale_here) / (
     weight_there * scale_there + weight_here * scale_here
 )
 assert torch.allclose(merged, plain, atol=1e-6)
-print("plain: ", [f"{x:.4f}" for x in plain.tolist()])
-print("merged:", [f"{x:.4f}" for x in merged.tolist()])
+print("merged:  ", [f"{x:.4f}" for x in merged.tolist()])
 
 # %% [markdown]
-# Each part remembers two numbers beside its values: the sum of its weights
-# and its largest score. Together they are the logarithm of a sum of
-# exponentials, and so the method's name is *log-sum-exp* merging. It is
-# exact, not an approximation, and it is the step that lets FlashAttention
-# (Dao et al. 2022) take the keys block by block. The library's two
-# functions do it for all heads and rows:
-
-# %%
-from unitconv.engine.attention import attend_part, merge
-
-together = merge(
-    attend_part(query[None], [keys[:3]], [values[:3]]),
-    attend_part(query[None], [keys[3:]], [values[3:]]),
-)
-assert torch.allclose(together[0], plain, atol=1e-6)
-
-# %% [markdown]
+# The two numbers together are the logarithm of a sum of exponentials, and
+# so the method's name is *log-sum-exp* merging. It is exact as well, and
+# it is the step that lets FlashAttention (Dao et al. 2022) take the keys
+# block by block. We merged like this at first. On a CPU, with a prefix of
+# a hundred tokens, one softmax over both takes fewer passes over the same
+# few numbers.
+#
 # ### A question with ten samples
 #
 # Rollouts share more: all samples of a question share the question. It is
-# read once, and its slot is copied to the others. `num_return_sequences`
-# of `transformers.generate` repeats the prompt first and reads it ten
-# times.
+# read once. `num_return_sequences` of `transformers.generate` repeats the
+# prompt first and reads it ten times.
+#
+# And why stop at the question? Two samples that have drawn the same tokens
+# so far *are* one text: the same keys, the same values, the same next
+# probabilities. So the ten begin in one slot. Each step computes the
+# probabilities once, each sample draws from them with its own noise, and
+# those that drew a different token part: they move to a slot of their own,
+# with a copy of what both have read. Ten samples of each of two dozen
+# questions, all at once:
+
+# %%
+warm = Decoding(temperature=0.8, seed=1)
+told = []
+rollouts = engine.generate(
+    llm.model, prompts[:24], llm.stop, warm, 10, 240, observe=told.append
+)
+computed = [len(p.prompts) for p in told if p.kind == "decode"]
+ends = [len(c.token_ids) for row in rollouts for c in row]
+writing = [sum(n - 1 > step for n in ends) for step in range(len(computed))]
+texts = sum(len({tuple(c.token_ids) for c in row}) for row in rollouts)
+saved = 1 - sum(computed) / sum(writing)
+print(f"{len(ends)} replies, {texts} of them different")
+print(
+    f"{sum(computed)} tokens computed for {sum(writing)}: {saved:.0%} saved"
+)
+assert all(n <= m for n, m in zip(computed, writing, strict=True))
+
+# %% tags=["hide-input"]
+plots.slots_shared(writing, computed)
+
+# %% [markdown]
+# The model is sure of most tokens, so samples stay together for long; at a
+# higher temperature, or with a model that is less sure, they part sooner.
+# Nothing is approximated: a sample's tokens are those it would have drawn
+# in a slot of its own.
 #
 # ## The same tokens, also when drawn
 #
@@ -311,16 +354,16 @@ assert torch.allclose(together[0], plain, atol=1e-6)
 # chapter 4: not the slot, not the neighbours, not the order.
 
 # %%
-warm = Decoding(temperature=0.8, top_p=0.95, seed=1)
+nucleus = Decoding(temperature=0.8, top_p=0.95, seed=1)
 few = prompts[:6]
 drawn = generate_batched(
-    llm.model, few, llm.stop, warm, 3, llm.pad_token_id
+    llm.model, few, llm.stop, nucleus, 3, llm.pad_token_id
 )
 for slots in (1, 5):
-    found = engine.generate(llm.model, few, llm.stop, warm, 3, slots)
+    found = engine.generate(llm.model, few, llm.stop, nucleus, 3, slots)
     assert found == drawn
-backwards = engine.generate(llm.model, few[::-1], llm.stop, warm, 3, 5)
-assert backwards[::-1] == drawn
+back = engine.generate(llm.model, few[::-1], llm.stop, nucleus, 3, 5)
+assert back[::-1] == drawn
 print(sum(len(c.token_ids) for row in drawn for c in row), "tokens, equal")
 
 # %% [markdown]
@@ -399,14 +442,20 @@ assert torch.equal(keep_top_p(likely, 0.95), by_sort)
 # own. So it walks through the layers of chapter 2 by itself:
 
 # %%
-from unitconv.engine.backbone import run_backbone
+from unitconv.engine.backbone import Backbone
 
-Markdown(f"```python\n{inspect.getsource(run_backbone)}```")
+walk = inspect.getsource(Backbone.__call__)
+Markdown(f"```python\n{textwrap.dedent(walk)}```")
 
 # %% [markdown]
-# Norms, rotation and attention are the engine's. Each matrix is applied by
-# the model's own module: an adapter that sits in one does its work, and
-# nothing need be merged. What this is worth is the last rung of the ladder.
+# Norms, rotation and attention are the engine's. Each matrix is the
+# model's own, and where an adapter sits in one its module is called, so
+# nothing need be merged.
+#
+# One more thing needs no computing. Of a question's tokens only the last
+# one is asked what comes next. The others are read for the keys and values
+# they leave in each layer, and those of the last layer come before its
+# attention: from there on, only the rows' ends go on.
 #
 # ## The ladder
 #
@@ -441,13 +490,20 @@ best = max(gains, key=gains.get)
 idle = [name for name, gain in gains.items() if gain < 1.05]
 print(f"the largest gain: {best}, {gains[best]:.2f}x")
 print("less than 5 %:", ", ".join(idle) or "none")
+warm_run = ladder["rollouts"]
+print("---")
+print(f"{warm_run['questions']} questions, {warm_run['samples']} samples")
+print(f"each, {warm_run['slots']} slots:", end=" ")
+apart, joint = warm_run["steps"]
+print(f"{joint['name']}, {joint['gain']:.2f}x")
 
 # %% [markdown]
 # Two things to keep in mind when you read a ladder. The gains multiply,
 # and their order matters: an idea that comes late finds less time to save.
 # And they belong to a workload. Refilling gains with the spread of the
 # lengths, sharing with the length of the prefix; on prompts that share
-# nothing those two rungs are worth nothing.
+# nothing those two rungs are worth nothing. The last line above is of
+# rollouts: that samples share a slot until they part.
 #
 # The blocks change no arithmetic. A step reads the front of every slot, and
 # between one front and the next lies room for longer replies: at each gap
@@ -480,7 +536,7 @@ ridge = ceiling["gflops"] / ceiling["gbytes_per_second"]
 print(f"the recorded machine: {ceiling['gflops']:.0f} GFLOP/s,", end=" ")
 print(f"{ceiling['gbytes_per_second']:.0f} GB/s: {ridge:.1f} to a byte")
 own = len(prompts[0]) - shared + max(lengths) // 2
-for n in (1, 4, 16, 64, 128):
+for n in (1, 4, 16, 64, 256):
     one = work(
         llm.model, engine.Pass("decode", [0] * n, 1, n * own), shared
     )
@@ -538,7 +594,8 @@ print(f"of the roofline: {first['share']:.0%}, then {last['share']:.0%}")
 #
 # On a GPU the calls would dominate everything, so there a step is recorded
 # once as a CUDA graph and then replayed (`unitconv/engine/graphs.py`), and
-# the host looks at the tokens only every few steps. That part awaits a
+# the host looks at the tokens only every few steps; samples have slots of
+# their own, since it is the host who would part them. That part awaits a
 # GPU: none of the numbers here is from one.
 #
 # ## Against the tools people use
@@ -546,7 +603,8 @@ print(f"of the roofline: {first['share']:.0%}, then {last['share']:.0%}")
 # `benchmarks/` in the repository runs the same requests through other
 # decoders, two processes in turns. A reply's length is fixed beforehand,
 # so that all do the same work, and each decodes with the number of slots
-# that suits it best. Above 1 the engine is faster:
+# that suits it best. The ratio is theirs to our seconds, the median over
+# the turns with the least and the largest: above 1 the engine is faster.
 
 # %%
 peers = json.loads((RESULTS / "peers.json").read_text())
@@ -558,10 +616,8 @@ for peer, dtype in {row["peer"]: row["dtype"] for row in duels}.items():
     print(f"{peer:10} {dtype}")
 
 
-def ratio(row, clock):
-    return "{median:.2f} ({low:.2f}-{high:.2f})".format(
-        **row[f"{clock}_ratio"]
-    )
+def ratio(row):
+    return "{median:.2f} ({low:.2f}-{high:.2f})".format(**row["wall_ratio"])
 
 
 pd.DataFrame(
@@ -569,8 +625,7 @@ pd.DataFrame(
         "workload": row["job"],
         "against": row["peer"],
         "their slots": row["slots"]["peer"],
-        "wall": ratio(row, "wall"),
-        "CPU": ratio(row, "cpu"),
+        "ratio": ratio(row),
     }
     for row in duels
 ).set_index("workload")
@@ -594,7 +649,7 @@ for name, speed in alone.tokens_per_second.items():
 # %%
 lone = [row for row in duels if row["job"] == "one sequence"]
 for row in lone:
-    low, high = row["cpu_ratio"]["low"], row["cpu_ratio"]["high"]
+    low, high = row["wall_ratio"]["low"], row["wall_ratio"]["high"]
     verdict = "wins" if low > 1 else "loses" if high < 1 else "ties"
     print(f"one sequence: the engine {verdict} against {row['peer']}")
 if not lone:
@@ -924,7 +979,8 @@ attempt(check_who_first, steps_taken)
 #   row costs. Count row-steps before you trust a full batch.
 # - Slots that are refilled make every row-step useful, but for the tail.
 # - What prompts share is read once and stored once. Attention over two
-#   places, merged by log-sum-exp, is exact.
+#   places is exact, by one softmax or merged by log-sum-exp.
+# - Samples of a question are one text until they draw different tokens.
 # - One uniform number draws a token; a shortcut for top-p checks itself.
 # - None of it may change a token, and a test that compares all of them
 #   with the simple decoder is what makes such code safe to write.

@@ -242,8 +242,8 @@ pd.DataFrame(rows).T
 # SmolLM2 loaded they are SmolLM2's.
 
 # %%
-from unitconv.engine.batching import shared_prefix
 from unitconv.engine.cache import plan_cache
+from unitconv.engine.rows import shared_prefix
 
 encoded = [llm.encode(prompt) for prompt in prompts]
 prefix = shared_prefix(encoded)
@@ -259,8 +259,8 @@ for size in SMOLLM2:
         print(f"{size}, {budget:2} GB of cache: {plan.slots} slots fit")
 
 # %% [markdown]
-# Memory is not what limits the slots of the small models; the default of
-# 64 takes a fraction of any card. How many are *fast* is another question,
+# Memory is not what limits the slots of the small models; the default
+# takes a fraction of any card. How many are *fast* is another question,
 # and its answer is a curve that flattens ([chapter 5](05_fast.ipynb)).
 # Double them until tokens a second stop growing:
 #

@@ -12,7 +12,7 @@ from tests.oracle import never, random_prompts
 from unitconv.bench import measure, peak_memory, workloads
 from unitconv.decoding import Decoding
 from unitconv.engine import Pass, generate
-from unitconv.engine.batching import shared_prefix
+from unitconv.engine.rows import shared_prefix
 from unitconv.llm import LLM
 from unitconv.questions import load_split
 from unitconv.roofline import (

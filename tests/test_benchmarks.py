@@ -289,6 +289,8 @@ def test_a_contest_is_asked_for_by_its_job_or_its_peer() -> None:
     assert found == ["hf_batched", "llamacpp"]
     jobs = [c.job for c in CONTESTS if c.matches(":llamacpp")]
     assert jobs == ["evaluation", "one sequence"]
+    [one] = [c for c in CONTESTS if c.matches("rollouts:hf_batched")]
+    assert (one.job, one.peer) == ("rollouts", "hf_batched")
     assert all(c.matches("") for c in CONTESTS)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -23,9 +24,10 @@ from unitconv.decoding import (
 )
 from unitconv.engine import CacheError, Pass, generate, graphs, why_not
 from unitconv.engine.attention import attend
-from unitconv.engine.backbone import run_backbone
-from unitconv.engine.batching import BURST, shared_prefix
+from unitconv.engine.backbone import Backbone
+from unitconv.engine.batching import BURST
 from unitconv.engine.cache import SlotCache, plan_cache
+from unitconv.engine.rows import shared_prefix
 from unitconv.llm import LLM
 from unitconv.questions import load_split
 
@@ -118,18 +120,26 @@ def test_its_layers_are_those_of_transformers(kind: str) -> None:
     prompts = random_prompts(model, [9, 6])
     plan = plan_cache(model.config, model.dtype, 2, 16, 0, 10**9)
     cache = SlotCache(model.config, plan, "cpu", model.dtype)
-    for row, prompt in enumerate(prompts):
-        read, last = torch.tensor([prompt[:-1]]), len(prompt) - 1
-        cache.aim(row, torch.zeros(1, dtype=torch.long), last, last)
-        run_backbone(model, read, torch.arange(last)[None], cache)
-    ends = torch.tensor([len(prompt) - 1 for prompt in prompts])
-    cache.aim(0, ends, 1, int(ends.max()) + 1)
+    backbone = Backbone(model)
+    zero = torch.zeros(2, dtype=torch.long)
+    # All but the last token, padded on the right, into slots 1 and 0.
+    ends = torch.tensor([len(prompt) - 2 for prompt in prompts])
+    width = int(ends.max()) + 1
+    read = [[*p[:-1], *[0] * (width - len(p) + 1)] for p in prompts]
+    cache.aim(torch.tensor([1, 0]), zero, width, width)
+    places = torch.arange(width).expand(2, -1)
+    found = backbone(torch.tensor(read), places, cache, ends)
+    prompts, starts = prompts[::-1], ends.flip(0) + 1
     tokens = torch.tensor([prompt[-1:] for prompt in prompts])
-    found = run_backbone(model, tokens, ends[:, None], cache)
+    cache.aim(torch.tensor([0, 1]), starts, 1, int(starts.max()) + 1)
+    last = backbone(tokens, starts[:, None], cache)
     for row, prompt in enumerate(prompts):
         want = model.base_model(torch.tensor([prompt])).last_hidden_state
         torch.testing.assert_close(
-            found[row, -1], want[0, -1], rtol=1e-4, atol=1e-5
+            torch.stack([found[1 - row], last[row]]),
+            want[0, -2:],
+            rtol=1e-4,
+            atol=1e-5,
         )
 
 
@@ -207,6 +217,47 @@ def test_looking_seldom_changes_nothing(
     assert generate(tiny_model, prompts, ends_seldom, WARM, 3, 4) == want
 
 
+@given(st.data())
+@settings(max_examples=40, deadline=None)
+def test_no_schedule_shows_in_a_row(
+    tiny_model: Any, data: st.DataObject
+) -> None:
+    """Each row is what it is alone, whoever comes, waits and leaves."""
+    prefix = data.draw(st.sampled_from([0, 9, 40]))
+    lengths = data.draw(
+        st.lists(st.integers(1, 12), min_size=1, max_size=7)
+    )
+    prompts = [
+        random_prompts(tiny_model, [prefix], seed=9)[0] * (prefix > 0) + p
+        for p in random_prompts(tiny_model, lengths, seed=len(lengths))
+    ]
+    limits = [data.draw(st.integers(1, 12)) for _ in prompts]
+    n = data.draw(st.integers(1, 4))
+    how = Decoding(
+        max_new_tokens=12,
+        temperature=data.draw(st.sampled_from([0.0, 0.4, 1.2])),
+        seed=data.draw(st.integers(0, 3)),
+    )
+    every = data.draw(st.integers(2, 9))
+
+    def ends(token_ids: list[int]) -> bool:
+        return token_ids[-1] % every == 0
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(BURST, "cpu", data.draw(st.sampled_from([1, 1, 3])))
+        done = generate(
+            *(tiny_model, prompts, ends, how, n),
+            slots=data.draw(st.integers(1, 12)),
+            limits=limits,
+        )
+    for prompt, limit, row in zip(prompts, limits, done, strict=True):
+        alone = replace(how, max_new_tokens=limit)
+        assert row == [
+            generate_sequential(tiny_model, prompt, ends, alone, sample)
+            for sample in range(n)
+        ]
+
+
 def test_limits_of_their_own(tiny_model: Any) -> None:
     prompts = with_prefix(tiny_model, 20, 6)
     limits = [1, 5, 2, 12, 3, 8]
@@ -220,7 +271,10 @@ def test_limits_of_their_own(tiny_model: Any) -> None:
 # ---------------------------------------------- nothing is done twice
 
 
-def test_prefix_and_questions_are_read_once(tiny_model: Any) -> None:
+@pytest.mark.parametrize("slots", [7, 30])
+def test_prefix_questions_and_equal_samples_are_read_once(
+    tiny_model: Any, slots: int
+) -> None:
     [start] = random_prompts(tiny_model, [40])
     prompts = [[*start, 5 + i, 9] for i in range(6)]
     told: list[Pass] = []
@@ -229,15 +283,55 @@ def test_prefix_and_questions_are_read_once(tiny_model: Any) -> None:
     handle = embedding.register_forward_pre_hook(
         lambda _, args: read.append(args[0].numel())
     )
-    how = Decoding(max_new_tokens=4, temperature=1.0)
-    generate(
-        *(tiny_model, prompts, never, how, 5), slots=7, observe=told.append
+    how = Decoding(max_new_tokens=6, temperature=0.3)
+    done = generate(
+        *(tiny_model, prompts, never, how, 5, slots), observe=told.append
     )
     handle.remove()
-    # The last token of a row is chosen and never read.
-    assert sum(read) == 40 + 6 * 2 + 6 * 5 * (4 - 1)
+    assert sum(p.width for p in told if p.kind == "prefix") == 40
+    assert sum(len(p.prompts) for p in told if p.kind == "prefill") == 6
     # What an observer is told is what the model was given.
     assert read == [max(len(p.prompts), 1) * p.width for p in told]
+    # The last token of a row is chosen and never read.
+    once = sum(len(beginnings(row, 5)) for row in done)
+    assert 6 * 5 < once < 6 * 5 * 4
+    decoded = sum(read) - 40 - 6 * 2
+    if slots == 30:
+        assert decoded == once
+    else:  # a sample that came in later was read by itself
+        assert once < decoded < 6 * 5 * 5
+
+
+def beginnings(row: list[Completion], longest: int) -> set[tuple[int, ...]]:
+    """The different texts that samples of a question begin with."""
+    ends = range(1, longest + 1)
+    return {tuple(c.token_ids[:end]) for c in row for end in ends}
+
+
+def test_greedy_samples_never_part(tiny_model: Any) -> None:
+    prompts = random_prompts(tiny_model, [6, 9])
+    told: list[Pass] = []
+    done = generate(
+        *(tiny_model, prompts, never, GREEDY_12, 4), observe=told.append
+    )
+    assert done == [[row[0]] * 4 for row in done]
+    assert [len(p.prompts) for p in told] == [2] * 12
+
+
+def test_samples_of_their_own_lengths_share_a_slot(tiny_model: Any) -> None:
+    """A stop rule may end one of two rows that are the same text."""
+    ends = iter([3, 7, 1, 5])
+    dealt: dict[int, int] = {}
+
+    def stop(token_ids: list[int]) -> bool:
+        if len(token_ids) == 1:
+            dealt[id(token_ids)] = next(ends)
+        return len(token_ids) == dealt[id(token_ids)]
+
+    [prompt] = random_prompts(tiny_model, [6])
+    [done] = generate(tiny_model, [prompt], stop, GREEDY_12, 4)
+    want = by_transformers(tiny_model, prompt, 7)
+    assert [c.token_ids for c in done] == [want[:n] for n in (3, 7, 1, 5)]
 
 
 def test_finished_rows_leave_and_waiting_ones_enter(

@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from tests.oracle import by_transformers, random_prompts
-from tools.ladder import (
+from tools.ladder import gains, measure, record
+from tools.rungs import (
+    ROLLOUT_STEPS,
     STEPS,
+    ASlotForEachSample,
     Job,
     NothingShared,
     PrefixCopied,
     Static,
-    gains,
-    measure,
-    record,
     until_stop,
 )
-from unitconv.decoding import GREEDY
+from unitconv.decoding import Decoding
 from unitconv.engine import Pass
 from unitconv.engine.batching import Engine
+
+HOW = Decoding(max_new_tokens=12)
 
 
 def ends_seldom(token_ids: list[int]) -> bool:
@@ -34,14 +37,14 @@ def job(tiny_model: Any) -> Job:
     [start] = random_prompts(tiny_model, [20], seed=9)
     ends = random_prompts(tiny_model, [1 + (7 * i) % 5 for i in range(11)])
     prompts = [[*start, *end] for end in ends]
-    return Job(tiny_model, prompts, ends_seldom, slots=4, limit=12)
+    return Job(tiny_model, prompts, ends_seldom, slots=4, settings=HOW)
 
 
 @pytest.mark.parametrize("name", STEPS)
 def test_every_step_gives_the_tokens_of_transformers(
     name: str, job: Job
 ) -> None:
-    alone = [by_transformers(job.model, p, job.limit) for p in job.prompts]
+    alone = [by_transformers(job.model, p, 12) for p in job.prompts]
     want = [until_stop(tokens, ends_seldom) for tokens in alone]
     assert len({len(reply) for reply in want}) > 2
     assert STEPS[name](job) == want
@@ -49,9 +52,16 @@ def test_every_step_gives_the_tokens_of_transformers(
 
 def passes(kind: type[Engine], job: Job) -> tuple[list[Pass], Engine]:
     told: list[Pass] = []
-    limits = [job.limit] * len(job.prompts)
+    limits = [12] * len(job.prompts)
     engine = kind(
-        *(job.model, job.prompts, GREEDY, 1, job.slots, limits),
+        *(
+            job.model,
+            job.prompts,
+            job.settings,
+            job.samples,
+            job.slots,
+            limits,
+        ),
         observe=told.append,
     )
     engine.run(job.stop, None)
@@ -94,6 +104,21 @@ def test_a_copied_prefix_lies_in_every_slot(job: Job) -> None:
         assert there.equal(shared.cache.prefix_keys)
 
 
+def test_samples_share_slots_or_do_not(job: Job) -> None:
+    warm = replace(HOW, temperature=0.3)
+    several = replace(job, settings=warm, samples=3, slots=40)
+    apart, together = (decode(several) for decode in ROLLOUT_STEPS.values())
+    assert apart == together
+    assert len(together) == 3 * len(job.prompts)
+    read = []
+    for kind in (ASlotForEachSample, Engine):
+        told, _ = passes(kind, several)
+        steps = [p.prompts for p in told if p.kind == "decode"]
+        read.append(sum(map(len, steps)))
+    assert read[0] == sum(len(reply) - 1 for reply in together)
+    assert read[1] < read[0]
+
+
 def test_gains_are_medians_of_ratios_within_a_turn() -> None:
     times = {
         "a": {"cpu": [8.0, 80.0, 9.0], "wall": [1.0, 1.0, 1.0]},
@@ -105,7 +130,12 @@ def test_gains_are_medians_of_ratios_within_a_turn() -> None:
 
 def test_a_record_says_what_ran(job: Job) -> None:
     steps = {name: STEPS[name] for name in list(STEPS)[-2:]}
-    found = record(job, measure(job, 2, steps), threads=1)
+    times = measure(job, 2, steps)
+    found = record(job, times, replace(job, samples=3), times, threads=1)
+    assert found["rollouts"] == {
+        "steps": found["steps"],
+        **{"questions": 11, "samples": 3, "slots": 4},
+    }
     assert [step["name"] for step in found["steps"]] == [*steps]
     assert all(
         len(step["cpu"]) == len(step["wall"]) == 2

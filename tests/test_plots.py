@@ -178,6 +178,7 @@ FIGURES: dict[str, Callable[[], Picture]] = {
             "refilled": [[0, 1], [0, 2], [0]],
         }
     ),
+    "slots_shared": lambda: plots.slots_shared([8, 8, 4], [2, 5, 3]),
     "ladder_bars": lambda: plots.ladder_bars(
         ["library", "ours"], [3.0, 1.5], [None, 2.0]
     ),
@@ -357,6 +358,12 @@ def test_slots_over_time_draws_stretches_and_counts_what_waits() -> None:
         *(2, 2, 2)
     ]
     assert picture.svg.count("url(#") > 0
+
+
+def test_slots_shared_tells_what_sharing_saves() -> None:
+    alt = FIGURES["slots_shared"]().alt
+    assert "3 decoding steps: up to 8 replies" in alt
+    assert "in up to 5 slots. Sharing saves 50%" in alt
 
 
 def test_memory_bars_add_up_the_parts() -> None:

@@ -92,7 +92,8 @@ def choose(
 ) -> Tensor:
     """The next token of each row: logits [rows, vocabulary] -> [rows].
 
-    Greedy is its own path: temperature 0 divides nothing by zero.
+    Greedy is its own path: temperature 0 divides nothing by zero. Warm,
+    `keys` [rows, n] draw n tokens for each row.
     """
     if settings.temperature == 0:
         return greedy(logits)

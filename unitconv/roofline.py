@@ -74,9 +74,11 @@ def work(model: Any, one: Pass, prefix: int) -> Work:
     """What one pass of the engine takes.
 
     Two operations, a product and a sum, for each weight and token; the
-    head only where a next token is wanted. Attention: as many for each
-    number of a key and of a value that a query meets. Bytes: the weights
-    once, the shared prefix once, and the live rows' own keys and values.
+    head only where a next token is wanted, and of the last layer nothing
+    but keys and values for a question's other tokens. Attention: as many
+    for each number of a key and of a value that a query meets. Bytes: the
+    weights once, the shared prefix once, and the live rows' own keys and
+    values.
 
     Args:
         prefix: tokens that all rows share, read by "prefill" and "decode".
@@ -84,18 +86,33 @@ def work(model: Any, one: Pass, prefix: int) -> Work:
     config = model.config
     rows = max(len(one.prompts), 1)
     tokens = rows * one.width
+    # Those that pass through the whole of the last layer.
+    to_the_top = tokens if one.kind == "prefix" else rows
     head = config.vocab_size * config.hidden_size
-    backbone = _backbone_parameters(model)
+    backbone, top = _backbone_parameters(model), _last_parameters(model)
     chosen = 0 if one.kind == "prefix" else rows
-    flops = 2.0 * (backbone * tokens + head * chosen)
+    products = (backbone - top) * tokens + top * to_the_top + head * chosen
     # In a prefill a token sees half of its own prompt, on average.
     seen = one.own if one.kind == "decode" else tokens * one.width / 2
     met = seen + (0 if one.kind == "prefix" else prefix * tokens)
+    if one.kind == "prefill":
+        layers = config.num_hidden_layers
+        met += (one.own + prefix * rows - met) / layers
     per_token = bytes_per_token(config, model.dtype)
     heads = config.num_attention_heads / config.num_key_value_heads
-    flops += 2.0 * met * heads * per_token / model.dtype.itemsize
+    products += met * heads * per_token / model.dtype.itemsize
     weights = (backbone + head) * model.dtype.itemsize
-    return Work(flops, weights + (one.own + prefix) * per_token)
+    return Work(2 * products, weights + (one.own + prefix) * per_token)
+
+
+def _last_parameters(model: Any) -> int:
+    """Weights of the last layer that make neither a key nor a value."""
+    layer = model.base_model.layers[-1]
+    keys_and_values = (layer.self_attn.k_proj, layer.self_attn.v_proj)
+    needed = sum(
+        p.numel() for part in keys_and_values for p in part.parameters()
+    )
+    return int(sum(p.numel() for p in layer.parameters()) - needed)
 
 
 def _backbone_parameters(model: Any) -> int:

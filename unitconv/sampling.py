@@ -43,12 +43,12 @@ def uniform(keys: Tensor, position: int | Tensor) -> Tensor:
     """One number in [0, 1) per row, a hash of its key and the position.
 
     Args:
-        keys: int64, shape [rows], from `row_key`.
+        keys: int64, shape [rows], from `row_key`; or any other shape.
         position: number of tokens a row has generated so far; one number
-            for all rows, or int64 [rows].
+            for all rows, or int64 of a shape that goes with `keys`.
 
     Returns:
-        float64, shape [rows].
+        float64, the shape of `keys`.
     """
     bits = (
         keys + (position + torch.ones_like(keys)) * _STEP
@@ -114,24 +114,26 @@ def token_probabilities(
 def sample(
     logits: Tensor, temperature: float, top_p: float, noise: Tensor
 ) -> Tensor:
-    """Draw one token per row by inverting the cumulative distribution.
+    """Draw tokens for each row by inverting the cumulative distribution.
 
     One uniform number decides a token, whatever the vocabulary's size;
     `torch.multinomial` draws one per entry and shares a generator.
 
     Args:
         logits: [rows, vocabulary].
-        noise: [rows], in [0, 1), from `uniform`.
+        noise: [rows], in [0, 1), from `uniform`; or [rows, n], for n
+            tokens of each row.
 
     Returns:
-        token ids, int64 [rows].
+        token ids, int64, the shape of `noise`.
     """
     probabilities = token_probabilities(logits, temperature, top_p)
     cdf = probabilities.cumsum(dim=-1)
     # In float32 noise may round to 1, and then point past the last token.
-    target = noise.to(cdf).clamp(max=1 - 2.0**-24) * cdf[:, -1]
+    draws = noise.to(cdf).clamp(max=1 - 2.0**-24).view(len(cdf), -1)
+    target = (draws * cdf[:, -1:]).contiguous()
     # right=True: a token of probability zero is never drawn, not even at 0.
-    return torch.searchsorted(cdf, target[:, None], right=True)[:, 0]
+    return torch.searchsorted(cdf, target, right=True).view(noise.shape)
 
 
 def greedy(logits: Tensor) -> Tensor:

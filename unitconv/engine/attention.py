@@ -3,70 +3,20 @@
 Every prompt of a run opens with the same tokens (system turn, worked
 example). Their keys and values are computed once, stored once, and read
 once a step for all rows together: one large product instead of many small
-ones. Each row then attends to its own tokens, and the two partial results
-are merged as flash attention merges its blocks (Dao et al. 2022,
-arXiv:2205.14135; for shared prefixes: Juravsky et al. 2024, "Hydragen",
-arXiv:2402.05099).
+ones (Juravsky et al. 2024, "Hydragen", arXiv:2402.05099). A row's scores
+over both places lie side by side and pass through one softmax: they are
+small, however large the keys are. A kernel that keeps no scores would merge
+two results by their log-sum-exp instead (Dao et al. 2022,
+arXiv:2205.14135).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import torch
 from torch import Tensor
-
-
-class Part(NamedTuple):
-    """Attention over some of the keys, not yet divided by its weight.
-
-    With s a query's scores over these keys: `values` is the sum of
-    exp(s - top) v, `weight` the sum of exp(s - top), `top` the largest s.
-    """
-
-    values: Tensor  #: [..., queries, head_dim]
-    weight: Tensor  #: [..., queries, 1]
-    top: Tensor  #: [..., queries, 1]
-
-
-def attend_part(
-    query: Tensor,
-    keys: Sequence[Tensor],
-    values: Sequence[Tensor],
-    mask: Tensor | None = None,
-) -> Part:
-    """Scaled queries [..., queries, head_dim] over keys that lie in blocks.
-
-    Args:
-        keys, values: blocks of [..., some, head_dim]; n keys in all.
-        mask: added to the scores [..., queries, n]; -inf hides a key. At
-            least one key of a query must be visible.
-    """
-    # In float32, as softmax is everywhere: bf16 keeps three digits.
-    scores = torch.cat([query @ block.mT for block in keys], -1).float()
-    if mask is not None:
-        scores += mask
-    top = scores.amax(dim=-1, keepdim=True)
-    weights = (scores - top).exp_()
-    weight = weights.sum(dim=-1, keepdim=True)
-    shares = weights.to(query).split([v.shape[-2] for v in values], dim=-1)
-    mixed = shares[0] @ values[0]
-    for share, block in zip(shares[1:], values[1:], strict=True):
-        mixed += share @ block
-    return Part(mixed.float(), weight, top)
-
-
-def merge(a: Part, b: Part) -> Tensor:
-    """Attention over the keys of both parts: [..., queries, head_dim].
-
-    exp(top) is each part's common factor; taking out the larger of the two
-    keeps the exponents from overflowing.
-    """
-    top = torch.maximum(a.top, b.top)
-    share_a, share_b = (a.top - top).exp_(), (b.top - top).exp_()
-    values = a.values * share_a + b.values * share_b
-    return values / (a.weight * share_a + b.weight * share_b)
+from torch.nn.functional import scaled_dot_product_attention
 
 
 def attend(
@@ -93,11 +43,11 @@ def attend(
     """
     rows, heads, width, head_dim = query.shape
     kv_heads = own[0][0].shape[1]
-    # Nothing to merge: torch's own kernel. A CPU's takes bf16 value by
-    # value, several times as long as the products below.
+    # Nothing to put together: torch's own kernel. A CPU's takes bf16 value
+    # by value, several times as long as the products below.
     in_one_piece = prefix is None and len(own[0]) == 1
     if in_one_piece and (query.is_cuda or query.dtype == torch.float32):
-        return torch.nn.functional.scaled_dot_product_attention(
+        return scaled_dot_product_attention(
             query,
             own[0][0],
             own[1][0],
@@ -105,22 +55,35 @@ def attend(
             scale=scaling,
             enable_gqa=heads != kv_heads,
         ).transpose(1, 2)
-    queries = heads // kv_heads * width
-    grouped = (query * scaling).reshape(rows, kv_heads, queries, head_dim)
-    wide = mask.expand(rows, kv_heads, heads // kv_heads, width, -1)
-    part = attend_part(grouped, *own, wide.flatten(2, 3))
-    if prefix is None:
-        mixed = part.values / part.weight
-    else:
-        mixed = merge(part, _over_prefix(grouped, prefix))
-    mixed = mixed.view(rows, heads, width, head_dim).to(query.dtype)
-    return mixed.transpose(1, 2)
+    group = heads // kv_heads
+    grouped = (query * scaling).reshape(rows, kv_heads, -1, head_dim)
+    scores = [grouped @ block.mT for block in own[0]]
+    if prefix is not None:
+        scores.append(_for_all(grouped, prefix[0].mT))
+    wide = mask.expand(rows, kv_heads, group, width, -1).flatten(2, 3)
+    weights = _softmax(scores, wide).to(query.dtype)
+    shares = weights.split([part.shape[-1] for part in scores], dim=-1)
+    mixed = shares[0] @ own[1][0]
+    for share, block in zip(shares[1:], own[1][1:], strict=False):
+        mixed += share @ block
+    if prefix is not None:
+        mixed += _for_all(shares[-1], prefix[1])
+    return mixed.view(rows, heads, width, head_dim).transpose(1, 2)
 
 
-def _over_prefix(grouped: Tensor, prefix: tuple[Tensor, Tensor]) -> Part:
-    """The queries of all rows as one product per KV head."""
-    rows, kv_heads, queries, head_dim = grouped.shape
-    together = grouped.transpose(0, 1).reshape(kv_heads, -1, head_dim)
-    part = attend_part(together, [prefix[0]], [prefix[1]])
-    apart = (kv_heads, rows, queries, -1)
-    return Part(*(t.view(apart).transpose(0, 1) for t in part))
+def _softmax(scores: list[Tensor], mask: Tensor) -> Tensor:
+    """Over parts side by side, of which `mask` hides some of the first.
+
+    In float32, as softmax is everywhere: bf16 keeps three digits.
+    """
+    together = torch.cat(scores, dim=-1).float()
+    together[..., : mask.shape[-1]] += mask
+    return together.softmax(dim=-1)
+
+
+def _for_all(rows: Tensor, shared: Tensor) -> Tensor:
+    """[rows, kv_heads, queries, a] @ [kv_heads, a, b], all rows at once."""
+    count, heads, queries, _ = rows.shape
+    together = rows.transpose(0, 1).reshape(heads, count * queries, -1)
+    product = (together @ shared).view(heads, count, queries, -1)
+    return product.transpose(0, 1)

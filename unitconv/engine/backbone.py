@@ -3,19 +3,23 @@
 Transformers' modules serve every model and every use, and ask in each
 layer again for masks, caches and kernels. Here are the same layers without
 that. Only the norms, the rotation and attention are written anew; every
-matrix is applied by the model's own module, with whatever adapter is in it.
+matrix is the model's own, with whatever adapter is in it.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import torch
-from torch import Tensor
-from torch.nn.functional import rms_norm
+from torch import Tensor, nn
+from torch.nn.functional import linear, rms_norm
 
 from unitconv.engine.attention import attend
 from unitconv.engine.cache import SlotCache
+
+Apply = Callable[[Tensor], Tensor]
 
 
 class Rotation(NamedTuple):
@@ -24,84 +28,155 @@ class Rotation(NamedTuple):
     cos: Tensor
     sin: Tensor  #: the first half negated
 
+    def at(self, tokens: Tensor) -> Rotation:
+        """Of some of the tokens only, by number."""
+        return Rotation(self.cos[tokens], self.sin[tokens])
 
-def run_backbone(
-    model: Any, input_ids: Tensor, position_ids: Tensor, cache: SlotCache
-) -> Tensor:
-    """All layers over new tokens [rows, width]: [rows, width, hidden].
+    def __call__(self, heads: Tensor) -> Tensor:
+        """Each pair (i, i + dim / 2) of [tokens, heads, dim] turned (Su et
+        al. 2021, arXiv:2104.09864)."""
+        other = heads.roll(heads.shape[-1] // 2, dims=-1)
+        return (heads * self.cos).addcmul_(other, self.sin)
 
-    The head is left to `logits_of`: it would compute the logits of every
-    position where only a row's last one is wanted. `cache` has been aimed
-    at these rows, and holds their keys and values afterwards.
+
+class Layer:
+    """A layer's functions, each looked up once.
+
+    To find a module in a module, and to call it with its hooks, takes
+    Python as long as the product of a small matrix and one token.
     """
-    inner = model.base_model
-    # To everything but attention a batch is a list of tokens.
-    hidden = inner.embed_tokens(input_ids.flatten())
-    rotation = turns(inner.rotary_emb, hidden, position_ids)
-    for number, layer in enumerate(inner.layers):
-        seen = normed(layer.input_layernorm, hidden)
-        hidden += self_attention(
-            *(layer.self_attn, seen, rotation),
-            *(cache, number, input_ids.shape),
+
+    def __init__(self, layer: Any) -> None:
+        attn, mlp = layer.self_attn, layer.mlp
+        self.head_dim, self.scaling = attn.head_dim, attn.scaling
+        self.norm = norm(layer.input_layernorm)
+        self.query, self.key, self.value, self.out = map(
+            matrix, (attn.q_proj, attn.k_proj, attn.v_proj, attn.o_proj)
         )
-        seen = normed(layer.post_attention_layernorm, hidden)
-        hidden += layer.mlp(seen)
-    return normed(inner.norm, hidden).view(*input_ids.shape, -1)
+        # Qwen3 has norms of queries and keys, nobody else.
+        self.query_norm = norm(getattr(attn, "q_norm", None))
+        self.key_norm = norm(getattr(attn, "k_norm", None))
+        # SmolLM3 has layers that do not rotate.
+        self.rotates = getattr(attn, "use_rope", True)
+        self.mlp_norm = norm(layer.post_attention_layernorm)
+        self.gate, self.up, self.down = map(
+            matrix, (mlp.gate_proj, mlp.up_proj, mlp.down_proj)
+        )
+        self.activation = mlp.act_fn
+
+    def keys_and_values(
+        self, seen: Tensor, rotation: Rotation
+    ) -> tuple[Tensor, Tensor]:
+        """Of normed hidden states [tokens, hidden]: each of [tokens,
+        heads, head_dim]."""
+        key = self._heads(self.key(seen), self.key_norm, rotation)
+        return key, self.value(seen).view(len(seen), -1, self.head_dim)
+
+    def queries(self, seen: Tensor, rotation: Rotation) -> Tensor:
+        """As `keys_and_values`, for those who ask."""
+        return self._heads(self.query(seen), self.query_norm, rotation)
+
+    def _heads(
+        self, flat: Tensor, norm: Apply | None, rotation: Rotation
+    ) -> Tensor:
+        heads = flat.view(len(flat), -1, self.head_dim)
+        if norm is not None:
+            heads = norm(heads)
+        return rotation(heads) if self.rotates else heads
+
+    def feed_forward(self, hidden: Tensor) -> Tensor:
+        """A gated unit (Shazeer 2020, arXiv:2002.05202)."""
+        seen = self.mlp_norm(hidden)
+        gate: Tensor = self.activation(self.gate(seen))
+        return self.down(gate.mul_(self.up(seen)))
 
 
-def turns(rotary: Any, hidden: Tensor, position_ids: Tensor) -> Rotation:
-    """Cosines and sines of the positions, once for all layers."""
-    cos, sin = rotary(hidden, position_ids)
-    dim = cos.shape[-1]
-    sin = torch.cat([-sin[..., : dim // 2], sin[..., dim // 2 :]], dim=-1)
-    return Rotation(cos.view(-1, 1, dim), sin.view(-1, 1, dim))
+def norm(module: Any) -> Any:
+    """RMSNorm (Zhang and Sennrich 2019, arXiv:1910.07467), if there is
+    one."""
+    if module is None:
+        return None
+    weight, eps = module.weight, module.variance_epsilon
+    if weight.is_cuda or weight.dtype != torch.float32:
+        return partial(
+            rms_norm, normalized_shape=weight.shape, weight=weight, eps=eps
+        )
+    # On a CPU torch's own are nine operations. With n numbers x of length
+    # |x|: sqrt(mean(x^2) + eps) = hypot(|x|, sqrt(n eps)) / sqrt(n).
+    root = len(weight) ** 0.5
+    scaled, least = weight * root, torch.tensor(root * eps**0.5)
+
+    def apply(hidden: Tensor) -> Tensor:
+        length = torch.linalg.vector_norm(hidden, dim=-1, keepdim=True)
+        return (hidden / length.hypot_(least)).mul_(scaled)
+
+    return apply
 
 
-def rotated(heads: Tensor, rotation: Rotation) -> Tensor:
-    """Each pair (i, i + dim / 2) of [tokens, heads, dim] turned (Su et al.
-    2021, arXiv:2104.09864)."""
-    other = heads.roll(heads.shape[-1] // 2, dims=-1)
-    return (heads * rotation.cos).addcmul_(other, rotation.sin)
+def matrix(module: Any) -> Apply:
+    """The product itself, or a module that does more, such as LoRA's."""
+    hooks = (module._forward_pre_hooks, module._forward_hooks)
+    if type(module) is not nn.Linear or any(hooks):
+        return module  # type: ignore[no-any-return]
+    return partial(linear, weight=module.weight, bias=module.bias)
 
 
-def normed(module: Any, hidden: Tensor) -> Tensor:
-    """RMSNorm (Zhang and Sennrich 2019, arXiv:1910.07467)."""
-    shape = (hidden.shape[-1],)
-    return rms_norm(hidden, shape, module.weight, module.variance_epsilon)
+class Backbone:
+    """All layers of a model, without its head."""
 
+    def __init__(self, model: Any) -> None:
+        inner = model.base_model
+        self.embed, self.rotary = inner.embed_tokens, inner.rotary_emb
+        self.layers = [Layer(layer) for layer in inner.layers]
+        self.norm = norm(inner.norm)
 
-def self_attention(
-    attn: Any,
-    hidden: Tensor,
-    rotation: Rotation,
-    cache: SlotCache,
-    layer: int,
-    shape: torch.Size,
-) -> Tensor:
-    """Attention to the prefix and to a row's own: [tokens, hidden].
+    def __call__(
+        self,
+        input_ids: Tensor,
+        position_ids: Tensor,
+        cache: SlotCache,
+        ends: Tensor | None = None,
+    ) -> Tensor:
+        """Read new tokens, and tell what comes after each row's last.
 
-    Args:
-        shape: [rows, width], what the tokens are.
-    """
-    query, key, value = (
-        module(hidden).view(len(hidden), -1, attn.head_dim)
-        for module in (attn.q_proj, attn.k_proj, attn.v_proj)
-    )
-    if hasattr(attn, "q_norm"):  # Qwen3
-        query, key = normed(attn.q_norm, query), normed(attn.k_norm, key)
-    if getattr(attn, "use_rope", True):  # not in every layer of SmolLM3
-        query, key = rotated(query, rotation), rotated(key, rotation)
-    query, key, value = (
-        heads.view(*shape, -1, attn.head_dim).transpose(1, 2)
-        for heads in (query, key, value)
-    )
-    cache.update(key, value, layer)
-    mixed = attend(
-        query,
-        cache.own(layer, key, value),
-        cache.mask,
-        cache.prefix(layer),
-        attn.scaling,
-    )
-    out: Tensor = attn.o_proj(mixed.reshape(len(hidden), -1))
-    return out
+        Args:
+            input_ids, position_ids: [rows, width].
+            cache: aimed at these rows; holds their keys and values after.
+            ends: [rows], where in its row a row's last token stands; not
+                needed where rows are one token wide.
+
+        Returns:
+            [rows, hidden], of which the head makes logits.
+        """
+        rows, width = input_ids.shape
+        # To everything but attention a batch is a list of tokens.
+        hidden = self.embed(input_ids.flatten())
+        rotation = self._turns(hidden, position_ids)
+        for number, layer in enumerate(self.layers):
+            seen = layer.norm(hidden)
+            key, value = layer.keys_and_values(seen, rotation)
+            cache.update(key, value, number)
+            if ends is not None and layer is self.layers[-1]:
+                # The others were read for their keys and values alone.
+                last = ends + torch.arange(rows).to(ends) * width
+                hidden, seen = hidden[last], seen[last]
+                rotation, width = rotation.at(last), 1
+                cache.look_from(ends)
+            query = layer.queries(seen, rotation)
+            mixed = attend(
+                query.view(rows, width, *query.shape[1:]).transpose(1, 2),
+                cache.own(number, key, value),
+                cache.mask,
+                cache.prefix(number),
+                layer.scaling,
+            )
+            hidden += layer.out(mixed.reshape(len(hidden), -1))
+            hidden += layer.feed_forward(hidden)
+        return self.norm(hidden)  # type: ignore[no-any-return]
+
+    def _turns(self, hidden: Tensor, position_ids: Tensor) -> Rotation:
+        """Cosines and sines of the positions, once for all layers."""
+        cos, sin = self.rotary(hidden, position_ids)
+        dim = cos.shape[-1]
+        sin = torch.cat([-sin[..., : dim // 2], sin[..., dim // 2 :]], -1)
+        return Rotation(cos.view(-1, 1, dim), sin.view(-1, 1, dim))

@@ -2,16 +2,17 @@
 
 A finished row leaves at once and a waiting prompt takes its slot (Yu et
 al. 2022, "Orca", OSDI). What all prompts begin with is computed once, and
-a question is read once for all of its samples. The tokens are those of the
-reference decoder: a row's noise is a hash of its own request
-(`unitconv.sampling`), so neither slots nor neighbours show in its text.
+samples of a question share a slot until they draw different tokens. The
+tokens are those of the reference decoder: a row's noise is a hash of its
+own request (`unitconv.sampling`), so neither slots nor neighbours show in
+its text.
 """
 
 from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -25,7 +26,7 @@ from unitconv.decoding import (
     choose,
     prefill,
 )
-from unitconv.engine.backbone import run_backbone
+from unitconv.engine.backbone import Backbone
 from unitconv.engine.cache import (
     CachePlan,
     SlotCache,
@@ -34,38 +35,15 @@ from unitconv.engine.cache import (
 )
 from unitconv.engine.graphs import recorded
 from unitconv.engine.models import logits_of, without_adapter
-from unitconv.sampling import row_key
+from unitconv.engine.rows import Branch, Row, shared_prefix
+from unitconv.engine.slots import Slots
+from unitconv.sampling import greedy, row_key
 
-#: A shorter prefix is not worth a second product in every layer.
-SHORTEST_PREFIX = 8
-#: Steps taken before the host looks at the tokens, which stops a GPU.
+#: Steps taken before the host looks at the tokens, which stops a GPU. Rows
+#: share a slot only where it looks at each step, since it parts them.
 BURST = {"cuda": 8}
 #: Tokens of prompts read at once; more would only cost memory.
 PREFILL_TOKENS = 8192
-
-
-@dataclass
-class Row:
-    """One completion in the making."""
-
-    prompt: int  #: its number among the prompts
-    key: int
-    limit: int
-    token_ids: list[int] = field(default_factory=list)
-    finished: bool = False
-
-    @property
-    def done(self) -> bool:
-        """At its end, or at its limit."""
-        return self.finished or len(self.token_ids) >= self.limit
-
-    def take(self, tokens: list[int], stop: StopRule) -> None:
-        """Add tokens up to the end; what comes after it is dropped."""
-        for token in tokens:
-            if self.done:
-                break
-            self.token_ids.append(token)
-            self.finished = stop(self.token_ids)
 
 
 @dataclass(frozen=True)
@@ -73,37 +51,16 @@ class Pass:
     """One pass of the model, as `observe` is told of it."""
 
     kind: str  #: "prefix", "prefill" or "decode"
-    prompts: list[int]  #: whose token each row reads, by number
-    width: int  #: tokens a row
-    own: int  #: own tokens in the cache after it, of all rows together
+    prompts: list[int]  #: whose token each slot reads, by number
+    width: int  #: tokens a slot
+    own: int  #: own tokens in the cache after it, of all slots together
 
 
 Observer = Callable[[Pass], None]
 
 
-def shared_prefix(prompts: Sequence[list[int]]) -> int:
-    """How many tokens all prompts begin with.
-
-    At least one token of each prompt stays outside: the logits after its
-    last token are the row's own. A single prompt shares with nobody.
-    """
-    if len(prompts) < 2:
-        return 0
-    # The first and the last in order differ as early as any two.
-    first, last = min(prompts), max(prompts)
-    limit = min(map(len, prompts)) - 1
-    same = next(
-        (i for i in range(limit) if first[i] != last[i]), max(limit, 0)
-    )
-    return same if same >= SHORTEST_PREFIX else 0
-
-
 class Engine:
-    """The state of one run: who waits, who is live, and the cache.
-
-    Live rows are the first slots, without a hole. Between two passes a
-    slot's state is its column of four numbers.
-    """
+    """One run: who waits, who is live, and what the model is given."""
 
     def __init__(
         self,
@@ -118,6 +75,7 @@ class Engine:
     ) -> None:
         self.observe = observe or (lambda _: None)
         self.model = without_adapter(model)
+        self.backbone = Backbone(self.model)
         self.device = torch.device(model.device)
         self.settings = settings
         self.n = num_return_sequences
@@ -126,22 +84,21 @@ class Engine:
         self.prefix = self._shared()
         self.rows = self._rows(limits)
         self.cache = self._allocate(self._plan(slots, memory))
-        self.slots = self.cache.plan.slots - self.spare
+        self.slots = self._slots()
         self.waiting = deque(self.rows)
-        self.live: list[Row] = []
-        self.state = torch.zeros(
-            (4, self.slots), dtype=torch.long, device=self.device
-        )
-        # The token to be read next; how many own tokens the cache holds;
-        # how many were generated; the key of the row's noise.
-        self.tokens, self.lengths, self.counts, self.keys = self.state
         self.advance = recorded(
-            *(self.step, self.slots, self.cache.plan.room),
-            *(self.state, self.device),
+            *(self.step, self.slots.count, self.cache.plan.room),
+            *(self.slots.state, self.device),
         )
         # The question in the spare slot, and the logits after it.
         self.held: int | None = None
         self.held_logits = torch.empty(0)
+
+    def _slots(self) -> Slots:
+        return Slots(
+            *(self.cache.plan.slots - self.spare, self.n, self.cache),
+            *(self._own_length, self.burst == 1, self.device),
+        )
 
     @property
     def spare(self) -> int:
@@ -164,7 +121,9 @@ class Engine:
         ]
 
     def _plan(self, slots: int, memory: int | None) -> CachePlan:
-        room = max(self._own_length(row) + row.limit for row in self.rows)
+        room = max(
+            self._own_length(row.prompt) + row.limit for row in self.rows
+        )
         return plan_cache(
             self.model.config,
             self.model.dtype,
@@ -180,9 +139,9 @@ class Engine:
             self.model.config, plan, self.device, self.model.dtype
         )
 
-    def _own_length(self, row: Row) -> int:
-        """Tokens of a row's prompt that are not in the prefix."""
-        return len(self.prompts[row.prompt]) - self.prefix
+    def _own_length(self, prompt: int) -> int:
+        """Tokens of a prompt that are not in the prefix."""
+        return len(self.prompts[prompt]) - self.prefix
 
     @torch.inference_mode()
     def run(
@@ -192,14 +151,12 @@ class Engine:
         if self.prefix:
             self._read_prefix()
         left = Counter(row.prompt for row in self.rows)
-        while self.waiting or self.live:
-            if self.waiting and len(self.live) < self.slots:
-                rows, tokens = self.admit()
+        while self.waiting or any(self.slots.live):
+            if self.waiting and self.slots.free:
+                slots, drawn = self.admit()
             else:
-                rows, tokens = self.live, self.decode()
-            for row, token in zip(rows, tokens.tolist(), strict=True):
-                row.take(token, stop)
-            for row in self.retire():
+                slots, drawn = self.decode()
+            for row in self.slots.settle(slots, drawn.tolist(), stop):
                 left[row.prompt] -= 1
                 if progress is not None and not left[row.prompt]:
                     progress(1)
@@ -220,61 +177,60 @@ class Engine:
             [(layer.keys, layer.values) for layer in cache.layers]
         )
 
-    def admit(self) -> tuple[list[Row], Tensor]:
-        """Waiting rows take the free slots: the rows, and their first
-        tokens [rows, 1]."""
-        first = len(self.live)
-        free = min(self.slots - first, len(self.waiting))
-        rows = [self.waiting.popleft() for _ in range(free)]
-        logits = self._seat(rows, first)
-        span = slice(first, first + free)
-        self.lengths[span] = self._tensor(
-            [self._own_length(r) for r in rows]
+    def admit(self) -> tuple[list[int], Tensor]:
+        """Waiting rows come in, one branch a question: its slot, and the
+        first tokens of its rows [branches, n, 1]."""
+        branches: dict[int, Branch] = {}
+        for _ in range(min(self.slots.free, len(self.waiting))):
+            row = self.waiting.popleft()
+            branches.setdefault(row.prompt, []).append(row)
+        slots = self.slots.vacant(len(branches))
+        logits = self._seat(list(branches), slots)
+        for slot, branch in zip(slots, branches.values(), strict=True):
+            self.slots.live[slot] = branch
+        keys = self.slots.tensor(
+            [self.slots.row_keys(branch) for branch in branches.values()]
         )
-        self.keys[span] = self._tensor([row.key for row in rows])
-        self.counts[span] = 0
-        self.tokens[span] = self._choose(logits, span)
-        self.live += rows
-        return rows, self.tokens[span, None]
+        first = torch.zeros_like(keys[:, :1])
+        return slots, self._choose(logits, keys, first)[..., None]
 
-    def _seat(self, rows: list[Row], first: int) -> Tensor:
-        """Put each row's question in its slot: logits [rows, vocabulary].
+    def _seat(self, questions: list[int], slots: list[int]) -> Tensor:
+        """Put each question in its slot: logits [questions, vocabulary].
 
-        A question is read once and its slot copied to all of its samples.
-        If some of them find no slot free, it waits for them in the spare.
+        One whose samples do not all come in waits in the spare slot for
+        those that come later.
         """
-        questions = list(dict.fromkeys(row.prompt for row in rows))
-        fresh = [q for q in questions if q != self.held]
-        sources = [self.slots] * (len(questions) - len(fresh))
-        sources += range(first, first + len(fresh))
-        known = [self.held_logits] if len(fresh) < len(questions) else []
-        logits = torch.cat(known + self._read(fresh, first))
-        place = {question: i for i, question in enumerate(questions)}
-        which = [place[row.prompt] for row in rows]
-        targets = list(range(first, first + len(rows)))
-        longest = max(self._own_length(row) for row in rows)
-        self._copy([sources[i] for i in which], targets, longest)
+        known = []
+        if questions[0] == self.held:
+            length = self._own_length(questions[0])
+            self.slots.copy([self.slots.count], slots[:1], [length])
+            known = [self.held_logits]
+        fresh = slice(len(known), None)
+        logits = torch.cat(
+            known + self._read(questions[fresh], slots[fresh])
+        )
         if self.waiting and self.waiting[0].prompt == questions[-1]:
-            self._copy([targets[-1]], [self.slots], longest)
+            length = self._own_length(questions[-1])
+            self.slots.copy(slots[-1:], [self.slots.count], [length])
             self.held, self.held_logits = questions[-1], logits[-1:]
-        return logits[self._tensor(which)]
+        return logits
 
-    def _read(self, questions: list[int], first: int) -> list[Tensor]:
-        """Prefill questions into slots first, first + 1, ...: the logits
-        after each, in parts [some questions, vocabulary]."""
+    def _read(self, questions: list[int], slots: list[int]) -> list[Tensor]:
+        """Prefill questions: the logits after each, in parts
+        [some questions, vocabulary]."""
         own = [self.prompts[q][self.prefix :] for q in questions]
         width = max(map(len, own), default=1)
         most = max(1, PREFILL_TOKENS // width)
         parts = []
         for i in range(0, len(own), most):
             some = own[i : i + most]
-            parts.append(self._prefill(some, first + i))
+            parts.append(self._prefill(some, slots[i : i + most]))
             width, total = max(map(len, some)), sum(map(len, some))
             asked = questions[i : i + most]
             self.observe(Pass("prefill", asked, width, total))
         return parts
 
-    def _prefill(self, own: list[list[int]], first: int) -> Tensor:
+    def _prefill(self, own: list[list[int]], slots: list[int]) -> Tensor:
         """One pass over whole questions, padded on the right.
 
         What padding writes to a slot lies behind the row's last token: no
@@ -282,84 +238,69 @@ class Engine:
         """
         width = max(map(len, own))
         padded = [[*ids, *[0] * (width - len(ids))] for ids in own]
-        input_ids = self._tensor(padded)
-        self.cache.aim(first, input_ids.new_zeros(len(own)), width, width)
+        input_ids = self.slots.tensor(padded)
+        starts = torch.zeros_like(input_ids[:, 0])
+        self.cache.aim(self.slots.tensor(slots), starts, width, width)
         places = torch.arange(width, device=self.device).expand(
             len(own), -1
         )
-        hidden = self._hidden(input_ids, self.prefix + places)
-        ends = self._tensor([len(ids) - 1 for ids in own])
-        rows = torch.arange(len(own), device=self.device)
-        return logits_of(self.model, hidden[rows, ends])
+        ends = self.slots.tensor([len(ids) - 1 for ids in own])
+        hidden = self._hidden(input_ids, self.prefix + places, ends)
+        return logits_of(self.model, hidden)
 
-    def _hidden(self, input_ids: Tensor, position_ids: Tensor) -> Tensor:
-        """The rows the cache is aimed at: [rows, width, hidden]."""
-        return run_backbone(self.model, input_ids, position_ids, self.cache)
+    def _hidden(
+        self,
+        input_ids: Tensor,
+        position_ids: Tensor,
+        ends: Tensor | None = None,
+    ) -> Tensor:
+        """Of the last token of each row the cache is aimed at: [rows,
+        hidden]."""
+        return self.backbone(input_ids, position_ids, self.cache, ends)
 
-    def decode(self) -> Tensor:
-        """The next tokens of every live row: [rows, burst]."""
-        rows = len(self.live)
-        lengths = [
-            self._own_length(row) + len(row.token_ids) for row in self.live
-        ]
-        tokens = []
+    def decode(self) -> tuple[list[int], Tensor]:
+        """The next tokens of the rows of every slot: [slots, n, burst]."""
+        self.slots.close_up()
+        live, rows = self.slots.live, len(self.slots.live)
+        lengths = [self.slots.length(branch) for branch in live]
+        asked = [branch[0].prompt for branch in live]
+        drawn = []
         for i in range(self.burst):
             length = min(max(lengths) + i, self.cache.plan.room)
-            tokens.append(self.advance(rows, length).clone())
-            asked = [row.prompt for row in self.live]
+            drawn.append(self.advance(rows, length).clone())
             self.observe(Pass("decode", asked, 1, sum(lengths) + rows * i))
-        return torch.stack(tokens, dim=1)
+        return list(range(rows)), torch.stack(drawn, dim=-1)
 
     def step(self, rows: int, length: int) -> Tensor:
-        """Read one token of each row and choose the next: [rows].
+        """Read one token of each slot, and draw the next of its rows.
 
         Args:
-            length: own tokens of the longest row, the one read included.
+            rows: as many slots, from the first one on.
+            length: own tokens of the longest, the one read included.
+
+        Returns:
+            [slots, n], or where rows are not together [slots, 1].
         """
-        span = slice(0, rows)
-        starts = self.lengths[span]
-        self.cache.aim(0, starts, 1, length)
+        span, slots = slice(0, rows), self.slots
+        starts = slots.lengths[span]
+        first = torch.arange(rows, device=self.device)
+        self.cache.aim(first, starts, 1, length)
         hidden = self._hidden(
-            self.tokens[span, None], self.prefix + starts[:, None]
+            slots.tokens[span, None], self.prefix + starts[:, None]
         )
-        self.lengths[span] += 1
-        self.counts[span] += 1
-        logits = logits_of(self.model, hidden[:, -1])
-        self.tokens[span] = self._choose(logits, span)
-        return self.tokens[span]
-
-    def _choose(self, logits: Tensor, span: slice) -> Tensor:
-        return choose(
-            logits, self.settings, self.keys[span], self.counts[span]
+        slots.lengths[span] += 1
+        slots.counts[span] += 1
+        drawn = self._choose(
+            logits_of(self.model, hidden),
+            *(slots.keys[span], slots.counts[span, None]),
         )
+        slots.tokens[span] = drawn[:, 0]
+        return drawn
 
-    def retire(self) -> list[Row]:
-        """Finished rows leave; the last live ones move into their slots."""
-        gone = [row for row in self.live if row.done]
-        stay = len(self.live) - len(gone)
-        holes = [i for i in range(stay) if self.live[i].done]
-        movers = [
-            i for i in range(stay, len(self.live)) if not self.live[i].done
-        ]
-        if movers:
-            longest = max(
-                self._own_length(self.live[i]) + len(self.live[i].token_ids)
-                for i in movers
-            )
-            self._copy(movers, holes, longest)
-            self.state[:, holes] = self.state[:, movers]
-        for hole, mover in zip(holes, movers, strict=True):
-            self.live[hole] = self.live[mover]
-        del self.live[stay:]
-        return gone
-
-    def _copy(
-        self, sources: list[int], targets: list[int], length: int
-    ) -> None:
-        if sources != targets:
-            self.cache.copy(
-                self._tensor(sources), self._tensor(targets), length
-            )
-
-    def _tensor(self, numbers: Any) -> Tensor:
-        return torch.tensor(numbers, dtype=torch.long, device=self.device)
+    def _choose(
+        self, logits: Tensor, keys: Tensor, position: Tensor
+    ) -> Tensor:
+        """A token for each key [slots, n]; greedy they are all the same."""
+        if self.settings.temperature == 0:
+            return greedy(logits)[:, None].expand_as(keys)
+        return choose(logits, self.settings, keys, position)

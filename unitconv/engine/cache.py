@@ -8,6 +8,7 @@ no padding inside; the prefix all prompts share is stored once.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -137,53 +138,81 @@ class SlotCache:
             shared, device=device, dtype=dtype
         )
         self.plan = plan
-        self._heads = torch.arange(heads, device=device)[:, None]
+        # A layer's memory as one list of heads, and where in it the head
+        # of a token lies that is in slot 0.
+        self._stores = [
+            (keys.view(-1, dim), values.view(-1, dim))
+            for keys, values in zip(self.keys, self.values, strict=True)
+        ]
+        self._heads = torch.arange(heads, device=device)
+        self._places = torch.arange(plan.blocks * plan.block, device=device)
+        block_before = self._places // plan.block * plan.block
+        inside = self._places - block_before
+        self._offsets = block_before * (plan.slots * heads) + inside
 
     def aim(
-        self, first: int, starts: Tensor, width: int, length: int
+        self, slots: Tensor, starts: Tensor, width: int, length: int
     ) -> None:
-        """Prepare a pass over rows first, first + 1, ...
+        """Prepare a pass over some rows.
 
         Args:
+            slots: [rows], where they are; 0, 1, 2, ... unless the rows
+                had no tokens before, as only such look at themselves
+                alone.
             starts: [rows], how many own tokens each row has already.
             width: new tokens a row.
             length: how much of each slot the pass sees, new ones included;
                 as much as `width` if the rows had none before.
         """
-        rows, device = len(starts), starts.device
-        self._rows = slice(first, first + rows)
-        self._length, self._is_prefill = length, length == width
+        self._shape, self._is_prefill = (len(slots), width), length == width
         # [rows, width]: the place in its slot of each new token. Rows that
         # are done, and run on until the host looks, stay at the last one.
-        places = starts[:, None] + torch.arange(width, device=device)
+        places = starts[:, None] + self._places[:width]
         places = places.clamp(max=self.plan.room - 1)
-        slots = torch.arange(first, first + rows, device=device)
-        self._index = self._flat(slots[:, None, None], places[:, None])
-        seen = length
-        if not self._is_prefill and self.plan.blocks > 1:
-            seen = -(-length // self.plan.block) * self.plan.block
-        hidden = torch.arange(seen, device=device) > places[:, :, None]
-        mask = torch.zeros(hidden.shape, device=device)
-        mask.masked_fill_(hidden, float("-inf"))
-        self.mask = mask[:, None, None]
+        head = slots[:, None] * len(self._heads) + self._heads
+        offsets = self._offsets[places][..., None]
+        self._index = (head[:, None] * self.plan.block + offsets).flatten()
+        self._seen = length
+        if not self._is_prefill:
+            self._show(length)
+        self._look(places)
 
-    def _flat(self, slots: Tensor, places: Tensor) -> Tensor:
-        """Where in a layer's memory tokens lie: [rows * heads * width]."""
-        block = places // self.plan.block
-        head = (block * self.plan.slots + slots) * len(self._heads)
-        inside = places % self.plan.block
-        return ((head + self._heads) * self.plan.block + inside).flatten()
+    def _show(self, length: int) -> None:
+        """Prepare what the aimed rows see of their slots, in each layer."""
+        blocks, inside = slice(None), slice(length)
+        if self.plan.blocks > 1:
+            count = -(-length // self.plan.block)
+            self._seen = count * self.plan.block
+            blocks, inside = slice(count), slice(None)
+        rows, all_heads = slice(self._shape[0]), slice(None)
+        part = (slice(None), blocks, rows, all_heads, inside)
+        self._shown = [
+            (keys.unbind(), values.unbind())
+            for keys, values in zip(
+                self.keys[part].unbind(),
+                self.values[part].unbind(),
+                strict=True,
+            )
+        ]
+
+    def look_from(self, ends: Tensor) -> None:
+        """From now on only the token at `ends` of each row [rows] looks."""
+        self._look(ends[:, None])
+
+    def _look(self, places: Tensor) -> None:
+        hidden = self._places[: self._seen] > places[:, :, None]
+        mask = torch.zeros(hidden.shape, device=places.device)
+        self.mask = mask.masked_fill_(hidden, -torch.inf)[:, None, None]
 
     def update(self, key: Tensor, value: Tensor, layer: int) -> None:
-        """Write new keys and values, [rows, kv_heads, width, head_dim]."""
-        dim = key.shape[-1]
-        for store, new in ((self.keys, key), (self.values, value)):
-            flat = store[layer].view(-1, dim)
-            flat.index_copy_(0, self._index, new.reshape(-1, dim))
+        """Write new keys and values, [rows * width, kv_heads, head_dim]."""
+        keys, values = self._stores[layer]
+        keys.index_copy_(0, self._index, key.flatten(0, 1))
+        values.index_copy_(0, self._index, value.flatten(0, 1))
 
     def own(
         self, layer: int, key: Tensor, value: Tensor
-    ) -> tuple[list[Tensor], list[Tensor]]:
+    ) -> tuple[Sequence[Tensor], Sequence[Tensor]]:
         """What the aimed rows see of their own, in parts.
 
         Args:
@@ -192,17 +221,13 @@ class SlotCache:
         Returns:
             keys and values, each of [rows, kv_heads, some, head_dim].
         """
-        if self._is_prefill:
-            return [key], [value]
-        keys, values = self.keys[layer], self.values[layer]
-        if self.plan.blocks == 1:
-            part = (0, self._rows, slice(None), slice(self._length))
-            return [keys[part]], [values[part]]
-        count = self.mask.shape[-1] // self.plan.block
-        return (
-            [keys[b, self._rows] for b in range(count)],
-            [values[b, self._rows] for b in range(count)],
+        if not self._is_prefill:
+            return self._shown[layer]
+        key, value = (
+            new.view(*self._shape, *new.shape[1:]).transpose(1, 2)
+            for new in (key, value)
         )
+        return [key], [value]
 
     def prefix(self, layer: int) -> tuple[Tensor, Tensor] | None:
         """Keys and values, [kv_heads, prefix, head_dim], or None."""

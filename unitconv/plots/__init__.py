@@ -14,7 +14,7 @@ from .decoding import (
     padded_batch,
     throughput,
 )
-from .engine import ladder_bars, roofline, slots_over_time
+from .engine import ladder_bars, roofline, slots_over_time, slots_shared
 from .finetuning import (
     label_masks,
     low_rank,
@@ -70,6 +70,7 @@ __all__ = [
     "rank_sizes",
     "roofline",
     "slots_over_time",
+    "slots_shared",
     "stage_rates",
     "success_curves",
     "throughput",

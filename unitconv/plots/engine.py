@@ -88,6 +88,33 @@ def _slot(axes: Axes, slot: int, steps: Sequence[Sequence[int]]) -> None:
 
 
 @styled
+def slots_shared(rows: Sequence[int], slots: Sequence[int]) -> Picture:
+    """Rows that are being written, and the slots they take, by step.
+
+    Args:
+        rows: at each decoding step, those that read a token.
+        slots: at each step, the different texts among them.
+    """
+    figure, axes = make_axes(height=3.2)
+    steps = range(1, len(rows) + 1)
+    axes.fill_between(steps, slots, rows, color=ORANGE, alpha=0.25, lw=0)
+    axes.plot(steps, rows, color=ORANGE, label="replies being written")
+    axes.plot(steps, slots, color=BLUE, label="different texts: slots")
+    axes.set_xlim(1, len(rows))
+    axes.set_ylim(0, None)
+    axes.set_xlabel("decoding step")
+    axes.grid()
+    axes.legend(loc="upper left", bbox_to_anchor=(0, 1.18), ncols=2)
+    saved = 1 - sum(slots) / sum(rows)
+    return picture(
+        figure,
+        f"Over {len(rows)} decoding steps: up to {max(rows)} replies are "
+        f"being written, in up to {max(slots)} slots. Sharing saves "
+        f"{saved:.0%} of the tokens.",
+    )
+
+
+@styled
 def ladder_bars(
     names: Sequence[str],
     seconds: Sequence[float],
