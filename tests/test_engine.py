@@ -24,7 +24,7 @@ from unitconv.decoding import (
 )
 from unitconv.engine import CacheError, Pass, generate, graphs, why_not
 from unitconv.engine.attention import attend
-from unitconv.engine.backbone import Backbone
+from unitconv.engine.backbone import Backbone, NewTokens
 from unitconv.engine.batching import BURST
 from unitconv.engine.cache import SlotCache, plan_cache
 from unitconv.engine.rows import shared_prefix
@@ -128,11 +128,11 @@ def test_its_layers_are_those_of_transformers(kind: str) -> None:
     read = [[*p[:-1], *[0] * (width - len(p) + 1)] for p in prompts]
     cache.aim(torch.tensor([1, 0]), zero, width, width)
     places = torch.arange(width).expand(2, -1)
-    found = backbone(torch.tensor(read), places, cache, ends)
+    found = backbone(NewTokens(torch.tensor(read), places, ends), cache)
     prompts, starts = prompts[::-1], ends.flip(0) + 1
     tokens = torch.tensor([prompt[-1:] for prompt in prompts])
     cache.aim(torch.tensor([0, 1]), starts, 1, int(starts.max()) + 1)
-    last = backbone(tokens, starts[:, None], cache)
+    last = backbone(NewTokens(tokens, starts[:, None]), cache)
     for row, prompt in enumerate(prompts):
         want = model.base_model(torch.tensor([prompt])).last_hidden_state
         torch.testing.assert_close(
@@ -227,10 +227,8 @@ def test_no_schedule_shows_in_a_row(
     lengths = data.draw(
         st.lists(st.integers(1, 12), min_size=1, max_size=7)
     )
-    prompts = [
-        random_prompts(tiny_model, [prefix], seed=9)[0] * (prefix > 0) + p
-        for p in random_prompts(tiny_model, lengths, seed=len(lengths))
-    ]
+    [start] = random_prompts(tiny_model, [prefix], seed=9)
+    prompts = [[*start, *p] for p in random_prompts(tiny_model, lengths)]
     limits = [data.draw(st.integers(1, 12)) for _ in prompts]
     n = data.draw(st.integers(1, 4))
     how = Decoding(

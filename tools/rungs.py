@@ -28,6 +28,7 @@ from unitconv.decoding import (
     left_pad,
 )
 from unitconv.engine.attention import attend
+from unitconv.engine.backbone import NewTokens
 from unitconv.engine.batching import Engine
 from unitconv.engine.cache import CachePlan, SlotCache
 from unitconv.engine.rows import Row
@@ -120,26 +121,21 @@ class ModulesOfTransformers(Engine):
         finally:
             self.model.set_attn_implementation(before)
 
-    def _hidden(
-        self,
-        input_ids: Tensor,
-        position_ids: Tensor,
-        ends: Tensor | None = None,
-    ) -> Tensor:
+    def _hidden(self, new: NewTokens) -> Tensor:
         # Only now: the prefix is read before, and by the model's own.
         if self.model.config._attn_implementation != NAME:
             self.model.set_attn_implementation(NAME)
         out = self.model.base_model(
-            input_ids=input_ids,
-            position_ids=position_ids,
+            input_ids=new.input_ids,
+            position_ids=new.position_ids,
             past_key_values=Written(self.cache),
             use_cache=True,
             slots=self.cache,
         )
         states: Tensor = out.last_hidden_state
-        if ends is None:
+        if new.ends is None:
             return states[:, -1]
-        return states[torch.arange(len(ends)), ends]
+        return states[torch.arange(len(new.ends)), new.ends]
 
 
 def by_token(heads: Tensor) -> Tensor:
@@ -196,17 +192,6 @@ class NothingShared(InOnePiece):
         return 0
 
 
-class Static(NothingShared):
-    """A batch stays together until its last row is done."""
-
-    def _slots(self) -> Slots:
-        slots = super()._slots()
-        return SlotsOfABatch(
-            *(slots.count, 1, self.cache),
-            *(self._own_length, False, self.device),
-        )
-
-
 class SlotsOfABatch(Slots):
     """Rows that are done keep their slots until all are."""
 
@@ -226,6 +211,12 @@ class SlotsOfABatch(Slots):
             return []
         self.live.clear()
         return rows
+
+
+class Static(NothingShared):
+    """A batch stays together until its last row is done."""
+
+    slots_class = SlotsOfABatch
 
 
 class PrefixInEverySlot(SlotCache):
@@ -285,28 +276,18 @@ class PrefixCopied(InOnePiece):
 class EveryTokenToTheTop(Engine):
     """All tokens of a question pass through the last layer."""
 
-    def _hidden(
-        self,
-        input_ids: Tensor,
-        position_ids: Tensor,
-        ends: Tensor | None = None,
-    ) -> Tensor:
-        states = super()._hidden(input_ids, position_ids)
-        if ends is None:
+    def _hidden(self, new: NewTokens) -> Tensor:
+        states = super()._hidden(new._replace(ends=None))
+        if new.ends is None:
             return states
-        rows, width = input_ids.shape
-        return states[torch.arange(rows) * width + ends]
+        rows, width = new.input_ids.shape
+        return states[torch.arange(rows) * width + new.ends]
 
 
 class ASlotForEachSample(Engine):
     """Samples of a question part before their first token."""
 
-    def _slots(self) -> Slots:
-        slots = super()._slots()
-        return Slots(
-            *(slots.count, self.n, self.cache),
-            *(self._own_length, False, self.device),
-        )
+    together = False
 
 
 def by(kind: type[Engine]) -> Decoder:

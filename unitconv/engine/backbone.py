@@ -22,6 +22,16 @@ from unitconv.engine.cache import SlotCache
 Apply = Callable[[Tensor], Tensor]
 
 
+class NewTokens(NamedTuple):
+    """What a pass reads."""
+
+    input_ids: Tensor  #: [rows, width]
+    position_ids: Tensor  #: [rows, width]
+    #: [rows], where in its row a row's last token stands; not needed where
+    #: rows are one token wide.
+    ends: Tensor | None = None
+
+
 class Rotation(NamedTuple):
     """What turns queries and keys by their positions: [tokens, 1, dim]."""
 
@@ -54,8 +64,9 @@ class Layer:
             matrix, (attn.q_proj, attn.k_proj, attn.v_proj, attn.o_proj)
         )
         # Qwen3 has norms of queries and keys, nobody else.
-        self.query_norm = norm(getattr(attn, "q_norm", None))
-        self.key_norm = norm(getattr(attn, "k_norm", None))
+        normed = hasattr(attn, "q_norm")
+        self.query_norm = norm(attn.q_norm) if normed else None
+        self.key_norm = norm(attn.k_norm) if normed else None
         # SmolLM3 has layers that do not rotate.
         self.rotates = getattr(attn, "use_rope", True)
         self.mlp_norm = norm(layer.post_attention_layernorm)
@@ -91,18 +102,16 @@ class Layer:
         return self.down(gate.mul_(self.up(seen)))
 
 
-def norm(module: Any) -> Any:
-    """RMSNorm (Zhang and Sennrich 2019, arXiv:1910.07467), if there is
-    one."""
-    if module is None:
-        return None
+def norm(module: Any) -> Apply:
+    """RMSNorm (Zhang and Sennrich 2019, arXiv:1910.07467)."""
     weight, eps = module.weight, module.variance_epsilon
     if weight.is_cuda or weight.dtype != torch.float32:
         return partial(
             rms_norm, normalized_shape=weight.shape, weight=weight, eps=eps
         )
-    # On a CPU torch's own are nine operations. With n numbers x of length
-    # |x|: sqrt(mean(x^2) + eps) = hypot(|x|, sqrt(n eps)) / sqrt(n).
+    # On a CPU torch's own takes ten operations, this four. With n numbers x
+    # of length |x|,
+    # sqrt(mean(x^2) + eps) = hypot(|x|, sqrt(n eps)) / sqrt(n).
     root = len(weight) ** 0.5
     scaled, least = weight * root, torch.tensor(root * eps**0.5)
 
@@ -116,9 +125,10 @@ def norm(module: Any) -> Any:
 def matrix(module: Any) -> Apply:
     """The product itself, or a module that does more, such as LoRA's."""
     hooks = (module._forward_pre_hooks, module._forward_hooks)
-    if type(module) is not nn.Linear or any(hooks):
-        return module  # type: ignore[no-any-return]
-    return partial(linear, weight=module.weight, bias=module.bias)
+    apply: Apply = module
+    if type(module) is nn.Linear and not any(hooks):
+        apply = partial(linear, weight=module.weight, bias=module.bias)
+    return apply
 
 
 class Backbone:
@@ -130,24 +140,16 @@ class Backbone:
         self.layers = [Layer(layer) for layer in inner.layers]
         self.norm = norm(inner.norm)
 
-    def __call__(
-        self,
-        input_ids: Tensor,
-        position_ids: Tensor,
-        cache: SlotCache,
-        ends: Tensor | None = None,
-    ) -> Tensor:
+    def __call__(self, new: NewTokens, cache: SlotCache) -> Tensor:
         """Read new tokens, and tell what comes after each row's last.
 
         Args:
-            input_ids, position_ids: [rows, width].
             cache: aimed at these rows; holds their keys and values after.
-            ends: [rows], where in its row a row's last token stands; not
-                needed where rows are one token wide.
 
         Returns:
             [rows, hidden], of which the head makes logits.
         """
+        input_ids, position_ids, ends = new
         rows, width = input_ids.shape
         # To everything but attention a batch is a list of tokens.
         hidden = self.embed(input_ids.flatten())
@@ -158,7 +160,7 @@ class Backbone:
             cache.update(key, value, number)
             if ends is not None and layer is self.layers[-1]:
                 # The others were read for their keys and values alone.
-                last = ends + torch.arange(rows).to(ends) * width
+                last = ends + torch.arange(rows, device=ends.device) * width
                 hidden, seen = hidden[last], seen[last]
                 rotation, width = rotation.at(last), 1
                 cache.look_from(ends)
@@ -172,7 +174,7 @@ class Backbone:
             )
             hidden += layer.out(mixed.reshape(len(hidden), -1))
             hidden += layer.feed_forward(hidden)
-        return self.norm(hidden)  # type: ignore[no-any-return]
+        return self.norm(hidden)
 
     def _turns(self, hidden: Tensor, position_ids: Tensor) -> Rotation:
         """Cosines and sines of the positions, once for all layers."""

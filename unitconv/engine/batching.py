@@ -26,7 +26,7 @@ from unitconv.decoding import (
     choose,
     prefill,
 )
-from unitconv.engine.backbone import Backbone
+from unitconv.engine.backbone import Backbone, NewTokens
 from unitconv.engine.cache import (
     CachePlan,
     SlotCache,
@@ -62,6 +62,8 @@ Observer = Callable[[Pass], None]
 class Engine:
     """One run: who waits, who is live, and what the model is given."""
 
+    slots_class: type[Slots] = Slots
+
     def __init__(
         self,
         model: Any,
@@ -84,7 +86,10 @@ class Engine:
         self.prefix = self._shared()
         self.rows = self._rows(limits)
         self.cache = self._allocate(self._plan(slots, memory))
-        self.slots = self._slots()
+        self.slots = self.slots_class(
+            *(self.cache.plan.slots - self.spare, self.n, self.cache),
+            *(self._own_length, self.together, self.device),
+        )
         self.waiting = deque(self.rows)
         self.advance = recorded(
             *(self.step, self.slots.count, self.cache.plan.room),
@@ -94,11 +99,10 @@ class Engine:
         self.held: int | None = None
         self.held_logits = torch.empty(0)
 
-    def _slots(self) -> Slots:
-        return Slots(
-            *(self.cache.plan.slots - self.spare, self.n, self.cache),
-            *(self._own_length, self.burst == 1, self.device),
-        )
+    @property
+    def together(self) -> bool:
+        """Do samples share a slot until they part?"""
+        return self.burst == 1
 
     @property
     def spare(self) -> int:
@@ -245,18 +249,13 @@ class Engine:
             len(own), -1
         )
         ends = self.slots.tensor([len(ids) - 1 for ids in own])
-        hidden = self._hidden(input_ids, self.prefix + places, ends)
-        return logits_of(self.model, hidden)
+        new = NewTokens(input_ids, self.prefix + places, ends)
+        return logits_of(self.model, self._hidden(new))
 
-    def _hidden(
-        self,
-        input_ids: Tensor,
-        position_ids: Tensor,
-        ends: Tensor | None = None,
-    ) -> Tensor:
+    def _hidden(self, new: NewTokens) -> Tensor:
         """Of the last token of each row the cache is aimed at: [rows,
         hidden]."""
-        return self.backbone(input_ids, position_ids, self.cache, ends)
+        return self.backbone(new, self.cache)
 
     def decode(self) -> tuple[list[int], Tensor]:
         """The next tokens of the rows of every slot: [slots, n, burst]."""
@@ -286,7 +285,9 @@ class Engine:
         first = torch.arange(rows, device=self.device)
         self.cache.aim(first, starts, 1, length)
         hidden = self._hidden(
-            slots.tokens[span, None], self.prefix + starts[:, None]
+            NewTokens(
+                slots.tokens[span, None], self.prefix + starts[:, None]
+            )
         )
         slots.lengths[span] += 1
         slots.counts[span] += 1

@@ -1,9 +1,9 @@
 """The KV cache: one slot a row, written in place.
 
-A row that finishes leaves its slot, the last row moves into the hole, and
-a waiting prompt takes the place that is free: live rows are always the
-first ones. A slot holds a row's own tokens only, from position 0 on, with
-no padding inside; the prefix all prompts share is stored once.
+A row that finishes leaves its slot to a waiting prompt, or to the last row
+if nobody waits: when a step reads, live rows are the first ones. A slot
+holds a row's own tokens only, from position 0 on, with no padding inside;
+the prefix all prompts share is stored once.
 """
 
 from __future__ import annotations
