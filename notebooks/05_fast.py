@@ -605,6 +605,8 @@ print(f"of the roofline: {first['share']:.0%}, then {last['share']:.0%}")
 # so that all do the same work, and each decodes with the number of slots
 # that suits it best. The ratio is theirs to our seconds, the median over
 # the turns with the least and the largest: above 1 the engine is faster.
+# `hf_continuous`, whose runs are long, was tried with 64 slots alone, and
+# in two turns instead of five.
 
 # %%
 peers = json.loads((RESULTS / "peers.json").read_text())
