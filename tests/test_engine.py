@@ -153,6 +153,15 @@ def test_every_kind_of_model_it_serves(kind: str) -> None:
     assert flat(generate(model, prompts, never, GREEDY_12, slots=3)) == want
 
 
+def test_a_hook_of_a_matrix_is_called(make_model: Any) -> None:
+    model, seen = make_model(), []
+    model.model.layers[0].mlp.up_proj.register_forward_hook(
+        lambda _, args, out: seen.append(out.shape)
+    )
+    generate(model, [[5, 6, 7]], never, Decoding(max_new_tokens=3))
+    assert [shape[0] for shape in seen] == [3, 1, 1]
+
+
 def test_an_unmerged_adapter_is_served(make_model: Any) -> None:
     from peft import LoraConfig, get_peft_model
 
