@@ -15,6 +15,7 @@
 # - slots: rows that leave when they are done, and others that enter;
 # - how a prefix that all prompts share is read once and stored once, and
 #   why attention over two places is exact;
+# - pages: why a row's keys need not lie together;
 # - how ten samples of a question stay one text until they differ;
 # - how a token is drawn from a large vocabulary without sorting it;
 # - what a roofline says about how much faster it could be.
@@ -154,7 +155,9 @@ Markdown(f"```python\n{textwrap.dedent(inspect.getsource(Engine.run))}```")
 # %% [markdown]
 # `admit` reads waiting prompts into free slots, `decode` moves all live
 # rows on by a token, `settle` hands the tokens out and frees the slots of
-# rows that are done. An observer is told of every pass:
+# rows that are done. A pass over one prompt takes a third of the time of a
+# pass over ten; so rows come in when an eighth of the slots is free, of
+# eight slots one. An observer is told of every pass:
 
 # %%
 told: list[engine.Pass] = []
@@ -346,6 +349,72 @@ plots.slots_shared(writing, computed)
 # Nothing is approximated: a sample's tokens are those it would have drawn
 # in a slot of its own.
 #
+# ## Each row what it has
+#
+# What rows do not share, the keys and values of their own tokens, a step
+# reads for each of them. How much is that? Rows are of all ages: one has
+# just come in, its neighbour is about to end. A tensor is a box, and as
+# long as its longest row. Count what the steps need, and what a box would
+# read, for some questions of the test split on 64 slots:
+
+# %%
+from collections import Counter
+
+asked = [
+    llm.encode(llm.format_prompt(q.text)) for q in load_split("test")[:256]
+]
+wide: list[engine.Pass] = []
+engine.generate(llm.model, asked, llm.stop, slots=64, observe=wide.append)
+
+
+def own_lengths(passes):
+    """At each step, how many tokens of its own each row reads."""
+    start = shared_prefix(asked)
+    own = Counter({i: len(p) - start for i, p in enumerate(asked)})
+    for step in passes:
+        if step.kind == "decode":
+            own.update(step.prompts)
+            yield [own[i] for i in step.prompts]
+
+
+ages = list(own_lengths(wide))
+needed = sum(map(sum, ages))
+assert needed == sum(p.own for p in wide if p.kind == "decode")
+box = sum(max(rows) * len(rows) for rows in ages)
+print(f"{needed} tokens needed; in a box {box}, {box / needed:.2f}x")
+for size in (64, 16):
+    paged = sum(-(-n // size) * size for rows in ages for n in rows)
+    print(f"in pieces of {size} tokens {paged}, {paged / needed:.2f}x")
+
+# %% [markdown]
+# One row that rambles makes the box long for all. The remedy is what an
+# operating system does with memory. It is dealt out in small *pages*; a row
+# gets a page when it needs one and gives its pages back when it leaves; a
+# table says which page holds what (Kwon et al. 2023, PagedAttention). They
+# must be small, as the count shows: the last page of a row is half empty.
+#
+# Any page will do, so pages in use can stay together:
+
+# %%
+from unitconv.engine.pages import Pages
+
+pages = Pages(slots=4, a_slot=5, size=16, device="cpu")
+pages.cover([0, 1, 2, 3], [20, 35, 10, 50])
+pages.release(1)  # its row is done, and the next one shorter
+pages.cover([0, 1, 2, 3], [44, 12, 34, 70])
+print(pages.table)
+plots.pages_of_slots(pages.of, [44, 12, 34, 70], pages.size)
+
+# %% [markdown]
+# A slot's pages lie anywhere, and in any order; the table knows. Its zeros
+# are pages a slot does not have. In memory there are no holes: what slot 1
+# left was taken by others.
+#
+# Now attention is turned around. A row does not fetch its pages: keys and
+# values are large, and to copy them takes as long as to read them. Each
+# page fetches the query of *its* row, and hands a few scores back. That is
+# the class `InPages` of `unitconv/engine/attention.py`, a dozen lines.
+#
 # ## The same tokens, also when drawn
 #
 # Everything so far changed *when* and *where* a token is computed. Nothing
@@ -505,11 +574,9 @@ print(f"{joint['name']}, {joint['gain']:.2f}x")
 # nothing those two rungs are worth nothing. The last line above is of
 # rollouts: that samples share a slot until they part.
 #
-# The blocks change no arithmetic. A step reads the front of every slot, and
-# between one front and the next lies room for longer replies: at each gap
-# a CPU has to find its place in memory anew. The engine keeps slots in
-# blocks of 32 tokens, all first blocks together, then all second ones, so
-# that what a step reads lies in one piece.
+# Pages gain where rows differ in length and where there are many: the
+# keys and values of few rows stay in a processor's cache, and what is read
+# for nothing costs little. To fetch and to hand back has its price too.
 #
 # ## How fast could it be?
 #
@@ -850,7 +917,7 @@ attempt(check_ten_samples, predicted_tokens)
 
 # %% tags=["exercise", "nbval-check-output"]
 from unitconv.engine.cache import (
-    BLOCK,
+    PAGE,
     CachePlan,
     bytes_per_token,
     plan_cache,
@@ -864,9 +931,9 @@ def check_slot_memory(fit):
     a_token = bytes_per_token(llm.model.config, torch.float32)
     for way, prefix in [("whole", 0), ("shared", shared)]:
         room = longest - prefix + 96
-        plan = CachePlan(fit[way], room, prefix, a_token, BLOCK)
+        plan = CachePlan(fit[way], room, prefix, a_token, PAGE["cpu"])
         assert plan.bytes > 80 * 10**6, f"{way}: more rows would fit"
-        # Blocks round up a little, which a count by hand need not know.
+        # Pages round up a little, which a count by hand need not know.
         assert plan.bytes < 120 * 10**6, f"{way}: so many do not fit"
 
 
@@ -897,8 +964,9 @@ attempt(check_slot_memory, fit)
 
 # %% [markdown]
 # For a large model memory decides how many rows fit, and so the speed.
-# vLLM's paged cache (Kwon et al. 2023) goes further: it gives a row memory
-# block by block, as it grows, and shares blocks between rows.
+# The engine promises each slot the pages of the longest row, so that none
+# runs out halfway. vLLM (Kwon et al. 2023) promises less and lets more rows
+# in; when pages run out, a row waits. It shares pages between rows as well.
 #
 # ```{solution-end}
 # ```
@@ -982,6 +1050,7 @@ attempt(check_who_first, steps_taken)
 # - Slots that are refilled make every row-step useful, but for the tail.
 # - What prompts share is read once and stored once. Attention over two
 #   places is exact, by one softmax or merged by log-sum-exp.
+# - In pages, a step reads what rows have, not what the longest has.
 # - Samples of a question are one text until they draw different tokens.
 # - One uniform number draws a token; a shortcut for top-p checks itself.
 # - None of it may change a token, and a test that compares all of them

@@ -822,9 +822,10 @@ attempt(check_slots, slots_that_fit)
 
 # %% [markdown]
 # The engine reserves room for the longest question and the longest reply
-# in every slot. Most rows need less, and what they leave is wasted. *Paged
-# attention* (Kwon et al. 2023) gives a row its memory piece by piece; for
-# replies as short as ours it would gain little.
+# in every slot, so that no row runs out of memory halfway. Most rows need
+# less. vLLM (Kwon et al. 2023) reserves less and lets more rows in; one
+# waits when the pages run out. For replies as short as ours that would gain
+# little.
 #
 # ```{solution-end}
 # ```

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import torch
 from transformers import GenerationConfig
@@ -22,17 +23,19 @@ def random_prompts(
     return [rng.choices(vocabulary, k=length) for length in lengths]
 
 
-_SAID: dict[Any, list[int]] = {}  # the oracle is slow: ask it once
+# The oracle is slow: ask it once. Forgotten with the model, whose id may
+# become another's.
+_SAID: WeakKeyDictionary[Any, dict[Any, list[int]]] = WeakKeyDictionary()
 
 
 def by_transformers(
     model: Any, prompt: list[int], limit: int, ends: set[int] | None = None
 ) -> list[int]:
     """The oracle: one prompt, alone, no padding, no code of ours."""
-    asked = (id(model), *prompt, limit, str(ends))
-    if asked not in _SAID:
-        _SAID[asked] = _by_transformers(model, prompt, limit, ends)
-    return list(_SAID[asked])
+    said, asked = _SAID.setdefault(model, {}), (*prompt, limit, str(ends))
+    if asked not in said:
+        said[asked] = _by_transformers(model, prompt, limit, ends)
+    return list(said[asked])
 
 
 @torch.inference_mode()

@@ -23,10 +23,16 @@ from unitconv.decoding import (
     generate_sequential,
 )
 from unitconv.engine import CacheError, Pass, generate, graphs, why_not
-from unitconv.engine.attention import attend
+from unitconv.engine.attention import (
+    InOnePiece,
+    InPages,
+    Shared,
+    attend,
+)
 from unitconv.engine.backbone import Backbone, NewTokens
 from unitconv.engine.batching import BURST
-from unitconv.engine.cache import SlotCache, plan_cache
+from unitconv.engine.cache import PAGE, PagedCache, plan_cache
+from unitconv.engine.pages import Pages
 from unitconv.engine.rows import shared_prefix
 from unitconv.llm import LLM
 from unitconv.questions import load_split
@@ -118,20 +124,22 @@ def test_its_layers_are_those_of_transformers(kind: str) -> None:
         if "norm" in name:
             weight.copy_(torch.rand_like(weight) + 0.5)
     prompts = random_prompts(model, [9, 6])
-    plan = plan_cache(model.config, model.dtype, 2, 16, 0, 10**9)
-    cache = SlotCache(model.config, plan, "cpu", model.dtype)
+    plan = plan_cache(model.config, model.dtype, 2, 16, 0, 10**9, page=4)
+    cache = PagedCache(model.config, plan, "cpu", model.dtype)
     backbone = Backbone(model)
     zero = torch.zeros(2, dtype=torch.long)
     # All but the last token, padded on the right, into slots 1 and 0.
     ends = torch.tensor([len(prompt) - 2 for prompt in prompts])
     width = int(ends.max()) + 1
     read = [[*p[:-1], *[0] * (width - len(p) + 1)] for p in prompts]
+    cache.reserve([1, 0], [8, 5])
     cache.aim(torch.tensor([1, 0]), zero, width, width)
     places = torch.arange(width).expand(2, -1)
     found = backbone(NewTokens(torch.tensor(read), places, ends), cache)
     prompts, starts = prompts[::-1], ends.flip(0) + 1
     tokens = torch.tensor([prompt[-1:] for prompt in prompts])
-    cache.aim(torch.tensor([0, 1]), starts, 1, int(starts.max()) + 1)
+    cache.reserve([0, 1], [6, 9])
+    cache.aim(torch.tensor([0, 1]), starts, 1, 9)
     last = backbone(NewTokens(tokens, starts[:, None]), cache)
     for row, prompt in enumerate(prompts):
         want = model.base_model(torch.tensor([prompt])).last_hidden_state
@@ -252,6 +260,7 @@ def test_no_schedule_shows_in_a_row(
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(BURST, "cpu", data.draw(st.sampled_from([1, 1, 3])))
+        patch.setitem(PAGE, "cpu", data.draw(st.sampled_from([1, 4, 16])))
         done = generate(
             *(tiny_model, prompts, ends, how, n),
             slots=data.draw(st.integers(1, 12)),
@@ -398,7 +407,7 @@ def test_shared_prefix_by_brute_force(
 @given(st.data())
 @settings(max_examples=60)
 def test_attention_equals_torch(data: st.DataObject) -> None:
-    """Two places merged are one; KV heads repeated are KV heads shared."""
+    """Two places are one; so are pages; shared KV heads are repeated."""
     rows, kv_heads, group = (data.draw(st.integers(1, 3)) for _ in range(3))
     width, prefix = (
         data.draw(st.integers(1, 4)),
@@ -410,7 +419,6 @@ def test_attention_equals_torch(data: st.DataObject) -> None:
     loud = data.draw(st.sampled_from([1.0, 30.0]))
     torch.manual_seed(data.draw(st.integers(0, 99)))
     length = max(starts) + width
-    blocks = data.draw(st.integers(1, 12))
     dim, heads = 8, kv_heads * group
     query = torch.randn(rows, heads, width, dim) * loud
     own = torch.randn(2, rows, kv_heads, length, dim)
@@ -419,11 +427,14 @@ def test_attention_equals_torch(data: st.DataObject) -> None:
     places = torch.tensor(starts)[:, None] + torch.arange(width)
     seen = torch.arange(length) <= places[:, :, None]
     mask = torch.zeros(seen.shape).masked_fill(~seen, float("-inf"))
+    needs = [start + width for start in starts]
+    paged = data.draw(st.booleans())
+    there = in_pages(own, needs, data) if paged else InOnePiece(*own)
     got = attend(
         query,
-        (own[0].split(blocks, -2), own[1].split(blocks, -2)),
+        there,
         mask[:, None, None],
-        (shared[0], shared[1]) if prefix else None,
+        Shared(*shared) if prefix else None,
         dim**-0.5,
     )
     wide = shared[:, None].expand(-1, rows, -1, -1, -1)
@@ -440,6 +451,26 @@ def test_attention_equals_torch(data: st.DataObject) -> None:
     )
 
 
+def in_pages(own: Tensor, needs: list[int], data: st.DataObject) -> InPages:
+    """Keys and values [2, rows, kv_heads, length, dim] as pages that lie
+    anyhow, of each row as many as it needs."""
+    _, rows, heads, length, dim = own.shape
+    sizes = [size for size in (1, 2, 3) if length % size == 0]
+    size = data.draw(st.sampled_from(sizes))
+    pages = Pages(rows, length // size, size, "cpu")
+    for row in data.draw(st.permutations(range(rows))):
+        pages.cover([row], [1])
+    pages.cover(range(rows), needs)
+    # What lies in the pages that nobody has is not to be seen.
+    stores = torch.full((2, pages.end + 2, heads, size, dim), 1e9)
+    for row, numbers in enumerate(pages.of):
+        for nth, page in enumerate(numbers):
+            lie = slice(nth * size, (nth + 1) * size)
+            stores[:, page] = own[:, row, :, lie]
+    readers = pages.readers(rows, length // size, pages.end + 2)
+    return InPages(stores[0], stores[1], readers)
+
+
 # --------------------------------------------------------------- memory
 
 
@@ -447,7 +478,7 @@ def test_the_plan_is_what_is_allocated(tiny_model: Any) -> None:
     plan = plan_cache(
         tiny_model.config, torch.float32, 5, 33, 21, budget=10**9
     )
-    cache = SlotCache(
+    cache = PagedCache(
         tiny_model.config, plan, torch.device("cpu"), torch.float32
     )
     held = (
@@ -468,8 +499,9 @@ def test_little_memory_means_fewer_slots_and_the_same_tokens(
     prompts = with_prefix(tiny_model, 20, 6)
     want = generate(tiny_model, prompts, ends_seldom, WARM, 3, slots=12)
     a_token = 2 * 2 * 2 * 16 * 4
-    # The prefix, and three slots of a block: 11 own, 12 new tokens.
-    memory = (20 + 3 * 32) * a_token
+    # The prefix, three slots of two pages (11 own, 12 new tokens), and the
+    # page that is nobody's.
+    memory = (20 + 3 * 32 + 16) * a_token
     told: list[Pass] = []
     done = generate(
         *(tiny_model, prompts, ends_seldom, WARM, 3, 12),
@@ -599,17 +631,19 @@ def test_a_recorded_step_gives_the_same_tokens(
 ) -> None:
     """Buckets, surplus rows and state put back; not the recording itself,
     which takes a GPU (see the next test)."""
-    made: list[tuple[int, int]] = []
+    made: list[tuple[int, int, int]] = []
 
     class OnCPU(graphs.GraphedStep):
-        def _record(self, rows: int, length: int) -> tuple[Any, Tensor]:
-            made.append((rows, length))
+        def _record(
+            self, rows: int, length: int, pages: int
+        ) -> tuple[Any, Tensor]:
+            made.append((rows, length, pages))
             recording, before = Recording(), self.state.clone()
-            tokens = self.step(rows, length).clone()
+            tokens = self.step(rows, length, pages).clone()
             self.state.copy_(before)
 
             def again() -> None:
-                tokens.copy_(self.step(rows, length))
+                tokens.copy_(self.step(rows, length, pages))
 
             recording.again = again
             return recording, tokens
@@ -618,11 +652,14 @@ def test_a_recorded_step_gives_the_same_tokens(
     want = generate(tiny_model, prompts, ends_seldom, WARM, 3, slots=6)
     monkeypatch.setattr(
         "unitconv.engine.batching.recorded",
-        lambda step, slots, room, state, _: OnCPU(step, slots, room, state),
+        lambda step, slots, plan, state, _: OnCPU(step, slots, plan, state),
     )
     monkeypatch.setitem(BURST, "cpu", 4)
+    monkeypatch.setitem(PAGE, "cpu", 4)
+    monkeypatch.setattr(graphs, "PAGES", 16)
     assert generate(tiny_model, prompts, ends_seldom, WARM, 3, 6) == want
-    assert 4 in {rows for rows, _ in made} <= {1, 2, 4, 6}
+    assert 4 in {rows for rows, _, _ in made} <= {1, 2, 4, 6}
+    assert {16, 32} <= {pages for _, _, pages in made}
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA GPU")

@@ -178,6 +178,9 @@ FIGURES: dict[str, Callable[[], Picture]] = {
             "refilled": [[0, 1], [0, 2], [0]],
         }
     ),
+    "pages_of_slots": lambda: plots.pages_of_slots(
+        [[1, 4], [3], []], [20, 16, 0], 16
+    ),
     "slots_shared": lambda: plots.slots_shared([8, 8, 4], [2, 5, 3]),
     "ladder_bars": lambda: plots.ladder_bars(
         ["library", "ours"], [3.0, 1.5], [None, 2.0]
@@ -358,6 +361,17 @@ def test_slots_over_time_draws_stretches_and_counts_what_waits() -> None:
         *(2, 2, 2)
     ]
     assert picture.svg.count("url(#") > 0
+
+
+def test_pages_are_drawn_by_slot_and_in_memory() -> None:
+    picture = FIGURES["pages_of_slots"]()
+    assert "slot 0, 20 tokens: 1, 4; slot 1, 16 tokens: 3" in picture.alt
+    # Each page twice: two of slot 0, and one of slot 1.
+    counts = [picture.svg.count(f"fill: {color}") for color in COLORS[:3]]
+    assert counts == [4, 2, 0]
+    # One that nobody has is drawn in memory, and empty.
+    assert picture.svg.count(">2</text>") == 1
+    assert picture.svg.count(">4</text>") == 2
 
 
 def test_slots_shared_tells_what_sharing_saves() -> None:

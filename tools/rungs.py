@@ -27,10 +27,10 @@ from unitconv.decoding import (
     StopRule,
     left_pad,
 )
-from unitconv.engine.attention import attend
+from unitconv.engine.attention import InOnePiece, Own, attend
 from unitconv.engine.backbone import NewTokens
 from unitconv.engine.batching import Engine
-from unitconv.engine.cache import CachePlan, SlotCache
+from unitconv.engine.cache import CachePlan, PagedCache
 from unitconv.engine.rows import Row
 from unitconv.engine.slots import Slots
 
@@ -146,7 +146,7 @@ def by_token(heads: Tensor) -> Tensor:
 class Written:
     """A cache as Transformers' modules expect it."""
 
-    def __init__(self, cache: SlotCache) -> None:
+    def __init__(self, cache: PagedCache) -> None:
         self.cache = cache
 
     def update(
@@ -164,7 +164,7 @@ def slot_attention(
     value: Tensor,
     attention_mask: Tensor | None,
     scaling: float,
-    slots: SlotCache,
+    slots: PagedCache,
     **_: Any,
 ) -> tuple[Tensor, None]:
     """What an attention module calls instead of its own function."""
@@ -177,15 +177,15 @@ def slot_attention(
 AttentionInterface.register(NAME, slot_attention)
 
 
-class InOnePiece(ModulesOfTransformers):
-    """Each slot lies in memory by itself, as long as the longest row."""
+class OnePage(ModulesOfTransformers):
+    """Each slot is one page, as long as the longest row."""
 
     def _plan(self, slots: int, memory: int | None) -> CachePlan:
         plan = super()._plan(slots, memory)
-        return replace(plan, block=plan.room)
+        return replace(plan, page=plan.room)
 
 
-class NothingShared(InOnePiece):
+class NothingShared(OnePage):
     """Rows come and go; each reads the whole of its prompt."""
 
     def _shared(self) -> int:
@@ -209,6 +209,8 @@ class SlotsOfABatch(Slots):
             self._tell(list(slots))
         if not all(row.done for row in rows):
             return []
+        for slot in slots:
+            self.cache.pages.release(slot)
         self.live.clear()
         return rows
 
@@ -219,7 +221,7 @@ class Static(NothingShared):
     slots_class = SlotsOfABatch
 
 
-class PrefixInEverySlot(SlotCache):
+class PrefixInEverySlot(PagedCache):
     """The shared prefix as the first tokens of each slot.
 
     The engine counts a slot's own tokens from 0; here they begin behind
@@ -231,43 +233,46 @@ class PrefixInEverySlot(SlotCache):
     ) -> None:
         self.front = plan.prefix
         room = plan.prefix + plan.room
-        whole = replace(plan, room=room, block=room, prefix=0)
+        whole = replace(plan, room=room, page=room, prefix=0)
         super().__init__(config, whole, device, dtype)
 
     def aim(
-        self, slots: Tensor, starts: Tensor, width: int, length: int
+        self,
+        slots: Tensor,
+        starts: Tensor,
+        width: int,
+        length: int,
+        pages: int | None = None,
     ) -> None:
-        self.aimed, self.width = slots, width
         self.length = length + self.front
-        super().aim(slots, starts + self.front, width, self.length)
+        self.aimed = self.pages.table[slots, 0] if width > 1 else None
+        super().aim(slots, starts + self.front, width, self.length, pages)
 
     def look_from(self, ends: Tensor) -> None:
         super().look_from(ends + self.front)
 
-    def own(
-        self, layer: int, key: Tensor, value: Tensor
-    ) -> tuple[Sequence[Tensor], Sequence[Tensor]]:
-        if self.width == 1:
+    def own(self, layer: int, key: Tensor, value: Tensor) -> Own:
+        if self.aimed is None:
             return super().own(layer, key, value)
         # Questions that come in look at the prefix in front of them.
-        keys, values = self.keys[layer, 0], self.values[layer, 0]
-        seen = (self.aimed, slice(None), slice(self.length))
-        return [keys[seen]], [values[seen]]
+        seen = (layer, self.aimed, slice(None), slice(self.length))
+        return InOnePiece(self.keys[seen], self.values[seen])
 
     def store_prefix(self, layers: list[tuple[Tensor, Tensor]]) -> None:
         for layer, (keys, values) in enumerate(layers):
-            self.keys[layer, 0, :, :, : self.front] = keys
-            self.values[layer, 0, :, :, : self.front] = values
+            self.keys[layer, :, :, : self.front] = keys
+            self.values[layer, :, :, : self.front] = values
 
-    def copy(self, sources: Tensor, targets: Tensor, length: int) -> None:
-        super().copy(sources, targets, self.front + length)
+    def _wipe(self, pages: slice) -> None:
+        self.keys[:, pages, :, self.front :] = 0
+        self.values[:, pages, :, self.front :] = 0
 
 
-class PrefixCopied(InOnePiece):
+class PrefixCopied(OnePage):
     """The prefix is read once and lies in every slot: each row attends to
     a copy of its own."""
 
-    def _allocate(self, plan: CachePlan) -> SlotCache:
+    def _allocate(self, plan: CachePlan) -> PagedCache:
         return PrefixInEverySlot(
             self.model.config, plan, self.device, self.model.dtype
         )
@@ -310,8 +315,8 @@ STEPS: dict[str, Decoder] = {
     "cache written in place": by(Static),
     "slots are refilled": by(NothingShared),
     "prefix read once": by(PrefixCopied),
-    "prefix attended once": by(InOnePiece),
-    "cache lies in blocks": by(ModulesOfTransformers),
+    "prefix attended once": by(OnePage),
+    "cache lies in pages": by(ModulesOfTransformers),
     "layers of its own": by(EveryTokenToTheTop),
     "last layer for last tokens": by(Engine),
 }

@@ -12,18 +12,88 @@ arXiv:2205.14135).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
-from torch.nn.functional import scaled_dot_product_attention
+from torch.nn.functional import embedding_bag, scaled_dot_product_attention
+
+from unitconv.engine.pages import Readers
+
+
+class InOnePiece(NamedTuple):
+    """Each row's own tokens, side by side."""
+
+    keys: Tensor  #: [rows, kv_heads, own, head_dim]
+    values: Tensor
+
+    def scores(self, queries: Tensor) -> Tensor:
+        """[rows, kv_heads, queries, head_dim] -> [..., own]."""
+        return queries @ self.keys.mT
+
+    def mixed(self, weights: Tensor) -> Tensor:
+        """[rows, kv_heads, queries, own] -> [..., head_dim]."""
+        return weights @ self.values
+
+
+class InPages(NamedTuple):
+    """Each row's own tokens, in pages that lie in any order.
+
+    A page asks for its row, and not a row for its pages: queries and
+    scores are small and move, keys and values are large and stay.
+    """
+
+    keys: Tensor  #: [pages, kv_heads, page, head_dim]
+    values: Tensor
+    readers: Readers
+
+    def scores(self, queries: Tensor) -> Tensor:
+        """[rows, kv_heads, queries, head_dim] -> [..., own], with a row's
+        pages in their order, and any page where it has fewer."""
+        table, _, row = self.readers
+        by_page = queries.index_select(0, row) @ self.keys.mT
+        by_row = by_page.index_select(0, table.flatten())
+        by_row = by_row.unflatten(0, table.shape)
+        return by_row.movedim(1, 3).flatten(3)
+
+    def mixed(self, weights: Tensor) -> Tensor:
+        """[rows, kv_heads, queries, own] -> [..., head_dim]."""
+        table, place, _ = self.readers
+        by_row = weights.unflatten(-1, (table.shape[1], -1)).movedim(3, 1)
+        by_page = by_row.flatten(0, 1).index_select(0, place) @ self.values
+        # The sum over a row's pages: a bag of them.
+        total = embedding_bag(
+            table,
+            by_page.flatten(1),
+            mode="sum",
+            per_sample_weights=(table > 0).to(weights.dtype),
+        )
+        return total.view(*weights.shape[:3], -1)
+
+
+Own = InOnePiece | InPages
+
+
+class Shared(NamedTuple):
+    """The prefix of all rows."""
+
+    keys: Tensor  #: [kv_heads, prefix, head_dim]
+    values: Tensor
+
+    def scores(self, queries: Tensor) -> Tensor:
+        """[rows, kv_heads, queries, head_dim] -> [..., prefix]."""
+        return _for_all(queries, self.keys.mT)
+
+    def mixed(self, weights: Tensor) -> Tensor:
+        """[rows, kv_heads, queries, prefix] -> [..., head_dim]."""
+        return _for_all(weights, self.values)
 
 
 def attend(
     query: Tensor,
-    own: tuple[Sequence[Tensor], Sequence[Tensor]],
+    own: Own,
     mask: Tensor,
-    prefix: tuple[Tensor, Tensor] | None,
+    prefix: Shared | None,
     scaling: float,
 ) -> Tensor:
     """Attention of each row to the shared prefix and to its own tokens.
@@ -33,41 +103,36 @@ def attend(
 
     Args:
         query: [rows, heads, width, head_dim].
-        own: keys and values, each in blocks of [rows, kv_heads, some,
-            head_dim]; `length` of them in all.
-        mask: [rows, 1, 1, width, length], added to the scores.
-        prefix: keys and values, each [kv_heads, prefix, head_dim].
+        mask: [rows, 1, 1, width, own], added to the scores.
 
     Returns:
         [rows, width, heads, head_dim], in the dtype of `query`.
     """
     rows, heads, width, head_dim = query.shape
-    kv_heads = own[0][0].shape[1]
+    kv_heads = own.keys.shape[1]
     # Nothing to put together: torch's own kernel. A CPU's takes bf16 value
     # by value, several times as long as the products below.
-    in_one_piece = prefix is None and len(own[0]) == 1
-    if in_one_piece and (query.is_cuda or query.dtype == torch.float32):
+    alone = prefix is None and isinstance(own, InOnePiece)
+    if alone and (query.is_cuda or query.dtype == torch.float32):
         return scaled_dot_product_attention(
             query,
-            own[0][0],
-            own[1][0],
+            own.keys,
+            own.values,
             attn_mask=mask[:, 0].to(query.dtype),
             scale=scaling,
             enable_gqa=heads != kv_heads,
         ).transpose(1, 2)
     group = heads // kv_heads
     grouped = (query * scaling).reshape(rows, kv_heads, -1, head_dim)
-    scores = [grouped @ block.mT for block in own[0]]
+    scores = [own.scores(grouped)]
     if prefix is not None:
-        scores.append(_for_all(grouped, prefix[0].mT))
+        scores.append(prefix.scores(grouped))
     wide = mask.expand(rows, kv_heads, group, width, -1).flatten(2, 3)
     weights = _softmax(scores, wide).to(query.dtype)
-    shares = weights.split([part.shape[-1] for part in scores], dim=-1)
-    mixed = shares[0] @ own[1][0]
-    for share, block in zip(shares[1:], own[1][1:], strict=False):
-        mixed += share @ block
+    to_own = mask.shape[-1]
+    mixed = own.mixed(weights[..., :to_own])
     if prefix is not None:
-        mixed += _for_all(shares[-1], prefix[1])
+        mixed += prefix.mixed(weights[..., to_own:])
     return mixed.view(rows, heads, width, head_dim).transpose(1, 2)
 
 

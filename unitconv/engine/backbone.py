@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn.functional import linear, rms_norm
 
 from unitconv.engine.attention import attend
-from unitconv.engine.cache import SlotCache
+from unitconv.engine.cache import PagedCache
 
 Apply = Callable[[Tensor], Tensor]
 
@@ -140,7 +140,7 @@ class Backbone:
         self.layers = [Layer(layer) for layer in inner.layers]
         self.norm = norm(inner.norm)
 
-    def __call__(self, new: NewTokens, cache: SlotCache) -> Tensor:
+    def __call__(self, new: NewTokens, cache: PagedCache) -> Tensor:
         """Read new tokens, and tell what comes after each row's last.
 
         Args:

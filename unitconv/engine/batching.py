@@ -28,8 +28,9 @@ from unitconv.decoding import (
 )
 from unitconv.engine.backbone import Backbone, NewTokens
 from unitconv.engine.cache import (
+    PAGE,
     CachePlan,
-    SlotCache,
+    PagedCache,
     memory_budget,
     plan_cache,
 )
@@ -42,6 +43,9 @@ from unitconv.sampling import greedy, row_key
 #: Steps taken before the host looks at the tokens, which stops a GPU. Rows
 #: share a slot only where it looks at each step, since it parts them.
 BURST = {"cuda": 8}
+#: The share of slots that is free before waiting rows come in: a pass over
+#: one question takes a third of the time that one over ten takes.
+ENOUGH = 1 / 8
 #: Tokens of prompts read at once; more would only cost memory.
 PREFILL_TOKENS = 8192
 
@@ -92,7 +96,7 @@ class Engine:
         )
         self.waiting = deque(self.rows)
         self.advance = recorded(
-            *(self.step, self.slots.count, self.cache.plan.room),
+            *(self.step, self.slots.count, self.cache.plan),
             *(self.slots.state, self.device),
         )
         # The question in the spare slot, and the logits after it.
@@ -136,10 +140,11 @@ class Engine:
             self.prefix,
             memory_budget(self.device) if memory is None else memory,
             least=1 + self.spare,
+            page=PAGE.get(self.device.type, PAGE["cpu"]),
         )
 
-    def _allocate(self, plan: CachePlan) -> SlotCache:
-        return SlotCache(
+    def _allocate(self, plan: CachePlan) -> PagedCache:
+        return PagedCache(
             self.model.config, plan, self.device, self.model.dtype
         )
 
@@ -156,7 +161,7 @@ class Engine:
             self._read_prefix()
         left = Counter(row.prompt for row in self.rows)
         while self.waiting or any(self.slots.live):
-            if self.waiting and self.slots.free:
+            if self._may_come_in():
                 slots, drawn = self.admit()
             else:
                 slots, drawn = self.decode()
@@ -165,6 +170,11 @@ class Engine:
                 if progress is not None and not left[row.prompt]:
                     progress(1)
         return self._completions()
+
+    def _may_come_in(self) -> bool:
+        """Are so many slots free that a pass over questions is worth it?"""
+        enough = min(self.slots.count * ENOUGH, len(self.waiting))
+        return bool(self.waiting) and self.slots.free >= max(enough, 1)
 
     def _completions(self) -> list[list[Completion]]:
         done: list[list[Completion]] = [[] for _ in self.prompts]
@@ -207,7 +217,7 @@ class Engine:
         known = []
         if questions[0] == self.held:
             length = self._own_length(questions[0])
-            self.slots.copy([self.slots.count], slots[:1], [length])
+            self.cache.copy([self.slots.count], slots[:1], [length])
             known = [self.held_logits]
         fresh = slice(len(known), None)
         logits = torch.cat(
@@ -215,7 +225,7 @@ class Engine:
         )
         if self.waiting and self.waiting[0].prompt == questions[-1]:
             length = self._own_length(questions[-1])
-            self.slots.copy(slots[-1:], [self.slots.count], [length])
+            self.cache.copy(slots[-1:], [self.slots.count], [length])
             self.held, self.held_logits = questions[-1], logits[-1:]
         return logits
 
@@ -240,6 +250,7 @@ class Engine:
         What padding writes to a slot lies behind the row's last token: no
         token sees it before another has been written over it.
         """
+        self.cache.reserve(slots, list(map(len, own)))
         width = max(map(len, own))
         padded = [[*ids, *[0] * (width - len(ids))] for ids in own]
         input_ids = self.slots.tensor(padded)
@@ -262,20 +273,25 @@ class Engine:
         self.slots.close_up()
         live, rows = self.slots.live, len(self.slots.live)
         lengths = [self.slots.length(branch) for branch in live]
+        room = self.cache.plan.room
+        ends = [min(length + self.burst - 1, room) for length in lengths]
+        self.cache.reserve(range(rows), ends)
         asked = [branch[0].prompt for branch in live]
         drawn = []
         for i in range(self.burst):
-            length = min(max(lengths) + i, self.cache.plan.room)
-            drawn.append(self.advance(rows, length).clone())
+            length = min(max(lengths) + i, room)
+            pages = self.cache.pages.end
+            drawn.append(self.advance(rows, length, pages).clone())
             self.observe(Pass("decode", asked, 1, sum(lengths) + rows * i))
         return list(range(rows)), torch.stack(drawn, dim=-1)
 
-    def step(self, rows: int, length: int) -> Tensor:
+    def step(self, rows: int, length: int, pages: int) -> Tensor:
         """Read one token of each slot, and draw the next of its rows.
 
         Args:
             rows: as many slots, from the first one on.
             length: own tokens of the longest, the one read included.
+            pages: of the cache, from the first one on.
 
         Returns:
             [slots, n], or where rows are not together [slots, 1].
@@ -283,7 +299,7 @@ class Engine:
         span, slots = slice(0, rows), self.slots
         starts = slots.lengths[span]
         first = torch.arange(rows, device=self.device)
-        self.cache.aim(first, starts, 1, length)
+        self.cache.aim(first, starts, 1, length, pages)
         hidden = self._hidden(
             NewTokens(
                 slots.tokens[span, None], self.prefix + starts[:, None]

@@ -1,9 +1,10 @@
-"""The KV cache: one slot a row, written in place.
+"""The KV cache: keys and values in pages, written in place.
 
-A row that finishes leaves its slot to a waiting prompt, or to the last row
-if nobody waits: when a step reads, live rows are the first ones. A slot
-holds a row's own tokens only, from position 0 on, with no padding inside;
-the prefix all prompts share is stored once.
+A slot holds a row's own tokens only, from position 0 on, with no padding
+inside; the prefix all prompts share is stored once. A slot takes as many
+pages as its tokens fill (Kwon et al. 2023, "PagedAttention",
+arXiv:2309.06180), so a step reads what rows have, and not for each row as
+much as the longest has.
 """
 
 from __future__ import annotations
@@ -15,10 +16,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from unitconv.engine.attention import InOnePiece, InPages, Own, Shared
+from unitconv.engine.pages import Pages
+
 # Of the memory that is free: the rest is for activations and other people.
 GPU_SHARE, CPU_SHARE = 0.8, 0.5
-# Tokens of a block, and from how many slots on they are stored in blocks.
-BLOCK, MANY = 32, 8
+#: Tokens of a page: small ones waste few tokens, large ones take fewer and
+#: larger products, of which a GPU wants more.
+PAGE = {"cuda": 64, "cpu": 16}
 
 
 class CacheError(RuntimeError):
@@ -33,17 +38,26 @@ class CachePlan:
     room: int  #: tokens a slot holds
     prefix: int  #: tokens stored once for all
     bytes_per_token: int
-    block: int  #: tokens of a slot that lie together
+    page: int  #: tokens of a slot that lie together
 
     @property
-    def blocks(self) -> int:
-        """Blocks a slot takes, the last one perhaps not full."""
-        return -(-self.room // self.block)
+    def pages_a_slot(self) -> int:
+        """Pages of a full slot, the last one perhaps not full."""
+        return -(-self.room // self.page)
+
+    @property
+    def pages(self) -> int:
+        """Of all slots, and page 0, which is nobody's, if there are more.
+
+        A table points to page 0 where a slot has no page.
+        """
+        pages = self.slots * self.pages_a_slot
+        return pages + int(pages > 1)
 
     @property
     def bytes(self) -> int:
         """What all slots and the prefix take in memory."""
-        tokens = self.slots * self.blocks * self.block + self.prefix
+        tokens = self.pages * self.page + self.prefix
         return tokens * self.bytes_per_token
 
     def __str__(self) -> str:
@@ -62,27 +76,32 @@ def plan_cache(
     prefix: int,
     budget: int,
     least: int = 1,
+    page: int = PAGE["cpu"],
 ) -> CachePlan:
     """The largest cache of at most `slots` that fits in `budget` bytes.
 
-    Fewer slots only mean that more requests wait.
+    Fewer slots only mean that more requests wait. A single slot lies in
+    one piece.
 
     Raises:
         CacheError: not even `least` slots fit.
     """
     per_token = bytes_per_token(config, dtype)
-    block = BLOCK if slots >= MANY else room
-    rounded = -(-room // block) * block
-    left = budget - prefix * per_token
-    fitting = min(slots, left // (rounded * per_token))
-    if fitting < least:
-        need = (prefix + least * rounded) * per_token
+    page = page if slots > 1 else room
+
+    def plan(slots: int) -> CachePlan:
+        return CachePlan(slots, room, prefix, per_token, page)
+
+    need = plan(least).bytes
+    if need > budget:
         raise CacheError(
             f"the KV cache of one request of {prefix + room} tokens takes "
             f"{need / 1e6:.0f} MB and {max(budget, 0) / 1e6:.0f} MB may be "
             "used: shorten the prompt or max_new_tokens, or free memory"
         )
-    return CachePlan(int(fitting), room, prefix, per_token, block)
+    a_slot = plan(1).pages_a_slot * page * per_token
+    more = (budget - need) // a_slot if a_slot else slots
+    return plan(int(min(slots, least + more)))
 
 
 def bytes_per_token(config: Any, dtype: torch.dtype) -> int:
@@ -110,16 +129,12 @@ def memory_budget(device: torch.device) -> int:
     return int(psutil.virtual_memory().available * CPU_SHARE)
 
 
-class SlotCache:
+class PagedCache:
     """Keys and values of the live rows, and of the prefix they share.
 
-    `aim` says which rows the coming pass writes and how far it reads;
-    then each layer calls `update` with its new keys and values and reads
-    `own` and `prefix`.
-
-    Many slots are stored in blocks of `BLOCK` tokens, block by block and
-    not slot by slot, so that what a step reads lies in one piece: a CPU
-    reads that more than twice as fast as the beginnings of 64 long slots.
+    `reserve` gives slots the pages they need; `aim` says which rows the
+    coming pass writes and how far it reads; then each layer calls `update`
+    with its new keys and values and reads `own` and `prefix`.
     """
 
     def __init__(
@@ -127,33 +142,54 @@ class SlotCache:
     ) -> None:
         layers = config.num_hidden_layers
         heads, dim = config.num_key_value_heads, head_dim(config)
-        shape = (plan.blocks, plan.slots, heads, plan.block, dim)
-        shared = (2, layers, heads, plan.prefix, dim)
-        # Zeros, not noise: what a mask hides is multiplied by 0, and 0
-        # times a NaN that happened to lie there would be a NaN.
-        self.keys, self.values = torch.zeros(
-            (2, layers, *shape), device=device, dtype=dtype
+        self.keys, self.values = torch.empty(
+            (2, layers, plan.pages, heads, plan.page, dim),
+            device=device,
+            dtype=dtype,
         )
         self.prefix_keys, self.prefix_values = torch.zeros(
-            shared, device=device, dtype=dtype
+            (2, layers, heads, plan.prefix, dim), device=device, dtype=dtype
         )
         self.plan = plan
-        # A layer's memory as one list of heads, and where in it the head
-        # of a token lies that is in slot 0.
+        self.pages = Pages(plan.slots, plan.pages_a_slot, plan.page, device)
+        # The memory of a page is touched when one is needed.
+        self._wiped = self.pages.end
+        self._wipe(slice(0, self._wiped))
+        # A layer's memory as one list of heads.
         self._stores = [
             (keys.view(-1, dim), values.view(-1, dim))
             for keys, values in zip(self.keys, self.values, strict=True)
         ]
-        self._heads = torch.arange(heads, device=device)
-        self._places = torch.arange(plan.blocks * plan.block, device=device)
-        block_before = self._places // plan.block * plan.block
-        inside = self._places - block_before
-        self._offsets = block_before * (plan.slots * heads) + inside
+        self._of_a_page = heads * plan.page
+        self._heads = torch.arange(
+            0, self._of_a_page, plan.page, device=device
+        )
+        self._places = torch.arange(
+            plan.pages_a_slot * plan.page, device=device
+        )
+
+    def reserve(self, slots: Sequence[int], lengths: Sequence[int]) -> None:
+        """Slots get the pages that so many tokens take."""
+        self.pages.cover(slots, lengths)
+        if self._wiped < self.pages.end:
+            self._wipe(slice(self._wiped, self.pages.end))
+            self._wiped = self.pages.end
+
+    def _wipe(self, pages: slice) -> None:
+        """What a mask hides is multiplied by 0, and 0 times a NaN that
+        happened to lie there would be a NaN."""
+        self.keys[:, pages] = 0
+        self.values[:, pages] = 0
 
     def aim(
-        self, slots: Tensor, starts: Tensor, width: int, length: int
+        self,
+        slots: Tensor,
+        starts: Tensor,
+        width: int,
+        length: int,
+        pages: int | None = None,
     ) -> None:
-        """Prepare a pass over some rows.
+        """Prepare a pass over some rows, whose pages are reserved.
 
         Args:
             slots: [rows], where they are; 0, 1, 2, ... unless the rows
@@ -163,37 +199,46 @@ class SlotCache:
             width: new tokens a row.
             length: how much of each slot the pass sees, new ones included;
                 as much as `width` if the rows had none before.
+            pages: how many of the first pages are read; by default up to
+                the last one in use.
         """
         self._shape, self._is_prefill = (len(slots), width), length == width
         # [rows, width]: the place in its slot of each new token. Rows that
         # are done, and run on until the host looks, stay at the last one.
         places = starts[:, None] + self._places[:width]
         places = places.clamp(max=self.plan.room - 1)
-        head = slots[:, None] * len(self._heads) + self._heads
-        offsets = self._offsets[places][..., None]
-        self._index = (head[:, None] * self.plan.block + offsets).flatten()
+        self._index = (self._find(slots, places) + self._heads).flatten()
         self._seen = length
         if not self._is_prefill:
-            self._show(length)
+            self._show(length, self.pages.end if pages is None else pages)
         self._look(places)
 
-    def _show(self, length: int) -> None:
+    def _find(self, slots: Tensor, places: Tensor) -> Tensor:
+        """Where in a layer's memory the first heads of tokens lie, of
+        which the places in their slots are known: [rows, width, 1]."""
+        if self.plan.pages == 1:
+            return places[..., None]
+        size = self.plan.page
+        page = self.pages.table[slots[:, None], places // size]
+        return (page * self._of_a_page + places % size)[..., None]
+
+    def _show(self, length: int, pages: int) -> None:
         """Prepare what the aimed rows see of their slots, in each layer."""
-        blocks, inside = slice(None), slice(length)
-        if self.plan.blocks > 1:
-            count = -(-length // self.plan.block)
-            self._seen = count * self.plan.block
-            blocks, inside = slice(count), slice(None)
-        rows, all_heads = slice(self._shape[0]), slice(None)
-        part = (slice(None), blocks, rows, all_heads, inside)
-        self._shown = [
-            (keys.unbind(), values.unbind())
-            for keys, values in zip(
-                self.keys[part].unbind(),
-                self.values[part].unbind(),
-                strict=True,
-            )
-        ]
+        rows, inside = self._shape[0], min(length, self.plan.page)
+        part = (slice(None), slice(pages), slice(None), slice(inside))
+        layers = zip(
+            self.keys[part].unbind(),
+            self.values[part].unbind(),
+            strict=True,
+        )
+        self._shown: Sequence[Own]
+        if self.plan.pages == 1:
+            self._shown = [InOnePiece(*layer) for layer in layers]
+            return
+        some = -(-length // self.plan.page)
+        self._seen = some * inside
+        readers = self.pages.readers(rows, some, pages)
+        self._shown = [InPages(*layer, readers) for layer in layers]
 
     def look_from(self, ends: Tensor) -> None:
         """From now on only the token at `ends` of each row [rows] looks."""
@@ -210,30 +255,26 @@ class SlotCache:
         keys.index_copy_(0, self._index, key.flatten(0, 1))
         values.index_copy_(0, self._index, value.flatten(0, 1))
 
-    def own(
-        self, layer: int, key: Tensor, value: Tensor
-    ) -> tuple[Sequence[Tensor], Sequence[Tensor]]:
-        """What the aimed rows see of their own, in parts.
+    def own(self, layer: int, key: Tensor, value: Tensor) -> Own:
+        """What the aimed rows see of their own.
 
         Args:
             key, value: the new ones; whole questions see nothing else.
-
-        Returns:
-            keys and values, each of [rows, kv_heads, some, head_dim].
         """
         if not self._is_prefill:
             return self._shown[layer]
-        key, value = (
-            new.view(*self._shape, *new.shape[1:]).transpose(1, 2)
-            for new in (key, value)
+        return InOnePiece(
+            *(
+                new.view(*self._shape, *new.shape[1:]).transpose(1, 2)
+                for new in (key, value)
+            )
         )
-        return [key], [value]
 
-    def prefix(self, layer: int) -> tuple[Tensor, Tensor] | None:
-        """Keys and values, [kv_heads, prefix, head_dim], or None."""
+    def prefix(self, layer: int) -> Shared | None:
+        """What all rows see."""
         if not self.plan.prefix:
             return None
-        return self.prefix_keys[layer], self.prefix_values[layer]
+        return Shared(self.prefix_keys[layer], self.prefix_values[layer])
 
     def store_prefix(self, layers: list[tuple[Tensor, Tensor]]) -> None:
         """Keep what every prompt begins with: [1, kv_heads, prefix, dim]
@@ -242,10 +283,28 @@ class SlotCache:
             self.prefix_keys[layer] = keys[0]
             self.prefix_values[layer] = values[0]
 
-    def copy(self, sources: Tensor, targets: Tensor, length: int) -> None:
-        """Slots `targets` become the first `length` tokens of `sources`."""
-        blocks = slice(-(-length // self.plan.block))
-        inside = slice(length if self.plan.blocks == 1 else None)
-        for store in (self.keys, self.values):
-            moved = store[:, blocks, sources, :, inside]
-            store[:, blocks, targets, :, inside] = moved
+    def copy(
+        self, sources: list[int], targets: list[int], lengths: list[int]
+    ) -> None:
+        """Slots become what the first tokens of others are."""
+        for target in targets:
+            self.pages.release(target)
+        self.reserve(targets, lengths)
+        pages = self.pages.of
+        pairs = [
+            pair
+            for source, target in zip(sources, targets, strict=True)
+            for pair in zip(pages[source], pages[target], strict=False)
+        ]
+        self._copy(pairs)
+
+    def close_up(self) -> None:
+        """Pages in use move together, if many between them are not."""
+        self._copy(self.pages.close_up())
+
+    def _copy(self, pairs: Sequence[tuple[int, int]]) -> None:
+        """Of pages: from the first of each pair to the second."""
+        if pairs:
+            sources, targets = zip(*pairs, strict=True)
+            for store in (self.keys, self.values):
+                store[:, list(targets)] = store[:, list(sources)]

@@ -15,18 +15,24 @@ from typing import Any
 import torch
 from torch import Tensor
 
-Step = Callable[[int, int], Tensor]
-# The lengths a graph is recorded for are multiples of this.
-LENGTHS = 64
+from unitconv.engine.cache import CachePlan
+
+Step = Callable[[int, int, int], Tensor]
+# The lengths, and pages, a graph is recorded for are multiples of these.
+LENGTHS, PAGES = 64, 128
 
 
 def recorded(
-    step: Step, slots: int, room: int, state: Tensor, device: torch.device
+    step: Step,
+    slots: int,
+    plan: CachePlan,
+    state: Tensor,
+    device: torch.device,
 ) -> Step:
     """`step` itself, or on a GPU its recording."""
     if device.type != "cuda":
         return step
-    return GraphedStep(step, slots, room, state)
+    return GraphedStep(step, slots, plan, state)
 
 
 def bucket(rows: int, slots: int) -> int:
@@ -34,27 +40,38 @@ def bucket(rows: int, slots: int) -> int:
     return min(1 << (rows - 1).bit_length(), slots)
 
 
+def round_up(number: int, step: int, most: int) -> int:
+    """To a multiple of `step`, at most `most`."""
+    return min(-(-number // step) * step, most)
+
+
 class GraphedStep:
-    """One graph for each bucket of rows and lengths, made when needed."""
+    """One graph for each bucket of rows, lengths and pages, made when
+    needed."""
 
     def __init__(
-        self, step: Step, slots: int, room: int, state: Tensor
+        self, step: Step, slots: int, plan: CachePlan, state: Tensor
     ) -> None:
-        self.step, self.slots, self.room = step, slots, room
+        self.step, self.slots, self.plan = step, slots, plan
         self.state = state
-        self.graphs: dict[tuple[int, int], tuple[Any, Tensor]] = {}
+        self.graphs: dict[tuple[int, int, int], tuple[Any, Tensor]] = {}
 
-    def __call__(self, rows: int, length: int) -> Tensor:
+    def __call__(self, rows: int, length: int, pages: int) -> Tensor:
         """As `Engine.step`: the next token of each row, [rows]."""
-        wide = bucket(rows, self.slots)
-        long = min(-(-length // LENGTHS) * LENGTHS, self.room)
-        if (wide, long) not in self.graphs:
-            self.graphs[wide, long] = self._record(wide, long)
-        graph, tokens = self.graphs[wide, long]
+        shape = (
+            bucket(rows, self.slots),
+            round_up(length, LENGTHS, self.plan.room),
+            round_up(pages, PAGES, self.plan.pages),
+        )
+        if shape not in self.graphs:
+            self.graphs[shape] = self._record(*shape)
+        graph, tokens = self.graphs[shape]
         graph.replay()
         return tokens[:rows]
 
-    def _record(self, rows: int, length: int) -> tuple[Any, Tensor]:
+    def _record(
+        self, rows: int, length: int, pages: int
+    ) -> tuple[Any, Tensor]:
         """Run the step for its kernels to be set up, then record it.
 
         Both runs move the state on, which is put back. What they write to
@@ -65,11 +82,11 @@ class GraphedStep:
         stream.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(stream):
             for _ in range(2):
-                self.step(rows, length)
+                self.step(rows, length, pages)
                 self.state.copy_(before)
         torch.cuda.current_stream().wait_stream(stream)
         graph = torch.cuda.CUDAGraph()
         with torch.cuda.graph(graph):
-            tokens = self.step(rows, length)
+            tokens = self.step(rows, length, pages)
         self.state.copy_(before)
         return graph, tokens

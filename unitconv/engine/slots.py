@@ -3,7 +3,8 @@
 Live branches are the first slots. A row that is done leaves a hole, which
 the next branch fills, or the last live one once nobody waits. Rows of a
 branch that draw different tokens part, and one of the parts takes a slot
-of its own with a copy of what both have read.
+of its own with a copy of what both have read. The pages of a slot go
+where its branch goes (`unitconv.engine.pages`).
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import torch
 from torch import Tensor
 
 from unitconv.decoding import StopRule
-from unitconv.engine.cache import SlotCache
+from unitconv.engine.cache import PagedCache
 from unitconv.engine.rows import Branch, Row, part
 
 
@@ -34,7 +35,7 @@ class Slots:
         self,
         count: int,
         n: int,
-        cache: SlotCache,
+        cache: PagedCache,
         own_length: Callable[[int], int],
         together: bool,
         device: torch.device,
@@ -87,6 +88,8 @@ class Slots:
             branch = self.live[slot]
             for row, some in zip(branch, tokens, strict=False):
                 row.take(some, stop)
+            if self._goes_on(branch):
+                continue
             going, *others = part(branch, self.together) or [[]]
             if len(going) < len(branch):
                 gone += [row for row in branch if row.done]
@@ -94,17 +97,25 @@ class Slots:
             elif len(going[0].token_ids) == 1:  # they have just come in
                 changed.append(slot)
             self.live[slot] = going
+            if not going:
+                self.cache.pages.release(slot)
             parted += [(slot, other) for other in others]
         self._tell([*changed, *self._fork(parted)])
         return gone
+
+    def _goes_on(self, branch: Branch) -> bool:
+        """Is nothing to be told of it? Of most slots, at most steps."""
+        row = branch[0]
+        return len(branch) == 1 < len(row.token_ids) and not row.done
 
     def _fork(self, parted: list[tuple[int, Branch]]) -> list[int]:
         """What left a slot gets a copy of it: the slots of the copies."""
         targets = self.vacant(len(parted))
         for target, (_, branch) in zip(targets, parted, strict=True):
             self.live[target] = branch
-        lengths = [self.length(branch) for _, branch in parted]
-        self.copy([slot for slot, _ in parted], targets, lengths)
+        # The last token of each is still to be read.
+        lengths = [self.length(branch) - 1 for _, branch in parted]
+        self.cache.copy([slot for slot, _ in parted], targets, lengths)
         return targets
 
     def close_up(self) -> None:
@@ -112,21 +123,12 @@ class Slots:
         stay = sum(map(bool, self.live))
         holes = [i for i in range(stay) if not self.live[i]]
         movers = [i for i in range(stay, len(self.live)) if self.live[i]]
-        lengths = [self.length(self.live[i]) for i in movers]
-        self.copy(movers, holes, lengths)
         for hole, mover in zip(holes, movers, strict=True):
             self.live[hole] = self.live[mover]
+            self.cache.pages.hand(mover, hole)
         del self.live[stay:]
         self._tell(holes)
-
-    def copy(
-        self, sources: list[int], targets: list[int], lengths: list[int]
-    ) -> None:
-        """Targets become what the first `lengths` tokens of sources are."""
-        if sources:
-            self.cache.copy(
-                *(self.tensor(sources), self.tensor(targets)), max(lengths)
-            )
+        self.cache.close_up()
 
     def row_keys(self, branch: Branch) -> list[int]:
         """As many as there may be; the last ones draw for nobody."""

@@ -14,7 +14,13 @@ from .decoding import (
     padded_batch,
     throughput,
 )
-from .engine import ladder_bars, roofline, slots_over_time, slots_shared
+from .engine import (
+    ladder_bars,
+    pages_of_slots,
+    roofline,
+    slots_over_time,
+    slots_shared,
+)
 from .finetuning import (
     label_masks,
     low_rank,
@@ -64,6 +70,7 @@ __all__ = [
     "memory_bars",
     "next_token",
     "padded_batch",
+    "pages_of_slots",
     "parameter_shares",
     "path_counts",
     "price_of_accuracy",

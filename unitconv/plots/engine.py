@@ -88,6 +88,63 @@ def _slot(axes: Axes, slot: int, steps: Sequence[Sequence[int]]) -> None:
 
 
 @styled
+def pages_of_slots(
+    pages: Sequence[Sequence[int]], lengths: Sequence[int], size: int
+) -> Picture:
+    """Which pages slots have, and where in memory these lie.
+
+    Args:
+        pages: of each slot, by number and in order.
+        lengths: tokens of each slot.
+        size: tokens of a page.
+    """
+    owners = {
+        page: slot for slot, some in enumerate(pages) for page in some
+    }
+    figure = Figure(figsize=(6.8, 0.42 * len(pages) + 1.5))
+    figure.set_layout_engine("constrained")
+    there, memory = figure.subplots(2, 1, height_ratios=(len(pages), 1.2))
+    for slot, some in enumerate(pages):
+        color = COLORS[slot % 5]
+        for number, page in enumerate(some):
+            full = min(lengths[slot] / size - number, 1)
+            _page(there, (number, slot), full, color, str(page))
+    there.set_xlim(0, max(map(len, pages)) + 0.2)
+    there.set_ylim(len(pages), 0)
+    there.set_yticks(
+        [slot + 0.5 for slot in range(len(pages))],
+        [f"slot {slot}" for slot in range(len(pages))],
+    )
+    for page in range(1, max(owners) + 1):
+        owner = owners.get(page)
+        color = "none" if owner is None else COLORS[owner % 5]
+        _page(memory, (page, 0), 1, color, str(page))
+    memory.set_xlim(1, max(owners) + 1.2)
+    memory.set_ylim(1, 0)
+    memory.set_yticks([0.5], ["memory"])
+    for axes in (there, memory):
+        axes.set_xticks([])
+        axes.spines[:].set_visible(False)
+        axes.tick_params(length=0)
+    told = "; ".join(
+        f"slot {slot}, {lengths[slot]} tokens: {', '.join(map(str, some))}"
+        for slot, some in enumerate(pages)
+    )
+    return picture(figure, f"Pages of {size} tokens. {told}.")
+
+
+def _page(
+    axes: Axes, at: tuple[float, float], full: float, color: str, name: str
+) -> None:
+    """A box that is filled as far as there are tokens."""
+    x, y = at[0] + 0.04, at[1] + 0.1
+    box = mpl.patches.Rectangle
+    axes.add_patch(box((x, y), 0.92 * full, 0.8, fc=color, ec="none"))
+    axes.add_patch(box((x, y), 0.92, 0.8, fc="none", ec=GREY))
+    axes.text(x + 0.46, y + 0.4, name, ha="center", va="center")
+
+
+@styled
 def slots_shared(rows: Sequence[int], slots: Sequence[int]) -> Picture:
     """Rows that are being written, and the slots they take, by step.
 
