@@ -43,8 +43,8 @@ from unitconv.sampling import greedy, row_key
 #: Steps taken before the host looks at the tokens, which stops a GPU. Rows
 #: share a slot only where it looks at each step, since it parts them.
 BURST = {"cuda": 8}
-#: The share of slots that is free before waiting rows come in: a pass over
-#: one question takes a third of the time that one over ten takes.
+#: The share of slots that is free before waiting rows come in, since a pass
+#: over one question takes a third of the time that one over ten takes.
 ENOUGH = 1 / 8
 #: Tokens of prompts read at once; more would only cost memory.
 PREFILL_TOKENS = 8192

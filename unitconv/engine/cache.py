@@ -21,8 +21,8 @@ from unitconv.engine.pages import Pages
 
 # Of the memory that is free: the rest is for activations and other people.
 GPU_SHARE, CPU_SHARE = 0.8, 0.5
-#: Tokens of a page: small ones waste few tokens, large ones take fewer and
-#: larger products, of which a GPU wants more.
+#: Tokens of a page. Small ones waste few tokens, large ones take fewer and
+#: larger products, which suit a GPU.
 PAGE = {"cuda": 64, "cpu": 16}
 
 

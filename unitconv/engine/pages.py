@@ -22,12 +22,12 @@ HOLES = 1 / 8
 class Readers(NamedTuple):
     """Who reads which page in a step, and where its tokens belong."""
 
-    #: [rows, some]: the first pages of each slot, 0 where it has fewer.
+    #: The first pages of each slot, 0 where it has fewer [rows, some].
     table: Tensor
-    #: [pages]: which place of all places of the table a page has. A page
+    #: Which place of all places of the table a page has [pages]. A page
     #: nobody has is read for nobody.
     place: Tensor
-    #: [pages]: the row of that place.
+    #: The row of that place [pages].
     row: Tensor
 
 
