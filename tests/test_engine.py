@@ -30,7 +30,7 @@ from unitconv.engine.attention import (
     attend,
 )
 from unitconv.engine.backbone import Backbone, NewTokens
-from unitconv.engine.batching import BURST
+from unitconv.engine.batching import BURST, Engine
 from unitconv.engine.cache import PAGE, PagedCache, plan_cache
 from unitconv.engine.pages import Pages
 from unitconv.engine.rows import shared_prefix
@@ -511,6 +511,13 @@ def test_little_memory_means_fewer_slots_and_the_same_tokens(
     assert done == want
     # One of the three keeps the question for samples that wait.
     assert max(len(p.prompts) for p in told) == 2
+
+
+def test_rows_that_leave_give_their_pages_back(tiny_model: Any) -> None:
+    prompts = with_prefix(tiny_model, 20, 6)
+    engine = Engine(tiny_model, prompts, GREEDY_12, 1, 4, [12] * 6)
+    engine.run(ends_seldom, None)
+    assert not any(engine.cache.pages.of)
 
 
 def test_what_does_not_fit_is_refused_before_it_starts(

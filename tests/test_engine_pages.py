@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from unitconv.engine.attention import InPages
 from unitconv.engine.pages import Pages
 
 SIZE, A_SLOT = 4, 5
@@ -78,3 +80,13 @@ def test_readers_of_pages() -> None:
     assert table.tolist() == [[4, 5, 0], [0, 0, 0], [1, 2, 3]]
     assert row[1:].tolist() == [2, 2, 2, 0, 0]
     assert place[1:].tolist() == [6, 7, 8, 0, 1]
+
+
+def test_a_page_that_nobody_has_gives_nothing() -> None:
+    """Whatever weight falls on it: surplus rows of a bucket have some."""
+    pages = Pages(2, 2, 1, "cpu")
+    pages.cover([0, 1], [2, 1])
+    values = torch.tensor([9.0, 1.0, 2.0, 3.0]).view(4, 1, 1, 1)
+    there = InPages(values, values, pages.readers(2, 2, pages.end))
+    mixed = there.mixed(torch.ones(2, 1, 1, 2))
+    assert mixed.flatten().tolist() == [1.0 + 2.0, 3.0]
