@@ -31,7 +31,12 @@ from unitconv.engine.attention import (
 )
 from unitconv.engine.backbone import Backbone, NewTokens
 from unitconv.engine.batching import BURST, Engine
-from unitconv.engine.cache import PAGE, PagedCache, plan_cache
+from unitconv.engine.cache import (
+    PAGE,
+    PagedCache,
+    bytes_per_token,
+    plan_cache,
+)
 from unitconv.engine.pages import Pages
 from unitconv.engine.rows import shared_prefix
 from unitconv.llm import LLM
@@ -491,6 +496,34 @@ def test_the_plan_is_what_is_allocated(tiny_model: Any) -> None:
     assert str(plan).startswith(
         "5 slots of 33 tokens and 21 shared: 0.1 MB"
     )
+
+
+@given(
+    asked=st.integers(1, 40),
+    room=st.integers(1, 70),
+    prefix=st.integers(0, 30),
+    tokens=st.integers(0, 900),
+    least=st.sampled_from([1, 2]),
+)
+def test_as_many_slots_as_fit_and_no_more(
+    tiny_model: Any,
+    asked: int,
+    room: int,
+    prefix: int,
+    tokens: int,
+    least: int,
+) -> None:
+    asked = max(asked, least)
+    budget = tokens * bytes_per_token(tiny_model.config, torch.float32)
+    fixed = (tiny_model.config, torch.float32, asked, room, prefix)
+    try:
+        plan = plan_cache(*fixed, budget, least)
+    except CacheError:
+        return
+    assert least <= plan.slots <= asked
+    assert plan.bytes <= budget
+    if plan.slots < asked:
+        assert replace(plan, slots=plan.slots + 1).bytes > budget
 
 
 def test_little_memory_means_fewer_slots_and_the_same_tokens(

@@ -6,9 +6,9 @@ Evaluation on the course model: questions of the test split, CoT prompt,
 greedy, one thread. The rungs between `transformers.generate` and the
 engine are the engine with an idea taken away (`tools.rungs`); all but the
 first sort the prompts by length. A last pair is of rollouts, ten samples a
-question. All give the same tokens, or nothing is
-measured. They take turns, so that a machine that slows down slows all of
-them; the record holds every time.
+question. All give the same tokens, or nothing is measured. They take turns,
+so that a machine that slows down slows all of them; the record holds every
+time.
 """
 
 from __future__ import annotations

@@ -99,9 +99,10 @@ def plan_cache(
             f"{need / 1e6:.0f} MB and {max(budget, 0) / 1e6:.0f} MB may be "
             "used: shorten the prompt or max_new_tokens, or free memory"
         )
-    a_slot = plan(1).pages_a_slot * page * per_token
-    more = (budget - need) // a_slot if a_slot else slots
-    return plan(int(min(slots, least + more)))
+    pages = (budget - prefix * per_token) // (page * per_token)
+    # All but page 0 belong to slots.
+    fitting = (pages - 1) // plan(1).pages_a_slot
+    return plan(int(max(least, min(slots, fitting))))
 
 
 def bytes_per_token(config: Any, dtype: torch.dtype) -> int:
