@@ -10,6 +10,7 @@ batch, in any order, alone or in company.
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Sequence
 
 import torch
@@ -23,6 +24,8 @@ _MIX_1 = 0xBF58476D1CE4E5B9 - (1 << 64)
 _MIX_2 = 0x94D049BB133111EB - (1 << 64)
 
 
+#: Logits of which the largest is found first.
+BLOCK = 256
 #: Probabilities looked at before a whole vocabulary is sorted.
 TOP_K = 256
 
@@ -137,5 +140,14 @@ def sample(
 
 
 def greedy(logits: Tensor) -> Tensor:
-    """The most likely token of each row: int64 [rows]."""
-    return logits.argmax(dim=-1)
+    """The most likely token of each row: int64 [rows].
+
+    The first of equals. A CPU looks for the place of a maximum number by
+    number, and for a maximum many numbers at a time: so first for the
+    block in which it is, and then for its place there.
+    """
+    size = math.gcd(logits.shape[-1], BLOCK)
+    blocks = logits.unflatten(-1, (-1, size))
+    block = blocks.amax(dim=-1).argmax(dim=-1)
+    rows = torch.arange(len(logits), device=logits.device)
+    return block * size + blocks[rows, block].argmax(dim=-1)

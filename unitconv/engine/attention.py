@@ -124,11 +124,10 @@ def attend(
         ).transpose(1, 2)
     group = heads // kv_heads
     grouped = (query * scaling).reshape(rows, kv_heads, -1, head_dim)
-    scores = [own.scores(grouped)]
-    if prefix is not None:
-        scores.append(prefix.scores(grouped))
     wide = mask.expand(rows, kv_heads, group, width, -1).flatten(2, 3)
-    weights = _softmax(scores, wide).to(query.dtype)
+    shared = None if prefix is None else prefix.scores(grouped)
+    weights = _softmax(own.scores(grouped), wide, shared)
+    weights = weights.to(query.dtype)
     to_own = mask.shape[-1]
     mixed = own.mixed(weights[..., :to_own])
     if prefix is not None:
@@ -136,13 +135,22 @@ def attend(
     return mixed.view(rows, heads, width, head_dim).transpose(1, 2)
 
 
-def _softmax(scores: list[Tensor], mask: Tensor) -> Tensor:
-    """Over parts side by side, of which `mask` hides some of the first.
+def _softmax(own: Tensor, mask: Tensor, shared: Tensor | None) -> Tensor:
+    """Over scores side by side, of which `mask` hides some of the own.
 
-    In float32, as softmax is everywhere: bf16 keeps three digits.
+    In float32, as softmax is everywhere: bf16 keeps three digits. Each
+    part is written once, masked and widened on the way to its place.
     """
-    together = torch.cat(scores, dim=-1).float()
-    together[..., : mask.shape[-1]] += mask
+    widths = [own.shape[-1], 0 if shared is None else shared.shape[-1]]
+    together = torch.empty(
+        (*own.shape[:-1], sum(widths)),
+        dtype=torch.float32,
+        device=own.device,
+    )
+    to_own, to_shared = together.split(widths, dim=-1)
+    torch.add(own, mask, out=to_own)
+    if shared is not None:
+        to_shared.copy_(shared)
     return together.softmax(dim=-1)
 
 

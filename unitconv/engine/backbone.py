@@ -20,6 +20,8 @@ from unitconv.engine.attention import attend
 from unitconv.engine.cache import PagedCache
 
 Apply = Callable[[Tensor], Tensor]
+#: What a CPU computes in here; any other dtype is left to torch.
+ON_A_CPU = (torch.float32, torch.bfloat16)
 
 
 class NewTokens(NamedTuple):
@@ -105,19 +107,21 @@ class Layer:
 def norm(module: Any) -> Apply:
     """RMSNorm (Zhang and Sennrich 2019, arXiv:1910.07467)."""
     weight, eps = module.weight, module.variance_epsilon
-    if weight.is_cuda or weight.dtype != torch.float32:
+    if weight.is_cuda or weight.dtype not in ON_A_CPU:
         return partial(
             rms_norm, normalized_shape=weight.shape, weight=weight, eps=eps
         )
-    # On a CPU torch's own takes ten operations, this four. With n numbers x
-    # of length |x|,
+    # On a CPU torch's own takes ten operations, this four, and two more
+    # for bf16, which computes in float32. With n numbers x of length |x|,
     # sqrt(mean(x^2) + eps) = hypot(|x|, sqrt(n eps)) / sqrt(n).
     root = len(weight) ** 0.5
-    scaled, least = weight * root, torch.tensor(root * eps**0.5)
+    scaled = weight.float() * root
+    least = torch.tensor(root * eps**0.5)
 
     def apply(hidden: Tensor) -> Tensor:
-        length = torch.linalg.vector_norm(hidden, dim=-1, keepdim=True)
-        return (hidden / length.hypot_(least)).mul_(scaled)
+        wide = hidden.float()
+        length = torch.linalg.vector_norm(wide, dim=-1, keepdim=True)
+        return (wide / length.hypot_(least)).mul_(scaled).to(hidden.dtype)
 
     return apply
 
@@ -125,10 +129,23 @@ def norm(module: Any) -> Apply:
 def matrix(module: Any) -> Apply:
     """The product itself, or a module that does more, such as LoRA's."""
     hooks = (module._forward_pre_hooks, module._forward_hooks)
-    apply: Apply = module
-    if type(module) is nn.Linear and not any(hooks):
-        apply = partial(linear, weight=module.weight, bias=module.bias)
-    return apply
+    if type(module) is not nn.Linear or any(hooks):
+        return module
+    weight, bias = module.weight, module.bias
+    in_bf16 = weight.dtype == torch.bfloat16 and not weight.is_cuda
+    return partial(_bf16 if in_bf16 else linear, weight=weight, bias=bias)
+
+
+def _bf16(hidden: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    """As `linear`, on a CPU.
+
+    For its bf16 instructions a matrix is put into another order first,
+    which pays for many tokens. For one it takes longer than the product.
+    """
+    if len(hidden) > 1:
+        return linear(hidden, weight, bias)
+    product = torch.mv(weight, hidden[0])[None]
+    return product if bias is None else product + bias
 
 
 class Backbone:

@@ -26,7 +26,7 @@ from unitconv.decoding import (
     choose,
     prefill,
 )
-from unitconv.engine.backbone import Backbone, NewTokens
+from unitconv.engine.backbone import Backbone, NewTokens, matrix
 from unitconv.engine.cache import (
     PAGE,
     CachePlan,
@@ -35,7 +35,7 @@ from unitconv.engine.cache import (
     plan_cache,
 )
 from unitconv.engine.graphs import recorded
-from unitconv.engine.models import logits_of, without_adapter
+from unitconv.engine.models import without_adapter
 from unitconv.engine.rows import Branch, Row, shared_prefix
 from unitconv.engine.slots import Slots
 from unitconv.sampling import greedy, row_key
@@ -46,8 +46,9 @@ BURST = {"cuda": 8}
 #: The share of slots that is free before waiting rows come in, since a pass
 #: over one question takes a third of the time that one over ten takes.
 ENOUGH = 1 / 8
-#: Tokens of prompts read at once; more would only cost memory.
-PREFILL_TOKENS = 8192
+#: Tokens of prompts read at once. More gain nothing on a GPU, and on a CPU
+#: what a layer makes of them would outgrow its cache.
+PREFILL_TOKENS = {"cuda": 8192, "cpu": 512}
 
 
 @dataclass(frozen=True)
@@ -82,6 +83,7 @@ class Engine:
         self.observe = observe or (lambda _: None)
         self.model = without_adapter(model)
         self.backbone = Backbone(self.model)
+        self.head = matrix(self.model.get_output_embeddings())
         self.device = torch.device(model.device)
         self.settings = settings
         self.n = num_return_sequences
@@ -234,7 +236,8 @@ class Engine:
         [some questions, vocabulary]."""
         own = [self.prompts[q][self.prefix :] for q in questions]
         width = max(map(len, own), default=1)
-        most = max(1, PREFILL_TOKENS // width)
+        at_once = PREFILL_TOKENS.get(self.device.type, 512)
+        most = max(1, at_once // width)
         parts = []
         for i in range(0, len(own), most):
             some = own[i : i + most]
@@ -261,7 +264,7 @@ class Engine:
         )
         ends = self.slots.tensor([len(ids) - 1 for ids in own])
         new = NewTokens(input_ids, self.prefix + places, ends)
-        return logits_of(self.model, self._hidden(new))
+        return self.head(self._hidden(new))
 
     def _hidden(self, new: NewTokens) -> Tensor:
         """Of the last token of each row the cache is aimed at: [rows,
@@ -308,7 +311,7 @@ class Engine:
         slots.lengths[span] += 1
         slots.counts[span] += 1
         drawn = self._choose(
-            logits_of(self.model, hidden),
+            self.head(hidden),
             *(slots.keys[span], slots.counts[span, None]),
         )
         slots.tokens[span] = drawn[:, 0]

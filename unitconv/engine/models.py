@@ -9,8 +9,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from torch import Tensor
-
 #: Llama, and those who differ from it by biases, by norms of queries and
 #: keys, or by layers that do not rotate.
 SERVED = {"llama", "mistral", "qwen2", "qwen3", "smollm3"}
@@ -38,9 +36,3 @@ def without_adapter(model: Any) -> Any:
     """The Transformers model; LoRA layers stay inside of it."""
     unwrap = getattr(model, "get_base_model", None)
     return model if unwrap is None else unwrap()
-
-
-def logits_of(model: Any, hidden: Tensor) -> Tensor:
-    """[rows, hidden] -> [rows, vocabulary]."""
-    logits: Tensor = model.get_output_embeddings()(hidden)
-    return logits
