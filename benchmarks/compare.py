@@ -31,6 +31,7 @@ from unitconv.files import write_json
 from unitconv.llm import LLM
 from unitconv.model import has_fast_bf16
 from unitconv.questions import load_split
+from unitconv.recipes import SAMPLES, TEMPERATURE
 
 ROOT = Path(__file__).resolve().parents[1]
 WORK = ROOT / "_build" / "benchmarks"
@@ -161,11 +162,18 @@ def course_workloads(n: int, slots: int) -> dict[str, Workload]:
     cot = [llm.encode(chat) for chat in chats]
     bare = [llm.encode(text) for text in texts]
     few = slice(ONE_BY_ONE)
-    # A rollout's replies differ in length as those of other questions do.
-    many = slice(min(100, n))
+    # As many replies as there are in an evaluation, whose lengths they have.
+    many = slice(-(-n // SAMPLES))
     found = (
         build("evaluation", cot, lengths, slots),
-        build("rollouts", cot[many], lengths[many], slots, 10, 0.8),
+        build(
+            "rollouts",
+            cot[many],
+            lengths[many],
+            slots,
+            SAMPLES,
+            TEMPERATURE,
+        ),
         build("no shared prefix", bare, lengths, slots),
         build("one sequence", cot[few], lengths[few], 1),
     )

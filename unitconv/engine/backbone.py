@@ -131,16 +131,22 @@ def matrix(module: Any) -> Apply:
     hooks = (module._forward_pre_hooks, module._forward_hooks)
     if type(module) is not nn.Linear or any(hooks):
         return module
-    weight, bias = module.weight, module.bias
-    in_bf16 = weight.dtype == torch.bfloat16 and not weight.is_cuda
-    return partial(_bf16 if in_bf16 else linear, weight=weight, bias=bias)
+    weight = module.weight
+    apply = in_tiles if computed_in_tiles(weight) else linear
+    return partial(apply, weight=weight, bias=module.bias)
 
 
-def _bf16(hidden: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-    """As `linear`, on a CPU.
+def computed_in_tiles(weight: Tensor) -> bool:
+    """By a CPU's AMX instructions, which multiply tiles of bf16."""
+    if weight.is_cuda or weight.dtype != torch.bfloat16:
+        return False
+    return bool(torch.cpu.get_capabilities().get("amx_bf16"))
 
-    For its bf16 instructions a matrix is put into another order first,
-    which pays for many tokens. For one it takes longer than the product.
+
+def in_tiles(hidden: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    """As `linear`, which puts a matrix into the order of tiles first.
+
+    That pays for many tokens; for one it takes as long as the product.
     """
     if len(hidden) > 1:
         return linear(hidden, weight, bias)
