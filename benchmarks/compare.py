@@ -162,7 +162,7 @@ def course_workloads(n: int, slots: int) -> dict[str, Workload]:
     cot = [llm.encode(chat) for chat in chats]
     bare = [llm.encode(text) for text in texts]
     few = slice(ONE_BY_ONE)
-    # As many replies as there are in an evaluation, whose lengths they have.
+    # As many replies as there are in an evaluation.
     many = slice(-(-n // SAMPLES))
     found = (
         build("evaluation", cot, lengths, slots),

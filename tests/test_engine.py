@@ -29,7 +29,7 @@ from unitconv.engine.attention import (
     Shared,
     attend,
 )
-from unitconv.engine.backbone import Backbone, NewTokens
+from unitconv.engine.backbone import Backbone, NewTokens, in_tiles, norm
 from unitconv.engine.batching import BURST, Engine
 from unitconv.engine.cache import (
     PAGE,
@@ -154,6 +154,75 @@ def test_its_layers_are_those_of_transformers(kind: str) -> None:
             rtol=1e-4,
             atol=1e-5,
         )
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@torch.inference_mode()
+def test_norms_are_those_of_transformers(dtype: torch.dtype) -> None:
+    """Of numbers large and small, where `eps` counts as well."""
+    module = model_of("llama").model.norm
+    module.weight.copy_(torch.rand_like(module.weight) + 0.5)
+    sizes = torch.tensor([1e-4, 1e-2, 1.0, 300.0])[:, None]
+    hidden = torch.randn(4, len(module.weight)) * sizes
+    # What is exact: the same numbers of so many digits, in float64.
+    module, hidden = module.to(dtype), hidden.to(dtype)
+    wide = hidden.double()
+    mean = wide.square().mean(-1, keepdim=True)
+    exact = wide / (mean + module.variance_epsilon).sqrt()
+    exact *= module.weight.double()
+    found = norm(module)(hidden)
+    assert found.dtype == dtype
+    # Computed in float32, and rounded once.
+    step = torch.finfo(dtype).eps
+    once = step / 2 + 4 * torch.finfo(torch.float32).eps
+    torch.testing.assert_close(found.double(), exact, rtol=once, atol=0.0)
+    theirs = module(hidden)
+    torch.testing.assert_close(found, theirs, rtol=4 * step, atol=0.0)
+
+
+@pytest.mark.parametrize("biased", [False, True])
+@pytest.mark.parametrize("tokens", [1, 2, 5])
+def test_one_token_is_multiplied_as_many_are(
+    tokens: int, biased: bool
+) -> None:
+    """In bf16, whose eight digits the result is known to."""
+    generator = torch.Generator().manual_seed(0)
+    hidden, weight, bias = (
+        torch.randn(*shape, generator=generator).bfloat16()
+        for shape in ((tokens, 48), (33, 48), (33,))
+    )
+    found = in_tiles(hidden, weight, bias if biased else None)
+    exact = hidden.double() @ weight.double().T
+    exact += bias.double() * biased
+    assert found.shape == (tokens, 33)
+    torch.testing.assert_close(
+        found.double(), exact, rtol=2**-7, atol=2**-7
+    )
+
+
+@torch.inference_mode()
+def test_in_bf16_it_is_as_near_to_float32_as_transformers_is(
+    make_model: Any,
+) -> None:
+    """One text alone: every digit that bf16 lacks is lost by both."""
+    exact, model = make_model(), make_model().to(torch.bfloat16)
+    exact.load_state_dict(model.state_dict())  # the same rounded weights
+    [prompt] = random_prompts(model, [12])
+    plan = plan_cache(model.config, model.dtype, 1, 12, 0, 10**9)
+    cache = PagedCache(model.config, plan, "cpu", model.dtype)
+    backbone, slot = Backbone(model), torch.tensor([0])
+    cache.reserve([0], [12])
+    found = []
+    for place, token in enumerate(prompt):
+        start = torch.tensor([place])
+        cache.aim(slot, start, 1, place + 1)
+        new = NewTokens(torch.tensor([[token]]), start[:, None])
+        found.append(backbone(new, cache)[0])
+    ids = torch.tensor([prompt])
+    want = exact.base_model(ids).last_hidden_state[0]
+    theirs = model.base_model(ids).last_hidden_state[0]
+    off = (torch.stack(found).float() - want).norm()
+    assert 0 < off < 1.5 * (theirs.float() - want).norm()
 
 
 @pytest.mark.parametrize("kind", CONFIGS)

@@ -320,3 +320,17 @@ def test_cold_sampling_is_greedy() -> None:
     best = [row.index(max(row)) for row in logits.tolist()]
     assert greedy(logits).tolist() == best
     assert cold.tolist() == best
+
+
+@given(st.data())
+def test_greedy_takes_the_first_of_the_largest(data: st.DataObject) -> None:
+    """Whatever the vocabulary divides by; few values, so that many tie."""
+    size = data.draw(st.sampled_from([1, 2, 97, 256, 320, 769, 1024]))
+    dtype = data.draw(st.sampled_from([torch.float32, torch.bfloat16]))
+    generator = torch.Generator().manual_seed(data.draw(st.integers(0, 99)))
+    logits = torch.randint(-3, 1, (5, size), generator=generator).to(dtype)
+    logits[0] = -math.inf
+    logits[0, data.draw(st.integers(0, size - 1))] = -1e30
+    logits[1, data.draw(st.integers(0, size - 1))] = 7
+    rows = logits.tolist()
+    assert greedy(logits).tolist() == [row.index(max(row)) for row in rows]
