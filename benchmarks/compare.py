@@ -41,15 +41,14 @@ SLOTS = 250
 ONE_BY_ONE = 12  # prompts of the workload without company
 
 app = typer.Typer(help=__doc__, no_args_is_help=True)
+Model = Annotated[str, typer.Option(help="course or smollm2.")]
 Repeats = Annotated[int, typer.Option(min=1, help="Turns of each pair.")]
 Threads = Annotated[int, typer.Option(min=1, help="Of every peer.")]
 
 
 @app.command()
 def decode(
-    model: Annotated[
-        str, typer.Option(help="course or smollm2.")
-    ] = "course",
+    model: Model = "course",
     slots: Annotated[int, typer.Option(min=2, help="Ours.")] = SLOTS,
     peer_slots: Annotated[
         str, typer.Option(help="Tried by a peer, which keeps its fastest.")
@@ -98,6 +97,7 @@ def decode(
 
 @app.command()
 def train(
+    model: Model = "course",
     steps: Annotated[int, typer.Option(min=1)] = 30,
     repeats: Repeats = 5,
     threads: Threads = 1,
@@ -105,13 +105,14 @@ def train(
     """Measure tokens trained a second, ours against TRL's SFTTrainer."""
     WORK.mkdir(parents=True, exist_ok=True)
     task = WORK / "train.json"
-    write_json({"threads": threads, "steps": steps}, task)
+    folder = str(model_folder(model, WORK))
+    write_json({"threads": threads, "steps": steps, "model": folder}, task)
     contest = Contest("SFT step", "trl_sft", 1.0, ours="our_sft")
     autocast = has_fast_bf16(torch.device("cpu"))
     dtype = "float32, bf16 autocast" if autocast else "float32"
     row = duel(contest, task, repeats, task) | {"dtype": dtype}
     typer.echo(line(row))
-    path = save("train-course", [row], threads, steps=steps)
+    path = save(f"train-{model}", [row], threads, model=model, steps=steps)
     typer.echo(f"written: {path.name}")
 
 
@@ -127,9 +128,16 @@ def table(files: list[Path]) -> None:
 @app.command()
 def collect(files: list[Path]) -> None:
     """What the book reads: the contests of several files as one record."""
-    path = Path(unitconv.__file__).parent / "results" / "peers.json"
-    write_json(join([json.loads(f.read_text()) for f in files]), path)
+    joined = join([json.loads(f.read_text()) for f in files])
+    path = Path(unitconv.__file__).parent / "results" / record_of(joined)
+    write_json(joined, path)
     typer.echo(f"written: {path.name}")
+
+
+def record_of(run: dict[str, Any]) -> str:
+    """The file that the contests of a run's model are kept in."""
+    model = run["model"]
+    return "peers.json" if model == "course" else f"peers-{model}.json"
 
 
 def join(runs: list[dict[str, Any]]) -> dict[str, Any]:

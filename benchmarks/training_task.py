@@ -12,24 +12,25 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
-from transformers import TrainerCallback
+from transformers import AutoTokenizer, TrainerCallback
 
 from benchmarks.peers.serve import Measured, serve
 from unitconv.finetuning import sft_rows
 from unitconv.labels import Row
 from unitconv.lora import TrainingSettings
-from unitconv.model import load_model
+from unitconv.model import COURSE_MODEL, load_model
 from unitconv.questions import load_split
 from unitconv.recipes import SFT
 
 VALID_ROWS = 8  # a trainer of ours wants some; they are not timed
 
 
-def read_steps() -> int:
-    """How many steps the task on the command line asks for."""
+def read_task() -> tuple[str, int]:
+    """What the task on the command line asks for: a model's folder, and
+    how many steps."""
     data = json.loads(Path(sys.argv[1]).read_text())
     torch.set_num_threads(data["threads"])
-    return int(data["steps"])
+    return data["model"], int(data["steps"])
 
 
 def settings() -> TrainingSettings:
@@ -57,11 +58,13 @@ class Material:
         return sum(row.n_supervised for row in self.rows)
 
 
-def material(steps: int) -> Material:
-    """The course model, and real rows, again from the start if need be."""
-    model, tokenizer = load_model(
-        "course", torch.device("cpu"), torch.float32
-    )
+def material(folder: str, steps: int) -> Material:
+    """A model, and real rows, again from the start if need be.
+
+    The rows are the course model's tokens, whoever is to learn them.
+    """
+    model, _ = load_model(folder, torch.device("cpu"), torch.float32)
+    tokenizer: Any = AutoTokenizer.from_pretrained(COURSE_MODEL)
     rows = sft_rows(load_split("train"), tokenizer)
     wanted = steps * settings().batch_size
     rows = (rows * (wanted // len(rows) + 1))[:wanted]
@@ -107,10 +110,10 @@ def serve_trainer(
     """
 
     def load() -> Callable[[], Measured]:
-        steps = read_steps()
+        task = read_task()
 
         def repeat() -> Measured:
-            given, clock = material(steps), StepClock()
+            given, clock = material(*task), StepClock()
             with TemporaryDirectory() as folder:
                 train(given, clock, folder)
             return clock.measured(given.n_tokens)

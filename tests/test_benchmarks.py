@@ -280,6 +280,19 @@ def test_runs_are_joined_contest_by_contest_and_the_last_one_counts() -> (
         compare.join([run("1", late), run("2", early, slots=64)])
 
 
+def test_each_model_has_a_record_of_its_own() -> None:
+    assert compare.record_of({"model": "course"}) == "peers.json"
+    assert compare.record_of({"model": "smollm2"}) == "peers-smollm2.json"
+
+
+def test_rollouts_are_as_many_replies_as_an_evaluation() -> None:
+    jobs = compare.course_workloads(30, 4)
+    evaluation, rollouts = jobs["evaluation"], jobs["rollouts"]
+    assert len(evaluation.prompts) == 30
+    assert (len(rollouts.prompts), rollouts.samples) == (3, 10)
+    assert rollouts.temperature == 0.8
+
+
 def test_no_contest_is_held_twice() -> None:
     assert len({(c.job, c.peer) for c in CONTESTS}) == len(CONTESTS)
 

@@ -236,8 +236,8 @@ class Engine:
         [some questions, vocabulary]."""
         own = [self.prompts[q][self.prefix :] for q in questions]
         width = max(map(len, own), default=1)
-        at_once = PREFILL_TOKENS.get(self.device.type, 512)
-        most = max(1, at_once // width)
+        kind = "cpu" if self.device.type == "cpu" else "cuda"
+        most = max(1, PREFILL_TOKENS[kind] // width)
         parts = []
         for i in range(0, len(own), most):
             some = own[i : i + most]
