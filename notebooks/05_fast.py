@@ -21,7 +21,7 @@
 # - what a roofline says about how much faster it could be.
 #
 # **Before you start:** [chapter 3](03_sequential.ipynb) for the cache,
-# [chapter 4](04_batched.ipynb) for the batch. **Time:** 25 minutes to read,
+# [chapter 4](04_batched.ipynb) for the batch. **Time:** 30 minutes to read,
 # without the exercises, and less than a minute to run. **Hardware:** with
 # the course model any laptop; 1 GB of memory.
 # :::
@@ -715,7 +715,9 @@ as_table(duels)
 # Here is the same contest in its shape, with random weights, in bf16. The
 # processor is another one, with instructions that multiply whole tiles of
 # bf16 numbers (AMX), so this table is not to be compared with the last.
-# One turn takes minutes, so there are few.
+# One turn takes minutes, so there are few, and two contests ran side by
+# side, one on each core. The peers got the 64 slots that suited most of
+# them above; no others were tried.
 
 # %%
 larger = contests("peers-smollm2.json")
@@ -723,7 +725,7 @@ as_table(larger)
 
 # %% [markdown]
 # Of a larger model one expects products, and little else. But with such
-# instructions the products were fast enough for half of the time to go
+# instructions the products were fast enough for much of the time to go
 # elsewhere, and a profile found it where nobody had looked:
 #
 # - *The place of a maximum.* `argmax` looks at number by number, and each
@@ -738,8 +740,8 @@ as_table(larger)
 #   the cache, and then each row that is read touches a line more.
 #   `load_model` copies such weights once; every decoder gains by it.
 # - *One token.* Before a product in tiles the weights are put into the
-#   order of tiles. For many tokens that pays. For one it takes as long as
-#   the product, and the engine asks for a matrix times a vector instead.
+#   order of tiles. For many tokens that pays. For one it does not, and the
+#   engine asks for a matrix times a vector instead.
 #
 # ### What this code does not win
 #

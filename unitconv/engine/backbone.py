@@ -138,7 +138,7 @@ def matrix(module: Any) -> Apply:
 
 def computed_in_tiles(weight: Tensor) -> bool:
     """By a CPU's AMX instructions, which multiply tiles of bf16."""
-    if weight.is_cuda or weight.dtype != torch.bfloat16:
+    if weight.device.type != "cpu" or weight.dtype != torch.bfloat16:
         return False
     return bool(torch.cpu.get_capabilities().get("amx_bf16"))
 

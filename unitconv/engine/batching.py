@@ -46,8 +46,8 @@ BURST = {"cuda": 8}
 #: The share of slots that is free before waiting rows come in, since a pass
 #: over one question takes a third of the time that one over ten takes.
 ENOUGH = 1 / 8
-#: Tokens of prompts read at once. More gain nothing on a GPU, and on a CPU
-#: what a layer makes of them would outgrow its cache.
+#: Tokens of prompts read at once. What a layer makes of more would outgrow
+#: the cache of a CPU's core, and only cost memory elsewhere.
 PREFILL_TOKENS = {"cuda": 8192, "cpu": 512}
 
 
