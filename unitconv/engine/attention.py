@@ -110,10 +110,11 @@ def attend(
     """
     rows, heads, width, head_dim = query.shape
     kv_heads = own.keys.shape[1]
-    # Nothing to put together: torch's own kernel. A CPU's takes bf16 value
-    # by value, several times as long as the products below.
+    # Nothing to put together: torch's own kernel. Without tiles a CPU's
+    # takes bf16 value by value, several times as long as what is below.
     alone = prefix is None and isinstance(own, InOnePiece)
-    if alone and (query.is_cuda or query.dtype == torch.float32):
+    fast = query.is_cuda or query.dtype == torch.float32
+    if alone and (fast or computed_in_tiles(query)):
         return scaled_dot_product_attention(
             query,
             own.keys,
@@ -133,6 +134,13 @@ def attend(
     if prefix is not None:
         mixed += prefix.mixed(weights[..., to_own:])
     return mixed.view(rows, heads, width, head_dim).transpose(1, 2)
+
+
+def computed_in_tiles(tensor: Tensor) -> bool:
+    """By a CPU's AMX instructions, which multiply tiles of bf16."""
+    if tensor.device.type != "cpu" or tensor.dtype != torch.bfloat16:
+        return False
+    return bool(torch.cpu.get_capabilities().get("amx_bf16"))
 
 
 def _softmax(own: Tensor, mask: Tensor, shared: Tensor | None) -> Tensor:

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import linear, rms_norm
 
-from unitconv.engine.attention import attend
+from unitconv.engine.attention import attend, computed_in_tiles
 from unitconv.engine.cache import PagedCache
 
 Apply = Callable[[Tensor], Tensor]
@@ -134,13 +134,6 @@ def matrix(module: Any) -> Apply:
     weight = module.weight
     apply = in_tiles if computed_in_tiles(weight) else linear
     return partial(apply, weight=weight, bias=module.bias)
-
-
-def computed_in_tiles(weight: Tensor) -> bool:
-    """By a CPU's AMX instructions, which multiply tiles of bf16."""
-    if weight.device.type != "cpu" or weight.dtype != torch.bfloat16:
-        return False
-    return bool(torch.cpu.get_capabilities().get("amx_bf16"))
 
 
 def in_tiles(hidden: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
