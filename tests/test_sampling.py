@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from unitconv.sampling import (
+    IN_CACHE,
     greedy,
     keep_top_p,
     row_key,
@@ -300,6 +301,41 @@ def test_a_row_does_not_depend_on_its_neighbours() -> None:
     assert shuffled.tolist() == together[order].tolist()
     alone = [sample(logits[[i]], 0.9, 0.9, numbers[[i]]) for i in range(16)]
     assert torch.cat(alone).tolist() == together.tolist()
+
+
+@pytest.mark.parametrize("top_p", [1.0, 0.9])
+@pytest.mark.parametrize("n", [None, 3])
+def test_a_large_vocabulary_is_drawn_from_as_row_by_row(
+    n: int | None, top_p: float
+) -> None:
+    """More rows than are looked at together, and not a multiple of them."""
+    rows = 2 * IN_CACHE // 49152 + 3
+    generator = torch.Generator().manual_seed(4)
+    logits = 3 * torch.randn(rows, 49152, generator=generator)
+    shape = (rows,) if n is None else (rows, n)
+    numbers = torch.rand(shape, generator=generator).double()
+    found = sample(logits, 0.8, top_p, numbers)
+    assert found.shape == shape
+    probabilities = token_probabilities(logits, 0.8, top_p).double()
+    for row in range(rows):
+        cdf = probabilities[row].cumsum(0)
+        for token, draw in zip(
+            found[row].flatten().tolist(),
+            numbers[row].flatten().tolist(),
+            strict=True,
+        ):
+            # Sums of 49152 float32 numbers are known to a thousandth.
+            before = cdf[token] - probabilities[row, token]
+            assert before - 1e-3 <= draw <= cdf[token] + 1e-3
+            assert probabilities[row, token] > 0
+        alone = sample(logits[[row]], 0.8, top_p, numbers[[row]])
+        assert torch.equal(alone[0], found[row])
+
+
+@pytest.mark.parametrize("shape", [(0,), (0, 3)])
+def test_nobody_draws_nothing(shape: tuple[int, ...]) -> None:
+    found = sample(torch.zeros(0, 9), 0.8, 1.0, torch.zeros(shape))
+    assert (found.shape, found.dtype) == (shape, torch.long)
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
