@@ -24,7 +24,7 @@ _MIX_1 = 0xBF58476D1CE4E5B9 - (1 << 64)
 _MIX_2 = 0x94D049BB133111EB - (1 << 64)
 
 
-#: Numbers in float32 that fit in the cache of a CPU's core: 2 MB.
+#: So many float32 numbers, 2 MB, fit in the cache of a CPU's core.
 IN_CACHE = 2**19
 #: Logits of which the largest is found first.
 BLOCK = 256
