@@ -29,7 +29,7 @@ from unitconv.engine.attention import (
     Shared,
     attend,
 )
-from unitconv.engine.backbone import Backbone, NewTokens, in_tiles, norm
+from unitconv.engine.backbone import Backbone, NewTokens, norm
 from unitconv.engine.batching import BURST, Engine
 from unitconv.engine.cache import (
     PAGE,
@@ -38,6 +38,7 @@ from unitconv.engine.cache import (
     plan_cache,
 )
 from unitconv.engine.pages import Pages
+from unitconv.engine.products import in_tiles
 from unitconv.engine.rows import shared_prefix
 from unitconv.llm import LLM
 from unitconv.questions import load_split
@@ -181,9 +182,10 @@ def test_norms_are_those_of_transformers(dtype: torch.dtype) -> None:
 
 
 @pytest.mark.parametrize("biased", [False, True])
-@pytest.mark.parametrize("tokens", [1, 2, 5])
-def test_one_token_is_multiplied_as_many_are(
-    tokens: int, biased: bool
+@pytest.mark.parametrize("in_columns", [False, True])
+@pytest.mark.parametrize("tokens", [1, 2, 5, 32, 33])
+def test_however_tokens_lie_a_product_is_the_same(
+    tokens: int, in_columns: bool, biased: bool
 ) -> None:
     """In bf16, whose eight digits the result is known to."""
     generator = torch.Generator().manual_seed(0)
@@ -191,7 +193,7 @@ def test_one_token_is_multiplied_as_many_are(
         torch.randn(*shape, generator=generator).bfloat16()
         for shape in ((tokens, 48), (33, 48), (33,))
     )
-    found = in_tiles(hidden, weight, bias if biased else None)
+    found = in_tiles(hidden, weight, bias if biased else None, in_columns)
     exact = hidden.double() @ weight.double().T
     exact += bias.double() * biased
     assert found.shape == (tokens, 33)
@@ -503,11 +505,15 @@ def test_attention_equals_torch(data: st.DataObject) -> None:
     mask = torch.zeros(seen.shape).masked_fill(~seen, float("-inf"))
     needs = [start + width for start in starts]
     paged = data.draw(st.booleans())
-    there = in_pages(own, needs, data) if paged else InOnePiece(*own)
+    wide = mask[:, None, None]
+    there = (
+        in_pages(own, needs, wide, data)
+        if paged
+        else InOnePiece(*own, wide)
+    )
     got = attend(
         query,
         there,
-        mask[:, None, None],
         Shared(*shared) if prefix else None,
         dim**-0.5,
     )
@@ -525,7 +531,9 @@ def test_attention_equals_torch(data: st.DataObject) -> None:
     )
 
 
-def in_pages(own: Tensor, needs: list[int], data: st.DataObject) -> InPages:
+def in_pages(
+    own: Tensor, needs: list[int], mask: Tensor, data: st.DataObject
+) -> InPages:
     """Keys and values [2, rows, kv_heads, length, dim] as pages that lie
     anyhow, of each row as many as it needs."""
     _, rows, heads, length, dim = own.shape
@@ -542,7 +550,7 @@ def in_pages(own: Tensor, needs: list[int], data: st.DataObject) -> InPages:
             lie = slice(nth * size, (nth + 1) * size)
             stores[:, page] = own[:, row, :, lie]
     readers = pages.readers(rows, length // size, pages.end + 2)
-    return InPages(stores[0], stores[1], readers)
+    return InPages(stores[0], stores[1], readers, readers.by_page(mask))
 
 
 # --------------------------------------------------------------- memory

@@ -87,6 +87,8 @@ def test_a_page_that_nobody_has_gives_nothing() -> None:
     pages = Pages(2, 2, 1, "cpu")
     pages.cover([0, 1], [2, 1])
     values = torch.tensor([9.0, 1.0, 2.0, 3.0]).view(4, 1, 1, 1)
-    there = InPages(values, values, pages.readers(2, 2, pages.end))
+    readers = pages.readers(2, 2, pages.end)
+    mask = readers.by_page(torch.zeros(2, 1, 1, 1, 2))
+    there = InPages(values, values, readers, mask)
     mixed = there.mixed(torch.ones(2, 1, 1, 2))
     assert mixed.flatten().tolist() == [1.0 + 2.0, 3.0]

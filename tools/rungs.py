@@ -170,7 +170,7 @@ def slot_attention(
     """What an attention module calls instead of its own function."""
     layer = module.layer_idx
     own = slots.own(layer, by_token(key), by_token(value))
-    out = attend(query, own, slots.mask, slots.prefix(layer), scaling)
+    out = attend(query, own, slots.prefix(layer), scaling)
     return out, None
 
 
@@ -256,7 +256,7 @@ class PrefixInEverySlot(PagedCache):
             return super().own(layer, key, value)
         # Questions that come in look at the prefix in front of them.
         seen = (layer, self.aimed, slice(None), slice(self.length))
-        return InOnePiece(self.keys[seen], self.values[seen])
+        return InOnePiece(self.keys[seen], self.values[seen], self.mask)
 
     def store_prefix(self, layers: list[tuple[Tensor, Tensor]]) -> None:
         for layer, (keys, values) in enumerate(layers):

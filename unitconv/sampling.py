@@ -24,10 +24,13 @@ _MIX_1 = 0xBF58476D1CE4E5B9 - (1 << 64)
 _MIX_2 = 0x94D049BB133111EB - (1 << 64)
 
 
-#: So many float32 numbers, 2 MB, fit in the cache of a CPU's core.
-IN_CACHE = 2**19
-#: Logits of which the largest is found first.
+#: So many float32 numbers, 1 MB, and once more what is made of them fit in
+#: the cache of a CPU's core.
+IN_CACHE = 2**18
+#: Tokens of a large vocabulary among which one is looked for by block.
 BLOCK = 256
+#: Tokens that one list of sums is short enough for.
+SHORT = 1024
 #: Probabilities looked at before a whole vocabulary is sorted.
 TOP_K = 256
 
@@ -109,7 +112,9 @@ def token_probabilities(
     logits: Tensor, temperature: float, top_p: float = 1.0
 ) -> Tensor:
     """What `sample` draws from: float32 [rows, vocabulary], sums to one."""
-    probabilities = torch.softmax(logits.float() / temperature, dim=-1)
+    # In place: what a pass leaves in memory is what a CPU waits for.
+    scaled = logits.to(torch.float32, copy=True).div_(temperature)
+    probabilities = torch.softmax(scaled, dim=-1)
     if top_p < 1.0:
         probabilities = keep_top_p(probabilities, top_p)
         probabilities /= probabilities.sum(dim=-1, keepdim=True)
@@ -147,13 +152,41 @@ def sample(
 def _sample(
     logits: Tensor, temperature: float, top_p: float, noise: Tensor
 ) -> Tensor:
-    probabilities = token_probabilities(logits, temperature, top_p)
-    cdf = probabilities.cumsum(dim=-1)
-    # In float32 noise may round to 1, and then point past the last token.
-    draws = noise.to(cdf).clamp(max=1 - 2.0**-24).view(len(cdf), -1)
-    target = (draws * cdf[:, -1:]).contiguous()
-    # right=True: a token of probability zero is never drawn, not even at 0.
-    return torch.searchsorted(cdf, target, right=True).view(noise.shape)
+    weights = token_probabilities(logits, temperature, top_p)
+    draws = noise.to(weights).view(len(weights), -1)
+    size = math.gcd(weights.shape[-1], BLOCK)
+    if weights.shape[-1] <= SHORT or size == 1:
+        return _invert(weights, draws)[0].view(noise.shape)
+    # Sums of a block are made many at a time, running sums one by one: so
+    # first a block is drawn, and then a token of it.
+    blocks = weights.unflatten(-1, (-1, size))
+    block, rest = _invert(blocks.sum(dim=-1), draws)
+    rows = torch.arange(len(blocks), device=blocks.device)[:, None]
+    chosen = blocks[rows, block].flatten(0, 1)
+    token, _ = _invert(chosen, rest.view(-1, 1))
+    return (block * size).view(noise.shape) + token.view(noise.shape)
+
+
+def _invert(weights: Tensor, draws: Tensor) -> tuple[Tensor, Tensor]:
+    """Where draws fall among weights laid end to end.
+
+    Args:
+        weights: [rows, some], not all 0.
+        draws: [rows, n], in [0, 1].
+
+    Returns:
+        whose weight it is, [rows, n], never one of 0; and how far into it,
+        in [0, 1].
+    """
+    cdf = weights.cumsum(dim=-1)
+    # In float32 noise may round to 1, and then point past the last one.
+    below_one = draws.clamp(max=1 - 2.0**-24)
+    target = (below_one * cdf[:, -1:]).contiguous()
+    # right=True: a weight of zero is never drawn, not even at 0.
+    found = torch.searchsorted(cdf, target, right=True)
+    weight = weights.gather(-1, found)
+    start = cdf.gather(-1, found) - weight
+    return found, ((target - start) / weight).clamp(0, 1)
 
 
 def greedy(logits: Tensor) -> Tensor:
@@ -165,6 +198,18 @@ def greedy(logits: Tensor) -> Tensor:
     """
     size = math.gcd(logits.shape[-1], BLOCK)
     blocks = logits.unflatten(-1, (-1, size))
-    block = blocks.amax(dim=-1).argmax(dim=-1)
+    block = _maxima(blocks).argmax(dim=-1)
     rows = torch.arange(len(logits), device=logits.device)
     return block * size + blocks[rows, block].argmax(dim=-1)
+
+
+def _maxima(blocks: Tensor) -> Tensor:
+    """[rows, blocks, size] -> [rows, blocks]."""
+    if blocks.is_cuda or blocks.stride(-1) == 1:
+        return blocks.amax(dim=-1)
+    # Where rows lie in columns a CPU finds maxima of many pairs at a time,
+    # and of longer lists number by number.
+    while blocks.shape[-1] > 1:
+        half = blocks.shape[-1] // 2
+        blocks = torch.maximum(blocks[..., :half], blocks[..., half:])
+    return blocks[..., 0]

@@ -19,6 +19,7 @@ from torch import Tensor
 from torch.nn.functional import embedding_bag, scaled_dot_product_attention
 
 from unitconv.engine.pages import Readers
+from unitconv.engine.products import computed_in_tiles
 
 
 class InOnePiece(NamedTuple):
@@ -26,10 +27,16 @@ class InOnePiece(NamedTuple):
 
     keys: Tensor  #: [rows, kv_heads, own, head_dim]
     values: Tensor
+    mask: Tensor  #: [rows, 1, 1, width, own], added to the scores
 
-    def scores(self, queries: Tensor) -> Tensor:
-        """[rows, kv_heads, queries, head_dim] -> [..., own]."""
-        return queries @ self.keys.mT
+    @property
+    def length(self) -> int:
+        """Tokens of which each row has a score."""
+        return self.keys.shape[2]
+
+    def score(self, queries: Tensor, out: Tensor) -> None:
+        """[rows, kv_heads, queries, head_dim] -> [..., own], masked."""
+        masked(queries @ self.keys.mT, self.mask, out)
 
     def mixed(self, weights: Tensor) -> Tensor:
         """[rows, kv_heads, queries, own] -> [..., head_dim]."""
@@ -46,15 +53,29 @@ class InPages(NamedTuple):
     keys: Tensor  #: [pages, kv_heads, page, head_dim]
     values: Tensor
     readers: Readers
+    mask: Tensor  #: [pages, 1, 1, width, page], added to the scores
 
-    def scores(self, queries: Tensor) -> Tensor:
-        """[rows, kv_heads, queries, head_dim] -> [..., own], with a row's
-        pages in their order, and any page where it has fewer."""
+    @property
+    def length(self) -> int:
+        """Tokens of which each row has a score, hidden ones included."""
+        return self.readers.table.shape[1] * self.keys.shape[2]
+
+    def score(self, queries: Tensor, out: Tensor) -> None:
+        """[rows, kv_heads, queries, head_dim] -> [..., own], masked, with
+        a row's pages in their order, and nothing where it has fewer."""
         table, _, row = self.readers
-        by_page = queries.index_select(0, row) @ self.keys.mT
-        by_row = by_page.index_select(0, table.flatten())
-        by_row = by_row.unflatten(0, table.shape)
-        return by_row.movedim(1, 3).flatten(3)
+        by_page = self._scores(queries.index_select(0, row))
+        seen = out.new_empty(by_page.shape)
+        masked(by_page, self.mask, seen)
+        by_row = seen.index_select(0, table.flatten())
+        by_row = by_row.unflatten(0, table.shape).movedim(1, 3)
+        out.unflatten(-1, by_row.shape[3:]).copy_(by_row)
+
+    def _scores(self, queries: Tensor) -> Tensor:
+        if computed_in_tiles(self.keys):
+            # The second matrix is put into the order of tiles: the small.
+            return (self.keys @ queries.mT).mT
+        return queries @ self.keys.mT
 
     def mixed(self, weights: Tensor) -> Tensor:
         """[rows, kv_heads, queries, own] -> [..., head_dim]."""
@@ -69,6 +90,14 @@ class InPages(NamedTuple):
             per_sample_weights=(table > 0).to(weights.dtype),
         )
         return total.view(*weights.shape[:3], -1)
+
+
+def masked(scores: Tensor, mask: Tensor, out: Tensor) -> None:
+    """Scores [some, kv_heads, queries, own] and a mask, which is the same
+    for all heads, put where they belong."""
+    heads = (-1, mask.shape[3])
+    there = out.unflatten(2, heads)
+    torch.add(scores.unflatten(2, heads), mask, out=there)
 
 
 Own = InOnePiece | InPages
@@ -92,7 +121,6 @@ class Shared(NamedTuple):
 def attend(
     query: Tensor,
     own: Own,
-    mask: Tensor,
     prefix: Shared | None,
     scaling: float,
 ) -> Tensor:
@@ -103,7 +131,6 @@ def attend(
 
     Args:
         query: [rows, heads, width, head_dim].
-        mask: [rows, 1, 1, width, own], added to the scores.
 
     Returns:
         [rows, width, heads, head_dim], in the dtype of `query`.
@@ -112,54 +139,43 @@ def attend(
     kv_heads = own.keys.shape[1]
     # Nothing to put together: torch's own kernel. Without tiles a CPU's
     # takes bf16 value by value, several times as long as what is below.
-    alone = prefix is None and isinstance(own, InOnePiece)
     fast = query.is_cuda or query.dtype == torch.float32
-    if alone and (fast or computed_in_tiles(query)):
+    fast = fast or computed_in_tiles(query)
+    if fast and prefix is None and isinstance(own, InOnePiece):
         return scaled_dot_product_attention(
             query,
             own.keys,
             own.values,
-            attn_mask=mask[:, 0].to(query.dtype),
+            attn_mask=own.mask[:, 0].to(query.dtype),
             scale=scaling,
             enable_gqa=heads != kv_heads,
         ).transpose(1, 2)
-    group = heads // kv_heads
     grouped = (query * scaling).reshape(rows, kv_heads, -1, head_dim)
-    wide = mask.expand(rows, kv_heads, group, width, -1).flatten(2, 3)
-    shared = None if prefix is None else prefix.scores(grouped)
-    weights = _softmax(own.scores(grouped), wide, shared)
-    weights = weights.to(query.dtype)
-    to_own = mask.shape[-1]
-    mixed = own.mixed(weights[..., :to_own])
+    weights = _weights(grouped, own, prefix)
+    mixed = own.mixed(weights[..., : own.length])
     if prefix is not None:
-        mixed += prefix.mixed(weights[..., to_own:])
+        mixed += prefix.mixed(weights[..., own.length :])
     return mixed.view(rows, heads, width, head_dim).transpose(1, 2)
 
 
-def computed_in_tiles(tensor: Tensor) -> bool:
-    """By a CPU's AMX instructions, which multiply tiles of bf16."""
-    if tensor.device.type != "cpu" or tensor.dtype != torch.bfloat16:
-        return False
-    return bool(torch.cpu.get_capabilities().get("amx_bf16"))
+def _weights(queries: Tensor, own: Own, prefix: Shared | None) -> Tensor:
+    """[rows, kv_heads, queries, head_dim] -> [..., own + prefix].
 
-
-def _softmax(own: Tensor, mask: Tensor, shared: Tensor | None) -> Tensor:
-    """Over scores side by side, of which `mask` hides some of the own.
-
-    In float32, as softmax is everywhere: bf16 keeps three digits. Each
-    part is written once, masked and widened on the way to its place.
+    The softmax is over scores side by side, in float32, as it is
+    everywhere: bf16 keeps three digits. Each part is written once, masked
+    and widened on the way to its place.
     """
-    widths = [own.shape[-1], 0 if shared is None else shared.shape[-1]]
+    widths = [own.length, 0 if prefix is None else prefix.keys.shape[1]]
     together = torch.empty(
-        (*own.shape[:-1], sum(widths)),
+        (*queries.shape[:3], sum(widths)),
         dtype=torch.float32,
-        device=own.device,
+        device=queries.device,
     )
     to_own, to_shared = together.split(widths, dim=-1)
-    torch.add(own, mask, out=to_own)
-    if shared is not None:
-        to_shared.copy_(shared)
-    return together.softmax(dim=-1)
+    own.score(queries, to_own)
+    if prefix is not None:
+        to_shared.copy_(prefix.scores(queries))
+    return together.softmax(dim=-1).to(queries.dtype)
 
 
 def _for_all(rows: Tensor, shared: Tensor) -> Tensor:

@@ -8,18 +8,24 @@ matrix is the model's own, with whatever adapter is in it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
 
 import torch
-from torch import Tensor, nn
-from torch.nn.functional import linear, rms_norm
+from torch import Tensor
+from torch.nn.functional import rms_norm
 
-from unitconv.engine.attention import attend, computed_in_tiles
+from unitconv.engine.attention import attend
 from unitconv.engine.cache import PagedCache
+from unitconv.engine.products import (
+    Apply,
+    columns,
+    computed_in_tiles,
+    is_plain,
+    matrix,
+    padded,
+)
 
-Apply = Callable[[Tensor], Tensor]
 #: What a CPU computes in here; any other dtype is left to torch.
 ON_A_CPU = (torch.float32, torch.bfloat16)
 
@@ -62,8 +68,8 @@ class Layer:
         attn, mlp = layer.self_attn, layer.mlp
         self.head_dim, self.scaling = attn.head_dim, attn.scaling
         self.norm = norm(layer.input_layernorm)
-        self.query, self.key, self.value, self.out = map(
-            matrix, (attn.q_proj, attn.k_proj, attn.v_proj, attn.o_proj)
+        self.query, self.key, self.value = map(
+            matrix, (attn.q_proj, attn.k_proj, attn.v_proj)
         )
         # Qwen3 has norms of queries and keys, nobody else.
         normed = hasattr(attn, "q_norm")
@@ -72,8 +78,13 @@ class Layer:
         # SmolLM3 has layers that do not rotate.
         self.rotates = getattr(attn, "use_rope", True)
         self.mlp_norm = norm(layer.post_attention_layernorm)
-        self.gate, self.up, self.down = map(
-            matrix, (mlp.gate_proj, mlp.up_proj, mlp.down_proj)
+        others = attn.o_proj, mlp.gate_proj, mlp.up_proj, mlp.down_proj
+        # What adapters make lies in rows, and the rest should not differ.
+        self.in_columns = all(map(is_plain, others)) and computed_in_tiles(
+            mlp.down_proj.weight
+        )
+        self.out, self.gate, self.up, self.down = (
+            matrix(module, self.in_columns) for module in others
         )
         self.activation = mlp.act_fn
 
@@ -120,31 +131,18 @@ def norm(module: Any) -> Apply:
 
     def apply(hidden: Tensor) -> Tensor:
         wide = hidden.float()
-        length = torch.linalg.vector_norm(wide, dim=-1, keepdim=True)
-        return (wide / length.hypot_(least)).mul_(scaled).to(hidden.dtype)
+        length = lengths(wide).hypot_(least)
+        return (wide / length).mul_(scaled).to(hidden.dtype)
 
     return apply
 
 
-def matrix(module: Any) -> Apply:
-    """The product itself, or a module that does more, such as LoRA's."""
-    hooks = (module._forward_pre_hooks, module._forward_hooks)
-    if type(module) is not nn.Linear or any(hooks):
-        return module
-    weight = module.weight
-    apply = in_tiles if computed_in_tiles(weight) else linear
-    return partial(apply, weight=weight, bias=module.bias)
-
-
-def in_tiles(hidden: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-    """As `linear`, which puts a matrix into the order of tiles first.
-
-    That pays for many tokens. For one it adds half of the time.
-    """
-    if len(hidden) > 1:
-        return linear(hidden, weight, bias)
-    product = torch.mv(weight, hidden[0])[None]
-    return product if bias is None else product + bias
+def lengths(tokens: Tensor) -> Tensor:
+    """Of vectors [tokens, hidden]: [tokens, 1]."""
+    if tokens.stride(-1) == 1:
+        return torch.linalg.vector_norm(tokens, dim=-1, keepdim=True)
+    # In columns torch's own takes one number at a time.
+    return tokens.square().sum(dim=-1, keepdim=True).sqrt_()
 
 
 class Backbone:
@@ -154,6 +152,7 @@ class Backbone:
         inner = model.base_model
         self.embed, self.rotary = inner.embed_tokens, inner.rotary_emb
         self.layers = [Layer(layer) for layer in inner.layers]
+        self.in_columns = all(layer.in_columns for layer in self.layers)
         self.norm = norm(inner.norm)
 
     def __call__(self, new: NewTokens, cache: PagedCache) -> Tensor:
@@ -167,30 +166,37 @@ class Backbone:
         """
         input_ids, position_ids, ends = new
         rows, width = input_ids.shape
-        # To everything but attention a batch is a list of tokens.
-        hidden = self.embed(input_ids.flatten())
+        # To everything but attention a batch is a list of tokens, behind
+        # which there may be others that nobody asked for.
+        hidden = self._laid_out(self.embed(input_ids.flatten()))
         rotation = self._turns(hidden, position_ids)
         for number, layer in enumerate(self.layers):
-            seen = layer.norm(hidden)
+            seen = layer.norm(hidden)[: rows * width]
             key, value = layer.keys_and_values(seen, rotation)
             cache.update(key, value, number)
             if ends is not None and layer is self.layers[-1]:
                 # The others were read for their keys and values alone.
                 last = ends + torch.arange(rows, device=ends.device) * width
-                hidden, seen = hidden[last], seen[last]
+                hidden, seen = self._laid_out(hidden[last]), seen[last]
                 rotation, width = rotation.at(last), 1
                 cache.look_from(ends)
             query = layer.queries(seen, rotation)
             mixed = attend(
                 query.view(rows, width, *query.shape[1:]).transpose(1, 2),
                 cache.own(number, key, value),
-                cache.mask,
                 cache.prefix(number),
                 layer.scaling,
             )
-            hidden += layer.out(mixed.reshape(len(hidden), -1))
+            mixed = padded(mixed.reshape(rows * width, -1), len(hidden))
+            hidden += layer.out(mixed)
             hidden += layer.feed_forward(hidden)
-        return self.norm(hidden)
+        return self.norm(hidden)[: rows * width]
+
+    def _laid_out(self, hidden: Tensor) -> Tensor:
+        """[tokens, hidden] as the products of layers leave them."""
+        if self.in_columns and len(hidden) > 1:
+            return columns(hidden)
+        return hidden
 
     def _turns(self, hidden: Tensor, position_ids: Tensor) -> Rotation:
         """Cosines and sines of the positions, once for all layers."""

@@ -26,7 +26,7 @@ from unitconv.decoding import (
     choose,
     prefill,
 )
-from unitconv.engine.backbone import Backbone, NewTokens, matrix
+from unitconv.engine.backbone import Backbone, NewTokens
 from unitconv.engine.cache import (
     PAGE,
     CachePlan,
@@ -35,6 +35,7 @@ from unitconv.engine.cache import (
     plan_cache,
 )
 from unitconv.engine.graphs import recorded
+from unitconv.engine.head import Head
 from unitconv.engine.models import without_adapter
 from unitconv.engine.rows import Branch, Row, shared_prefix
 from unitconv.engine.slots import Slots
@@ -83,9 +84,9 @@ class Engine:
         self.observe = observe or (lambda _: None)
         self.model = without_adapter(model)
         self.backbone = Backbone(self.model)
-        self.head = matrix(self.model.get_output_embeddings())
         self.device = torch.device(model.device)
         self.settings = settings
+        self.head = Head(self.model.get_output_embeddings())
         self.n = num_return_sequences
         self.burst = BURST.get(self.device.type, 1)
         self.prompts = prompts
@@ -310,10 +311,11 @@ class Engine:
         )
         slots.lengths[span] += 1
         slots.counts[span] += 1
-        drawn = self._choose(
-            self.head(hidden),
-            *(slots.keys[span], slots.counts[span, None]),
-        )
+        keys, position = slots.keys[span], slots.counts[span, None]
+        if self.settings.temperature == 0:
+            drawn = self.head.most_likely(hidden)[:, None].expand_as(keys)
+        else:
+            drawn = choose(self.head(hidden), self.settings, keys, position)
         slots.tokens[span] = drawn[:, 0]
         return drawn
 

@@ -227,19 +227,18 @@ class PagedCache:
         """Prepare what the aimed rows see of their slots, in each layer."""
         rows, inside = self._shape[0], min(length, self.plan.page)
         part = (slice(None), slice(pages), slice(None), slice(inside))
-        layers = zip(
-            self.keys[part].unbind(),
-            self.values[part].unbind(),
-            strict=True,
-        )
-        self._shown: Sequence[Own]
-        if self.plan.pages == 1:
-            self._shown = [InOnePiece(*layer) for layer in layers]
-            return
-        some = -(-length // self.plan.page)
-        self._seen = some * inside
-        readers = self.pages.readers(rows, some, pages)
-        self._shown = [InPages(*layer, readers) for layer in layers]
+        self._shown = [
+            (keys, values)
+            for keys, values in zip(
+                self.keys[part].unbind(),
+                self.values[part].unbind(),
+                strict=True,
+            )
+        ]
+        if self.plan.pages > 1:
+            some = -(-length // self.plan.page)
+            self._seen = some * inside
+            self._readers = self.pages.readers(rows, some, pages)
 
     def look_from(self, ends: Tensor) -> None:
         """From now on only the token at `ends` of each row [rows] looks."""
@@ -249,6 +248,8 @@ class PagedCache:
         hidden = self._places[: self._seen] > places[:, :, None]
         mask = torch.zeros(hidden.shape, device=places.device)
         self.mask = mask.masked_fill_(hidden, -torch.inf)[:, None, None]
+        if not self._is_prefill and self.plan.pages > 1:
+            self._page_mask = self._readers.by_page(self.mask)
 
     def update(self, key: Tensor, value: Tensor, layer: int) -> None:
         """Write new keys and values, [rows * width, kv_heads, head_dim]."""
@@ -262,14 +263,16 @@ class PagedCache:
         Args:
             key, value: the new ones; whole questions see nothing else.
         """
-        if not self._is_prefill:
-            return self._shown[layer]
-        return InOnePiece(
-            *(
+        if self._is_prefill:
+            keys, values = (
                 new.view(*self._shape, *new.shape[1:]).transpose(1, 2)
                 for new in (key, value)
             )
-        )
+        else:
+            keys, values = self._shown[layer]
+        if self._is_prefill or self.plan.pages == 1:
+            return InOnePiece(keys, values, self.mask)
+        return InPages(keys, values, self._readers, self._page_mask)
 
     def prefix(self, layer: int) -> Shared | None:
         """What all rows see."""

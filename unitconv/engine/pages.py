@@ -30,6 +30,20 @@ class Readers(NamedTuple):
     #: The row of that place [pages].
     row: Tensor
 
+    def by_page(self, mask: Tensor) -> Tensor:
+        """What rows do not see, [rows, 1, 1, width, own], as each page is
+        asked: [pages, 1, 1, width, page].
+
+        Page 0 stands where a row has none, and is not seen. But the
+        surplus rows of a bucket have nothing else, and of scores that are
+        all -inf a softmax would make NaNs, and write them there.
+        """
+        parts = mask.unflatten(-1, (self.table.shape[1], -1))
+        by_place = parts.movedim(-2, 1).flatten(0, 1)
+        found = by_place.index_select(0, self.place)
+        found[:1] = torch.finfo(found.dtype).min
+        return found
+
 
 class Pages:
     """The pages of each slot.
