@@ -37,6 +37,7 @@ from unitconv.engine.cache import (
     bytes_per_token,
     plan_cache,
 )
+from unitconv.engine.head import Head
 from unitconv.engine.pages import Pages
 from unitconv.engine.products import in_tiles
 from unitconv.engine.rows import shared_prefix
@@ -202,29 +203,96 @@ def test_however_tokens_lie_a_product_is_the_same(
     )
 
 
+def tiles(yes: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever this processor has."""
+    for module in ("attention", "backbone", "head", "products"):
+        monkeypatch.setattr(
+            f"unitconv.engine.{module}.computed_in_tiles",
+            lambda tensor: yes and tensor.dtype == torch.bfloat16,
+        )
+
+
+def states_of(model: Any, prompts: list[list[int]]) -> Tensor:
+    """Prompts of one length read together, the second half of each token
+    by token: the states after their tokens from the middle on."""
+    rows, length = len(prompts), len(prompts[0])
+    middle = length // 2
+    plan = plan_cache(
+        model.config, model.dtype, rows, length, 0, 10**9, page=4
+    )
+    cache = PagedCache(model.config, plan, "cpu", model.dtype)
+    backbone, slots = Backbone(model), torch.arange(rows)
+    cache.reserve(range(rows), [length] * rows)
+    ids, starts = torch.tensor(prompts), torch.zeros_like(slots)
+    cache.aim(slots, starts, middle, middle)
+    places = torch.arange(length).expand(rows, -1)
+    ends = starts + middle - 1
+    new = NewTokens(ids[:, :middle], places[:, :middle], ends)
+    found = [backbone(new, cache)]
+    for place in range(middle, length):
+        cache.aim(slots, starts + place, 1, place + 1)
+        span = slice(place, place + 1)
+        new = NewTokens(ids[:, span], places[:, span])
+        found.append(backbone(new, cache))
+    return torch.stack(found, dim=1)
+
+
+@pytest.mark.parametrize("in_tiles", [False, True])
+@pytest.mark.parametrize("rows", [1, 2, 33])
 @torch.inference_mode()
 def test_in_bf16_it_is_as_near_to_float32_as_transformers_is(
     make_model: Any,
+    rows: int,
+    in_tiles: bool,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """One text alone: every digit that bf16 lacks is lost by both."""
+    """Every digit that bf16 lacks is lost by both, in rows or columns."""
+    tiles(in_tiles, monkeypatch)
     exact, model = make_model(), make_model().to(torch.bfloat16)
     exact.load_state_dict(model.state_dict())  # the same rounded weights
-    [prompt] = random_prompts(model, [12])
-    plan = plan_cache(model.config, model.dtype, 1, 12, 0, 10**9)
-    cache = PagedCache(model.config, plan, "cpu", model.dtype)
-    backbone, slot = Backbone(model), torch.tensor([0])
-    cache.reserve([0], [12])
-    found = []
-    for place, token in enumerate(prompt):
-        start = torch.tensor([place])
-        cache.aim(slot, start, 1, place + 1)
-        new = NewTokens(torch.tensor([[token]]), start[:, None])
-        found.append(backbone(new, cache)[0])
-    ids = torch.tensor([prompt])
-    want = exact.base_model(ids).last_hidden_state[0]
-    theirs = model.base_model(ids).last_hidden_state[0]
-    off = (torch.stack(found).float() - want).norm()
+    prompts = random_prompts(model, [12] * rows)
+    assert Backbone(model).in_columns == in_tiles
+    found = states_of(model, prompts)
+    ids = torch.tensor(prompts)
+    want = exact.base_model(ids).last_hidden_state[:, 5:]
+    theirs = model.base_model(ids).last_hidden_state[:, 5:]
+    off = (found.float() - want).norm()
     assert 0 < off < 1.5 * (theirs.float() - want).norm()
+
+
+def test_what_adapters_make_lies_in_rows(
+    make_model: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from peft import LoraConfig, get_peft_model
+
+    tiles(True, monkeypatch)
+    model = make_model().to(torch.bfloat16)
+    assert Backbone(model).in_columns
+    lora = LoraConfig(r=2, target_modules=["down_proj"])
+    adapted = get_peft_model(model, lora).base_model.model
+    assert not Backbone(adapted).in_columns
+
+
+@pytest.mark.parametrize("rows", [1, 2, 7, 32])
+@torch.inference_mode()
+def test_the_most_likely_token_without_all_logits(
+    rows: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of small whole numbers, whose products are exact and often tie."""
+    tiles(True, monkeypatch)
+    monkeypatch.setattr("unitconv.engine.head.PIECE", 64)
+    generator = torch.Generator().manual_seed(rows)
+    module = torch.nn.Linear(4, 200, bias=False, dtype=torch.bfloat16)
+    whole = torch.randint(-1, 2, (200, 4), generator=generator)
+    module.weight.copy_(whole)
+    hidden = torch.randint(-1, 2, (rows, 4), generator=generator)
+    logits = (hidden @ whole.T).tolist()
+    assert sum(row.count(max(row)) > 1 for row in logits) >= rows / 2
+    head = Head(module)
+    assert len(head.pieces) == 4
+    found = head.most_likely(hidden.bfloat16())
+    assert found.tolist() == [row.index(max(row)) for row in logits]
+    assert head(hidden.bfloat16()).tolist() == logits
 
 
 @pytest.mark.parametrize("kind", CONFIGS)
@@ -743,8 +811,9 @@ class Recording:
         self.again()
 
 
+@pytest.mark.parametrize("prefix", [0, 20])
 def test_a_recorded_step_gives_the_same_tokens(
-    tiny_model: Any, monkeypatch: pytest.MonkeyPatch
+    tiny_model: Any, prefix: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Buckets, surplus rows and state put back; not the recording itself,
     which takes a GPU (see the next test)."""
@@ -766,6 +835,7 @@ def test_a_recorded_step_gives_the_same_tokens(
             return recording, tokens
 
     prompts = with_prefix(tiny_model, 20, 9)
+    prompts = [prompt[20 - prefix :] for prompt in prompts]
     want = generate(tiny_model, prompts, ends_seldom, WARM, 3, slots=6)
     monkeypatch.setattr(
         "unitconv.engine.batching.recorded",

@@ -92,3 +92,18 @@ def test_a_page_that_nobody_has_gives_nothing() -> None:
     there = InPages(values, values, readers, mask)
     mixed = there.mixed(torch.ones(2, 1, 1, 2))
     assert mixed.flatten().tolist() == [1.0 + 2.0, 3.0]
+
+
+def test_a_row_without_pages_makes_no_nan() -> None:
+    """What a surplus row of a bucket sees is nobody's, but numbers."""
+    pages = Pages(2, 2, 2, "cpu")
+    pages.cover([0], [2])
+    readers = pages.readers(2, 2, pages.end)
+    hidden = torch.tensor([[0.0, 0.0, -torch.inf, -torch.inf]] * 2)
+    mask = readers.by_page(hidden[:, None, None, None])
+    keys = torch.ones(pages.end, 1, 2, 1)
+    scores = torch.empty(2, 1, 1, 4)
+    InPages(keys, keys, readers, mask).score(torch.ones(2, 1, 1, 1), scores)
+    weights = scores.softmax(-1)
+    assert weights[0].flatten().tolist() == [0.5, 0.5, 0.0, 0.0]
+    assert weights[1].isfinite().all()

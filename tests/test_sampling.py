@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from unitconv.sampling import (
+    BLOCK,
     IN_CACHE,
     greedy,
     keep_top_p,
@@ -261,6 +262,22 @@ def test_probability_zero_is_never_drawn() -> None:
             assert picked.isfinite().all(), (u, top_p, ids)
 
 
+@pytest.mark.parametrize("token", [0, 255, 256, 700, 2815])
+@pytest.mark.parametrize("beside", [0, 1, 300])
+def test_probability_zero_is_never_drawn_in_blocks(
+    token: int, beside: int
+) -> None:
+    """Of eleven blocks one or two hold a token that may be drawn."""
+    logits = torch.full((1, 11 * BLOCK), -math.inf)
+    allowed = {token, (token + beside) % (11 * BLOCK)}
+    logits[0, list(allowed)] = 0.0
+    almost_one = 1 - 2.0**-53
+    for u in [0.0, 2.0**-53, 0.25, 0.5, 0.75, 1 - 2.0**-24, almost_one]:
+        found = sample(logits, 1.0, 1.0, torch.tensor([u]).double())
+        first, last = min(allowed), max(allowed)
+        assert found.tolist() == [first if u < 0.5 else last], u
+
+
 def test_almost_one_stays_inside_a_large_vocabulary() -> None:
     generator = torch.Generator().manual_seed(0)
     logits = torch.randn(8, 49152, generator=generator) * 4
@@ -368,5 +385,7 @@ def test_greedy_takes_the_first_of_the_largest(data: st.DataObject) -> None:
     logits[0] = -math.inf
     logits[0, data.draw(st.integers(0, size - 1))] = -1e30
     logits[1, data.draw(st.integers(0, size - 1))] = 7
+    if data.draw(st.booleans()):  # each row a column in memory
+        logits = logits.T.contiguous().T
     rows = logits.tolist()
     assert greedy(logits).tolist() == [row.index(max(row)) for row in rows]
