@@ -298,7 +298,7 @@ class Engine:
             pages: of the cache, from the first one on.
 
         Returns:
-            [slots, n], or where rows are not together [slots, 1].
+            [slots, as many as the widest of them has rows].
         """
         span, slots = slice(0, rows), self.slots
         starts = slots.lengths[span]
@@ -311,7 +311,8 @@ class Engine:
         )
         slots.lengths[span] += 1
         slots.counts[span] += 1
-        keys, position = slots.keys[span], slots.counts[span, None]
+        keys = slots.keys[span, : slots.widest]
+        position = slots.counts[span, None]
         if self.settings.temperature == 0:
             drawn = self.head.most_likely(hidden)[:, None].expand_as(keys)
         else:

@@ -58,6 +58,11 @@ class Slots:
         """Rows that may come in."""
         return self.count - sum(map(len, self.live))
 
+    @property
+    def widest(self) -> int:
+        """Rows of the branch that has most: so many tokens a slot draws."""
+        return max(map(len, self.live), default=1)
+
     def length(self, branch: Branch) -> int:
         """Own tokens of a branch, the one to be read next included."""
         row = branch[0]
