@@ -519,7 +519,8 @@ Markdown(f"```python\n{textwrap.dedent(walk)}```")
 # %% [markdown]
 # Norms, rotation and attention are the engine's. Each matrix is the
 # model's own, and where an adapter sits in one its module is called, so
-# nothing need be merged.
+# nothing need be merged. (How tokens are laid out, and filled up to a round
+# number, matters to processors that multiply tiles: see further down.)
 #
 # One more thing needs no computing. Of a question's tokens only the last
 # one is asked what comes next. The others are read for the keys and values
@@ -732,7 +733,11 @@ as_table(larger)
 # - *The place of a maximum.* `argmax` looks at number by number, and each
 #   row has 49152 logits. `greedy` in `unitconv/sampling.py` asks for the
 #   maximum of each block of 256, which a processor finds many numbers at a
-#   time, and then for the place in one block only.
+#   time, and then for the place in one block only. To draw a token is the
+#   same: running sums are made one by one, sums of blocks are not.
+# - *What no cache holds.* The logits of 250 rows take 24 MB. They are
+#   compared a piece of the vocabulary at a time (`unitconv/engine/head.py`)
+#   while the last product's result is still at hand.
 # - *Copies before a softmax.* Scores were put side by side, widened to
 #   float32 and masked, in three passes over all of them. Now each is
 #   written once, to its place, and widened and masked on the way.
@@ -740,10 +745,33 @@ as_table(larger)
 #   Behind a header of any length a matrix may begin anywhere in a line of
 #   the cache, and then each row that is read touches a line more.
 #   `load_model` copies such weights once; every decoder gains by it.
-# - *One token.* Before a product in tiles the weights are put into the
-#   order of tiles. For many tokens that pays. For one it does not, and the
-#   engine asks for a matrix times a vector instead.
 #
+# And the products themselves can be written in two ways. A processor that
+# multiplies tiles first puts the second matrix of a product into the order
+# of tiles, each time. In tokens times weights that is the large one:
+
+# %%
+from unitconv.engine.products import in_tiles
+
+Markdown(f"```python\n{inspect.getsource(in_tiles)}```")
+
+# %% [markdown]
+# With the weights first, it is the tokens that are put in order, and what a
+# token becomes lies in a column of the result. To what follows in a layer
+# that is all one; only queries, keys and values have to lie in rows. A
+# token alone is not worth any order, and is multiplied as a vector. Both
+# ways give the same numbers, but for the last digit that bf16 rounds off:
+
+# %%
+torch.manual_seed(0)
+tokens, weight = torch.randn(33, 192), torch.randn(512, 192)
+halves = tokens.bfloat16(), weight.bfloat16(), None
+by_rows, by_columns = (in_tiles(*halves, way) for way in (False, True))
+print("a token's numbers lie", by_rows.stride(1), "apart in rows and")
+print(by_columns.stride(1), "apart in columns, filled up to whole tiles")
+torch.testing.assert_close(by_rows, by_columns, rtol=2**-7, atol=2**-7)
+
+# %% [markdown]
 # ### What this code does not win
 #
 # One sequence shares with nobody: no slots to refill, no prefix to attend

@@ -130,19 +130,20 @@ def norm(module: Any) -> Apply:
     least = torch.tensor(root * eps**0.5)
 
     def apply(hidden: Tensor) -> Tensor:
-        wide = hidden.float()
-        length = lengths(wide).hypot_(least)
-        return (wide / length).mul_(scaled).to(hidden.dtype)
+        unit = _by_length(hidden.float(), least)
+        return unit.mul_(scaled).to(hidden.dtype)
 
     return apply
 
 
-def lengths(tokens: Tensor) -> Tensor:
-    """Of vectors [tokens, hidden]: [tokens, 1]."""
+def _by_length(tokens: Tensor, least: Tensor) -> Tensor:
+    """[tokens, hidden], each divided by hypot(its length, `least`)."""
     if tokens.stride(-1) == 1:
-        return torch.linalg.vector_norm(tokens, dim=-1, keepdim=True)
-    # In columns torch's own takes one number at a time.
-    return tokens.square().sum(dim=-1, keepdim=True).sqrt_()
+        length = torch.linalg.vector_norm(tokens, dim=-1, keepdim=True)
+        return tokens / length.hypot_(least)
+    # In columns torch's own length takes one number at a time.
+    square = tokens.square().sum(dim=-1, keepdim=True)
+    return tokens * square.add_(least.square()).rsqrt_()
 
 
 class Backbone:
