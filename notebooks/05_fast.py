@@ -156,7 +156,7 @@ Markdown(f"```python\n{textwrap.dedent(inspect.getsource(Engine.run))}```")
 # `admit` reads waiting prompts into free slots, `decode` moves all live
 # rows on by a token, `settle` hands the tokens out and frees the slots of
 # rows that are done. A pass over one prompt takes a third of the time of a
-# pass over ten; so rows come in when an eighth of the slots is free, of
+# pass over ten; so rows come in when a sixteenth of the slots is free, of
 # eight slots one. An observer is told of every pass:
 
 # %%
@@ -717,9 +717,11 @@ as_table(duels)
 # Here is the same contest in its shape, with random weights, in bf16. The
 # processor is another one, with instructions that multiply whole tiles of
 # bf16 numbers (AMX), so this table is not to be compared with the last.
-# A turn takes minutes, so there is one alone where no range is given, and
-# the other core was not idle. The peers got the 64 slots that suited most
-# of them above; no others were tried.
+# A turn takes minutes, so there is one alone where no range is given. The
+# machine was idle for `hf_batched` in the evaluation and the rollouts; in
+# the other contests something ran on its other core, and the engine lacked
+# some of what is told below. The peers got the 64 slots that suited most of
+# them above; no others were tried.
 
 # %%
 larger = contests("peers-smollm2.json")
