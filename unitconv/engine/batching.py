@@ -45,8 +45,8 @@ from unitconv.sampling import greedy, row_key
 #: share a slot only where it looks at each step, since it parts them.
 BURST = {"cuda": 8}
 #: The share of slots that is free before waiting rows come in, since a pass
-#: over one question takes a third of the time that one over ten takes. Of
-#: 250 slots they are as many as one pass reads: no pass is left half empty.
+#: over one question takes a third of the time that one over ten takes. With
+#: 250 slots the questions that come in then fit into one pass.
 ENOUGH = 1 / 16
 #: Tokens of prompts read at once. What a layer makes of more would outgrow
 #: the cache of a CPU's core, and only cost memory elsewhere.

@@ -60,7 +60,7 @@ class Slots:
 
     @property
     def widest(self) -> int:
-        """Rows of the branch that has most: so many tokens a slot draws."""
+        """Rows of the largest branch, and tokens that a slot draws."""
         return max(map(len, self.live), default=1)
 
     def length(self, branch: Branch) -> int:
