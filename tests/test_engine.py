@@ -22,7 +22,14 @@ from unitconv.decoding import (
     generate_batched,
     generate_sequential,
 )
-from unitconv.engine import CacheError, Pass, generate, graphs, why_not
+from unitconv.engine import (
+    CacheError,
+    Pass,
+    attention,
+    generate,
+    graphs,
+    why_not,
+)
 from unitconv.engine.attention import (
     InOnePiece,
     InPages,
@@ -597,6 +604,21 @@ def test_attention_equals_torch(data: st.DataObject) -> None:
     torch.testing.assert_close(
         got, want.transpose(1, 2), rtol=1e-3, atol=1e-4 * loud
     )
+
+
+def test_no_weight_is_below_the_normal_numbers() -> None:
+    """Scores 95 apart give such weights, which only cost time."""
+    keys = torch.tensor([0.0, -95.0, -50.0, -200.0]).view(1, 1, 4, 1)
+    own = InOnePiece(keys, keys, torch.zeros(1, 1, 1, 1, 4))
+    prefix = Shared(torch.tensor([[[-96.0], [-1.0]]]), torch.ones(1, 2, 1))
+    query, tiny = torch.ones(1, 1, 1, 1), torch.finfo(torch.float32).tiny
+    scores = torch.tensor([0.0, -95.0, -50.0, -200.0, -96.0, -1.0])
+    want = scores.softmax(-1)
+    small = (want > 0) & (want < tiny)
+    assert small.tolist() == [False, True, False, False, True, False]
+    found = attention._weights(query, own, prefix).flatten()
+    assert found.tolist() == want.masked_fill(small, 0.0).tolist()
+    assert found[2] > 0  # as small as that is not too small
 
 
 def in_pages(
