@@ -587,10 +587,9 @@ def test_attention_equals_torch(data: st.DataObject) -> None:
         else InOnePiece(*own, wide)
     )
     got = attend(
-        query,
+        query * dim**-0.5,
         there,
         Shared(*shared) if prefix else None,
-        dim**-0.5,
     )
     wide = shared[:, None].expand(-1, rows, -1, -1, -1)
     keys, values = torch.cat([wide, own], dim=3)

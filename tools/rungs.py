@@ -170,7 +170,7 @@ def slot_attention(
     """What an attention module calls instead of its own function."""
     layer = module.layer_idx
     own = slots.own(layer, by_token(key), by_token(value))
-    out = attend(query, own, slots.prefix(layer), scaling)
+    out = attend(query * scaling, own, slots.prefix(layer))
     return out, None
 
 

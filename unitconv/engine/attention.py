@@ -118,19 +118,14 @@ class Shared(NamedTuple):
         return _for_all(weights, self.values)
 
 
-def attend(
-    query: Tensor,
-    own: Own,
-    prefix: Shared | None,
-    scaling: float,
-) -> Tensor:
+def attend(query: Tensor, own: Own, prefix: Shared | None) -> Tensor:
     """Attention of each row to the shared prefix and to its own tokens.
 
     Query heads that share a KV head become rows of one product, so keys
     and values are never repeated (grouped-query attention).
 
     Args:
-        query: [rows, heads, width, head_dim].
+        query: [rows, heads, width, head_dim], scaled.
 
     Returns:
         [rows, width, heads, head_dim], in the dtype of `query`.
@@ -147,10 +142,10 @@ def attend(
             own.keys,
             own.values,
             attn_mask=own.mask[:, 0].to(query.dtype),
-            scale=scaling,
+            scale=1.0,
             enable_gqa=heads != kv_heads,
         ).transpose(1, 2)
-    grouped = (query * scaling).reshape(rows, kv_heads, -1, head_dim)
+    grouped = query.reshape(rows, kv_heads, -1, head_dim)
     weights = _weights(grouped, own, prefix)
     mixed = own.mixed(weights[..., : own.length])
     if prefix is not None:

@@ -12,8 +12,8 @@ from functools import partial
 from typing import Any, NamedTuple
 
 import torch
-from torch import Tensor
-from torch.nn.functional import rms_norm
+from torch import Tensor, nn
+from torch.nn.functional import rms_norm, silu
 
 from unitconv.engine.attention import attend
 from unitconv.engine.cache import PagedCache
@@ -50,11 +50,15 @@ class Rotation(NamedTuple):
         """Of some of the tokens only, by number."""
         return Rotation(self.cos[tokens], self.sin[tokens])
 
+    def scaled(self, by: float) -> Rotation:
+        """What is turned becomes so many times as long."""
+        return Rotation(self.cos * by, self.sin * by)
+
     def __call__(self, heads: Tensor) -> Tensor:
-        """Each pair (i, i + dim / 2) of [tokens, heads, dim] turned (Su et
-        al. 2021, arXiv:2104.09864)."""
+        """Each pair (i, i + dim / 2) of [tokens, heads, dim] turned, in
+        place (Su et al. 2021, arXiv:2104.09864)."""
         other = heads.roll(heads.shape[-1] // 2, dims=-1)
-        return (heads * self.cos).addcmul_(other, self.sin)
+        return heads.mul_(self.cos).addcmul_(other, self.sin)
 
 
 class Layer:
@@ -87,6 +91,8 @@ class Layer:
             matrix(module, self.in_columns) for module in others
         )
         self.activation = mlp.act_fn
+        if type(mlp.act_fn) is nn.SiLU:
+            self.activation = partial(silu, inplace=True)
 
     def keys_and_values(
         self, seen: Tensor, rotation: Rotation
@@ -96,9 +102,11 @@ class Layer:
         key = self._heads(self.key(seen), self.key_norm, rotation)
         return key, self.value(seen).view(len(seen), -1, self.head_dim)
 
-    def queries(self, seen: Tensor, rotation: Rotation) -> Tensor:
-        """As `keys_and_values`, for those who ask."""
-        return self._heads(self.query(seen), self.query_norm, rotation)
+    def queries(self, seen: Tensor, scaled: Rotation) -> Tensor:
+        """As `keys_and_values`, for those who ask. Queries are scaled: by
+        their rotation, where it costs nothing."""
+        heads = self._heads(self.query(seen), self.query_norm, scaled)
+        return heads if self.rotates else heads * self.scaling
 
     def _heads(
         self, flat: Tensor, norm: Apply | None, rotation: Rotation
@@ -130,20 +138,23 @@ def norm(module: Any) -> Apply:
     least = torch.tensor(root * eps**0.5)
 
     def apply(hidden: Tensor) -> Tensor:
-        unit = _by_length(hidden.float(), least)
+        wide = hidden.float()
+        place = None if wide is hidden else wide
+        unit = _by_length(wide, least, place)
         return unit.mul_(scaled).to(hidden.dtype)
 
     return apply
 
 
-def _by_length(tokens: Tensor, least: Tensor) -> Tensor:
+def _by_length(tokens: Tensor, least: Tensor, out: Tensor | None) -> Tensor:
     """[tokens, hidden], each divided by hypot(its length, `least`)."""
     if tokens.stride(-1) == 1:
         length = torch.linalg.vector_norm(tokens, dim=-1, keepdim=True)
-        return tokens / length.hypot_(least)
+        return torch.div(tokens, length.hypot_(least), out=out)
     # In columns torch's own length takes one number at a time.
     square = tokens.square().sum(dim=-1, keepdim=True)
-    return tokens * square.add_(least.square()).rsqrt_()
+    inverse = square.add_(least.square()).rsqrt_()
+    return torch.mul(tokens, inverse, out=out)
 
 
 class Backbone:
@@ -154,6 +165,7 @@ class Backbone:
         self.embed, self.rotary = inner.embed_tokens, inner.rotary_emb
         self.layers = [Layer(layer) for layer in inner.layers]
         self.in_columns = all(layer.in_columns for layer in self.layers)
+        [self.scaling] = {layer.scaling for layer in self.layers}
         self.norm = norm(inner.norm)
 
     def __call__(self, new: NewTokens, cache: PagedCache) -> Tensor:
@@ -171,6 +183,7 @@ class Backbone:
         # which there may be others that nobody asked for.
         hidden = self._laid_out(self.embed(input_ids.flatten()))
         rotation = self._turns(hidden, position_ids)
+        scaled = rotation.scaled(self.scaling)
         for number, layer in enumerate(self.layers):
             seen = layer.norm(hidden)[: rows * width]
             key, value = layer.keys_and_values(seen, rotation)
@@ -179,14 +192,13 @@ class Backbone:
                 # The others were read for their keys and values alone.
                 last = ends + torch.arange(rows, device=ends.device) * width
                 hidden, seen = self._laid_out(hidden[last]), seen[last]
-                rotation, width = rotation.at(last), 1
+                scaled, width = scaled.at(last), 1
                 cache.look_from(ends)
-            query = layer.queries(seen, rotation)
+            query = layer.queries(seen, scaled)
             mixed = attend(
                 query.view(rows, width, *query.shape[1:]).transpose(1, 2),
                 cache.own(number, key, value),
                 cache.prefix(number),
-                layer.scaling,
             )
             mixed = padded(mixed.reshape(rows * width, -1), len(hidden))
             hidden += layer.out(mixed)
