@@ -20,7 +20,7 @@ from tools.rungs import (
     until_stop,
 )
 from unitconv.decoding import Decoding
-from unitconv.engine import Pass
+from unitconv.engine import Pass, attention
 from unitconv.engine.batching import Engine
 
 HOW = Decoding(max_new_tokens=12)
@@ -117,6 +117,19 @@ def test_samples_share_slots_or_do_not(job: Job) -> None:
         read.append(sum(map(len, steps)))
     assert read[0] == sum(len(reply) - 1 for reply in together)
     assert read[1] < read[0]
+
+
+def test_only_the_last_rung_drops_small_weights(
+    job: Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = []
+    monkeypatch.setattr(attention, "without_subnormals", calls.append)
+    *before, last = STEPS.values()
+    for decode in before:
+        decode(job)
+    assert not calls
+    last(job)
+    assert calls
 
 
 def test_gains_are_medians_of_ratios_within_a_turn() -> None:
