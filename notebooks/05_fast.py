@@ -18,6 +18,7 @@
 # - pages: why a row's keys need not lie together;
 # - how ten samples of a question stay one text until they differ;
 # - how a token is drawn from a large vocabulary without sorting it;
+# - which numbers a processor is slow with;
 # - what a roofline says about how much faster it could be.
 #
 # **Before you start:** [chapter 3](03_sequential.ipynb) for the cache,
@@ -527,6 +528,45 @@ Markdown(f"```python\n{textwrap.dedent(walk)}```")
 # they leave in each layer, and those of the last layer come before its
 # attention: from there on, only the rows' ends go on.
 #
+# ## Numbers too small to matter
+#
+# A softmax never gives 0. A score that lies 90 below the largest has a
+# weight of $e^{-90}$. That is less than the smallest *normal* number of
+# float32, and is kept with fewer digits, as a *subnormal* one (Goldberg
+# 1991). Is a small model ever so sure of where to look?
+
+# %%
+from unittest.mock import patch
+
+tiny = torch.finfo(torch.float32).tiny
+counts = []
+
+
+def count(weights):
+    below = (weights > 0) & (weights < tiny)
+    counts.append((int(below.sum()), weights.numel()))
+
+
+with patch.object(engine.attention, "without_subnormals", count):
+    untouched = engine.generate(llm.model, prompts, llm.stop)
+below, every = (sum(numbers) for numbers in zip(*counts, strict=True))
+print(f"smallest normal number: {tiny:.1e}")
+print(f"{below / every:.1%} of {every} attention weights lie below it")
+assert untouched == reference
+
+# %% [markdown]
+# To a sum such a weight adds nothing: with zeros in their place every token
+# is the same, as the last line has checked. But most processors multiply
+# subnormal numbers in a slow way of their own, many times slower than
+# others. So the engine puts the zeros there (`without_subnormals` in
+# `unitconv/engine/attention.py`), one pass over the weights before they
+# meet the values. It is the last rung of the ladder below.
+#
+# A profile does not find this. It shows a product that takes long, as
+# products do; you have to time the same product on other numbers. Neither
+# Transformers nor CTranslate2 lost anything in this way: we told the
+# processor to take all such numbers for zeros, and they were no faster.
+#
 # ## The ladder
 #
 # What is each idea worth? `python -m tools.ladder` begins with
@@ -673,8 +713,9 @@ print(f"of the roofline: {first['share']:.0%}, then {last['share']:.0%}")
 # so that all do the same work, and each decodes with the number of slots
 # that suits it best. The ratio is theirs to our seconds, the median over
 # the turns with the least and the largest: above 1 the engine is faster.
-# `hf_continuous`, whose runs are long, was tried with 64 slots alone, and
-# for two turns.
+# In the evaluation all peers got 64 slots, which had suited those best that
+# were tried with others as well. `hf_continuous`, whose runs are long, had
+# two turns.
 
 
 # %%
@@ -714,14 +755,14 @@ as_table(duels)
 # ### A larger model
 #
 # SmolLM2-135M has 30 layers instead of 6, and 49152 tokens instead of 768.
-# Here is the same contest in its shape, with random weights, in bf16. The
-# processor is another one, with instructions that multiply whole tiles of
-# bf16 numbers (AMX), so this table is not to be compared with the last.
-# A turn takes minutes, so there is one alone where no range is given. The
-# machine was idle for `hf_batched` in the evaluation and the rollouts; in
-# the other contests something ran on its other core, and the engine lacked
-# some of what is told below. The peers got the 64 slots that suited most of
-# them above; no others were tried.
+# Here is the same contest in its shape, with random weights, in bf16, for
+# which this processor has instructions that multiply whole tiles of numbers
+# (AMX). A turn takes minutes, so there is one alone where no range is
+# given. The machine was idle for `hf_batched` in the evaluation and the
+# rollouts; in the other contests something ran on its other core, and in
+# most the engine lacked some of what is told below. The peers got 64 slots,
+# and no other number was tried, but for llama.cpp: on a few questions it
+# was faster with 32 than with 16 or 64.
 
 # %%
 larger = contests("peers-smollm2.json")
@@ -1127,6 +1168,7 @@ attempt(check_who_first, steps_taken)
 # - In pages, a step reads what rows have, not what the longest has.
 # - Samples of a question are one text until they draw different tokens.
 # - One uniform number draws a token; a shortcut for top-p checks itself.
+# - How long a product takes may depend on the numbers in it.
 # - None of it may change a token, and a test that compares all of them
 #   with the simple decoder is what makes such code safe to write.
 # - The roofline says what is left. Gains belong to a workload: alone, a
@@ -1150,6 +1192,9 @@ attempt(check_who_first, steps_taken)
 #   [arXiv:2309.06180](https://arxiv.org/abs/2309.06180)
 # - A. Holtzman et al. (2020). The curious case of neural text
 #   degeneration. [arXiv:1904.09751](https://arxiv.org/abs/1904.09751)
+# - D. Goldberg (1991). What every computer scientist should know about
+#   floating-point arithmetic.
+#   [doi:10.1145/103162.103163](https://doi.org/10.1145/103162.103163)
 # - S. Williams, A. Waterman, D. Patterson (2009). Roofline: an insightful
 #   visual performance model for multicore architectures.
 #   [doi:10.1145/1498765.1498785](https://doi.org/10.1145/1498765.1498785)

@@ -46,7 +46,7 @@ from unitconv.engine.cache import (
 )
 from unitconv.engine.head import Head
 from unitconv.engine.pages import Pages
-from unitconv.engine.products import added, columns, in_tiles
+from unitconv.engine.products import in_tiles
 from unitconv.engine.rows import shared_prefix
 from unitconv.llm import LLM
 from unitconv.questions import load_split
@@ -207,40 +207,6 @@ def test_however_tokens_lie_a_product_is_the_same(
     assert found.shape == (tokens, 33)
     torch.testing.assert_close(
         found.double(), exact, rtol=2**-7, atol=2**-7
-    )
-
-
-@pytest.mark.parametrize("kind", ["plain", "biased", "hooked"])
-@pytest.mark.parametrize("in_columns", [False, True])
-@pytest.mark.parametrize("tokens", [1, 2, 32])
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-@pytest.mark.parametrize("has_tiles", [False, True])
-@torch.no_grad()
-def test_a_product_is_added_to_what_there_is(
-    tokens: int,
-    in_columns: bool,
-    kind: str,
-    dtype: torch.dtype,
-    has_tiles: bool,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """And to nothing else: a module that does more is called."""
-    tiles(has_tiles, monkeypatch)
-    torch.manual_seed(0)
-    module = torch.nn.Linear(48, 32, bias=kind == "biased").to(dtype)
-    if kind == "hooked":
-        module.register_forward_hook(lambda *call: call[2] * 3)
-    hidden, there = (torch.randn(tokens, n).to(dtype) for n in (48, 32))
-    product = hidden.double() @ module.weight.double().T
-    if kind == "biased":
-        product += module.bias.double()
-    want = there.double() + product * (3 if kind == "hooked" else 1)
-    if in_columns and tokens > 1:
-        hidden, there = columns(hidden), columns(there)
-    added(module, in_columns and tokens > 1)(there, hidden)
-    digits = 2**-6 if dtype == torch.bfloat16 else 1e-5
-    torch.testing.assert_close(
-        there[:tokens].double(), want[:tokens], rtol=digits, atol=digits
     )
 
 

@@ -19,7 +19,6 @@ from unitconv.engine.attention import attend
 from unitconv.engine.cache import PagedCache
 from unitconv.engine.products import (
     Apply,
-    added,
     columns,
     computed_in_tiles,
     is_plain,
@@ -88,13 +87,8 @@ class Layer:
         self.in_columns = all(map(is_plain, others)) and computed_in_tiles(
             mlp.down_proj.weight
         )
-        self.gate, self.up = (
-            matrix(module, self.in_columns)
-            for module in (mlp.gate_proj, mlp.up_proj)
-        )
-        self.add_out, self.add_down = (
-            added(module, self.in_columns)
-            for module in (attn.o_proj, mlp.down_proj)
+        self.out, self.gate, self.up, self.down = (
+            matrix(module, self.in_columns) for module in others
         )
         self.activation = mlp.act_fn
         if type(mlp.act_fn) is nn.SiLU:
@@ -122,12 +116,11 @@ class Layer:
             heads = norm(heads)
         return rotation(heads) if self.rotates else heads
 
-    def feed_forward(self, hidden: Tensor) -> None:
-        """A gated unit (Shazeer 2020, arXiv:2002.05202), added to what it
-        reads."""
+    def feed_forward(self, hidden: Tensor) -> Tensor:
+        """A gated unit (Shazeer 2020, arXiv:2002.05202)."""
         seen = self.mlp_norm(hidden)
         gate: Tensor = self.activation(self.gate(seen))
-        self.add_down(hidden, gate.mul_(self.up(seen)))
+        return self.down(gate.mul_(self.up(seen)))
 
 
 def norm(module: Any) -> Apply:
@@ -208,8 +201,8 @@ class Backbone:
                 cache.prefix(number),
             )
             mixed = padded(mixed.reshape(rows * width, -1), len(hidden))
-            layer.add_out(hidden, mixed)
-            layer.feed_forward(hidden)
+            hidden += layer.out(mixed)
+            hidden += layer.feed_forward(hidden)
         return self.norm(hidden)[: rows * width]
 
     def _laid_out(self, hidden: Tensor) -> Tensor:

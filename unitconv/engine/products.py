@@ -19,7 +19,6 @@ from torch import Tensor, nn
 from torch.nn.functional import linear, pad
 
 Apply = Callable[[Tensor], Tensor]
-AddTo = Callable[[Tensor, Tensor], Tensor]
 #: Tokens in columns are a multiple of these; any other number takes longer.
 TILES = 32
 
@@ -49,27 +48,6 @@ def matrix(module: Any, in_columns: bool = False) -> Apply:
     if computed_in_tiles(module.weight):
         apply = partial(in_tiles, in_columns=in_columns)
     return partial(apply, weight=module.weight, bias=module.bias)
-
-
-def added(module: Any, in_columns: bool = False) -> AddTo:
-    """As `matrix`, for a product that is added to what there is: a
-    processor adds it while it multiplies, and so writes nothing else."""
-    apply = matrix(module, in_columns)
-    if not is_plain(module) or module.bias is not None:
-        return lambda there, hidden: there.add_(apply(hidden))
-    weight = module.weight
-    alone = computed_in_tiles(weight)
-
-    def add(there: Tensor, hidden: Tensor) -> Tensor:
-        if len(hidden) == 1 and alone:  # see below
-            there[0].addmv_(weight, hidden[0])
-        elif in_columns:
-            there.T.addmm_(weight, hidden.T)
-        else:
-            there.addmm_(hidden, weight.T)
-        return there
-
-    return add
 
 
 def in_tiles(
