@@ -141,30 +141,54 @@ def sample(
     """
     if not len(logits):
         return torch.zeros_like(noise, dtype=torch.long)
-    few = max(1, IN_CACHE // logits.shape[-1])
-    most = len(logits) if logits.is_cuda else few
-    parts = zip(logits.split(most), noise.split(most), strict=True)
-    return torch.cat(
-        [_sample(some, temperature, top_p, draws) for some, draws in parts]
-    )
+    vocabulary = logits.shape[-1]
+    few = max(1, IN_CACHE // vocabulary)
+    parts = logits.split(len(logits) if logits.is_cuda else few)
+    draws = noise.to(torch.float32).view(len(logits), -1)
+    size = math.gcd(vocabulary, BLOCK)
+    if top_p == 1.0 and vocabulary > SHORT and size > 1:
+        masses = [_masses(some, temperature, size) for some in parts]
+        drawn = _by_block(logits, temperature, torch.cat(masses), draws)
+        return drawn.view(noise.shape)
+    weights = (token_probabilities(p, temperature, top_p) for p in parts)
+    shares = draws.split(len(parts[0]))
+    found = [
+        _invert(*both)[0] for both in zip(weights, shares, strict=True)
+    ]
+    return torch.cat(found).view(noise.shape)
 
 
-def _sample(
-    logits: Tensor, temperature: float, top_p: float, noise: Tensor
+def _by_block(
+    logits: Tensor, temperature: float, masses: Tensor, draws: Tensor
 ) -> Tensor:
-    weights = token_probabilities(logits, temperature, top_p)
-    draws = noise.to(weights).view(len(weights), -1)
-    size = math.gcd(weights.shape[-1], BLOCK)
-    if weights.shape[-1] <= SHORT or size == 1:
-        return _invert(weights, draws)[0].view(noise.shape)
-    # Sums of a block are made many at a time, running sums one by one: so
-    # first a block is drawn, and then a token of it.
-    blocks = weights.unflatten(-1, (-1, size))
-    block, rest = _invert(blocks.sum(dim=-1), draws)
-    rows = torch.arange(len(blocks), device=blocks.device)[:, None]
-    chosen = blocks[rows, block].flatten(0, 1)
-    token, _ = _invert(chosen, rest.view(-1, 1))
-    return (block * size).view(noise.shape) + token.view(noise.shape)
+    """First draw a block, of which `masses` are given, then a token of it.
+
+    Sums of a block are made many at a time, running sums one by one. Of
+    the tokens only a block a draw is looked at again, all rows together:
+    calls for few rows each would take as long as the rest.
+
+    Args:
+        masses: [rows, blocks].
+        draws: [rows, n], in [0, 1).
+
+    Returns:
+        [rows, n].
+    """
+    size = logits.shape[-1] // masses.shape[-1]
+    block, rest = _invert(masses, draws)
+    rows = torch.arange(len(logits), device=logits.device)[:, None]
+    chosen = logits.unflatten(-1, (-1, size))[rows, block].flatten(0, 1)
+    weights = token_probabilities(chosen, temperature)
+    token, _ = _invert(weights, rest.view(-1, 1))
+    return block * size + token.view(block.shape)
+
+
+def _masses(logits: Tensor, temperature: float, size: int) -> Tensor:
+    """How much each block of so many tokens weighs: [rows, blocks], in a
+    row's own unit."""
+    wide = logits.to(torch.float32, copy=True)
+    wide.sub_(wide.amax(dim=-1, keepdim=True)).div_(temperature).exp_()
+    return wide.unflatten(-1, (-1, size)).sum(dim=-1)
 
 
 def _invert(weights: Tensor, draws: Tensor) -> tuple[Tensor, Tensor]:
