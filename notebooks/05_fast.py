@@ -757,12 +757,14 @@ as_table(duels)
 # SmolLM2-135M has 30 layers instead of 6, and 49152 tokens instead of 768.
 # Here is the same contest in its shape, with random weights, in bf16, for
 # which this processor has instructions that multiply whole tiles of numbers
-# (AMX). A turn takes minutes, so there is one alone where no range is
-# given. The machine was idle for `hf_batched` in the evaluation and the
-# rollouts; in the other contests something ran on its other core, and in
-# most the engine lacked some of what is told below. The peers got 64 slots,
-# and no other number was tried, but for llama.cpp: on a few questions it
-# was faster with 32 than with 16 or 64.
+# (AMX). A turn takes minutes, so there are few of them, and one alone where
+# no range is given. Transformers got 128 slots: on a quarter of the
+# questions of the evaluation it was faster with them than with 64, and with
+# 256 no faster. Of 16, 32 and 64 slots llama.cpp was fastest with 32, on
+# fewer questions; CTranslate2 had 64, and nothing else was tried. While
+# Transformers had its turns of evaluation and rollouts the machine was idle
+# otherwise; in the other contests something ran on its other core, and the
+# engine lacked some of what is told below.
 
 # %%
 larger = contests("peers-smollm2.json")
@@ -777,7 +779,10 @@ as_table(larger)
 #   row has 49152 logits. `greedy` in `unitconv/sampling.py` asks for the
 #   maximum of each block of 256, which a processor finds many numbers at a
 #   time, and then for the place in one block only. To draw a token is the
-#   same: running sums are made one by one, sums of blocks are not.
+#   same: running sums are made one by one, sums of blocks are not. So the
+#   blocks of few rows at a time are weighed, while their logits are in the
+#   cache, and then one block of each row is looked at again, all together:
+#   a call for five rows takes nearly as long as one for all.
 # - *What no cache holds.* The logits of 250 rows take 24 MB. They are
 #   compared a piece of the vocabulary at a time (`unitconv/engine/head.py`)
 #   while the last product's result is still at hand.
