@@ -565,7 +565,8 @@ assert untouched == reference
 # A profile does not find this. It shows a product that takes long, as
 # products do; you have to time the same product on other numbers. Neither
 # Transformers nor CTranslate2 lost anything in this way: we told the
-# processor to take all such numbers for zeros, and they were no faster.
+# processor to take all such numbers for zeros, and they were no faster by
+# more than two runs of the same differ.
 #
 # ## The ladder
 #
@@ -759,12 +760,12 @@ as_table(duels)
 # which this processor has instructions that multiply whole tiles of numbers
 # (AMX). A turn takes minutes, so there are few of them, and one alone where
 # no range is given. Transformers got 128 slots: on a quarter of the
-# questions of the evaluation it was faster with them than with 64, and with
-# 256 no faster. Of 16, 32 and 64 slots llama.cpp was fastest with 32, on
-# fewer questions; CTranslate2 had 64, and nothing else was tried. While
-# Transformers had its turns of evaluation and rollouts the machine was idle
-# otherwise; in the other contests something ran on its other core, and the
-# engine lacked some of what is told below.
+# questions of the evaluation it was faster with them than with 64, and not
+# clearly faster with 256. Of 16, 32 and 64 slots llama.cpp was fastest with
+# 32, on fewer questions; CTranslate2 had 64, and nothing else was tried.
+# While Transformers had its turns of evaluation and rollouts the machine
+# was idle otherwise; in the other contests something ran on its other core,
+# and the engine lacked some of what is told below.
 
 # %%
 larger = contests("peers-smollm2.json")
@@ -782,7 +783,7 @@ as_table(larger)
 #   same: running sums are made one by one, sums of blocks are not. So the
 #   blocks of few rows at a time are weighed, while their logits are in the
 #   cache, and then one block of each row is looked at again, all together:
-#   a call for five rows takes nearly as long as one for all.
+#   a call has a price of its own, however few its rows.
 # - *What no cache holds.* The logits of 250 rows take 24 MB. They are
 #   compared a piece of the vocabulary at a time (`unitconv/engine/head.py`)
 #   while the last product's result is still at hand.

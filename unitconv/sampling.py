@@ -165,7 +165,7 @@ def _by_block(
 
     Sums of a block are made many at a time, running sums one by one. Of
     the tokens only a block a draw is looked at again, all rows together:
-    calls for few rows each would take as long as the rest.
+    a call has a price of its own, however few its rows.
 
     Args:
         masses: [rows, blocks].
