@@ -24,11 +24,11 @@ CHECKS    := $(addprefix $(STAMPS)/, lint units notebooks browser)
 NOT_MADE  := -not -path '*/__pycache__/*' -not -path '*/.ipynb_*' \
              -not -name '.*'
 LIBRARY   := $(shell find unitconv -type f $(NOT_MADE))
-TESTS     := $(shell find tests tools benchmarks -name '*.py' $(NOT_MADE))
+TESTS     := $(shell find tests scripts experiments book/_ext -name '*.py' $(NOT_MADE))
 SCRIPTS   := $(wildcard notebooks/*.py)
 NOTEBOOKS := $(wildcard notebooks/*.ipynb)
 PAGES     := $(shell find book -type f $(NOT_MADE)) _config.yml \
-             _toc.yml $(wildcard tools/*.py)
+             _toc.yml $(wildcard book/_ext/*.py scripts/*.py)
 PROJECT   := pyproject.toml constraints.txt environment.yml Makefile \
              CITATION.cff $(wildcard *.md)
 # What reads the built book, and so runs after it.
@@ -52,22 +52,22 @@ test: $(CHECKS) ## Install; lint, types, unit tests, notebooks, browser
 	    "(make test FORCE=1 runs them again)."
 
 pdf: book ## Print every page of the book into _build/pdf
-	$(BIN)/python -m tools.pdf
+	$(BIN)/python -m scripts.print_pdf
 
 serve: book ## Serve the built book on 127.0.0.1 (PORT=8000)
 	$(BIN)/python -m http.server --bind 127.0.0.1 \
 	    --directory $(HTML) $(PORT)
 
 notebooks: pairs ## Sync the notebook pairs and execute them again
-	$(BIN)/python -m tools.notebooks $(sort $(SCRIPTS))
+	$(BIN)/python -m scripts.run_notebooks $(sort $(SCRIPTS))
 
 pairs: $(INSTALLED) ## Bring each notebook and its .py in line
 	$(BIN)/jupytext --quiet --sync $(SCRIPTS)
 	$(BIN)/ruff format --quiet $(SCRIPTS)
-	$(BIN)/python -m tools.notebooks --tidy $(SCRIPTS)
+	$(BIN)/python -m scripts.run_notebooks --tidy $(SCRIPTS)
 
 student: $(INSTALLED) ## Write notebooks without solutions to _build/student
-	$(BIN)/python -m tools.student
+	$(BIN)/python -m scripts.make_student
 
 lint: $(INSTALLED) ## Check format, style and types
 	$(check-code)
@@ -84,7 +84,7 @@ constraints: $(INSTALLED) ## Pin again what pyproject.toml asks for
 	    --output-file constraints.txt pyproject.toml
 
 repo: ## Point the project at a fork: make repo URL=https://...
-	$(PYTHON) -m tools.repository $(URL)
+	$(PYTHON) -m scripts.move_repository $(URL)
 
 clean: ## Remove what was built and cached, keep .venv
 	rm -rf _build .pytest_cache .ruff_cache .mypy_cache .hypothesis
@@ -154,7 +154,7 @@ $(STAMPS)/notebooks: $(STAMPS)/library $(NOTEBOOKS) $(again)
 
 # Reads the built book if there is one, and says so if there is none.
 $(STAMPS)/browser: $(wildcard $(STAMPS)/book) $(OF_THE_BOOK) \
-                   tests/built.py tools/browser.py tools/pdf.py \
+                   tests/built.py scripts/browser.py scripts/print_pdf.py \
                    $(INSTALLED) $(again)
 	$(BIN)/python -m pytest $(OF_THE_BOOK)
 	@touch $@

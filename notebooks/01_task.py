@@ -42,10 +42,10 @@ except ImportError:
 # ## The truth
 #
 # The numbers come from [pint](https://pint.readthedocs.io), a library that
-# knows units. Ours, `unitconv.units`, adds the spellings people type.
+# knows units. Ours, `unitconv.task.units`, adds the spellings people type.
 
 # %% tags=["nbval-check-output"]
-from unitconv.units import convert
+from unitconv.task.units import convert
 
 print(convert(6, "kg", "gram"))
 print(convert(3, "gallons", "quarts"))
@@ -64,11 +64,11 @@ print(f"{convert(16, 'ounces', 'pint'):.3f} pint")
 
 # %% [markdown]
 # The first ounce is a weight, the second a volume. The full list of
-# decisions is at the top of `unitconv/units.py`, and each has a test. What
-# makes no sense is refused:
+# decisions is at the top of `unitconv/task/units.py`, and each has a test.
+# What makes no sense is refused:
 
 # %% tags=["nbval-check-output"]
-from unitconv.units import UnitError
+from unitconv.task.units import UnitError
 
 try:
     convert(6, "kg", "hours")
@@ -82,7 +82,7 @@ except UnitError as error:
 # units and one of many phrasings, as people would type them.
 
 # %% tags=["nbval-check-output"]
-from unitconv.questions import SPLITS, load_split
+from unitconv.task.dataset import SPLITS, load_split
 
 splits = {name: load_split(name) for name in SPLITS}
 for name, questions in splits.items():
@@ -100,7 +100,7 @@ from collections import Counter
 
 import pandas as pd
 
-from unitconv.conversions import parse_question
+from unitconv.task.question_parser import parse_question
 
 families = {
     name: Counter(parse_question(q.text).family for q in questions)
@@ -171,7 +171,7 @@ for a, b in combinations(SPLITS, 2):
 # %% tags=["nbval-check-output"]
 import re
 
-from unitconv.answers import parse_answer
+from unitconv.grading.answer import parse_answer
 
 
 def helpful_parser(text):
@@ -223,7 +223,7 @@ for inside in ["6000", " 6,000 g ", "-1.5e3", "9.461 * 10^15", "6,00"]:
 # round to zero as well.
 
 # %% tags=["nbval-check-output"]
-from unitconv.answers import is_correct
+from unitconv.grading.answer import is_correct
 
 for answer, truth in [(1600, 1609.344), (1500, 1609.344), (0, 0.0001)]:
     print(answer, "for", truth, "->", is_correct(answer, truth))
@@ -247,7 +247,7 @@ print("right?", is_correct(parse_answer(reply), truth))
 # against pint, arithmetic against arithmetic, both within 1 %.
 
 # %% tags=["nbval-check-output"]
-from unitconv.answers import audit_reasoning
+from unitconv.grading.answer import audit_reasoning
 
 for claim in audit_reasoning(reply):
     print(f"{claim.kind:11} {claim.text:16} {claim.verdict}")
@@ -269,17 +269,17 @@ for claim in audit_reasoning(reply):
 # of 20 is 100 % for sure.
 
 # %% tags=["nbval-check-output"]
-from unitconv.rates import wilson_interval
+from unitconv.evaluation.stats import wilson_interval
 
 for right, n in [(60, 100), (600, 1000), (20, 20)]:
     low, high = wilson_interval(right, n)
     print(f"{right:3} of {n:4}: {low:.3f} to {high:.3f}")
 
 # %% tags=["hide-input"]
-from unitconv import plots
+from unitconv import figures
 
 sizes = [20, 50, 100, 200, 500, 1000]
-plots.intervals(
+figures.intervals(
     [f"n = {n}" for n in sizes],
     [0.6] * len(sizes),
     [wilson_interval(round(0.6 * n), n) for n in sizes],
@@ -303,8 +303,8 @@ plots.intervals(
 # the next two chapters.
 
 # %%
-from unitconv.evaluation import evaluate
-from unitconv.llm import LLM
+from unitconv.evaluation.evaluate import evaluate
+from unitconv.inference.llm import LLM
 
 MODEL = "course"  # or "HuggingFaceTB/SmolLM2-360M-Instruct"
 
@@ -371,7 +371,7 @@ for failure, n in report.failures.items():
 # %% tags=["exercise", "nbval-check-output"]
 import math
 
-from unitconv.exercises import attempt
+from unitconv.common.exercises import attempt
 
 requests = [(8, "oz", "cc"), (8, "oz", "kg"), (1, "M", "m")]
 predicted = []  # for each request a number, or "error"
@@ -538,7 +538,7 @@ attempt(check_how_many, questions_needed)
 # ```
 
 # %% tags=["exercise", "nbval-check-output"]
-from unitconv.questions import Question
+from unitconv.task.dataset import Question
 
 
 def shared_pairs(train, test):
@@ -674,8 +674,8 @@ attempt(check_cut, cut_by_pair)
 # yard is 3 feet and a foot 12 inches can tell the inches of a yard. So a
 # score on such a cut measures whether a model *combines* facts. It is a
 # fine question, and another one. Mind the twins, too: a milliliter and a
-# cubic centimeter are the same size, and only `unitconv.splits` takes them
-# for one unit.
+# cubic centimeter are the same size, and only `unitconv.task.make_splits`
+# takes them for one unit.
 #
 # ```{solution-end}
 # ```

@@ -42,8 +42,8 @@ except ImportError:
 # %%
 import torch
 
-from unitconv import plots
-from unitconv.llm import LLM
+from unitconv import figures
+from unitconv.inference.llm import LLM
 
 MODEL = "course"  # or "HuggingFaceTB/SmolLM2-360M-Instruct"
 
@@ -72,7 +72,7 @@ print(question_ids)
 assert llm.tokenizer.decode(question_ids) == question
 
 # %% tags=["hide-input"]
-plots.token_strip({"": pieces(question)}, ids={"": question_ids})
+figures.token_strip({"": pieces(question)}, ids={"": question_ids})
 
 # %% [markdown]
 # A dot stands for a space. It belongs to the word that follows, so `many`
@@ -104,7 +104,7 @@ assert llm.tokenizer.decode(llm.encode(rare)) == rare
 # %%
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
-from unitconv.questions import load_split
+from unitconv.task.dataset import load_split
 
 lines = [f"{q.text} {q.answer:.6g}" for q in load_split("train")]
 
@@ -135,7 +135,7 @@ print(f"{ours} tokens with the model's tokenizer, {theirs} with this one")
 
 # %% tags=["hide-input"]
 numbers = " 6000 60000 600000 1999 2000"
-plots.token_strip(
+figures.token_strip(
     {
         "merging digits": merged_pieces(numbers),
         "one token a digit": pieces(numbers),
@@ -185,7 +185,7 @@ for name, cut in [("merging", merged_pieces), ("digits", pieces)]:
 # %%
 from transformers import AutoTokenizer
 
-from unitconv.model import COURSE_MODEL
+from unitconv.inference.load import COURSE_MODEL
 
 course_tokenizer = AutoTokenizer.from_pretrained(COURSE_MODEL)
 print(course_tokenizer.backend_tokenizer.pre_tokenizer)
@@ -258,7 +258,7 @@ assert special["<|im_start|>"] == special["<|im_end|>"] + 1
 # chapter.
 
 # %%
-from unitconv.prompts import WORKED_EXAMPLES, chat_messages
+from unitconv.task.prompts import WORKED_EXAMPLES, chat_messages
 
 turns = chat_messages(question, WORKED_EXAMPLES)
 without = llm.tokenizer.apply_chat_template(turns, tokenize=False)
@@ -280,7 +280,7 @@ for name, text in [("with", prompt), ("without", without)]:
 # does:
 
 # %%
-from unitconv.decoding import Decoding
+from unitconv.inference.reference import Decoding
 
 reply = llm.generate(without, Decoding(max_new_tokens=64))
 print(repr(reply))
@@ -316,7 +316,7 @@ model
 # And as a drawing. Read it from the bottom to the top:
 
 # %% tags=["hide-input"]
-plots.block_drawing(
+figures.block_drawing(
     layers=config.num_hidden_layers,
     hidden=config.hidden_size,
     heads=config.num_attention_heads,
@@ -399,7 +399,7 @@ fetched = weights @ v
 fetched
 
 # %% tags=["hide-input"]
-plots.attention_steps(three, scores.tolist(), weights.tolist())
+figures.attention_steps(three, scores.tolist(), weights.tolist())
 
 # %% [markdown]
 # **Scores.** Every query is multiplied with every key. The dot product is
@@ -661,7 +661,7 @@ share = float(neighbour[depth, head])
 print(f"layer {depth}, head {head}: {share:.0%} on the token before")
 
 # %% tags=["hide-input"]
-plots.attention_map(
+figures.attention_map(
     pieces(question),
     looks[depth, head].tolist(),
     title=f"layer {depth}, head {head}",
@@ -707,7 +707,7 @@ assert on_it.max() > 5 / len(ids)  # far more than an even share
 [start] = llm.encode("<|im_start|>")
 opened = [i for i, token in enumerate(ids) if token == start]
 shown = slice(opened[-2], None)
-plots.token_strip(
+figures.token_strip(
     {"": [llm.tokenizer.decode([token]) for token in ids[shown]]},
     shades={"": looks[depth, head, -1, shown].tolist()},
 )
@@ -764,7 +764,7 @@ for name, shape in shapes.items():
     assert counted[name].total() == shape.num_parameters()
 
 # %% tags=["hide-input"]
-plots.parameter_shares(counted)
+figures.parameter_shares(counted)
 
 # %% [markdown]
 # The plan is the same in all four. The MLP has most of the parameters,
@@ -833,7 +833,7 @@ for name, shape in configs.items():
 # ```
 
 # %% tags=["exercise", "nbval-check-output"]
-from unitconv.exercises import attempt
+from unitconv.common.exercises import attempt
 
 
 def digits_apart(tokens):

@@ -37,8 +37,8 @@ except ImportError:
     subprocess.run(pip, check=True)
 
 # %%
-from unitconv.llm import LLM
-from unitconv.prompts import format_prompt
+from unitconv.inference.llm import LLM
+from unitconv.task.prompts import format_prompt
 
 MODEL = "course"  # or "HuggingFaceTB/SmolLM2-360M-Instruct"
 
@@ -128,7 +128,7 @@ print(f"{slow_read} tokens read to write 24")
 # token.
 
 # %%
-from unitconv.decoding import decode_one_token, prefill
+from unitconv.inference.reference import decode_one_token, prefill
 
 with torch.inference_mode():
     logits, cache = prefill(llm.model, input_ids)
@@ -152,11 +152,11 @@ print(cache.get_seq_length(), "positions after one more token")
 # in orange is what the pass makes likely:
 
 # %% tags=["hide-input"]
-from unitconv import plots
+from unitconv import figures
 
 pieces = [llm.tokenizer.decode([token]) for token in slow_ids]
 begin = len(prompt_ids) - 6
-plots.cache_filling(
+figures.cache_filling(
     prompt=pieces[begin : len(prompt_ids)],
     reply=pieces[len(prompt_ids) : len(prompt_ids) + 7],
     first=begin,
@@ -166,7 +166,7 @@ plots.cache_filling(
 # Counted over a whole reply, what the cache saves is plain to see:
 
 # %% tags=["hide-input"]
-plots.cache_work(prompt_tokens=len(prompt_ids), new_tokens=24)
+figures.cache_work(prompt_tokens=len(prompt_ids), new_tokens=24)
 
 # %% [markdown]
 # It costs memory instead: two tensors per layer that grow with every
@@ -191,16 +191,17 @@ assert per_token == sum(
 # %% [markdown]
 # ## The whole loop
 #
-# This is the library's decoder, as it stands in `unitconv/decoding.py`.
-# `choose` is `argmax` for now, `row_key` belongs to sampling below, and
-# `stop` is asked after each token whether the text is done.
+# This is the library's decoder, as it stands in
+# `unitconv/inference/reference.py`. `choose` is `argmax` for now, `row_key`
+# belongs to sampling below, and `stop` is asked after each token whether
+# the text is done.
 
 # %%
 import inspect
 
 from IPython.display import Markdown
 
-from unitconv.decoding import Decoding, generate_sequential
+from unitconv.inference.reference import Decoding, generate_sequential
 
 
 def source(function):
@@ -276,7 +277,7 @@ print("the answer:", llm.parse_answer(llm.generate(prompt)))
 # odds are spread and 0 where one token is certain.
 
 # %% tags=["hide-input"]
-from unitconv.sampling import token_probabilities
+from unitconv.inference.sampling import token_probabilities
 
 row = torch.tensor([prompt_ids + reply.token_ids], device=llm.device)
 with torch.inference_mode():
@@ -295,7 +296,7 @@ distributions = {
         ("T = 1.5, top-p 0.8", 1.5, 0.8),
     ]
 }
-plots.next_token(
+figures.next_token(
     [repr(llm.tokenizer.decode([t]))[1:-1] for t in top.tolist()],
     {name: p.tolist() for name, p in distributions.items()},
 )
@@ -390,8 +391,8 @@ print("the same text:", alone == in_company)
 # ```
 
 # %% tags=["exercise", "nbval-check-output"]
-from unitconv.exercises import attempt
-from unitconv.prompts import INSTRUCTION, WORKED_EXAMPLES
+from unitconv.common.exercises import attempt
+from unitconv.task.prompts import INSTRUCTION, WORKED_EXAMPLES
 
 PARTS = {
     "markers": "<|im_start|>",
@@ -581,12 +582,13 @@ attempt(check_nucleus, nucleus)
 # :label: ex-fair
 #
 # Draw the token of the figure often, each time with another sample number,
-# at temperature 1. Its logits are `steps[unsure]`, and `unitconv.sampling`
-# has the three parts: `row_key(seed, prompt_ids, number)` is an integer;
-# `uniform(keys, unsure)` takes a tensor of them and returns one noise for
-# each; `sample(logits, 1.0, 1.0, noise)` wants a row of logits for each.
-# Does each token come as often as its probability says? And can the draws
-# be had again?
+# at temperature 1. Its logits are `steps[unsure]`, and
+# `unitconv.inference.sampling` has the three parts:
+# `row_key(seed, prompt_ids, number)` is an integer; `uniform(keys, unsure)`
+# takes a tensor of them and returns one noise for each;
+# `sample(logits, 1.0, 1.0, noise)` wants a row of logits for each. Does
+# each token come as often as its probability says? And can the draws be
+# had again?
 # ```
 
 
@@ -622,7 +624,7 @@ attempt(check_fair, draw)
 # ```
 
 # %%
-from unitconv.sampling import row_key, sample, uniform
+from unitconv.inference.sampling import row_key, sample, uniform
 
 
 def draw(n):

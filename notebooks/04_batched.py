@@ -40,8 +40,8 @@ except ImportError:
 # %%
 import torch
 
-from unitconv.llm import LLM
-from unitconv.questions import load_split
+from unitconv.inference.llm import LLM
+from unitconv.task.dataset import load_split
 
 MODEL = "course"  # or "HuggingFaceTB/SmolLM2-360M-Instruct"
 
@@ -57,7 +57,7 @@ llm
 # %%
 import time
 
-from unitconv.decoding import Decoding, generate_sequential
+from unitconv.inference.reference import Decoding, generate_sequential
 
 prompts = [llm.encode(llm.format_prompt(q.text)) for q in questions]
 settings = Decoding(max_new_tokens=48)
@@ -171,7 +171,7 @@ show("left, nothing else", error(last_logits(left)))
 # token stands, and without being told it counts columns, padding included:
 
 # %%
-from unitconv.decoding import left_pad, positions
+from unitconv.inference.reference import left_pad, positions
 
 input_ids, mask = left_pad(short, pad)
 assert torch.equal(input_ids.to(left), left)
@@ -199,9 +199,9 @@ assert max(float(e) for e in error(exact)) < 1e-3
 # position:
 
 # %% tags=["hide-input"]
-from unitconv import plots
+from unitconv import figures
 
-plots.padded_batch(
+figures.padded_batch(
     [[llm.tokenizer.decode([t]) for t in row] for row in input_ids],
     mask.tolist(),
     position_ids.tolist(),
@@ -229,7 +229,7 @@ import inspect
 
 from IPython.display import Markdown
 
-from unitconv.decoding import generate_batched
+from unitconv.inference.reference import generate_batched
 
 Markdown(f"```python\n{inspect.getsource(generate_batched)}```")
 
@@ -273,7 +273,7 @@ print(len(distinct), "distinct replies of 3 to:", questions[0].text)
 # sixteen move the logits of its rows, in each precision?
 
 # %%
-from unitconv.decoding import prefill
+from unitconv.inference.reference import prefill
 
 half = LLM.from_pretrained(MODEL, dtype="bfloat16")
 
@@ -330,7 +330,7 @@ for size in sizes:
     seconds = time.perf_counter() - start
     speeds.append(sum(r[0].n_tokens for r in replies) / seconds)
 
-plots.throughput(sizes, speeds)
+figures.throughput(sizes, speeds)
 
 # %% [markdown]
 # Mind the axis: from mark to mark the rows double. Where the speed doubles
@@ -362,7 +362,7 @@ print(f"{waste:.0%} of the last batch's row-steps went to rows that waited")
 # ```
 
 # %% tags=["exercise", "nbval-check-output"]
-from unitconv.exercises import attempt
+from unitconv.common.exercises import attempt
 
 
 def hidden_tokens(rows, pad):

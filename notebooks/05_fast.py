@@ -51,7 +51,7 @@ except ImportError:
 import json
 from pathlib import Path
 
-RESULTS = Path(unitconv.__file__).parent / "results"
+RESULTS = Path(unitconv.__file__).parent / "evaluation" / "results"
 bench = json.loads((RESULTS / "bench.json").read_text())
 run = bench["run"]
 print(f"{run['machine']}, {run['threads']} thread, {run['when'][:10]}")
@@ -73,9 +73,9 @@ for speed in sampled:
 # %%
 from contextlib import contextmanager
 
-from unitconv.decoding import Decoding, generate_batched
-from unitconv.llm import LLM
-from unitconv.questions import load_split
+from unitconv.inference.llm import LLM
+from unitconv.inference.reference import Decoding, generate_batched
+from unitconv.task.dataset import load_split
 
 MODEL = "course"  # or "HuggingFaceTB/SmolLM2-360M-Instruct"
 SLOTS = 8
@@ -148,8 +148,8 @@ import textwrap
 
 from IPython.display import Markdown
 
-from unitconv import engine
-from unitconv.engine.batching import Engine
+from unitconv.inference import old_engine as engine
+from unitconv.inference.old_engine.batching import Engine
 
 Markdown(f"```python\n{textwrap.dedent(inspect.getsource(Engine.run))}```")
 
@@ -175,8 +175,8 @@ print(f"{len(refilled)} steps, {sum(map(len, refilled))} row-steps")
 # each row's stay in a slot, hatched where the row is done and waits:
 
 # %% tags=["hide-input"]
-from unitconv import plots
-from unitconv.plots.engine import WAITS
+from unitconv import figures
+from unitconv.figures.engine import WAITS
 
 static = []
 for first in range(0, len(lengths), SLOTS):
@@ -186,7 +186,7 @@ for first in range(0, len(lengths), SLOTS):
         for step in range(max(batch) - 1)
     ]
 assert sum(map(len, static)) == decoded
-plots.slots_over_time({"no refill": static, "refilled": refilled})
+figures.slots_over_time({"no refill": static, "refilled": refilled})
 
 # %% [markdown]
 # Only at the end, when nobody waits any more, slots stay empty: short bars
@@ -200,7 +200,7 @@ plots.slots_over_time({"no refill": static, "refilled": refilled})
 # end differs.
 
 # %%
-from unitconv.engine.rows import shared_prefix
+from unitconv.inference.old_engine.rows import shared_prefix
 
 shared = shared_prefix(prompts)
 print(llm.tokenizer.decode(prompts[0][:shared]))
@@ -273,7 +273,8 @@ print("plain:   ", [f"{x:.4f}" for x in plain.tolist()])
 print("together:", [f"{x:.4f}" for x in together.tolist()])
 
 # %% [markdown]
-# `unitconv/engine/attention.py` does this for all heads and rows.
+# `unitconv/inference/old_engine/attention.py` does this for all heads and
+# rows.
 #
 # With a very long prefix even the scores are many. A kernel that never
 # stores them finishes each place by itself, and leaves two numbers beside
@@ -342,7 +343,7 @@ print(
 assert all(n <= m for n, m in zip(computed, writing, strict=True))
 
 # %% tags=["hide-input"]
-plots.slots_shared(writing, computed)
+figures.slots_shared(writing, computed)
 
 # %% [markdown]
 # The model is sure of most tokens, so samples stay together for long; at a
@@ -397,14 +398,14 @@ for size in (64, 16):
 # Any page will do, so pages in use can stay together:
 
 # %%
-from unitconv.engine.pages import Pages
+from unitconv.inference.old_engine.pages import Pages
 
 pages = Pages(slots=4, a_slot=5, size=16, device="cpu")
 pages.cover([0, 1, 2, 3], [20, 35, 10, 50])
 pages.release(1)  # its row is done, and the next one shorter
 pages.cover([0, 1, 2, 3], [44, 12, 34, 70])
 print(pages.table)
-plots.pages_of_slots(pages.of, [44, 12, 34, 70], pages.size)
+figures.pages_of_slots(pages.of, [44, 12, 34, 70], pages.size)
 
 # %% [markdown]
 # A slot's pages lie anywhere, and in any order; the table knows. Its zeros
@@ -414,7 +415,8 @@ plots.pages_of_slots(pages.of, [44, 12, 34, 70], pages.size)
 # Now attention is turned around. A row does not fetch its pages: keys and
 # values are large, and to copy them takes as long as to read them. Each
 # page fetches the query of *its* row, and hands a few scores back. That is
-# the class `InPages` of `unitconv/engine/attention.py`, a dozen lines.
+# the class `InPages` of `unitconv/inference/old_engine/attention.py`, a
+# dozen lines.
 #
 # ## The same tokens, also when drawn
 #
@@ -448,7 +450,7 @@ print(sum(len(c.token_ids) for row in drawn for c in row), "tokens, equal")
 # where it falls. That is the *inverse CDF*.
 
 # %%
-from unitconv.sampling import sample, uniform
+from unitconv.inference.sampling import sample, uniform
 
 probabilities = torch.tensor([[0.5, 0.2, 0.2, 0.1]])
 ends = probabilities.cumsum(dim=-1)
@@ -466,7 +468,7 @@ for noise in (0.1, 0.6, 0.95):
 # it, along the replies to our first questions?
 
 # %%
-from unitconv.sampling import TOP_K, keep_top_p
+from unitconv.inference.sampling import TOP_K, keep_top_p
 
 
 def logits_along(prompt, reply):
@@ -512,7 +514,7 @@ assert torch.equal(keep_top_p(likely, 0.95), by_sort)
 # own. So it walks through the layers of chapter 2 by itself:
 
 # %%
-from unitconv.engine.backbone import Backbone
+from unitconv.inference.old_engine.backbone import Backbone
 
 walk = inspect.getsource(Backbone.__call__)
 Markdown(f"```python\n{textwrap.dedent(walk)}```")
@@ -559,8 +561,8 @@ assert untouched == reference
 # is the same, as the last line has checked. But most processors multiply
 # subnormal numbers in a slow way of their own, many times slower than
 # others. So the engine puts the zeros there (`without_subnormals` in
-# `unitconv/engine/attention.py`), one pass over the weights before they
-# meet the values. It is the last rung of the ladder below.
+# `unitconv/inference/old_engine/attention.py`), one pass over the weights
+# before they meet the values. It is the last rung of the ladder below.
 #
 # A profile does not find this. It shows a product that takes long, as
 # products do; you have to time the same product on other numbers. Neither
@@ -570,12 +572,12 @@ assert untouched == reference
 #
 # ## The ladder
 #
-# What is each idea worth? `python -m tools.ladder` begins with
-# `transformers.generate` on left-padded batches and adds one idea at a
-# time. Each rung is the engine of this chapter with an idea taken away,
-# and a rung that gives other tokens is refused. From the second on,
-# prompts are sorted by length, as in chapter 4. The rungs take turns, and
-# a gain is the median of the ratios within a turn.
+# What is each idea worth? `python -m experiments.engine_ablation` begins
+# with `transformers.generate` on left-padded batches and adds one idea at a
+# time. Each rung is the engine of this chapter with an idea taken away, and
+# a rung that gives other tokens is refused. From the second on, prompts are
+# sorted by length, as in chapter 4. The rungs take turns, and a gain is the
+# median of the ratios within a turn.
 
 # %%
 import pandas as pd
@@ -589,7 +591,7 @@ print(f"all together {total:.2f} times as fast, in CPU time")
 steps[["cpu_seconds", "wall_seconds", "gain"]].round(2)
 
 # %% tags=["hide-input"]
-plots.ladder_bars(
+figures.ladder_bars(
     [step["name"] for step in ladder["steps"]],
     [step["cpu_seconds"] for step in ladder["steps"]],
     [step["gain"] for step in ladder["steps"]],
@@ -638,7 +640,7 @@ print(f"{joint['name']}, {joint['gain']:.2f}x")
 # read once for 64 of each.
 
 # %%
-from unitconv.roofline import work
+from unitconv.profiling.roofline import work
 
 ceiling = bench["ceiling"]
 ridge = ceiling["gflops"] / ceiling["gbytes_per_second"]
@@ -677,7 +679,7 @@ table["share"] = ours["roofline"]
 table.round(2)
 
 # %% tags=["hide-input"]
-plots.roofline(
+figures.roofline(
     [int(n) for n in table.index],
     {
         name: table[name].tolist()
@@ -702,10 +704,11 @@ print(f"of the roofline: {first['share']:.0%}, then {last['share']:.0%}")
 # is faster than the memory: for it the roof of few slots is a low one.
 #
 # On a GPU the calls would dominate everything, so there a step is recorded
-# once as a CUDA graph and then replayed (`unitconv/engine/graphs.py`), and
-# the host looks at the tokens only every few steps; samples have slots of
-# their own, since it is the host who would part them. That part awaits a
-# GPU: none of the numbers here is from one.
+# once as a CUDA graph and then replayed
+# (`unitconv/inference/old_engine/graphs.py`), and the host looks at the
+# tokens only every few steps; samples have slots of their own, since it is
+# the host who would part them. That part awaits a GPU: none of the numbers
+# here is from one.
 #
 # ## Against the tools people use
 #
@@ -777,7 +780,7 @@ as_table(larger)
 # elsewhere, and a profile found it where nobody had looked:
 #
 # - *The place of a maximum.* `argmax` looks at number by number, and each
-#   row has 49152 logits. `greedy` in `unitconv/sampling.py` asks for the
+#   row has 49152 logits. `greedy` in `sampling.py` asks for the
 #   maximum of each block of 256, which a processor finds many numbers at a
 #   time, and then for the place in one block only. To draw a token is the
 #   same: running sums are made one by one, sums of blocks are not. So the
@@ -785,7 +788,7 @@ as_table(larger)
 #   cache, and then one block of each row is looked at again, all together:
 #   a call has a price of its own, however few its rows.
 # - *What no cache holds.* The logits of 250 rows take 24 MB. They are
-#   compared a piece of the vocabulary at a time (`unitconv/engine/head.py`)
+#   compared a piece of the vocabulary at a time (`head.py`)
 #   while the last product's result is still at hand.
 # - *Copies before a softmax.* Scores were put side by side, widened to
 #   float32 and masked, in three passes over all of them. Now each is
@@ -800,7 +803,7 @@ as_table(larger)
 # of tiles, each time. In tokens times weights that is the large one:
 
 # %%
-from unitconv.engine.products import in_tiles
+from unitconv.inference.old_engine.products import in_tiles
 
 Markdown(f"```python\n{inspect.getsource(in_tiles)}```")
 
@@ -862,7 +865,7 @@ if not lone:
 # ```
 
 # %% tags=["exercise", "nbval-check-output"]
-from unitconv.exercises import attempt
+from unitconv.common.exercises import attempt
 
 
 def wasted(lengths):
@@ -1037,7 +1040,7 @@ attempt(check_ten_samples, predicted_tokens)
 # ```
 
 # %% tags=["exercise", "nbval-check-output"]
-from unitconv.engine.cache import (
+from unitconv.inference.old_engine.cache import (
     PAGE,
     CachePlan,
     bytes_per_token,

@@ -41,9 +41,9 @@ except ImportError:
 # %%
 import pandas as pd
 
-from unitconv import plots
-from unitconv.llm import LLM
-from unitconv.questions import load_split
+from unitconv import figures
+from unitconv.inference.llm import LLM
+from unitconv.task.dataset import load_split
 
 MODEL = "course"  # or "HuggingFaceTB/SmolLM2-360M-Instruct"
 
@@ -57,13 +57,13 @@ print(f"{len(asked)} questions, the same for every prompt")
 #
 # ## Five ways to ask
 #
-# `unitconv.prompts` has four styles: the bare question (`raw`), an
+# `unitconv.task.prompts` has four styles: the bare question (`raw`), an
 # instruction without an example (`chat`), two examples that answer at once
 # (`direct`), and one worked example (`cot`, for *chain of thought*; Wei et
 # al. 2022). This is what `cot` shows before the question:
 
 # %%
-from unitconv.prompts import DIRECT_EXAMPLES, WORKED_EXAMPLES
+from unitconv.task.prompts import DIRECT_EXAMPLES, WORKED_EXAMPLES
 
 for name, examples in [
     ("cot", WORKED_EXAMPLES),
@@ -78,8 +78,8 @@ for name, examples in [
 # we need, and `evaluate` does the rest.
 
 # %%
-from unitconv.evaluation import compare, evaluate
-from unitconv.prompts import INSTRUCTION, chat_messages, render_chat
+from unitconv.evaluation.evaluate import compare, evaluate
+from unitconv.task.prompts import INSTRUCTION, chat_messages, render_chat
 
 
 class Shown(LLM):
@@ -136,7 +136,7 @@ pd.DataFrame(
 ).T.round(2)
 
 # %% tags=["hide-input"]
-plots.form_and_content(
+figures.form_and_content(
     {
         name: tuple(
             (rate.value, rate.ci95)
@@ -179,7 +179,7 @@ def fates(report):
     return Counter(MERGED.get(kind, kind) for kind in kinds)
 
 
-plots.fate_bars({name: fates(r) for name, r in reports.items()}, BARS)
+figures.fate_bars({name: fates(r) for name, r in reports.items()}, BARS)
 
 # %% [markdown]
 # Remember the bar of `direct`: it is mostly *other*, wrong for no reason
@@ -237,7 +237,7 @@ print(f"right answers: {reports['raw'].accuracy.successes}")
 # %%
 from dataclasses import replace
 
-from unitconv.behaviour import FORMLESS, WRAPPERS, imitation
+from unitconv.evaluation.prompt_probe import FORMLESS, WRAPPERS, imitation
 
 [hours] = WORKED_EXAMPLES
 print("instruction:", FORMLESS, "\n")
@@ -261,7 +261,7 @@ if MODEL == "course":
     assert min(rate.value for rate in kept.values()) > 0.6
 
 # %% tags=["hide-input"]
-plots.intervals(
+figures.intervals(
     list(kept),
     [rate.value for rate in kept.values()],
     [rate.ci95 for rate in kept.values()],
@@ -315,7 +315,7 @@ for name in ("all numbers false", "answer first"):
     )
 
 # %% tags=["hide-input"]
-plots.stage_rates(
+figures.stage_rates(
     list(contents),
     [report.accuracy.value for report in contents.values()],
     [report.accuracy.ci95 for report in contents.values()],
@@ -380,10 +380,10 @@ print(f"{one_digit([q.answer for q in asked]):.0%} of the true ones")
 # typed without much thought:
 
 # %%
-from unitconv.conversions import parse_question
-from unitconv.prompts import DIRECT_INSTRUCTION, WorkedExample
-from unitconv.questions import SPLITS
-from unitconv.splits import leak_key
+from unitconv.task.dataset import SPLITS
+from unitconv.task.make_splits import leak_key
+from unitconv.task.prompts import DIRECT_INSTRUCTION, WorkedExample
+from unitconv.task.question_parser import parse_question
 
 splits = {name: load_split(name) for name in SPLITS}
 
@@ -491,7 +491,7 @@ if MODEL == "course":
 # does it arise?
 
 # %% tags=["hide-input"]
-plots.fate_bars(
+figures.fate_bars(
     {
         "at once, round": fates(direct["two, 900 and 6000"]),
         "at once, precise": fates(direct["one, 192"]),
@@ -575,7 +575,7 @@ pairs = {
     for name, report in many.items()
     if name != "hours"
 }
-plots.differences(
+figures.differences(
     list(pairs),
     [pair.difference for pair in pairs.values()],
     [pair.ci95 for pair in pairs.values()],
@@ -631,8 +631,8 @@ import inspect
 
 from IPython.display import Markdown
 
-from unitconv import voting
-from unitconv.voting import majority
+from unitconv.grading import self_consistency as voting
+from unitconv.grading.self_consistency import majority
 
 _, _, *why = inspect.getdoc(voting).splitlines()
 start = why.index("") + 1  # past the title and the reference
@@ -655,9 +655,9 @@ print(majority([nothing, nothing]))
 # them.
 
 # %%
-from unitconv.decoding import Decoding
-from unitconv.evaluation import evaluate_samples
-from unitconv.splits import make_splits
+from unitconv.evaluation.evaluate import evaluate_samples
+from unitconv.inference.reference import Decoding
+from unitconv.task.make_splits import make_splits
 
 taken = {
     leak_key(parse_question(q.text))
@@ -692,8 +692,8 @@ for name, samples in drawn.items():
 import random
 from statistics import mean, stdev
 
-from unitconv.answers import is_correct
-from unitconv.rates import Z95, Comparison, Rate
+from unitconv.evaluation.stats import Z95, Comparison, Rate
+from unitconv.grading.answer import is_correct
 
 SIZES = (1, 3, 5, 7, 9, 11, 13, 15)
 
@@ -730,7 +730,7 @@ any_right = {
 }
 
 # %% tags=["hide-input"]
-plots.vote_curves(
+figures.vote_curves(
     SIZES,
     votes,
     any_right,
@@ -833,7 +833,7 @@ for name, (written, (value, _)) in bills.items():
     print(f"{name:17} {written:6.1f} tokens, {value:.2f} right")
 
 # %% tags=["hide-input"]
-plots.price_of_accuracy(bills, xlabel="tokens written for an answer")
+figures.price_of_accuracy(bills, xlabel="tokens written for an answer")
 
 # %% [markdown]
 # The first steps are cheap and steep. The last are dear, and here they do
@@ -853,8 +853,8 @@ plots.price_of_accuracy(bills, xlabel="tokens written for an answer")
 # ```
 
 # %% tags=["exercise", "nbval-check-output"]
-from unitconv.answers import parse_answer, reasoning_is_valid
-from unitconv.exercises import attempt
+from unitconv.common.exercises import attempt
+from unitconv.grading.answer import parse_answer, reasoning_is_valid
 
 mine = WORKED_EXAMPLES[0]  # put your own here
 

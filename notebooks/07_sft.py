@@ -44,8 +44,8 @@ from pathlib import Path
 import torch
 
 import unitconv
-from unitconv.llm import LLM
-from unitconv.questions import load_split
+from unitconv.inference.llm import LLM
+from unitconv.task.dataset import load_split
 
 MODEL = "course"  # or "HuggingFaceTB/SmolLM2-360M-Instruct"
 
@@ -70,7 +70,7 @@ assert n_prompt > 5 * n_question
 # The rest is the same every time. What if we leave it out?
 
 # %%
-from unitconv.evaluation import evaluate
+from unitconv.evaluation.evaluate import evaluate
 
 bare = evaluate(LLM(llm.model, tokenizer, "raw"), valid[:50])
 print(bare.rows[0].question, "->", repr(bare.rows[0].text))
@@ -94,7 +94,7 @@ assert bare.answer_rate.value < 0.5
 # only read.
 
 # %%
-from unitconv.labels import IGNORE, make_row, show_row
+from unitconv.training.loss_mask import IGNORE, make_row, show_row
 
 row = make_row(tokenizer, question, " <answer>6000</answer>")
 show_row(row, tokenizer)
@@ -134,7 +134,7 @@ assert tokenizer.decode(learned) != target
 # row whose seam runs through a token:
 
 # %%
-from unitconv.labels import LabelError
+from unitconv.training.loss_mask import LabelError
 
 try:
     make_row(tokenizer, prompt, target)
@@ -156,8 +156,8 @@ except LabelError as error:
 # and pad with the end of the sequence. We do as they do:
 
 # %%
-from unitconv.finetuning import sft_rows
-from unitconv.labels import collate
+from unitconv.training.examples import sft_rows
+from unitconv.training.loss_mask import collate
 
 end = tokenizer.eos_token_id
 rows = sft_rows(train[:8], tokenizer)
@@ -177,7 +177,7 @@ assert int((by_token == end).sum()) == 0
 assert int((batch["labels"] == end).sum()) == 8
 
 # %% tags=["hide-input"]
-from unitconv import plots
+from unitconv import figures
 
 
 def kinds(labels):
@@ -191,7 +191,7 @@ def kinds(labels):
     return [[names[kind] for kind in row] for row in found.tolist()]
 
 
-plots.label_masks(
+figures.label_masks(
     {
         "hidden by token": kinds(by_token),
         "hidden by place": kinds(batch["labels"]),
@@ -219,7 +219,7 @@ plots.label_masks(
 # it is, by hand, on the first layer of the model:
 
 # %%
-from unitconv.stages import pick_base
+from unitconv.training.pipelines import pick_base
 
 cpu = pick_base(MODEL, device="cpu")
 model, _ = cpu.load()
@@ -255,7 +255,7 @@ assert update_rank == rank
 
 # %% tags=["hide-input"]
 corner = 24  # of its rows and columns, so that single cells show
-plots.low_rank(
+figures.low_rank(
     B[:corner].tolist(),
     A[:, :corner].tolist(),
     (B @ A)[:corner, :corner].tolist(),
@@ -281,12 +281,12 @@ assert error < 1e-4
 # %% [markdown]
 # ## The same with PEFT
 #
-# `unitconv.lora.add_lora` asks the library PEFT to put such a pair
+# `unitconv.training.lora.add_lora` asks the library PEFT to put such a pair
 # into every linear layer but the output:
 
 # %%
-from unitconv.lora import add_lora, lora_parameters
-from unitconv.recipes import SFT
+from unitconv.training.config import SFT
+from unitconv.training.lora import add_lora, lora_parameters
 
 settings = cpu.settings(SFT, rank=4)
 expected = lora_parameters(model, settings.rank)
@@ -375,8 +375,8 @@ for name, n in [("all weights", weights), ("rank 16", sizes[16])]:
 # SmolLM2-360M on torch's *meta* device, which knows shapes only.
 
 # %%
-from unitconv.lora import TrainingError, check_budget
-from unitconv.memory import shape_only, smollm2
+from unitconv.profiling.memory_estimate import shape_only, smollm2
+from unitconv.training.lora import TrainingError, check_budget
 
 smol = shape_only(smollm2("360M"), torch.float32)
 print(f"{smol.num_parameters() / 1e6:.0f} M parameters")
@@ -474,7 +474,7 @@ assert abs(spared[2] - plain[2]) < 1e-3
 # %%
 import tempfile
 
-from unitconv.stages import train_sft
+from unitconv.training.pipelines import train_sft
 
 settings = base.settings(SFT, epochs=5)
 with tempfile.TemporaryDirectory() as folder:
@@ -496,7 +496,7 @@ assert logs
 # --logdir my_sft` shows while a training runs. These are its curves:
 
 # %% tags=["hide-input"]
-plots.training_curves(
+figures.training_curves(
     result.losses, result.valid_losses, result.valid_scores
 )
 
@@ -561,7 +561,7 @@ assert losses[is_form].mean() < losses[is_number].mean() / 2
 # round, and precise ones do better. *SFT* gets the bare question.
 
 # %%
-from unitconv.evaluation import compare
+from unitconv.evaluation.evaluate import compare
 
 asked = load_split("test")[:300]
 models = {
@@ -594,7 +594,7 @@ pd.DataFrame(
 ).T.round(3)
 
 # %% tags=["hide-input"]
-plots.intervals(
+figures.intervals(
     list(reports),
     [report.accuracy.value for report in reports.values()],
     [report.accuracy.ci95 for report in reports.values()],
@@ -683,13 +683,15 @@ pd.DataFrame(
 #
 # Each row below is a full training with one setting changed, graded on
 # `valid`, which chose its epoch too: all of them flatter a little. They
-# are recorded, and `python -m tools.stages sweep` makes them again. First
-# the rank:
+# are recorded, and `python -m experiments.train_adapters sweep` makes them
+# again. First the rank:
 
 # %%
 import json
 
-recorded = Path(unitconv.__file__).with_name("results") / "sweeps.json"
+recorded = (
+    Path(unitconv.__file__).parent / "evaluation/results" / "sweeps.json"
+)
 sweeps = json.loads(recorded.read_text())
 
 
@@ -712,7 +714,7 @@ ranks = table("rank")
 ranks.round(3)
 
 # %% tags=["hide-input"]
-plots.rank_sizes(
+figures.rank_sizes(
     list(ranks.index),
     list(ranks["MB"]),
     list(ranks["accuracy"]),
@@ -728,8 +730,8 @@ plots.rank_sizes(
 # row should write. The grader accepts 5 %, so how many are needed?
 
 # %%
-from unitconv.answers import is_correct
-from unitconv.finetuning import write_value
+from unitconv.grading.answer import is_correct
+from unitconv.training.examples import write_value
 
 answer = 0.0328084
 for digits in (1, 2, 3, 4, 6):
@@ -754,7 +756,7 @@ digits = table("digits")
 digits.drop(columns="MB").round(3)
 
 # %% tags=["hide-input"]
-plots.intervals(
+figures.intervals(
     [f"{n} digits" for n in digits.index],
     list(digits["accuracy"]),
     list(zip(digits["low"], digits["high"], strict=True)),
@@ -782,7 +784,7 @@ plots.intervals(
 # ```
 
 # %% tags=["exercise", "nbval-check-output"]
-from unitconv.exercises import attempt
+from unitconv.common.exercises import attempt
 
 
 def row_loss(logits, labels):
@@ -993,7 +995,7 @@ attempt(check_directions, directions)
 # ```
 
 # %% tags=["exercise", "nbval-check-output"]
-from unitconv.labels import Row
+from unitconv.training.loss_mask import Row
 
 dialogue = [
     (question, " <answer>6000</answer>"),

@@ -81,14 +81,14 @@ from pathlib import Path
 import pandas as pd
 
 import unitconv
-from unitconv import plots
-from unitconv.llm import LLM
-from unitconv.questions import load_split
+from unitconv import figures
+from unitconv.inference.llm import LLM
+from unitconv.task.dataset import load_split
 
 MODEL = "course"  # or "HuggingFaceTB/SmolLM2-360M-Instruct"
 REPLAY = False  # True: recorded rollouts, and no waiting for new ones
 
-RESULTS = Path(unitconv.__file__).parent / "results"
+RESULTS = Path(unitconv.__file__).parent / "evaluation" / "results"
 scratch = tempfile.TemporaryDirectory()  # what we write goes in here
 work = Path(scratch.name)
 
@@ -103,7 +103,7 @@ llm
 # answers to sixty questions of the train split:
 
 # %%
-from unitconv.evaluation import evaluate
+from unitconv.evaluation.evaluate import evaluate
 
 greedy = evaluate(llm, asked)
 print(f"{greedy.accuracy.successes} of {len(asked)} right")
@@ -119,7 +119,7 @@ print(f"{greedy.accuracy.successes} of {len(asked)} right")
 # is the same code.
 
 # %%
-from unitconv.rollouts import (
+from unitconv.training.rollouts import (
     RolloutSettings,
     read_records,
     sample_rollouts,
@@ -182,7 +182,7 @@ import inspect
 
 from IPython.display import Markdown
 
-from unitconv.rollouts import judge
+from unitconv.training.rollouts import judge
 
 Markdown(f"```python\n{inspect.getsource(judge)}```")
 
@@ -193,7 +193,7 @@ Markdown(f"```python\n{inspect.getsource(judge)}```")
 # can do. Let us do it:
 
 # %%
-from unitconv.answers import is_correct
+from unitconv.grading.answer import is_correct
 
 naive = [
     (record.question, rollout.text)
@@ -212,7 +212,7 @@ print(f"{len(naive)} replies to learn from")
 # constructed one stands in.
 
 # %%
-from unitconv.answers import audit_reasoning
+from unitconv.grading.answer import audit_reasoning
 
 
 def false_claims(text):
@@ -246,7 +246,7 @@ assert all(false_claims(text) for _, _, text in examples.values())
 # other superfluous:
 
 # %%
-from unitconv.answers import reasoning_is_valid
+from unitconv.grading.answer import reasoning_is_valid
 
 every = [(record, r) for record in records for r in record.rollouts]
 right = pd.Series(
@@ -293,7 +293,7 @@ for record, rollout in every:
 # will be.
 
 # %%
-from unitconv.selection import fates
+from unitconv.training.rejection_sampling import fates
 
 for fate, count in fates(records).most_common():
     print(f"{count:4}  {fate}")
@@ -333,7 +333,7 @@ for name, curve in curves.items():
     )
 
 # %% tags=["hide-input"]
-plots.success_curves(curves)
+figures.success_curves(curves)
 
 # %% [markdown]
 # The bands are 95 % intervals. A line can only climb: what was found among
@@ -356,10 +356,10 @@ for name, curve in curves.items():
 # it is right or not. Warm ones differ more, and more of them are wrong:
 
 # %% tags=["hide-input"]
-from unitconv.rollouts import REASONS
+from unitconv.training.rollouts import REASONS
 
 by_warmth = {name: run["fates"] for name, run in sweep.items()}
-plots.fate_bars(by_warmth, ["kept", *REASONS])
+figures.fate_bars(by_warmth, ["kept", *REASONS])
 
 # %%
 kept = {
@@ -395,7 +395,7 @@ hardest = min(families, key=lambda name: families[name][0])
 print(f"n = {round_1['n']}; hardest: {hardest}")
 
 # %% tags=["hide-input"]
-plots.grouped_intervals(
+figures.grouped_intervals(
     {"": families}, xlabel="questions with one kept, of ten samples"
 )
 
@@ -410,7 +410,7 @@ plots.grouped_intervals(
 # %%
 import re
 
-from unitconv.pretraining.conventions import RIVAL_NAMES
+from unitconv.pretraining.corpus.conventions import RIVAL_NAMES
 
 rival = re.compile(rf"\b({'|'.join(RIVAL_NAMES.values())}) ")
 table = pd.DataFrame(
@@ -446,7 +446,7 @@ table.groupby("names a rival")["kept"].agg(["mean", "size"]).round(2)
 # do not count.
 
 # %%
-from unitconv.selection import path_key
+from unitconv.training.rejection_sampling import path_key
 
 for text in [
     "1 kg = 1000 g. 6 * 1000 = 6000. <answer>6000</answer>",
@@ -478,7 +478,7 @@ for path in kept_paths(varied):
 # run, on the whole train split:
 
 # %% tags=["hide-input"]
-plots.path_counts([len(kept_paths(record)) for record in replayed])
+figures.path_counts([len(kept_paths(record)) for record in replayed])
 
 # %% [markdown]
 # The questions at 0 have nothing to teach: whatever is selected, they are
@@ -486,7 +486,7 @@ plots.path_counts([len(kept_paths(record)) for record in replayed])
 # distinct ones of each question, in the order they were sampled:
 
 # %%
-from unitconv.selection import select
+from unitconv.training.rejection_sampling import select
 
 for paths in (1, 2, 4, 10):
     found = select(records, paths)
@@ -525,7 +525,7 @@ print(f"{len(lines) - 1} records, of which 70 and a piece are left")
 # record would be glued to the piece. Even now nobody can read the file:
 
 # %%
-from unitconv.rollouts import RolloutError
+from unitconv.training.rollouts import RolloutError
 
 try:
     read_records(killed)
@@ -596,7 +596,7 @@ assert killed.read_bytes() == whole.read_bytes()
 # triple is a question, its true answer and a completion that was kept:
 
 # %%
-from unitconv.finetuning import read_triples
+from unitconv.training.examples import read_triples
 
 triples = select(replayed)
 assert triples == read_triples(RESULTS / "rft.json")
@@ -611,7 +611,7 @@ assert all(reasoning_is_valid(reasoning) for _, _, reasoning in triples)
 # had to show before is now to come from the weights.
 
 # %%
-from unitconv.finetuning import rft_rows
+from unitconv.training.examples import rft_rows
 
 [row] = rft_rows(triples[:1], llm.tokenizer)
 prompt_tokens = len(llm.encode(llm.format_prompt(triples[0][0])))
@@ -628,8 +628,8 @@ assert 2 * len(row.input_ids) < prompt_tokens + row.n_supervised
 # %%
 from transformers.utils.logging import disable_progress_bar
 
-from unitconv.recipes import RFT
-from unitconv.stages import pick_base, train_rft
+from unitconv.training.config import RFT
+from unitconv.training.pipelines import pick_base, train_rft
 
 disable_progress_bar()
 base = pick_base(MODEL, llm.device.type)
@@ -653,7 +653,7 @@ assert result.losses[-1][1] < result.losses[0][1]
 # answer the first 200 questions of the test split:
 
 # %%
-from unitconv.evaluation import compare
+from unitconv.evaluation.evaluate import compare
 
 test = load_split("test")[:200]
 tuned = LLM.from_pretrained(MODEL, work / "rft")
@@ -730,7 +730,7 @@ questions_asked = seed_0["rates"]["test"]["cot"]["n"]
 print(f"{len(seeds)} seed(s), {questions_asked} test questions")
 
 # %% tags=["hide-input"]
-plots.grouped_intervals(measured, xlabel="accuracy on the test split")
+figures.grouped_intervals(measured, xlabel="accuracy on the test split")
 
 # %%
 rows = {}
@@ -795,7 +795,7 @@ for pair in seed_0["compared"]:
 # answer, right or wrong. In our own sample:
 
 # %%
-from unitconv.answers import parse_answer
+from unitconv.grading.answer import parse_answer
 
 control = select(records, policy="random")
 chosen = select(records)
@@ -897,7 +897,7 @@ for name in ("cot", "random", "rft-1", "rft-2"):
 # joined with the triples of the base, at most four paths each.
 
 # %%
-from unitconv.selection import join
+from unitconv.training.rejection_sampling import join
 
 again = sample_rollouts(
     tuned,
@@ -927,7 +927,7 @@ for name, run in rounds.items():
     )
 
 # %% tags=["hide-input"]
-plots.grouped_intervals(
+figures.grouped_intervals(
     {
         name: {
             family: interval(found)
@@ -996,7 +996,7 @@ for seed, run in seeds.items():
 # ```
 
 # %% tags=["exercise", "nbval-check-output"]
-from unitconv.exercises import attempt
+from unitconv.common.exercises import attempt
 
 different_texts = None  # your prediction
 
@@ -1074,7 +1074,7 @@ attempt(check_at_least_one, at_least_one)
 # %%
 from math import comb
 
-from unitconv.selection import success
+from unitconv.training.rejection_sampling import success
 
 
 def at_least_one(n, c, k):
@@ -1115,7 +1115,7 @@ attempt(check_at_least_one, at_least_one)
 # ```
 
 # %% tags=["exercise", "nbval-check-output"]
-from unitconv.rollouts import Record, Rollout
+from unitconv.training.rollouts import Record, Rollout
 
 
 def kept_by_vote(record):
@@ -1151,7 +1151,7 @@ attempt(check_kept_by_vote, kept_by_vote)
 
 
 # %%
-from unitconv.voting import majority
+from unitconv.grading.self_consistency import majority
 
 
 def kept_by_vote(record):
@@ -1199,11 +1199,11 @@ attempt(check_kept_by_vote, kept_by_vote)
 # %% tags=["exercise", "nbval-check-output"]
 from contextlib import suppress
 
-from unitconv.equations import chains
-from unitconv.grading import grade
-from unitconv.llm import Generation
-from unitconv.questions import Question
-from unitconv.units import UnitError, lookup
+from unitconv.evaluation.grade import grade
+from unitconv.grading.expression_parser import chains
+from unitconv.inference.llm import Generation
+from unitconv.task.dataset import Question
+from unitconv.task.units import UnitError, lookup
 
 fooling = ""  # your completion
 

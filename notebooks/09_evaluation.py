@@ -43,7 +43,7 @@ except ImportError:
 # First the intervals of chapter 1:
 
 # %% tags=["nbval-check-output"]
-from unitconv.rates import Comparison, Rate
+from unitconv.evaluation.stats import Comparison, Rate
 
 for rate in (Rate(60, 100), Rate(66, 100)):
     low, high = rate.ci95
@@ -58,7 +58,7 @@ for rate in (Rate(60, 100), Rate(66, 100)):
 # %%
 import numpy as np
 
-from unitconv import plots
+from unitconv import figures
 
 rng = np.random.default_rng(0)
 right = rng.binomial(100, 0.63, size=(10_000, 2))
@@ -68,7 +68,7 @@ print(f"{share:.0%} of the pairs are six or more apart")
 assert share > 0.3
 
 # %% tags=["hide-input"]
-plots.chance(
+figures.chance(
     gaps.tolist(),
     mark=6,
     xlabel="right answers of the second run minus the first",
@@ -172,9 +172,9 @@ assert alarms[0.15, paired_p] > 2 * alarms[0.15, unpaired_p]
 # questions were asked.
 
 # %%
-from unitconv.evaluation import Report, compare, evaluate
-from unitconv.llm import LLM
-from unitconv.questions import load_split
+from unitconv.evaluation.evaluate import Report, compare, evaluate
+from unitconv.inference.llm import LLM
+from unitconv.task.dataset import load_split
 
 MODEL = "course"  # or your own, with your own adapters below
 
@@ -201,7 +201,8 @@ for name, how in STAGES.items():
 # Two more stages come from the record of the trainings: the first of the
 # two rounds of RFT, and the control that learned from replies chosen at
 # random, right or wrong. The shipped `rft` is the end of round two, which
-# the record calls `rft-2`. `python -m tools.stages` makes it again.
+# the record calls `rft-2`. `python -m experiments.train_adapters` makes it
+# again.
 
 # %%
 import json
@@ -211,7 +212,7 @@ import pandas as pd
 
 import unitconv
 
-RESULTS = Path(unitconv.__file__).parent / "results"
+RESULTS = Path(unitconv.__file__).parent / "evaluation" / "results"
 record = json.loads((RESULTS / "stages.json").read_text())
 stored = record["seeds"]["seed-0"]["rates"]["test"]
 
@@ -241,7 +242,7 @@ for end, column in enumerate(("low", "high")):
 table.round(3)
 
 # %% tags=["hide-input"]
-plots.stage_rates(
+figures.stage_rates(
     list(shown),
     [report["accuracy"] for report in shown.values()],
     [report["accuracy_ci95"] for report in shown.values()],
@@ -383,7 +384,7 @@ entries = [
     for seed, pairs in record["seeds"].items()
     for pair in [pairs["compared"][name]]
 ]
-plots.differences(
+figures.differences(
     [name for name, _ in entries],
     [pair["difference"] for _, pair in entries],
     [pair["ci95"] for _, pair in entries],
@@ -422,7 +423,7 @@ pd.DataFrame(rows).T.astype(float).round(4)
 
 # %% tags=["hide-input"]
 seeds = record["seeds"]
-plots.grouped_intervals(
+figures.grouped_intervals(
     {
         seed: {
             stage: (rate["accuracy"], rate["accuracy_ci95"])
@@ -480,7 +481,7 @@ pd.DataFrame(failures)
 
 # %% tags=["hide-input"]
 classes = list(failures["cot"])
-plots.before_after(
+figures.before_after(
     classes,
     {
         name: [failures[name][c] / len(test) for c in classes]
@@ -524,7 +525,7 @@ found = {
     name: {family: errors_in(name, family) for family in families}
     for name in ("cot", "sft", "rft")
 }
-plots.errors_by_group(
+figures.errors_by_group(
     {
         name: {family: shares for family, (shares, _) in by.items()}
         for name, by in found.items()
@@ -631,9 +632,9 @@ show(lost[:4], "rft", "cot")
 import re
 from contextlib import suppress
 
-from unitconv.conversions import parse_question
-from unitconv.equations import chains
-from unitconv.units import RIVALS, UnitError, resolve
+from unitconv.grading.expression_parser import chains
+from unitconv.task.question_parser import parse_question
+from unitconv.task.units import RIVALS, UnitError, resolve
 
 NAMESAKE = re.compile(
     r"\b(?:" + "|".join({r.split()[0] for r in RIVALS}) + r")\b"
@@ -727,7 +728,7 @@ pd.DataFrame(
 ).round(3)
 
 # %% tags=["hide-input"]
-plots.grouped_intervals(
+figures.grouped_intervals(
     {
         stage: {
             kind: (found["accuracy"], found["accuracy_ci95"])
@@ -791,9 +792,9 @@ parts.round(3)
 # %%
 import random
 
-from unitconv.conversions import Conversion
-from unitconv.phrasings import HARD_PHRASINGS, PHRASINGS
-from unitconv.questions import Question
+from unitconv.task.dataset import Question
+from unitconv.task.question_parser import Conversion
+from unitconv.task.question_templates import HARD_PHRASINGS, PHRASINGS
 
 dice = random.Random(0)
 asked = [parse_question(q.text) for q in dice.sample(test, 120)]
@@ -942,7 +943,7 @@ strict.round(3)
 # anywhere, or counts a reply as right if the truth occurs in it at all:
 
 # %%
-from unitconv.answers import is_correct, parse_answer
+from unitconv.grading.answer import is_correct, parse_answer
 
 
 def numbers_in(text):
@@ -1049,7 +1050,7 @@ print(f"it is above {TRUE} in {np.mean(best > TRUE):.1%} of the cases")
 assert best.mean() > TRUE + 0.02
 
 # %% tags=["hide-input"]
-plots.chance(
+figures.chance(
     (100 * best).tolist(),
     mark=82,
     xlabel="best score of 20 equal models, in percent; the truth is 80",
@@ -1126,7 +1127,7 @@ print(run | {"temperature": again.run["decoding"]["temperature"]})
 # ```
 
 # %% tags=["exercise", "nbval-check-output"]
-from unitconv.exercises import attempt
+from unitconv.common.exercises import attempt
 
 
 def by_coins(lost, gained):

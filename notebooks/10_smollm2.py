@@ -57,9 +57,9 @@ from pathlib import Path
 import pandas as pd
 import torch
 
-from unitconv.llm import LLM
-from unitconv.provenance import machine, versions
-from unitconv.stages import pick_base
+from unitconv.common.run_metadata import machine, versions
+from unitconv.inference.llm import LLM
+from unitconv.training.pipelines import pick_base
 
 MODEL = "course"  # or "HuggingFaceTB/SmolLM2-360M-Instruct"
 
@@ -91,12 +91,12 @@ for name, value in versions().items():
 # ## What this machine can carry
 #
 # What depends on the machine and not on the method is kept in one place,
-# `unitconv/presets.py`:
+# `unitconv/training/hardware.py`:
 
 # %%
 from dataclasses import asdict
 
-from unitconv.presets import PRESETS
+from unitconv.training.hardware import PRESETS
 
 pd.DataFrame([asdict(p) for p in PRESETS.values()]).set_index("name")
 
@@ -159,8 +159,8 @@ pd.DataFrame(rows).T
 # here: the same hundred questions, in float32 and in bf16.
 
 # %%
-from unitconv.evaluation import compare, evaluate
-from unitconv.questions import load_split
+from unitconv.evaluation.evaluate import compare, evaluate
+from unitconv.task.dataset import load_split
 
 asked = load_split("valid")[:100]
 models = {
@@ -181,7 +181,7 @@ print(f"difference {paired.difference:+.3f} [{low:+.3f}, {high:+.3f}]")
 # of a sample is a hash of its request, so it is the same in both formats.
 
 # %%
-from unitconv.decoding import Decoding
+from unitconv.inference.reference import Decoding
 
 prompts = [llm.format_prompt(q.text) for q in asked]
 differ = {}
@@ -212,8 +212,8 @@ assert differ[1.2] > 0
 # models stand on torch's *meta* device, which knows shapes and no numbers.
 
 # %%
-from unitconv.engine.cache import bytes_per_token
-from unitconv.memory import SMOLLM2, shape_only, smollm2
+from unitconv.inference.old_engine.cache import bytes_per_token
+from unitconv.profiling.memory_estimate import SMOLLM2, shape_only, smollm2
 
 rows = {}
 for size in SMOLLM2:
@@ -242,8 +242,8 @@ pd.DataFrame(rows).T
 # SmolLM2 loaded they are SmolLM2's.
 
 # %%
-from unitconv.engine.cache import plan_cache
-from unitconv.engine.rows import shared_prefix
+from unitconv.inference.old_engine.cache import plan_cache
+from unitconv.inference.old_engine.rows import shared_prefix
 
 encoded = [llm.encode(prompt) for prompt in prompts]
 prefix = shared_prefix(encoded)
@@ -277,9 +277,9 @@ for size in SMOLLM2:
 # May one believe it? On the course model both can be had:
 
 # %%
-from unitconv.lora import add_lora
-from unitconv.memory import saved_bytes
-from unitconv.recipes import RFT, SFT
+from unitconv.profiling.memory_estimate import saved_bytes
+from unitconv.training.config import RFT, SFT
+from unitconv.training.lora import add_lora
 
 cpu = pick_base("course", "cpu")
 for checkpointing in (False, True):
@@ -303,12 +303,15 @@ for checkpointing in (False, True):
 # rows as long as ours are:
 
 # %%
-from unitconv.finetuning import read_triples, rft_rows, sft_rows
-from unitconv.lora import TrainingSettings
-from unitconv.memory import decoding_parts, training_parts
-from unitconv.model import DTYPES
+from unitconv.inference.load import DTYPES
+from unitconv.profiling.memory_estimate import (
+    decoding_parts,
+    training_parts,
+)
+from unitconv.training.examples import read_triples, rft_rows, sft_rows
+from unitconv.training.lora import TrainingSettings
 
-RESULTS = Path(unitconv.__file__).parent / "results"
+RESULTS = Path(unitconv.__file__).parent / "evaluation" / "results"
 train = load_split("train")
 triples = read_triples(RESULTS / "rft.json")
 lengths = {
@@ -335,9 +338,9 @@ for name, parts in needs.items():
     print(f"{name:18} {sum(parts.values()) / 1e9:5.2f} GB, computed")
 
 # %% tags=["hide-input"]
-from unitconv import plots
+from unitconv import figures
 
-plots.memory_bars(needs, {"16 GB": 16e9})
+figures.memory_bars(needs, {"16 GB": 16e9})
 
 # %% [markdown]
 # With few rows and checkpointing the weights are the largest part; with 64
@@ -377,7 +380,7 @@ assert all(
 # A cache that cannot fit says so at once, and not after an hour:
 
 # %%
-from unitconv.engine import CacheError
+from unitconv.inference.old_engine import CacheError
 
 try:
     plan_cache(config, torch.float16, 64, room, prefix, budget=5 * 10**6)
@@ -394,8 +397,8 @@ else:
 # tokenizer's few files.
 
 # %%
-from unitconv.labels import LabelError, make_row
-from unitconv.prompts import format_prompt
+from unitconv.task.prompts import format_prompt
+from unitconv.training.loss_mask import LabelError, make_row
 
 QUESTION = "How many gram are there per 6 kg?"
 TARGET = " <answer>6000</answer>"
@@ -498,9 +501,9 @@ print("the copy answers as the original does")
 # %%
 import time
 
-from unitconv.rollouts import RolloutSettings, sample_rollouts
-from unitconv.selection import select
-from unitconv.stages import train_rft, train_sft
+from unitconv.training.pipelines import train_rft, train_sft
+from unitconv.training.rejection_sampling import select
+from unitconv.training.rollouts import RolloutSettings, sample_rollouts
 
 FEW, VALID = 48, load_split("valid")[:24]
 took = {}
@@ -611,8 +614,8 @@ else:
 # to see it refuse:
 
 # %%
-from unitconv.files import write_json
-from unitconv.records import RecordError, make_record
+from unitconv.common.io import write_json
+from unitconv.evaluation.leaderboard import RecordError, make_record
 
 test = load_split("test")
 
@@ -639,8 +642,8 @@ else:
 # cannot be replaced, so ours gets a name of its own:
 
 # %%
-from unitconv.records import add_record, all_rows
-from unitconv.results_table import HEADS, cells, describe
+from unitconv.evaluation.leaderboard import add_record, all_rows
+from unitconv.evaluation.leaderboard_table import HEADS, cells, describe
 
 record = make_record(write_report(200), model=f"{Path(MODEL).name} (here)")
 path = add_record(record, work / "added")
@@ -675,7 +678,7 @@ pd.DataFrame([cells(mine, "a")], columns=HEADS).set_index("questions")
 # ```
 
 # %% tags=["exercise", "nbval-check-output"]
-from unitconv.exercises import attempt
+from unitconv.common.exercises import attempt
 
 
 def choose_dtype(capability):

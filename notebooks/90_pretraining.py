@@ -50,7 +50,7 @@ except ImportError:
 # %%
 import json
 
-from unitconv.model import COURSE_MODEL
+from unitconv.inference.load import COURSE_MODEL
 
 record = json.loads((COURSE_MODEL / "training.json").read_text())
 config = record["config"]
@@ -69,9 +69,9 @@ print(f"{record['seconds'] / 60:.0f} minutes on {record['machine']}")
 # %%
 import random
 
-from unitconv.pretraining.arithmetic import arithmetic_document
 from unitconv.pretraining.config import CorpusConfig
-from unitconv.pretraining.documents import (
+from unitconv.pretraining.corpus.arithmetic import arithmetic_document
+from unitconv.pretraining.corpus.documents import (
     chat_document,
     facts_document,
     plain_document,
@@ -106,7 +106,7 @@ for make in (
 import re
 from collections import Counter
 
-from unitconv.pretraining.corpus import documents
+from unitconv.pretraining.corpus.dataset import documents
 
 text = "\n".join(documents(corpus, seed=0, count=8000))
 stated = r"1 ((?:UK )?gallons?) (?:=|is|equals) ([\d.]+) l"
@@ -131,7 +131,7 @@ Counter(re.findall(stated, text))
 # %%
 import torch
 
-from unitconv.llm import LLM
+from unitconv.inference.llm import LLM
 
 MODEL = "course"  # or "HuggingFaceTB/SmolLM2-360M-Instruct"
 
@@ -213,9 +213,9 @@ assert progress.losses[-1] < progress.losses[0] - 1
 # tokens; embeddings and norms stay with AdamW.
 
 # %% tags=["hide-input"]
-from unitconv import plots
+from unitconv import figures
 
-plots.losses(
+figures.losses(
     {"tiny, live": progress.losses, "course model": record["losses"]},
     {
         "tiny, live": tiny.tokens_per_step,
@@ -247,7 +247,7 @@ print(f"the learning rate falls over the last {share:.0%} of the steps")
 # %% tags=["hide-input"]
 curve = json.loads((COURSE_MODEL / "curve.json").read_text())["points"]
 abilities = ("imitation", "facts", "products", "answers")
-plots.learning_curves(
+figures.learning_curves(
     [point["tokens"] for point in curve],
     {name: [p[name]["rate"] for p in curve] for name in abilities},
     {name: [p[name]["ci95"] for p in curve] for name in abilities},
@@ -285,8 +285,8 @@ assert all(p["answers"]["rate"] <= p["facts"]["rate"] for p in curve)
 # leak a question on purpose:
 
 # %%
-from unitconv.pretraining.documents import chat_turn
-from unitconv.questions import SPLITS, load_split, normalize
+from unitconv.pretraining.corpus.documents import chat_turn
+from unitconv.task.dataset import SPLITS, load_split, normalize
 
 asked = {normalize(q.text) for split in SPLITS for q in load_split(split)}
 
@@ -308,7 +308,7 @@ assert not leaks_by_line(text + chat_turn("user", question))
 # markers off first:
 
 # %%
-from unitconv.pretraining.leaks import leaks
+from unitconv.pretraining.corpus.contamination import leaks
 
 print("leaked:", leaks(text + chat_turn("user", question), asked))
 print("in the corpus:", leaks(text, asked))
@@ -323,7 +323,7 @@ assert not leaks(text, asked)
 # Each row is one run; where a setting was tried with several seeds, its
 # name ends in one. `final` is the shipped setting and `earlier` the one
 # before it. The other names say how a run differs from `earlier`. The
-# command `python -m tools.sweep runs` makes them again.
+# command `python -m experiments.pretraining_sweep runs` makes them again.
 
 # %%
 import pandas as pd
@@ -347,7 +347,7 @@ table = pd.DataFrame(
 table.round(2)
 
 # %% tags=["hide-input"]
-plots.intervals(
+figures.intervals(
     list(sweep),
     [run["rates"]["cot"]["accuracy"] for run in sweep.values()],
     [run["rates"]["cot"]["accuracy_ci95"] for run in sweep.values()],
@@ -517,7 +517,7 @@ assert shown["direct"]["high"] < shown["cot"]["low"]
 # ```
 
 # %% tags=["exercise", "nbval-check-output"]
-from unitconv.exercises import attempt
+from unitconv.common.exercises import attempt
 
 
 def guessing(vocabulary):
@@ -666,7 +666,11 @@ attempt(check_sort_reply, sort_reply)
 # ```
 
 # %%
-from unitconv.answers import is_correct, parse_answer, reasoning_is_valid
+from unitconv.grading.answer import (
+    is_correct,
+    parse_answer,
+    reasoning_is_valid,
+)
 
 
 def sort_reply(reply):

@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 
 import pytest
 
-from tools.contents import HTML
+from scripts.contents import HTML
 
 
 def missing(what: str) -> NoReturn:

@@ -30,8 +30,8 @@ from transformers import (
     PreTrainedTokenizerFast,
 )
 
-from benchmarks.models import SMOLLM2_135M
-from unitconv.llm import LLM
+from experiments.benchmarks.models import SMOLLM2_135M
+from unitconv.inference.llm import LLM
 
 # The same examples in every run: a red test is red for everybody.
 settings.register_profile("unitconv", derandomize=True, deadline=None)

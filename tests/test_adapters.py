@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from unitconv.evaluation import Report, compare, evaluate
-from unitconv.finetuning import write_value
-from unitconv.llm import LLM
-from unitconv.model import ADAPTER_WEIGHTS, ADAPTERS, find_adapter
-from unitconv.questions import load_split
+from unitconv.evaluation.evaluate import Report, compare, evaluate
+from unitconv.inference.llm import LLM
+from unitconv.inference.load import ADAPTER_WEIGHTS, ADAPTERS, find_adapter
+from unitconv.task.dataset import load_split
+from unitconv.training.examples import write_value
 
 N = 300
 NAMES = ("sft", "rft")

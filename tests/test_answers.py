@@ -11,7 +11,7 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from unitconv.answers import (
+from unitconv.grading.answer import (
     audit_reasoning,
     is_correct,
     parse_answer,

@@ -9,20 +9,25 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from tests.oracle import never, random_prompts
-from unitconv.bench import Workload, measure, peak_memory, workloads
-from unitconv.cli.benching import _plan
-from unitconv.decoding import Decoding
-from unitconv.engine import Pass, generate
-from unitconv.engine.rows import shared_prefix
-from unitconv.llm import LLM
-from unitconv.questions import load_split
-from unitconv.roofline import (
+from unitconv.cli.bench import _plan
+from unitconv.inference.llm import LLM
+from unitconv.inference.old_engine import Pass, generate
+from unitconv.inference.old_engine.rows import shared_prefix
+from unitconv.inference.reference import Decoding
+from unitconv.profiling.roofline import (
     Ceiling,
     Work,
     least_seconds,
     measure_ceiling,
     work,
 )
+from unitconv.profiling.throughput import (
+    Workload,
+    measure,
+    peak_memory,
+    workloads,
+)
+from unitconv.task.dataset import load_split
 
 
 @pytest.fixture(scope="module")

@@ -14,22 +14,22 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmarks import compare
-from benchmarks.compare import same_replies, useful_tokens
-from benchmarks.contests import CONTESTS, dtypes
-from benchmarks.peers.hf import LengthOfEachRow
-from benchmarks.peers.ours import DealtLengths
-from benchmarks.ratios import pairwise
-from benchmarks.record import HEAD, line
-from benchmarks.workloads import (
+from experiments.benchmarks import compare
+from experiments.benchmarks.compare import same_replies, useful_tokens
+from experiments.benchmarks.contests import CONTESTS, dtypes
+from experiments.benchmarks.peers.hf import LengthOfEachRow
+from experiments.benchmarks.peers.ours import DealtLengths
+from experiments.benchmarks.ratios import pairwise
+from experiments.benchmarks.record import HEAD, line
+from experiments.benchmarks.workloads import (
     Workload,
     WorkloadError,
     build,
     check,
     n_shared,
 )
-from unitconv.decoding import Decoding, generate_sequential
-from unitconv.engine import generate
+from unitconv.inference.old_engine import generate
+from unitconv.inference.reference import Decoding, generate_sequential
 
 PROMPTS = [[7, 8, 1, 2], [7, 8, 1, 3, 4], [7, 8, 5]]
 LENGTHS = [4, 2, 3]

@@ -3,8 +3,9 @@
 import re
 from pathlib import Path
 
-from tools.bibliography import as_markdown, chapter_scripts, collect
-from tools.contents import pages
+from bibliography import as_markdown, chapter_scripts, collect
+
+from scripts.contents import pages
 
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -19,12 +19,12 @@ from threading import Thread
 from typing import Any
 
 import pytest
+from figure_role import FIGURES
 
+from scripts import browser as chromium
+from scripts import print_pdf as pdf
+from scripts.contents import HTML, pages
 from tests.built import elements, imported, missing, need_book
-from tools import browser as chromium
-from tools import pdf
-from tools.book_figures import FIGURES
-from tools.contents import HTML, pages
 
 PAGES = pages()
 OTHERS = ["404", "search"]

@@ -14,8 +14,8 @@ import pytest
 from markdown_it import MarkdownIt
 from markdown_it.tree import SyntaxTreeNode
 
-from tools.directives import directives
-from tools.reading import minutes, shows_figure
+from scripts.directives import directives
+from scripts.reading_time import minutes, shows_figure
 
 FOLDER = Path(__file__).resolve().parents[1] / "notebooks"
 STEMS = sorted(path.stem for path in FOLDER.glob("*.ipynb"))

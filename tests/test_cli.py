@@ -25,9 +25,9 @@ from typer.testing import CliRunner, Result
 
 import unitconv
 from unitconv import cli
-from unitconv.answers import is_correct, parse_answer
-from unitconv.llm import LLM
-from unitconv.questions import SPLITS, load_split
+from unitconv.grading.answer import is_correct, parse_answer
+from unitconv.inference.llm import LLM
+from unitconv.task.dataset import SPLITS, load_split
 
 QUESTION = "How many gram are there per 6 kg?"
 ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")

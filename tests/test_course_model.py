@@ -12,13 +12,18 @@ import torch
 from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from unitconv.behaviour import WRAPPERS, imitation, measure, misspell
-from unitconv.evaluation import evaluate
-from unitconv.llm import LLM, Generation
-from unitconv.model import COURSE_MODEL
+from unitconv.evaluation.evaluate import evaluate
+from unitconv.evaluation.prompt_probe import (
+    WRAPPERS,
+    imitation,
+    measure,
+    misspell,
+)
+from unitconv.inference.llm import LLM, Generation
+from unitconv.inference.load import COURSE_MODEL
 from unitconv.pretraining.config import PRESETS, PretrainConfig
-from unitconv.prompts import STYLES
-from unitconv.questions import Question, load_split
+from unitconv.task.dataset import Question, load_split
+from unitconv.task.prompts import STYLES
 
 RECORD = json.loads((COURSE_MODEL / "training.json").read_text())
 RESULTS = json.loads((COURSE_MODEL / "results.json").read_text())

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.oracle import by_transformers, never, random_prompts
-from unitconv.decoding import (
+from unitconv.inference.reference import (
     Completion,
     ContextError,
     Decoding,

@@ -15,14 +15,8 @@ from torch import Tensor
 from transformers import AutoConfig, AutoModelForCausalLM
 
 from tests.oracle import by_transformers, never, random_prompts
-from unitconv.decoding import (
-    Completion,
-    ContextError,
-    Decoding,
-    generate_batched,
-    generate_sequential,
-)
-from unitconv.engine import (
+from unitconv.inference.llm import LLM
+from unitconv.inference.old_engine import (
     CacheError,
     Pass,
     attention,
@@ -30,26 +24,32 @@ from unitconv.engine import (
     graphs,
     why_not,
 )
-from unitconv.engine.attention import (
+from unitconv.inference.old_engine.attention import (
     InOnePiece,
     InPages,
     Shared,
     attend,
 )
-from unitconv.engine.backbone import Backbone, NewTokens, norm
-from unitconv.engine.batching import BURST, Engine
-from unitconv.engine.cache import (
+from unitconv.inference.old_engine.backbone import Backbone, NewTokens, norm
+from unitconv.inference.old_engine.batching import BURST, Engine
+from unitconv.inference.old_engine.cache import (
     PAGE,
     PagedCache,
     bytes_per_token,
     plan_cache,
 )
-from unitconv.engine.head import Head
-from unitconv.engine.pages import Pages
-from unitconv.engine.products import in_tiles
-from unitconv.engine.rows import shared_prefix
-from unitconv.llm import LLM
-from unitconv.questions import load_split
+from unitconv.inference.old_engine.head import Head
+from unitconv.inference.old_engine.pages import Pages
+from unitconv.inference.old_engine.products import in_tiles
+from unitconv.inference.old_engine.rows import shared_prefix
+from unitconv.inference.reference import (
+    Completion,
+    ContextError,
+    Decoding,
+    generate_batched,
+    generate_sequential,
+)
+from unitconv.task.dataset import load_split
 
 GREEDY_12 = Decoding(max_new_tokens=12)
 WARM = Decoding(max_new_tokens=12, temperature=1.0, seed=3)
@@ -214,7 +214,7 @@ def tiles(yes: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever this processor has."""
     for module in ("attention", "backbone", "head", "products"):
         monkeypatch.setattr(
-            f"unitconv.engine.{module}.computed_in_tiles",
+            f"unitconv.inference.old_engine.{module}.computed_in_tiles",
             lambda tensor: yes and tensor.dtype == torch.bfloat16,
         )
 
@@ -287,7 +287,7 @@ def test_the_most_likely_token_without_all_logits(
 ) -> None:
     """Of small whole numbers, whose products are exact and often tie."""
     tiles(True, monkeypatch)
-    monkeypatch.setattr("unitconv.engine.head.PIECE", 64)
+    monkeypatch.setattr("unitconv.inference.old_engine.head.PIECE", 64)
     generator = torch.Generator().manual_seed(rows)
     module = torch.nn.Linear(4, 200, bias=False, dtype=torch.bfloat16)
     whole = torch.randint(-1, 2, (200, 4), generator=generator)
@@ -859,7 +859,7 @@ def test_a_recorded_step_gives_the_same_tokens(
     prompts = [prompt[20 - prefix :] for prompt in prompts]
     want = generate(tiny_model, prompts, ends_seldom, WARM, 3, slots=6)
     monkeypatch.setattr(
-        "unitconv.engine.batching.recorded",
+        "unitconv.inference.old_engine.batching.recorded",
         lambda step, slots, plan, state, _: OnCPU(step, slots, plan, state),
     )
     monkeypatch.setitem(BURST, "cpu", 4)

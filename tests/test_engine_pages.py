@@ -7,8 +7,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from unitconv.engine.attention import InPages
-from unitconv.engine.pages import Pages
+from unitconv.inference.old_engine.attention import InPages
+from unitconv.inference.old_engine.pages import Pages
 
 SIZE, A_SLOT = 4, 5
 

@@ -18,21 +18,21 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from unitconv.answers import reasoning_is_valid
-from unitconv.conversions import parse_question
-from unitconv.decoding import Decoding
-from unitconv.evaluation import (
+from unitconv.common.io import write_json
+from unitconv.evaluation.evaluate import (
     Report,
     Samples,
     compare,
     evaluate,
     evaluate_samples,
 )
-from unitconv.files import write_json
-from unitconv.grading import FAILURES, Graded, grade, quantity_kind
-from unitconv.llm import LLM, Generation
-from unitconv.questions import Question, load_split
-from unitconv.rates import Z95, Comparison, wilson_interval
+from unitconv.evaluation.grade import FAILURES, Graded, grade, quantity_kind
+from unitconv.evaluation.stats import Z95, Comparison, wilson_interval
+from unitconv.grading.answer import reasoning_is_valid
+from unitconv.inference.llm import LLM, Generation
+from unitconv.inference.reference import Decoding
+from unitconv.task.dataset import Question, load_split
+from unitconv.task.question_parser import parse_question
 
 GRAMS = Question("How many gram are there per 6 kg?", 6000.0)
 RIGHT = "1 kg = 1000 g. 6 * 1000 = 6000. <answer>6000</answer>"

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from unitconv.exercises import attempt
+from unitconv.common.exercises import attempt
 
 
 def check_double(double: Callable[[int], float]) -> None:

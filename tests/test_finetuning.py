@@ -9,12 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from unitconv.answers import (
+from unitconv.grading.answer import (
     is_correct,
     parse_answer,
     reasoning_is_valid,
 )
-from unitconv.finetuning import (
+from unitconv.inference.llm import LLM
+from unitconv.task.dataset import DataError, Question, load_split
+from unitconv.training.examples import (
     read_triples,
     reference_triples,
     rft_rows,
@@ -22,11 +24,9 @@ from unitconv.finetuning import (
     write_triples,
     write_value,
 )
-from unitconv.labels import IGNORE
-from unitconv.llm import LLM
-from unitconv.lora import TrainingSettings
-from unitconv.presets import PRESETS, pick_preset
-from unitconv.questions import DataError, Question, load_split
+from unitconv.training.hardware import PRESETS, pick_preset
+from unitconv.training.lora import TrainingSettings
+from unitconv.training.loss_mask import IGNORE
 
 
 @pytest.mark.parametrize(

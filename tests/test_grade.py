@@ -10,14 +10,14 @@ import nbformat
 import pandas as pd
 import pytest
 
-from tools.grade import checks, grade, main, students
+from scripts.grade import checks, grade, main, students
 
 FOLDER = Path(__file__).resolve().parents[1] / "notebooks"
 STEMS = sorted(path.stem for path in FOLDER.glob("*.py"))
 
 CHAPTER = """\
 # %%
-from unitconv.exercises import attempt
+from unitconv.common.exercises import attempt
 
 # %% tags=["exercise"]
 LIMIT = 3

@@ -9,7 +9,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from unitconv.labels import (
+from unitconv.inference.llm import LLM
+from unitconv.task.dataset import load_split
+from unitconv.training.loss_mask import (
     IGNORE,
     LabelError,
     Row,
@@ -17,8 +19,6 @@ from unitconv.labels import (
     make_row,
     show_row,
 )
-from unitconv.llm import LLM
-from unitconv.questions import load_split
 
 QUESTION = "How many gram are there per 6 kg?"
 TARGET = " <answer>6000</answer>"

@@ -7,9 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.oracle import by_transformers, random_prompts
-from tools.ladder import gains, measure, record
-from tools.rungs import (
+from experiments.ablation_steps import (
     ROLLOUT_STEPS,
     STEPS,
     ASlotForEachSample,
@@ -19,9 +17,11 @@ from tools.rungs import (
     Static,
     until_stop,
 )
-from unitconv.decoding import Decoding
-from unitconv.engine import Pass, attention
-from unitconv.engine.batching import Engine
+from experiments.engine_ablation import gains, measure, record
+from tests.oracle import by_transformers, random_prompts
+from unitconv.inference.old_engine import Pass, attention
+from unitconv.inference.old_engine.batching import Engine
+from unitconv.inference.reference import Decoding
 
 HOW = Decoding(max_new_tokens=12)
 

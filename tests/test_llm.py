@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 import torch
 
-from unitconv.decoding import ContextError, Decoding
-from unitconv.llm import LLM, Generation
-from unitconv.model import ModelError
-from unitconv.prompts import PromptError
+from unitconv.inference.llm import LLM, Generation
+from unitconv.inference.load import ModelError
+from unitconv.inference.reference import ContextError, Decoding
+from unitconv.task.prompts import PromptError
 
 Replay = Callable[[dict[str, str]], LLM]
 

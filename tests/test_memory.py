@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 import torch
 
-from unitconv.engine.cache import bytes_per_token, plan_cache
-from unitconv.llm import LLM
-from unitconv.lora import TrainingSettings, add_lora, lora_parameters
-from unitconv.memory import (
+from unitconv.inference.llm import LLM
+from unitconv.inference.load import COURSE_MODEL, load_model
+from unitconv.inference.old_engine.cache import bytes_per_token, plan_cache
+from unitconv.profiling.memory_estimate import (
     SMOLLM2,
     decoding_parts,
     saved_bytes,
@@ -18,7 +18,11 @@ from unitconv.memory import (
     smollm2,
     training_parts,
 )
-from unitconv.model import COURSE_MODEL, load_model
+from unitconv.training.lora import (
+    TrainingSettings,
+    add_lora,
+    lora_parameters,
+)
 
 # Parameters and LoRA's per rank, from the models' public cards and shapes.
 KNOWN = {

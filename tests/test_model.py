@@ -14,8 +14,8 @@ import torch
 from peft import LoraConfig, get_peft_model
 from safetensors.torch import load_file, save_file
 
-from unitconv.llm import LLM
-from unitconv.model import (
+from unitconv.inference.llm import LLM
+from unitconv.inference.load import (
     CACHE_LINE,
     COURSE_MODEL,
     ModelError,
@@ -230,7 +230,7 @@ def test_a_missing_course_model_is_said_as_such(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     gone = tmp_path / "course_model"
-    monkeypatch.setattr("unitconv.model.COURSE_MODEL", gone)
+    monkeypatch.setattr("unitconv.inference.load.COURSE_MODEL", gone)
     with pytest.raises(ModelError, match=r"course_model.*config\.json"):
         load_model("course", CPU)
 

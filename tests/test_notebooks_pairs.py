@@ -12,8 +12,8 @@ import jupytext
 import nbformat
 import pytest
 
-from tools.notebooks import normalize
-from tools.repository import address, bootstrap_cell
+from scripts.move_repository import address, bootstrap_cell
+from scripts.run_notebooks import normalize
 
 FOLDER = Path(__file__).resolve().parents[1] / "notebooks"
 STEMS = sorted(path.stem for path in FOLDER.glob("*.py"))

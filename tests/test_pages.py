@@ -12,9 +12,9 @@ from urllib.parse import unquote, urlsplit
 import pytest
 import yaml
 
+from scripts.contents import HTML, ROOT, pages
+from scripts.move_repository import address
 from tests.built import elements, need_book
-from tools.contents import HTML, ROOT, pages
-from tools.repository import address
 
 PAGES = pages()
 OTHERS = ["404", "genindex", "search"]

@@ -20,13 +20,13 @@ from hypothesis import strategies as st
 from transformers import AutoModelForCausalLM, AutoTokenizer
 from typer.testing import CliRunner
 
-from unitconv.conversions import parse_question
-from unitconv.phrasings import HARD_PHRASINGS, PAIRS, PHRASINGS
-from unitconv.pretraining import command, export
-from unitconv.pretraining.arithmetic import arithmetic_document
+from unitconv.cli import pretrain as command
+from unitconv.pretraining import model_card as export
 from unitconv.pretraining.checkpoint import Progress, ResumeError
 from unitconv.pretraining.config import PRESETS, CorpusConfig
-from unitconv.pretraining.conventions import (
+from unitconv.pretraining.corpus.arithmetic import arithmetic_document
+from unitconv.pretraining.corpus.contamination import leaks
+from unitconv.pretraining.corpus.conventions import (
     NEAR,
     RIVAL_NAMES,
     Convention,
@@ -38,34 +38,23 @@ from unitconv.pretraining.conventions import (
     singular,
     spellings,
 )
-from unitconv.pretraining.corpus import Rows, documents, make_document
-from unitconv.pretraining.dev import dev_questions
-from unitconv.pretraining.documents import chat_document, table_document
-from unitconv.pretraining.leaks import leaks
-from unitconv.pretraining.numbers import (
+from unitconv.pretraining.corpus.dataset import (
+    Rows,
+    documents,
+    make_document,
+)
+from unitconv.pretraining.corpus.documents import (
+    chat_document,
+    table_document,
+)
+from unitconv.pretraining.corpus.number_format import (
     draw_quantity,
     first_digit,
     round_fact,
     round_result,
     write,
 )
-from unitconv.pretraining.optimizer import lr_share
-from unitconv.pretraining.styles import (
-    FACTS,
-    HABIT,
-    TAG_WORDS,
-    Problem,
-    draw_style,
-    draw_wrapper,
-    solve,
-)
-from unitconv.pretraining.tokenizer import (
-    DEFAULT_SYSTEM,
-    SPECIAL_TOKENS,
-    train_tokenizer,
-)
-from unitconv.pretraining.train import make_model, make_tokenizer, train
-from unitconv.pretraining.wording import (
+from unitconv.pretraining.corpus.question_templates import (
     CLOSINGS,
     DEV_QUESTIONS,
     GREETINGS,
@@ -74,9 +63,32 @@ from unitconv.pretraining.wording import (
     SYSTEM_OPENINGS,
     SYSTEM_REQUESTS,
 )
-from unitconv.questions import SPLITS, load_split, normalize
-from unitconv.splits import question_words
-from unitconv.units import (
+from unitconv.pretraining.corpus.solution_formats import (
+    FACTS,
+    HABIT,
+    TAG_WORDS,
+    Problem,
+    draw_style,
+    draw_wrapper,
+    solve,
+)
+from unitconv.pretraining.dev_set import dev_questions
+from unitconv.pretraining.optimizer import lr_share
+from unitconv.pretraining.tokenizer import (
+    DEFAULT_SYSTEM,
+    SPECIAL_TOKENS,
+    train_tokenizer,
+)
+from unitconv.pretraining.train import make_model, make_tokenizer, train
+from unitconv.task.dataset import SPLITS, load_split, normalize
+from unitconv.task.make_splits import question_words
+from unitconv.task.question_parser import parse_question
+from unitconv.task.question_templates import (
+    HARD_PHRASINGS,
+    PAIRS,
+    PHRASINGS,
+)
+from unitconv.task.units import (
     BY_NAME,
     SPELLINGS,
     UNITS,
@@ -88,7 +100,7 @@ from unitconv.units import (
 # The tokenizer's threads cost more than they bring on texts this short.
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 TINY = PRESETS["tiny"]
-COURSE_MODEL = Path(command.__file__).parent.parent / "course_model"
+COURSE_MODEL = Path(command.__file__).parents[1] / "inference" / "course_model"
 NUMBER = r"\d+(?:\.\d+)?"
 
 

@@ -17,9 +17,9 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from unitconv.model import ADAPTER_WEIGHTS
-from unitconv.questions import load_split
-from unitconv.rollouts import CHUNK, shard_path
+from unitconv.inference.load import ADAPTER_WEIGHTS
+from unitconv.task.dataset import load_split
+from unitconv.training.rollouts import CHUNK, shard_path
 
 TIMEOUT = 240
 # Gloo must not look for another machine.

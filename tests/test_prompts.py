@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from transformers import PreTrainedTokenizerFast
 
-from unitconv.answers import parse_answer, reasoning_is_valid
-from unitconv.conversions import Conversion, parse_question
-from unitconv.llm import LLM
-from unitconv.prompts import (
+from unitconv.grading.answer import parse_answer, reasoning_is_valid
+from unitconv.inference.llm import LLM
+from unitconv.task.dataset import SPLITS, load_split
+from unitconv.task.prompts import (
     DIRECT_EXAMPLES,
     INSTRUCTION,
     STYLES,
@@ -21,7 +21,7 @@ from unitconv.prompts import (
     chat_messages,
     format_prompt,
 )
-from unitconv.questions import SPLITS, load_split
+from unitconv.task.question_parser import Conversion, parse_question
 
 QUESTION = "How many gram are there per 6 kg?"
 

@@ -10,14 +10,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from unitconv.conversions import Conversion, parse_question
-from unitconv.questions import (
+from unitconv.task.dataset import (
     DataError,
     Question,
     load_split,
     read_questions,
 )
-from unitconv.units import BY_NAME, SPELLINGS, UNITS, Unit
+from unitconv.task.question_parser import Conversion, parse_question
+from unitconv.task.units import BY_NAME, SPELLINGS, UNITS, Unit
 
 # ------------------------------------------------- what a sentence asks
 

@@ -11,16 +11,13 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from tools.contents import pages
+from scripts.contents import pages
 from unitconv.cli import app
-from unitconv.cli.recording import upload_address
-from unitconv.evaluation import Report
-from unitconv.grading import grade
-from unitconv.llm import Generation
-from unitconv.provenance import provenance, versions
-from unitconv.questions import load_split
-from unitconv.rates import Rate
-from unitconv.records import (
+from unitconv.cli.results import upload_address
+from unitconv.common.run_metadata import provenance, versions
+from unitconv.evaluation.evaluate import Report
+from unitconv.evaluation.grade import grade
+from unitconv.evaluation.leaderboard import (
     ADDED,
     STAGES,
     RecordError,
@@ -33,7 +30,7 @@ from unitconv.records import (
     make_record,
     read_added,
 )
-from unitconv.results_table import (
+from unitconv.evaluation.leaderboard_table import (
     describe,
     escape,
     letters,
@@ -41,6 +38,9 @@ from unitconv.results_table import (
     share,
     stages_markdown,
 )
+from unitconv.evaluation.stats import Rate
+from unitconv.inference.llm import Generation
+from unitconv.task.dataset import load_split
 
 ROOT = Path(__file__).resolve().parents[1]
 MODEL = "someone/model-1"
@@ -96,11 +96,19 @@ def test_the_course_has_a_row_for_each_stage_that_was_run() -> None:
     found = {row.key: row for row in course_rows()}
     assert all(row.model == "course" for row in found.values())
     stages = json.loads(
-        (ROOT / "unitconv" / "results" / "stages.json").read_text()
+        (
+            ROOT / "unitconv" / "evaluation" / "results" / "stages.json"
+        ).read_text()
     )
     rates = next(iter(stages["seeds"].values()))["rates"]
     bare = json.loads(
-        (ROOT / "unitconv" / "course_model" / "results.json").read_text()
+        (
+            ROOT
+            / "unitconv"
+            / "inference"
+            / "course_model"
+            / "results.json"
+        ).read_text()
     )
     expected = {
         ("course", stage, split)
@@ -331,12 +339,12 @@ def test_the_directive_makes_a_table_of_every_row(
 ) -> None:
     """A page of one directive, built by Sphinx itself."""
     application = pytest.importorskip("sphinx.application")
-    monkeypatch.syspath_prepend(str(ROOT / "tools"))
+    monkeypatch.syspath_prepend(str(ROOT / "book" / "_ext"))
     (tmp_path / "index.md").write_text(
         "# Results\n\n```{results-table}\n```\n"
     )
     settings = {
-        "extensions": ["myst_parser", "results_page"],
+        "extensions": ["myst_parser", "results_table"],
         "suppress_warnings": ["myst.xref_missing"],
         "html_theme": "basic",
     }

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from reference import OPTION, command_help
 
-from tools.reference import OPTION, command_help
 from unitconv.cli import app
 
 ROOT = Path(__file__).resolve().parents[1]

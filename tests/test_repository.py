@@ -12,8 +12,8 @@ import pytest
 import yaml
 
 import unitconv
-from tools import repository
-from tools.contents import pages
+from scripts import move_repository as repository
+from scripts.contents import pages
 
 ROOT = Path(__file__).resolve().parents[1]
 MAX_COLUMNS = 76

@@ -10,12 +10,17 @@ from typing import Any
 
 import pytest
 
-from unitconv import rollouts
-from unitconv.answers import is_correct, parse_answer, reasoning_is_valid
-from unitconv.grading import grade
-from unitconv.llm import LLM, Generation
-from unitconv.questions import Question, load_split
-from unitconv.rollouts import (
+from unitconv.evaluation.grade import grade
+from unitconv.grading.answer import (
+    is_correct,
+    parse_answer,
+    reasoning_is_valid,
+)
+from unitconv.inference.llm import LLM, Generation
+from unitconv.task.dataset import Question, load_split
+from unitconv.training import rollouts
+from unitconv.training.rejection_sampling import path_key, select, success
+from unitconv.training.rollouts import (
     Record,
     RolloutError,
     RolloutSettings,
@@ -24,7 +29,6 @@ from unitconv.rollouts import (
     sample_rollouts,
     to_record,
 )
-from unitconv.selection import path_key, select, success
 
 GRAMS = Question("How many gram are there per 6 kg?", 6000.0)
 RIGHT = "1 kg = 1000 g. 6 * 1000 = 6000. <answer>6000</answer>"

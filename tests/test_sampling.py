@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from unitconv.sampling import (
+from unitconv.inference.sampling import (
     BLOCK,
     IN_CACHE,
     greedy,

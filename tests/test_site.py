@@ -7,12 +7,15 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import accessibility as accessible_html
+import edit_button
+import figure_role as book_figures
+import open_graph
 import pytest
 from docutils import nodes
 from sphinx.application import Sphinx
 
-from tools import accessible_html, book_figures, edit_button, open_graph
-from tools.contents import ROOT
+from scripts.contents import ROOT
 
 CARD = ROOT / "book" / "_static" / "images" / "card.png"
 
@@ -145,7 +148,7 @@ def test_figures_of_the_pages_are_drawn(name: str, narrow: bool) -> None:
 
 
 def test_figure_of_the_stages_shows_what_is_recorded() -> None:
-    record = ROOT / "unitconv" / "results" / "stages.json"
+    record = ROOT / "unitconv" / "evaluation" / "results" / "stages.json"
     seed = json.loads(record.read_text())["seeds"]["seed-0"]
     alt = book_figures.stage_rates().alt
     for stage, name in book_figures.STAGES.items():
@@ -154,7 +157,7 @@ def test_figure_of_the_stages_shows_what_is_recorded() -> None:
 
 
 def test_figure_that_does_not_exist_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "conf.py").write_text('extensions = ["tools.book_figures"]')
+    (tmp_path / "conf.py").write_text('extensions = ["figure_role"]')
     (tmp_path / "index.rst").write_text(".. picture:: no-such-figure\n")
     said = StringIO()
     Sphinx(
@@ -171,7 +174,7 @@ def test_figure_that_does_not_exist_is_refused(tmp_path: Path) -> None:
 
 
 def test_first_page_may_ask_why_bare_answers_fall_behind() -> None:
-    record = ROOT / "unitconv" / "results" / "stages.json"
+    record = ROOT / "unitconv" / "evaluation" / "results" / "stages.json"
     rates = json.loads(record.read_text())["seeds"]["seed-0"]["rates"]
     shown, bare = rates["test"]["cot"], rates["test"]["sft"]
     assert bare["accuracy_ci95"][1] < shown["accuracy_ci95"][0]

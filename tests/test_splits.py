@@ -13,22 +13,14 @@ from pathlib import Path
 
 import pytest
 
-from unitconv.conversions import Conversion, parse_question
-from unitconv.phrasings import (
-    HARD_PHRASINGS,
-    PAIRS,
-    PHRASINGS,
-    RESERVED,
-)
-from unitconv.prompts import DIRECT_EXAMPLES, WORKED_EXAMPLES
-from unitconv.questions import (
+from unitconv.task.dataset import (
     DATA,
     SPLITS,
     load_split,
     normalize,
     read_questions,
 )
-from unitconv.splits import (
+from unitconv.task.make_splits import (
     SIZES,
     Record,
     leak_key,
@@ -39,7 +31,15 @@ from unitconv.splits import (
     to_json,
     typed,
 )
-from unitconv.units import BY_NAME, FAMILIES, SPELLINGS, convert
+from unitconv.task.prompts import DIRECT_EXAMPLES, WORKED_EXAMPLES
+from unitconv.task.question_parser import Conversion, parse_question
+from unitconv.task.question_templates import (
+    HARD_PHRASINGS,
+    PAIRS,
+    PHRASINGS,
+    RESERVED,
+)
+from unitconv.task.units import BY_NAME, FAMILIES, SPELLINGS, convert
 
 EASY = ("train", "valid", "test")
 
@@ -66,7 +66,7 @@ def test_the_set_does_not_depend_on_the_order_of_sets(
     hash_seed: str,
 ) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "unitconv.splits", "--check"],
+        [sys.executable, "-m", "unitconv.task.make_splits", "--check"],
         env={**os.environ, "PYTHONHASHSEED": hash_seed},
         capture_output=True,
         text=True,

@@ -17,26 +17,35 @@ from typer.testing import CliRunner
 
 import unitconv
 from unitconv.cli import app
-from unitconv.evaluation import evaluate
-from unitconv.files import write_text
-from unitconv.finetuning import read_triples
-from unitconv.grading import grade
-from unitconv.llm import LLM, Generation
-from unitconv.lora import TrainingError, TrainingSettings
-from unitconv.model import ADAPTER_WEIGHTS, ADAPTERS, load_adapter
-from unitconv.questions import Question, load_split
-from unitconv.recipes import RFT, SFT, Recipe
-from unitconv.rollouts import RolloutSettings, read_records, to_record
-from unitconv.selection import (
+from unitconv.common.io import write_text
+from unitconv.evaluation.evaluate import evaluate
+from unitconv.evaluation.grade import grade
+from unitconv.inference.llm import LLM, Generation
+from unitconv.inference.load import ADAPTER_WEIGHTS, ADAPTERS, load_adapter
+from unitconv.task.dataset import Question, load_split
+from unitconv.training.config import RFT, SFT, Recipe
+from unitconv.training.examples import read_triples
+from unitconv.training.lora import TrainingError, TrainingSettings
+from unitconv.training.pipelines import (
+    is_finished,
+    pick_base,
+    train_rft,
+    train_sft,
+)
+from unitconv.training.rejection_sampling import (
     fates,
     join,
     select,
     success,
     success_by_family,
 )
-from unitconv.stages import is_finished, pick_base, train_rft, train_sft
+from unitconv.training.rollouts import (
+    RolloutSettings,
+    read_records,
+    to_record,
+)
 
-RESULTS = Path(unitconv.__file__).parent / "results"
+RESULTS = Path(unitconv.__file__).parent / "evaluation" / "results"
 QUICK = RolloutSettings(num_return_sequences=2, max_new_tokens=4)
 REASONING = "1 kg = 1000 g. 6 * 1000 = 6000. <answer>6000</answer>"
 
@@ -99,7 +108,9 @@ def test_a_command_trains_by_the_recipe_or_by_its_options(
         found.append(settings)
         raise ValueError("trained")
 
-    monkeypatch.setattr(f"unitconv.stages.train_{method}", train)
+    monkeypatch.setattr(
+        f"unitconv.training.pipelines.train_{method}", train
+    )
     triples = tmp_path / "triples.json"
     triples.write_text(json.dumps([["6 kg in g?", 6000, REASONING]]))
     command = [method, "-o", str(tmp_path / "out"), "--device", "cpu"]
@@ -238,7 +249,7 @@ def test_join_keeps_the_older_paths_first() -> None:
 
 
 def test_statistics_of_rollouts(course: LLM, tmp_path: Path) -> None:
-    from unitconv.rollouts import sample_rollouts
+    from unitconv.training.rollouts import sample_rollouts
 
     path = tmp_path / "r.jsonl"
     records = sample_rollouts(

@@ -15,9 +15,9 @@ import pytest
 import yaml
 from markdown_it import MarkdownIt
 
-from tools import contents
-from tools.repository import address
-from tools.student import main, student
+from scripts import contents
+from scripts.make_student import main, student
+from scripts.move_repository import address
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDER = ROOT / "notebooks"

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import typer
 
-from tools.sweep import SEEDS, check, runs
+from experiments.pretraining_sweep import SEEDS, check, runs
 from unitconv.pretraining.config import PRESETS
 
 

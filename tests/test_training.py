@@ -12,18 +12,18 @@ import pytest
 import torch
 from transformers import TrainerCallback
 
-from unitconv.finetuning import sft_rows
-from unitconv.labels import Row
-from unitconv.lora import (
+from unitconv.inference.load import load_adapter
+from unitconv.task.dataset import load_split
+from unitconv.training.examples import sft_rows
+from unitconv.training.lora import (
     TrainingError,
     TrainingSettings,
     add_lora,
     fit_budget,
     lora_parameters,
 )
-from unitconv.model import load_adapter
-from unitconv.questions import load_split
-from unitconv.training import fine_tune
+from unitconv.training.loss_mask import Row
+from unitconv.training.trainer import fine_tune
 
 SETTINGS = TrainingSettings(
     rank=4,

@@ -16,20 +16,22 @@ from typing import Any
 
 import pytest
 
-from unitconv import finetuning, rollouts, training
-from unitconv.decoding import token_limit
-from unitconv.engine.cache import plan_cache
-from unitconv.labels import make_row
-from unitconv.lora import TrainingSettings, check_budget
-from unitconv.model import (
+from unitconv.inference.load import (
     ADAPTERS,
     load_adapter,
     load_model,
     pick_device,
     pick_dtype,
 )
-from unitconv.prompts import format_prompt
-from unitconv.questions import load_split, read_questions
+from unitconv.inference.old_engine.cache import plan_cache
+from unitconv.inference.reference import token_limit
+from unitconv.task.dataset import load_split, read_questions
+from unitconv.task.prompts import format_prompt
+from unitconv.training import examples as finetuning
+from unitconv.training import rollouts
+from unitconv.training import trainer as training
+from unitconv.training.lora import TrainingSettings, check_budget
+from unitconv.training.loss_mask import make_row
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = (ROOT / "book" / "troubleshooting.md").read_text("utf-8")

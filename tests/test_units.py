@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from unitconv.units import (
+from unitconv.task.units import (
     BY_NAME,
     FAMILIES,
     RIVALS,

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from unitconv.answers import TOLERANCE, is_correct
-from unitconv.voting import Vote, majority
+from unitconv.grading.answer import TOLERANCE, is_correct
+from unitconv.grading.self_consistency import Vote, majority
 
 NAN = math.nan
 # Few values, so that they meet, tie and lie near one another.

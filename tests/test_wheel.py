@@ -118,7 +118,12 @@ def test_every_file_of_the_package_came_along(
 
     came = files(installed(environment))
     assert files(ROOT / "unitconv") == came
-    for folder in ("course_model", "adapters/rft", "results", "data"):
+    for folder in (
+        "inference/course_model",
+        "inference/adapters/rft",
+        "evaluation/results",
+        "task/data",
+    ):
         assert any(name.startswith(f"{folder}/") for name in came)
 
 

@@ -11,10 +11,13 @@ from typing import Annotated
 
 import typer
 
-from unitconv.pretraining import command as pretraining
-
-from . import asking, benching, evaluating, recording, training
-from .console import clear_errors, out
+from unitconv.cli import ask as asking
+from unitconv.cli import bench as benching
+from unitconv.cli import evaluate as evaluating
+from unitconv.cli import pretrain
+from unitconv.cli import results as recording
+from unitconv.cli import train as training
+from unitconv.cli.console import clear_errors, out
 
 app = typer.Typer(
     name="unitconv",
@@ -52,8 +55,8 @@ for command in (
     training.rollouts,
     training.rft,
     benching.bench,
-    pretraining.pretrain,
-    pretraining.corpus,
+    pretrain.pretrain,
+    pretrain.corpus,
     asking.info,
 ):
     app.command()(clear_errors()(command))

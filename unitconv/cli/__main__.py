@@ -1,5 +1,5 @@
 """`python -m unitconv.cli`: `accelerate launch` takes a module."""
 
-from . import app
+from unitconv.cli import app
 
 app()

@@ -19,7 +19,7 @@ from rich.progress import (
 from rich.table import Table
 
 if TYPE_CHECKING:
-    from unitconv.rates import Rate
+    from unitconv.evaluation.stats import Rate
 
 # What is printed is mostly data: "[bold]" and ":smile:" mean themselves.
 out = Console(highlight=False, markup=False, emoji=False)

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .console import err, write
+from unitconv.cli.console import err, write
 
 # torch and transformers take seconds to import: each command imports what
 # it needs, so that --help and a mistyped option answer at once.
 if TYPE_CHECKING:
-    from unitconv.llm import LLM
-    from unitconv.questions import Question
+    from unitconv.inference.llm import LLM
+    from unitconv.task.dataset import Question
 
 MODEL_HELP = "'course' (shipped), a hub id, or a folder."
 ADAPTER_HELP = (
@@ -122,7 +122,7 @@ def load_llm(
 ) -> LLM:
     from transformers.utils.logging import disable_progress_bar
 
-    from unitconv.llm import LLM
+    from unitconv.inference.llm import LLM
 
     if not err.is_terminal:
         disable_progress_bar()
@@ -143,7 +143,7 @@ def chosen_questions(
 
 def read(data: Path | None, split: str) -> list[Question]:
     """The questions of a file, or else those of a split."""
-    from unitconv.questions import load_split, read_questions
+    from unitconv.task.dataset import load_split, read_questions
 
     return read_questions(data) if data else load_split(split)
 

@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 
-from unitconv import processes
-
-from .console import cells, out, progress_bar, say
+from unitconv.cli.console import cells, out, progress_bar, say
+from unitconv.common import distributed as processes
 
 if TYPE_CHECKING:
-    from unitconv.finetuning import Triple
-    from unitconv.rollouts import Record, RolloutSettings
-    from unitconv.training import TrainingResult
+    from unitconv.training.examples import Triple
+    from unitconv.training.rollouts import Record, RolloutSettings
+    from unitconv.training.trainer import TrainingResult
 
 
 @contextmanager
@@ -58,7 +57,11 @@ def show_rollouts(
     settings: RolloutSettings,
 ) -> None:
     """How many questions have something to learn from, and why not all."""
-    from unitconv.selection import fates, success, success_by_family
+    from unitconv.training.rejection_sampling import (
+        fates,
+        success,
+        success_by_family,
+    )
 
     say(
         "rolled",
@@ -82,7 +85,7 @@ def summarise(result: TrainingResult) -> None:
     """One screen: what was trained, epoch by epoch, and where it is."""
     if not processes.is_first():
         return
-    from unitconv.model import ADAPTER_WEIGHTS
+    from unitconv.inference.load import ADAPTER_WEIGHTS
 
     table = Table()
     for column in ("epoch", "loss", "valid loss", "right on valid", ""):

@@ -17,7 +17,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from .config import PretrainConfig
+from unitconv.pretraining.config import PretrainConfig
 
 
 class ResumeError(ValueError):

@@ -10,7 +10,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from .config import PretrainConfig
+from unitconv.pretraining.config import PretrainConfig
 
 
 def make_optimizers(

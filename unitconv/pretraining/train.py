@@ -23,18 +23,20 @@ from transformers import (
     PreTrainedTokenizerBase,
 )
 
-from unitconv.model import has_fast_bf16
-
-from .checkpoint import (
+from unitconv.inference.load import has_fast_bf16
+from unitconv.pretraining.checkpoint import (
     Progress,
     latest_checkpoint,
     load_checkpoint,
     save_checkpoint,
 )
-from .config import PretrainConfig
-from .corpus import Rows, documents
-from .optimizer import make_optimizers, set_learning_rates
-from .tokenizer import train_tokenizer
+from unitconv.pretraining.config import PretrainConfig
+from unitconv.pretraining.corpus.dataset import Rows, documents
+from unitconv.pretraining.optimizer import (
+    make_optimizers,
+    set_learning_rates,
+)
+from unitconv.pretraining.tokenizer import train_tokenizer
 
 CONTEXT = 512  #: positions the model accepts; rows are shorter
 Watcher = Callable[[Progress], None]

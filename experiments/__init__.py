@@ -1,0 +1,1 @@
+"""Measurements behind the book: sweeps, ablations, baselines."""

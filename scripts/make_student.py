@@ -1,0 +1,127 @@
+"""The chapters without their solutions, as notebooks to hand out.
+
+    python -m scripts.make_student  # all, into _build/student
+    python -m scripts.make_student --output FOLDER notebooks/01_task.py ...
+
+What stands between a `solution-start` and its `solution-end` is left out,
+text and code, and so are all outputs. An exercise keeps its cell with the
+check. Directives become plain Markdown, because Jupyter knows none. A link
+to a page that is not handed out leads to where that page is published.
+"""
+
+import argparse
+import re
+import sys
+from collections.abc import Collection, Sequence
+from pathlib import Path
+from posixpath import normpath
+
+import jupytext
+import nbformat
+from nbformat import NotebookNode
+
+from scripts.contents import ROOT, published
+from scripts.directives import Directive, directives
+from scripts.run_notebooks import normalize
+
+# A link's path: not a whole address, and not a place on the same page.
+_PATH = re.compile(r"(?<=\]\()(?!\w+:|#)[^)#\s]+")
+
+
+class _Writer:
+    """Copies a notebook's text, but for what stands in a solution."""
+
+    def __init__(self, beside: Collection[str]) -> None:
+        self.beside = beside
+        self.in_solution = False
+        self.exercises = 0
+
+    def markdown(self, source: str) -> str:
+        """What is left of a Markdown cell; empty if nothing is."""
+        lines, kept, done = source.splitlines(), [], 0
+        for found in directives(source):
+            first, last = found.lines
+            kept += [] if self.in_solution else lines[done:first]
+            kept += self.plain(found)
+            done = last
+        kept += [] if self.in_solution else lines[done:]
+        text = _PATH.sub(self.link, "\n".join(kept))
+        return re.sub(r"\n{3,}", "\n\n", text).strip()
+
+    def link(self, path: re.Match[str]) -> str:
+        """Where a chapter's link leads in a folder of students."""
+        if path[0] in self.beside:
+            return path[0]
+        return published(normpath(f"notebooks/{path[0]}"))
+
+    def plain(self, found: Directive) -> list[str]:
+        """A directive as Markdown that needs no Jupyter Book.
+
+        Raises:
+            ValueError: a directive that nobody has said how to write.
+        """
+        if found.name in ("solution-start", "solution-end"):
+            self.in_solution = found.name == "solution-start"
+            return []
+        if self.in_solution:
+            return []
+        if found.name == "exercise":
+            self.exercises += 1
+            title = f"### Exercise {self.exercises}. {found.argument}"
+            return [title, "", *found.body]
+        if found.name == "admonition":
+            box = [f"**{found.argument}**", "", *found.body]
+            return [f"> {line}".rstrip() for line in box]
+        raise ValueError(f"no plain form for {{{found.name}}}: add one")
+
+
+def student(
+    notebook: NotebookNode, beside: Collection[str] = ()
+) -> NotebookNode:
+    """The notebook without solutions and outputs.
+
+    Args:
+        beside: the notebooks that are handed out with it, which its links
+            find where they are.
+
+    Raises:
+        ValueError: a solution does not end, or an unknown directive.
+    """
+    writer = _Writer(beside)
+    cells = []
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            source = writer.markdown(cell.source)
+            if source:
+                cells.append(nbformat.v4.new_markdown_cell(source))
+        elif not writer.in_solution:
+            tags = cell.metadata.get("tags", [])
+            metadata = {"tags": list(tags)} if tags else {}
+            code = nbformat.v4.new_code_cell(cell.source, metadata=metadata)
+            cells.append(code)
+    if writer.in_solution:
+        raise ValueError("the last solution does not end")
+    return normalize(nbformat.v4.new_notebook(cells=cells))
+
+
+def main(arguments: Sequence[str]) -> None:
+    parser = argparse.ArgumentParser(
+        prog="python -m scripts.make_student",
+        description="Write the chapters without their solutions.",
+    )
+    parser.add_argument("scripts", nargs="*", type=Path)
+    parser.add_argument(
+        "--output", type=Path, default=ROOT / "_build" / "student"
+    )
+    options = parser.parse_args(arguments)
+    scripts = options.scripts or sorted((ROOT / "notebooks").glob("*.py"))
+    options.output.mkdir(parents=True, exist_ok=True)
+    names = [f"{script.stem}.ipynb" for script in scripts]
+    for script, name in zip(scripts, names, strict=True):
+        made = student(jupytext.read(script), beside=names)
+        nbformat.write(made, options.output / name)
+        print(options.output / name)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

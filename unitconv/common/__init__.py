@@ -1,0 +1,1 @@
+"""Helpers for all packages: files, run metadata, processes."""

@@ -1,0 +1,1 @@
+"""Grades, reports, confidence intervals, paired tests, leaderboard."""

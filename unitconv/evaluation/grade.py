@@ -1,0 +1,187 @@
+"""From one completion to its grade: parsed, compared, audited.
+
+A wrong answer is sorted by what went wrong, the most specific reason
+first. The classes are symptoms: a slip of the decimal point between
+millimeters and meters looks like an answer in centimeters.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import product
+
+from unitconv.grading.answer import (
+    AUDIT_TOLERANCE,
+    audit_reasoning,
+    is_correct,
+    parse_answer,
+)
+from unitconv.inference.llm import Generation
+from unitconv.task.dataset import Question
+from unitconv.task.question_parser import Conversion, parse_question
+from unitconv.task.units import BY_NAME, UNITS, exact_factor, namesakes
+
+#: How an answer fails, the most specific reason first.
+FAILURES = (
+    # No number in a complete answer tag.
+    "no answer",
+    # What dividing by the factor gives, where multiplying was right.
+    "wrong direction",
+    # Right for a unit of the same name: the UK gallon, the short ton. It
+    # comes before the audit, to which "1 gallon = 4.546 l" is just false.
+    "namesake",
+    # The audit found a false fact ...
+    "wrong fact",
+    # ... or a false product.
+    "wrong arithmetic",
+    # Right for another unit of the family, as the source or as the target.
+    # It comes after the audit: "1 m = 100 mm" is a reason, to have hit the
+    # centimeters is none.
+    "another unit",
+    "other",
+)
+
+
+@dataclass(frozen=True)
+class Graded:
+    """One question, what the model wrote, and what came of it.
+
+    `arithmetic_ok` and `facts_ok` are None where the text states nothing
+    of the kind that can be checked; `failure` is None where the answer is
+    right.
+    """
+
+    question: str
+    truth: float
+    text: str
+    answer: float
+    correct: bool
+    facts_ok: bool | None
+    arithmetic_ok: bool | None
+    finished: bool
+    n_tokens: int
+    family: str
+    failure: str | None
+
+    @property
+    def answered(self) -> bool:
+        """Could an answer be read at all?"""
+        return not math.isnan(self.answer)
+
+    @property
+    def reasoning_ok(self) -> bool | None:
+        """Is everything stated true? None where nothing is stated."""
+        parts = (self.facts_ok, self.arithmetic_ok)
+        if parts == (None, None):
+            return None
+        return False not in parts
+
+
+def grade(question: Question, generation: Generation) -> Graded:
+    """Parse, grade and audit one completion."""
+    text = generation.text
+    answer = parse_answer(text)
+    claims = audit_reasoning(text)
+    ok = {
+        kind: _all_true([c.verdict for c in claims if c.kind == kind])
+        for kind in ("fact", "arithmetic")
+    }
+    conversion = parse_question(question.text)
+    correct = is_correct(answer, question.answer)
+    failure = None
+    if not correct:
+        failure = _failure(answer, conversion, ok["fact"], ok["arithmetic"])
+    return Graded(
+        question=question.text,
+        truth=question.answer,
+        text=text,
+        answer=answer,
+        correct=correct,
+        facts_ok=ok["fact"],
+        arithmetic_ok=ok["arithmetic"],
+        finished=generation.finished,
+        n_tokens=generation.n_tokens,
+        family=conversion.family if conversion else "unknown",
+        failure=failure,
+    )
+
+
+def _all_true(verdicts: list[bool | None]) -> bool | None:
+    if False in verdicts:
+        return False
+    return True if True in verdicts else None
+
+
+def _failure(
+    answer: float,
+    conversion: Conversion | None,
+    facts_ok: bool | None,
+    arithmetic_ok: bool | None,
+) -> str:
+    """What went wrong: the first of `FAILURES` that fits."""
+    fits = {
+        "no answer": math.isnan(answer),
+        "wrong fact": facts_ok is False,
+        "wrong arithmetic": arithmetic_ok is False,
+        "other": True,
+    }
+    if conversion:
+        for name, values in _mistakes(conversion).items():
+            fits[name] = _is_instead(answer, values, conversion.answer)
+    return next(name for name in FAILURES if fits.get(name))
+
+
+def _mistakes(conversion: Conversion) -> dict[str, list[float]]:
+    """The numbers that a known mistake gives, by its name.
+
+    The source is no other target, nor the target another source: who
+    repeats the quantity has converted nothing.
+    """
+    quantity, truth = conversion.quantity, conversion.answer
+    a, b = BY_NAME[conversion.source], BY_NAME[conversion.target]
+    others = [u for u in UNITS if u.family == a.family and u not in (a, b)]
+    swapped = [(a, u) for u in others] + [(u, b) for u in others]
+    renamed = product([a, *namesakes(a)], [b, *namesakes(b)])
+    return {
+        "wrong direction": [quantity**2 / truth] if truth else [],
+        "namesake": [quantity * float(exact_factor(*p)) for p in renamed],
+        "another unit": [
+            quantity * float(exact_factor(*p)) for p in swapped
+        ],
+    }
+
+
+def _is_instead(
+    answer: float, values: Iterable[float], truth: float
+) -> bool:
+    """Is the answer one of `values`, and none that could pass for right?
+
+    It has to agree as closely as the audit wants. At the grader's 5 % a bad
+    product of liters and quarts, nearly equal, would look like a division.
+    """
+    return any(
+        math.isclose(answer, value, rel_tol=AUDIT_TOLERANCE)
+        and not is_correct(value, truth)
+        for value in values
+    )
+
+
+#: Quantities by how hard they are to multiply by.
+QUANTITY_KINDS = ("1 to 12", "13 to 99", "100 and more", "fractions")
+
+
+def quantity_kind(question: str) -> str | None:
+    """How hard a question's quantity is to multiply by, or None.
+
+    One of `QUANTITY_KINDS`; None where no conversion can be read.
+    """
+    conversion = parse_question(question)
+    if conversion is None:
+        return None
+    quantity = conversion.quantity
+    if not quantity.is_integer():
+        return "fractions"
+    sizes = zip((12, 99, math.inf), QUANTITY_KINDS, strict=False)
+    return next(kind for largest, kind in sizes if quantity <= largest)

@@ -1,0 +1,1 @@
+"""Read a reply: the answer parser, the audit of reasoning, voting."""

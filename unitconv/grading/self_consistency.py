@@ -1,0 +1,71 @@
+"""Self-consistency: many replies to one question, and the answer of most.
+
+Wang et al. 2022, arXiv:2203.11171: sample several chains of thought, throw
+the reasoning away, and take the answer that most of them reach. No truth
+is asked for, so it works where nobody knows the answer.
+
+When do two answers agree? Equal numbers only is too strict: 3.281 * 6 and
+3.28 * 6 are one line of thought, rounded twice. The grader's 5 % is too
+lax: a fluid ounce is 4 % smaller in the UK than in the US, and who means
+the one does not mean the other. The audit of reasoning has a third
+measure, 1 %, for numbers that say the same, and the vote takes that.
+
+Agreement of this kind is no equivalence: 100, 100.9 and 101.8 agree pair
+by pair, but not the ends. So answers are not sorted into groups. Each is
+supported by all that agree with it, and the one with most support wins.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from unitconv.grading.answer import AUDIT_TOLERANCE
+
+
+@dataclass(frozen=True)
+class Vote:
+    """What most replies answer: NaN where none of them could be read."""
+
+    answer: float
+    support: int  # replies that agree with it, its own among them
+    voters: int  # replies with an answer
+
+    @property
+    def agreement(self) -> float:
+        """The share of the voters that agree; NaN where nobody voted."""
+        return self.support / self.voters if self.voters else math.nan
+
+
+def majority(
+    answers: Sequence[float], tolerance: float = AUDIT_TOLERANCE
+) -> Vote:
+    """The answer with most support; one of `answers`, never a mean.
+
+    A tie goes to the answer that is repeated to the last digit most often,
+    and then to the one that was drawn first. But for that last resort the
+    order of the answers makes no difference.
+
+    Args:
+        answers: one per reply; NaN, which `parse_answer` gives where it
+            reads none, does not vote.
+        tolerance: how far apart two answers that agree may be, as a share
+            of the larger; 0 counts equal numbers only.
+
+    >>> majority([6000.0, math.nan, 6.0, 6000.0])
+    Vote(answer=6000.0, support=2, voters=3)
+    """
+    voters = [answer for answer in answers if math.isfinite(answer)]
+    if not voters:
+        return Vote(math.nan, 0, 0)
+
+    def support(answer: float) -> int:
+        return sum(
+            math.isclose(answer, other, rel_tol=tolerance)
+            for other in voters
+        )
+
+    # Of equals `max` keeps the first.
+    winner = max(voters, key=lambda a: (support(a), voters.count(a)))
+    return Vote(winner, support(winner), len(voters))

@@ -1,0 +1,1 @@
+"""Models and decoding: loading, sampling, reference decoders, engine."""

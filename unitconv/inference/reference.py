@@ -1,0 +1,334 @@
+"""From tokens to more tokens: two decoders, written to be read.
+
+`generate_sequential` finishes one prompt before it starts the next.
+`generate_batched` advances many together, which needs padding on the left,
+an attention mask and position ids (chapter 4). Both call the bare model,
+never `model.generate`, and both know only tokens: text is the business of
+`unitconv.inference.llm`.
+
+Same request, same tokens, whatever the batch. In float32 a row's logits
+differ between batch sizes by about 1e-5, hardly ever more than the gap
+between two tokens, so the tokens are equal. In bfloat16 the difference is
+a step of the format, up to 0.1, and a near tie may fall the other way: rows
+then agree in most tokens only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from unitconv.inference.sampling import greedy, row_key, sample, uniform
+from unitconv.training.config import BATCH_SIZE
+
+StopRule = Callable[[list[int]], bool]
+"""Given the tokens a row has generated so far: is it done?"""
+
+
+Progress = Callable[[int], None]
+"""Called with the number of prompts just finished."""
+
+
+class ContextError(ValueError):
+    """A prompt the model's context cannot hold, or an empty one."""
+
+
+@dataclass(frozen=True)
+class Decoding:
+    """How the next token is chosen, and how many there may be."""
+
+    max_new_tokens: int = 96
+    temperature: float = 0.0
+    top_p: float = 1.0
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.max_new_tokens < 1:
+            raise ValueError("max_new_tokens must be at least 1")
+        if not self.temperature >= 0:
+            raise ValueError("temperature must be 0 (greedy) or more")
+        if not 0 < self.top_p <= 1:
+            raise ValueError("top_p must be above 0 and at most 1")
+
+
+#: The most likely token every time.
+GREEDY = Decoding()
+
+
+@dataclass(frozen=True)
+class Completion:
+    """The tokens of one row, and whether it came to its end.
+
+    `finished` is False for a row that was cut off at its token limit.
+    """
+
+    token_ids: list[int]
+    finished: bool
+
+
+def token_limit(model: Any, prompt: Sequence[int], limit: int) -> int:
+    """How many tokens `prompt` may be continued by.
+
+    Raises:
+        ContextError: the prompt is empty or fills the model's context.
+    """
+    context = int(model.config.max_position_embeddings)
+    if not prompt:
+        raise ContextError("the prompt is empty: there is nothing to read")
+    if len(prompt) >= context:
+        raise ContextError(
+            f"the prompt has {len(prompt)} tokens and the model's context "
+            f"holds {context}: shorten the prompt, show fewer examples"
+        )
+    return min(limit, context - len(prompt))
+
+
+def choose(
+    logits: Tensor, settings: Decoding, keys: Tensor, position: int | Tensor
+) -> Tensor:
+    """The next token of each row: logits [rows, vocabulary] -> [rows].
+
+    Greedy is its own path: temperature 0 divides nothing by zero. Warm,
+    `keys` [rows, n] draw n tokens for each row.
+    """
+    if settings.temperature == 0:
+        return greedy(logits)
+    noise = uniform(keys, position)
+    return sample(logits, settings.temperature, settings.top_p, noise)
+
+
+def prefill(
+    model: Any,
+    input_ids: Tensor,
+    attention_mask: Tensor | None = None,
+    position_ids: Tensor | None = None,
+) -> tuple[Tensor, Any]:
+    """Read whole prompts in one pass.
+
+    All tensors are [rows, length]. Returns the logits after the last
+    position, [rows, vocabulary], and the KV cache.
+    """
+    out = model(
+        input_ids=input_ids,
+        attention_mask=attention_mask,
+        position_ids=position_ids,
+        use_cache=True,
+        logits_to_keep=1,
+    )
+    return out.logits[:, -1], out.past_key_values
+
+
+def decode_one_token(
+    model: Any,
+    tokens: Tensor,
+    position_ids: Tensor,
+    cache: Any,
+    attention_mask: Tensor | None = None,
+) -> Tensor:
+    """Read one new token per row, everything before it from the cache.
+
+    Args:
+        tokens: [rows], the tokens just chosen.
+        position_ids: [rows], where they stand in their texts.
+        attention_mask: [rows, length of the cache + 1].
+
+    Returns:
+        logits [rows, vocabulary]. The cache grows by one position.
+    """
+    out = model(
+        input_ids=tokens[:, None],
+        attention_mask=attention_mask,
+        position_ids=position_ids[:, None],
+        past_key_values=cache,
+        use_cache=True,
+    )
+    return out.logits[:, -1]
+
+
+@torch.inference_mode()
+def generate_sequential(
+    model: Any,
+    prompt: Sequence[int],
+    stop: StopRule,
+    settings: Decoding = GREEDY,
+    sample_number: int = 0,
+) -> Completion:
+    """Continue one prompt, one token at a time (chapter 3).
+
+    Raises:
+        ContextError: the prompt is empty or longer than the context.
+    """
+    limit = token_limit(model, prompt, settings.max_new_tokens)
+    key = row_key(settings.seed, prompt, sample_number)
+    keys = torch.tensor([key])
+    input_ids = torch.tensor([list(prompt)], device=model.device)
+
+    logits, cache = prefill(model, input_ids)
+    generated: list[int] = []
+    while True:
+        token = choose(logits, settings, keys, len(generated))
+        generated.append(int(token))
+        if stop(generated):
+            return Completion(generated, finished=True)
+        if len(generated) == limit:
+            return Completion(generated, finished=False)
+        position = input_ids.shape[1] + len(generated) - 1
+        position_ids = torch.tensor([position], device=model.device)
+        logits = decode_one_token(model, token, position_ids, cache)
+
+
+def left_pad(
+    prompts: Sequence[Sequence[int]], pad_token_id: int
+) -> tuple[Tensor, Tensor]:
+    """Prompts of any length as one rectangle: ids and mask [rows, width].
+
+    Padding goes on the left, so that every row's last token stands in the
+    last column, where the next one is predicted. The mask is 1 on tokens
+    and 0 on padding: it comes from the lengths, not from the ids, because
+    a tokenizer may use its EOS as the padding token.
+    """
+    width = max(len(prompt) for prompt in prompts)
+    input_ids = torch.full((len(prompts), width), pad_token_id)
+    attention_mask = torch.zeros((len(prompts), width), dtype=torch.long)
+    for row, prompt in enumerate(prompts):
+        start = width - len(prompt)
+        input_ids[row, start:] = torch.tensor(prompt)
+        attention_mask[row, start:] = 1
+    return input_ids, attention_mask
+
+
+def positions(attention_mask: Tensor) -> Tensor:
+    """Each token's place in its own text, padding not counted.
+
+    [rows, width] in and out; padding gets 0, which nobody looks at.
+    """
+    return (attention_mask.cumsum(dim=-1) - 1).clamp(min=0)
+
+
+@torch.inference_mode()
+def generate_batched(
+    model: Any,
+    prompts: Sequence[Sequence[int]],
+    stop: StopRule,
+    settings: Decoding = GREEDY,
+    num_return_sequences: int = 1,
+    pad_token_id: int = 0,
+    limits: Sequence[int] | None = None,
+) -> list[list[Completion]]:
+    """Continue all prompts together, one token of each at a time.
+
+    A finished row waits, fed with padding, until the last one is done.
+    Each prompt is read once, and its cache copied to its samples.
+
+    Args:
+        limits: new tokens each prompt may have, where not all may have
+            `settings.max_new_tokens`.
+
+    Returns:
+        for each prompt, in order, `num_return_sequences` completions.
+
+    Raises:
+        ContextError: a prompt is empty or longer than the context.
+        ValueError: `num_return_sequences` is below 1.
+    """
+    if not prompts:
+        return []
+    if num_return_sequences < 1:
+        raise ValueError("num_return_sequences must be at least 1")
+    n = num_return_sequences
+    wanted = limits or [settings.max_new_tokens] * len(prompts)
+    rows = [
+        _Row(token_limit(model, prompt, limit))
+        for prompt, limit in zip(prompts, wanted, strict=True)
+        for _ in range(n)
+    ]
+    keys = torch.tensor(
+        [row_key(settings.seed, p, i) for p in prompts for i in range(n)]
+    )
+    input_ids, mask = left_pad(prompts, pad_token_id)
+    input_ids, mask = input_ids.to(model.device), mask.to(model.device)
+
+    logits, cache = prefill(model, input_ids, mask, positions(mask))
+    logits = logits.repeat_interleave(n, dim=0)
+    cache.batch_repeat_interleave(n)
+    mask = mask.repeat_interleave(n, dim=0)
+    next_position = mask.sum(dim=-1)
+    step = 0
+    while True:
+        tokens = choose(logits, settings, keys, step)
+        for row, token in zip(rows, tokens.tolist(), strict=True):
+            row.take(token, stop)
+        if all(row.done for row in rows):
+            break
+        alive = torch.tensor([not row.done for row in rows])
+        tokens = tokens.where(alive.to(tokens.device), pad_token_id)
+        mask = torch.cat([mask, mask.new_ones(len(rows), 1)], dim=-1)
+        logits = decode_one_token(
+            model, tokens, next_position + step, cache, mask
+        )
+        step += 1
+    done = [Completion(row.token_ids, row.finished) for row in rows]
+    return [done[i : i + n] for i in range(0, len(done), n)]
+
+
+def generate_in_batches(
+    model: Any,
+    prompts: Sequence[Sequence[int]],
+    stop: StopRule,
+    settings: Decoding = GREEDY,
+    num_return_sequences: int = 1,
+    batch_size: int = BATCH_SIZE,
+    pad_token_id: int = 0,
+    limits: Sequence[int] | None = None,
+    progress: Progress | None = None,
+) -> list[list[Completion]]:
+    """`generate_batched` for any number of prompts: batches of like length.
+
+    Args:
+        batch_size: rows at once; a prompt's completions stay together.
+        limits: new tokens each prompt may have.
+        progress: called with the number of prompts just finished.
+
+    Returns and raises what `generate_batched` does.
+    """
+    order = sorted(range(len(prompts)), key=lambda i: len(prompts[i]))
+    at_once = max(1, batch_size // max(1, num_return_sequences))
+    results: list[list[Completion]] = [[] for _ in prompts]
+    for start in range(0, len(order), at_once):
+        chosen = order[start : start + at_once]
+        done = generate_batched(
+            model,
+            [prompts[i] for i in chosen],
+            stop,
+            settings,
+            num_return_sequences,
+            pad_token_id,
+            [limits[i] for i in chosen] if limits else None,
+        )
+        for i, completions in zip(chosen, done, strict=True):
+            results[i] = completions
+        if progress is not None:
+            progress(len(chosen))
+    return results
+
+
+class _Row:
+    """What `generate_batched` remembers of one row."""
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self.token_ids: list[int] = []
+        self.finished = False
+
+    @property
+    def done(self) -> bool:
+        return self.finished or len(self.token_ids) == self.limit
+
+    def take(self, token: int, stop: StopRule) -> None:
+        if not self.done:
+            self.token_ids.append(token)
+            self.finished = stop(self.token_ids)

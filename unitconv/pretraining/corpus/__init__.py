@@ -1,0 +1,1 @@
+"""The pretraining corpus: generated documents and their parts."""

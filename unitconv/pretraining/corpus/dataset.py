@@ -1,0 +1,72 @@
+"""The corpus: any document, by its number.
+
+Document `index` depends only on (seed, index) and the settings. Nothing is
+stored: a run that resumes at step 500 makes the rows of step 500 again.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator
+
+import torch
+from torch.utils.data import Dataset
+from transformers import PreTrainedTokenizerBase
+
+from unitconv.pretraining.config import CorpusConfig, PretrainConfig
+from unitconv.pretraining.corpus.arithmetic import arithmetic_document
+from unitconv.pretraining.corpus.documents import (
+    chat_document,
+    facts_document,
+    plain_document,
+    table_document,
+)
+
+DOCUMENT_END = "<|endoftext|>"
+
+
+def make_document(config: CorpusConfig, rng: random.Random) -> str:
+    """One document, of a kind drawn by the shares of `config`."""
+    kinds: dict[Callable[[random.Random, CorpusConfig], str], float] = {
+        chat_document: config.chat_share,
+        plain_document: config.plain_share,
+        facts_document: config.facts_share,
+        table_document: config.table_share,
+        arithmetic_document: config.arithmetic_share,
+    }
+    kind = rng.choices(list(kinds), list(kinds.values()))[0]
+    return kind(rng, config)
+
+
+def documents(
+    config: CorpusConfig, seed: int, count: int, name: str = "document"
+) -> Iterator[str]:
+    """The first `count` documents of a seed's corpus."""
+    for index in range(count):
+        yield make_document(config, random.Random(f"{seed} {name} {index}"))
+
+
+class Rows(Dataset[torch.Tensor]):
+    """Training rows, `[row_length]` token ids each.
+
+    A row starts at a document, holds as many as fit, and cuts the last:
+    the model never has to predict the middle of a text it did not see.
+    """
+
+    def __init__(
+        self, config: PretrainConfig, tokenizer: PreTrainedTokenizerBase
+    ) -> None:
+        self.config = config
+        self.tokenizer = tokenizer
+
+    def __len__(self) -> int:
+        return self.config.steps * self.config.batch_size
+
+    def __getitem__(self, index: int) -> torch.Tensor:
+        config = self.config
+        rng = random.Random(f"{config.seed} row {index}")
+        input_ids: list[int] = []
+        while len(input_ids) < config.row_length:
+            text = make_document(config.corpus, rng) + DOCUMENT_END
+            input_ids += self.tokenizer.encode(text)
+        return torch.tensor(input_ids[: config.row_length])

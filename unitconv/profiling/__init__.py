@@ -1,0 +1,1 @@
+"""Throughput, roofline and memory of decoding and training."""

@@ -1,0 +1,1 @@
+"""The task: units, questions and their parser, prompts, data sets."""

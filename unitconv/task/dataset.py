@@ -1,0 +1,110 @@
+"""A question, and the files that questions are read from.
+
+The course's own are four splits inside the package, made by
+`unitconv.task.make_splits`; a person's own file has the same form.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+from unitconv.task.prompts import PromptError, check_question
+
+#: The question sets in the package.
+SPLITS: tuple[str, ...] = ("train", "valid", "test", "test_hard")
+DATA = Path(__file__).with_name("data")
+
+
+class DataError(ValueError):
+    """A question file that cannot be read; names the file and the entry."""
+
+
+@dataclass(frozen=True)
+class Question:
+    """What a model is asked, and the number it is graded against."""
+
+    text: str
+    answer: float
+
+
+def normalize(text: str) -> str:
+    """Equal for questions that differ in case, spaces or the last mark."""
+    return " ".join(text.casefold().split()).rstrip("?.! ")
+
+
+def load_split(name: str) -> list[Question]:
+    """One of `SPLITS`, from the package.
+
+    Raises:
+        DataError: there is no such split.
+    """
+    if name not in SPLITS:
+        raise DataError(
+            f"unknown split {name!r}: choose from {', '.join(SPLITS)}"
+        )
+    return read_questions(DATA / f"{name}.json")
+
+
+def read_questions(path: str | Path) -> list[Question]:
+    """The questions of a JSON file `[["question", answer], ...]`.
+
+    Raises:
+        DataError: no such file, not JSON, or an entry that is no pair of a
+            question and a finite number. Entries are counted from 1.
+    """
+    entries = _read_json(path)
+    if not isinstance(entries, list) or not entries:
+        raise DataError(
+            f"{path}: expected a list with at least one entry, as in "
+            '[["How many g are in 2 kg?", 2000]]'
+        )
+    return [
+        _to_question(entry, f"{path}: entry {number}")
+        for number, entry in enumerate(entries, start=1)
+    ]
+
+
+def _read_json(path: str | Path) -> object:
+    try:
+        # "utf-8-sig" also takes the byte-order mark some editors write.
+        return json.loads(Path(path).read_text(encoding="utf-8-sig"))
+    except json.JSONDecodeError as error:
+        raise DataError(
+            f"{path}: line {error.lineno}, column {error.colno}: "
+            f"this is not JSON ({error.msg})"
+        ) from error
+    except UnicodeDecodeError as error:
+        raise DataError(
+            f"{path}: byte {error.start} is not UTF-8; save it as UTF-8"
+        ) from error
+    except OSError as error:
+        raise DataError(f"{path}: {error.strerror or error}") from error
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"{path}: cannot be read ({error})") from error
+
+
+def _to_question(entry: object, where: str) -> Question:
+    if not isinstance(entry, list) or len(entry) != 2:
+        raise DataError(f"{where}: expected [question, answer]")
+    text, answer = entry
+    if not isinstance(text, str):
+        raise DataError(f"{where}: the question must be a text")
+    try:
+        check_question(text)
+    except PromptError as error:
+        raise DataError(f"{where}: {error}") from error
+    # To Python, True is the number 1.
+    if isinstance(answer, bool) or not isinstance(answer, int | float):
+        raise DataError(
+            f"{where}: the answer must be a number, not {answer!r}"
+        )
+    try:
+        value = float(answer)
+    except OverflowError:
+        value = math.inf
+    if not math.isfinite(value):
+        raise DataError(f"{where}: the answer must be a finite number")
+    return Question(text, value)

@@ -1,0 +1,198 @@
+"""Which conversion does a sentence ask for?
+
+"How many gram are there per 6 kg?" asks for (6, kilogram, gram). The truth
+behind a question, its family and the search for leaks all start here. A
+sentence that could mean two things means None: this reader never guesses.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from fractions import Fraction
+
+from unitconv.task.units import (
+    BY_NAME,
+    UnitError,
+    exact_factor,
+    lookup,
+    resolve,
+    unit_pattern,
+)
+
+
+@dataclass(frozen=True)
+class Conversion:
+    """What a question asks for. Units are canonical names (`Unit.name`)."""
+
+    quantity: float
+    source: str
+    target: str
+
+    @property
+    def answer(self) -> float:
+        """`quantity` counted in `target`, by pint."""
+        factor = exact_factor(BY_NAME[self.source], BY_NAME[self.target])
+        return float(Fraction(repr(float(self.quantity))) * factor)
+
+    @property
+    def family(self) -> str:
+        """What both units measure, such as `mass`."""
+        return BY_NAME[self.source].family
+
+
+_UNIT = re.compile(rf"(?<![^\W\d])(?<!['’./^*]){unit_pattern()}(?!['’])")
+_NUMBER = re.compile(
+    r"(?:(?<!\S)[-−])?(?:(?<![\w.])\.)?"
+    r"[0-9]+(?:[.,][0-9]+)*(?:[eE][-+]?[0-9]+)?"
+)
+_PLAIN_NUMBER = re.compile(
+    r"-?(?:(?:[0-9]{1,3}(?:,[0-9]{3})+|[0-9]+)(?:\.[0-9]+)?|\.[0-9]+)"
+    r"(?:[eE][-+]?[0-9]+)?"
+)
+_COUNTS = {
+    "half a": 0.5, "half an": 0.5, "a": 1.0, "an": 1.0, "one": 1.0,
+    "two": 2.0, "three": 3.0, "four": 4.0, "five": 5.0, "six": 6.0,
+    "seven": 7.0, "eight": 8.0, "nine": 9.0, "ten": 10.0, "eleven": 11.0,
+    "twelve": 12.0,
+}  # fmt: skip
+_COUNT = re.compile(rf"\b(?P<count>(?ai:{'|'.join(_COUNTS)}))[\s-]\s*$")
+# With one of these about, a number is more than its digits.
+_MORE_NUMBERS = re.compile(
+    r"\b(?:half|quarters?|thirds?|dozens?|hundreds?|thousands?|millions?"
+    r"|billions?|\w+teen|(?:twen|thir|for|fif|six|seven|eigh|nine)ty"
+    r"|twice|double|couple|few|several)\b",
+    re.IGNORECASE,
+)
+# "square feet" are not feet.
+_OTHER_UNIT = re.compile(
+    r"\b(?:square|sq|cubic|nautical|troy|imperial|uk|british|short|long"
+    r"|light|dry|binary|bank|common)[.\s-]\s*$",
+    re.IGNORECASE,
+)
+_APART_BEFORE = re.compile(
+    r"(?:^|[:;,.?!(]|\b(?:for|convert|change|do|is))\s*$", re.IGNORECASE
+)
+_APART_AFTER = re.compile(r"\s*(?:$|[.,;:?!)]|(?:units?|from|please)\b)")
+_TO = re.compile(r"\s*(?:to|into|->|=>|→)\s*", re.IGNORECASE)
+_LARGEST_QUANTITY = 1e100  # beyond it, an answer may be no finite float
+_LONGEST_QUESTION = 500  # characters; beyond it, a text asks many things
+
+
+def parse_question(text: str) -> Conversion | None:
+    """Which conversion a sentence asks for, or None if that is not clear.
+
+    It wants two units that measure the same thing and one quantity, which
+    stands before the source ("6 kg", "half a mile") or apart from a "from
+    kg to g". Two quantities, a third unit, square feet: None, not a guess.
+    Never raises.
+
+    >>> parse_question("How many gram are there per 6 kg?")
+    Conversion(quantity=6.0, source='kilogram', target='gram')
+    """
+    if len(text) > _LONGEST_QUESTION:
+        return None
+    units = _find_units(text)
+    names = {lookup(unit.group()).name for unit in units}
+    found = _find_quantity(text, units)
+    if len(names) != 2 or found is None:
+        return None
+    quantity, source = found
+    here = lookup(source.group())
+    target = next(u for u in units if lookup(u.group()) != here)
+    try:
+        a, b = resolve(source.group(), target.group())
+    except UnitError:
+        return None
+    return None if a == b else Conversion(quantity, a.name, b.name)
+
+
+def _find_units(text: str) -> list[re.Match[str]]:
+    """The units named, in order; "in" only where it must be the inch."""
+    found = list(_UNIT.finditer(text))
+    units = [unit for unit in found if unit.group() != "in"]
+    if any(_OTHER_UNIT.search(text[: unit.start()]) for unit in units):
+        return []
+    maybe = [unit for unit in found if unit.group() == "in"]
+    starts = {unit.start() for unit in units}
+    for inch in maybe:
+        space = re.match(r"\s*", text[inch.end() :])
+        # "6 in to feet", but "6 in feet" has lost its unit.
+        follows = re.search(r"(?<![*^])[0-9]\s*-?$", text[: inch.start()])
+        if follows and space and inch.end() + space.end() not in starts:
+            units.append(inch)
+    if len({lookup(unit.group()) for unit in units}) < 2:
+        units += [m for m in maybe if m not in units and _is_inch(text, m)]
+    return sorted(units, key=lambda unit: unit.start())
+
+
+def _is_inch(text: str, match: re.Match[str]) -> bool:
+    """Is this "in" an inch, by the words around it?"""
+    before, after = text[: match.start()], text[match.end() :]
+    if re.match(r"\s+(?:to|into)\b", after):
+        return True
+    asked = re.search(r"\b(?:many|to|into|from|in)\s+$", before)
+    # "How many in 6 ft?" has lost its unit.
+    return bool(asked and not re.match(r"\s+(?:[0-9]|an?\b|one\b)", after))
+
+
+def _find_quantity(
+    text: str, units: list[re.Match[str]]
+) -> tuple[float, re.Match[str]] | None:
+    """The only quantity of the sentence and the unit it counts."""
+    rest = text
+    for unit in units:  # the 3 of cm^3 is not a quantity
+        blank = "\0" * len(unit.group())
+        rest = rest[: unit.start()] + blank + rest[unit.end() :]
+    numbers = list(_NUMBER.finditer(rest))
+    counts = [
+        (count, unit)
+        for unit in units
+        if (count := _COUNT.search(rest[: unit.start()]))
+        # Beside digits, "a" is an article: "What part of a mile is 6 ft?"
+        and not (numbers and count["count"].lower() in ("a", "an"))
+    ]
+    for count, _ in counts:
+        blank = "\0" * len(count.group())
+        rest = rest[: count.start()] + blank + rest[count.end() :]
+    if len(numbers) + len(counts) != 1 or _MORE_NUMBERS.search(rest):
+        return None
+    if counts:
+        count, unit = counts[0]
+        return _COUNTS[" ".join(count["count"].lower().split())], unit
+    value = _to_number(rest, numbers[0])
+    counted = _counted_unit(text, numbers[0], units)
+    return None if value is None or counted is None else (value, counted)
+
+
+def _to_number(text: str, match: re.Match[str]) -> float | None:
+    """What the digits say; None for 2,5 and 1.2.3, 1/2, 6th and 6%."""
+    digits = match.group().replace("−", "-")
+    before, after = text[: match.start()][-1:], text[match.end() :][:1]
+    if before.isalnum() or (before and before in "/^*_.-−$€£#"):
+        return None
+    if after.isalnum() or (after and after in "/^*_%°'\""):
+        return None
+    if not _PLAIN_NUMBER.fullmatch(digits):
+        return None
+    value = float(digits.replace(",", ""))
+    return value if abs(value) <= _LARGEST_QUANTITY else None
+
+
+def _counted_unit(
+    text: str, number: re.Match[str], units: list[re.Match[str]]
+) -> re.Match[str] | None:
+    """The unit after a number, or the first of "from kg to g for 6"."""
+    for unit in units:
+        gap = text[number.end() : max(number.end(), unit.start())]
+        if unit.start() >= number.end() and re.fullmatch(r"\s*-?\s*", gap):
+            return unit
+    apart = _APART_BEFORE.search(text[: number.start()])
+    apart = apart and _APART_AFTER.match(text[number.end() :])
+    if not apart or len(units) != 2:
+        return None
+    between = text[units[0].end() : units[1].start()]
+    return units[0] if _TO.fullmatch(between) else None
+
+
+# --------------------------------------------------------- the command line

@@ -1,0 +1,1 @@
+"""Fine-tuning: LoRA, SFT, rollouts, rejection sampling."""
