@@ -32,7 +32,7 @@ PAGES     := $(shell find book -type f $(NOT_MADE)) _config.yml \
 PROJECT   := pyproject.toml constraints.txt environment.yml Makefile \
              CITATION.cff $(wildcard *.md)
 # What reads the built book, and so runs after it.
-OF_THE_BOOK := tests/test_pages.py tests/test_book.py
+OF_THE_BOOK := tests/book/test_pages.py tests/book/test_book.py
 
 .DELETE_ON_ERROR:
 .PHONY: help book pdf test serve notebooks pairs student lint format \

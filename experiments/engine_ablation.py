@@ -27,8 +27,8 @@ import typer
 
 from experiments.ablation_steps import ROLLOUT_STEPS, STEPS, Decoder, Job
 from unitconv.common.io import write_json
-from unitconv.inference.reference import Decoding
-from unitconv.training.config import BATCH_SIZE, SAMPLES, TEMPERATURE
+from unitconv.inference.reference import BATCH_SIZE, Decoding
+from unitconv.training.config import SAMPLES, TEMPERATURE
 
 RESULTS = (
     Path(__file__).resolve().parents[1]

@@ -3,7 +3,7 @@
 `[project.urls]` of pyproject.toml is the one place where the address
 stands. Some files have to repeat it, for want of a way to read it from
 there: this file finds them, `make repo URL=...` rewrites them, and
-tests/test_repository.py checks them.
+tests/scripts/test_move_repository.py checks them.
 """
 
 import os

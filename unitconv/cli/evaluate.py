@@ -30,7 +30,8 @@ from unitconv.cli.options import (
     chosen_questions,
     load_llm,
 )
-from unitconv.training.config import BATCH_SIZE, TEMPERATURE
+from unitconv.inference.reference import BATCH_SIZE
+from unitconv.training.config import TEMPERATURE
 
 if TYPE_CHECKING:
     from unitconv.evaluation.evaluate import Report

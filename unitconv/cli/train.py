@@ -43,8 +43,8 @@ from unitconv.cli.shown import (
     training_bar,
 )
 from unitconv.common import distributed as processes
+from unitconv.inference.reference import BATCH_SIZE
 from unitconv.training.config import (
-    BATCH_SIZE,
     PATHS,
     RFT,
     SAMPLES,

@@ -25,9 +25,8 @@ from unitconv.evaluation.grade import (
 )
 from unitconv.evaluation.stats import Comparison, Rate
 from unitconv.inference.llm import LLM
-from unitconv.inference.reference import GREEDY, Decoding
+from unitconv.inference.reference import BATCH_SIZE, GREEDY, Decoding
 from unitconv.task.dataset import Question
-from unitconv.training.config import BATCH_SIZE
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -18,6 +18,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from unitconv.common.errors import UnitconvError
 from unitconv.common.io import write_json
 from unitconv.common.run_metadata import PACKAGES
 from unitconv.evaluation.stats import Rate
@@ -33,7 +34,7 @@ RATES = ("accuracy", "answer_rate", "reasoning_validity")
 MODEL_NAME = re.compile(r"\w[\w.+-]*(/\w[\w.+-]*)?( \([\w .,+-]+\))?")
 
 
-class RecordError(ValueError):
+class RecordError(UnitconvError):
     """A record that cannot be a row; names the file and the key."""
 
 

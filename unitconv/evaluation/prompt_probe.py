@@ -18,7 +18,7 @@ from typing import Any
 from unitconv.evaluation.evaluate import evaluate, evaluate_samples
 from unitconv.evaluation.stats import Rate
 from unitconv.inference.llm import LLM
-from unitconv.inference.reference import Decoding
+from unitconv.inference.reference import BATCH_SIZE, Decoding
 from unitconv.task.dataset import Question
 from unitconv.task.make_splits import typed
 from unitconv.task.prompts import (
@@ -28,7 +28,7 @@ from unitconv.task.prompts import (
     render_chat,
 )
 from unitconv.task.question_parser import parse_question
-from unitconv.training.config import BATCH_SIZE, SAMPLES, TEMPERATURE
+from unitconv.training.config import SAMPLES, TEMPERATURE
 
 # Ways to mark an answer that no instruction names: only the worked example
 # shows them.

@@ -23,6 +23,7 @@ from unitconv.inference.load import (
     pick_dtype,
 )
 from unitconv.inference.reference import (
+    BATCH_SIZE,
     GREEDY,
     Completion,
     ContextError,
@@ -31,7 +32,6 @@ from unitconv.inference.reference import (
     token_limit,
 )
 from unitconv.task.prompts import check_style, format_prompt
-from unitconv.training.config import BATCH_SIZE
 
 #: A reply that has written this is done.
 STOP_TEXT = "</answer>"

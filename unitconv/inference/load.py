@@ -23,6 +23,8 @@ from safetensors import SafetensorError, safe_open
 from transformers import AutoModelForCausalLM, AutoTokenizer
 from transformers.utils import logging
 
+from unitconv.common.errors import UnitconvError
+
 COURSE_MODEL = Path(__file__).parent / "course_model"
 ADAPTERS = Path(__file__).parent / "adapters"  # shipped, for that model
 CACHE_LINE = 64  # bytes; where torch lets what it allocates begin
@@ -45,7 +47,7 @@ _UNREADABLE = (
 )
 
 
-class ModelError(ValueError):
+class ModelError(UnitconvError):
     """A model or adapter that cannot be loaded; the message says why."""
 
 

@@ -22,8 +22,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from unitconv.common.errors import UnitconvError
 from unitconv.inference.sampling import greedy, row_key, sample, uniform
-from unitconv.training.config import BATCH_SIZE
+
+#: Rows decoded together. Where fewer fit in memory, the engine takes fewer.
+BATCH_SIZE = 256
 
 StopRule = Callable[[list[int]], bool]
 """Given the tokens a row has generated so far: is it done?"""
@@ -33,7 +36,7 @@ Progress = Callable[[int], None]
 """Called with the number of prompts just finished."""
 
 
-class ContextError(ValueError):
+class ContextError(UnitconvError):
     """A prompt the model's context cannot hold, or an empty one."""
 
 

@@ -17,10 +17,11 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
 
+from unitconv.common.errors import UnitconvError
 from unitconv.pretraining.config import PretrainConfig
 
 
-class ResumeError(ValueError):
+class ResumeError(UnitconvError):
     """A checkpoint that is missing or belongs to another configuration."""
 
 

@@ -11,6 +11,7 @@ import math
 from dataclasses import dataclass
 from pathlib import Path
 
+from unitconv.common.errors import UnitconvError
 from unitconv.task.prompts import PromptError, check_question
 
 #: The question sets in the package.
@@ -18,7 +19,7 @@ SPLITS: tuple[str, ...] = ("train", "valid", "test", "test_hard")
 DATA = Path(__file__).with_name("data")
 
 
-class DataError(ValueError):
+class DataError(UnitconvError):
     """A question file that cannot be read; names the file and the entry."""
 
 

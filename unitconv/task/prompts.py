@@ -20,6 +20,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
+from unitconv.common.errors import UnitconvError
+
 Style = Literal["raw", "chat", "direct", "cot"]
 #: What a prompt may look like, explained above.
 STYLES: tuple[str, ...] = get_args(Style)
@@ -35,7 +37,7 @@ DIRECT_INSTRUCTION = (
 )
 
 
-class PromptError(ValueError):
+class PromptError(UnitconvError):
     """A prompt that cannot be built or read: empty, unknown style."""
 
 

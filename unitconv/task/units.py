@@ -27,8 +27,10 @@ from functools import cache
 
 import pint
 
+from unitconv.common.errors import UnitconvError
 
-class UnitError(ValueError):
+
+class UnitError(UnitconvError):
     """A unit that is unknown, or two that measure different things."""
 
 

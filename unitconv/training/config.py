@@ -57,6 +57,3 @@ TEMPERATURE = 0.8
 # et al. 2023, arXiv:2308.01825), but where a question is easy they come in
 # any number, and would drown the hard ones. Other values were not tried.
 PATHS = 2
-
-# Rows decoded together. Where fewer fit in memory, the engine takes fewer.
-BATCH_SIZE = 256

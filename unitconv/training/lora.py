@@ -13,10 +13,11 @@ from typing import Any
 import torch
 from torch import nn
 
+from unitconv.common.errors import UnitconvError
 from unitconv.inference.load import without_advice
 
 
-class TrainingError(ValueError):
+class TrainingError(UnitconvError):
     """A training that should not start: too large, no rows, other run."""
 
 

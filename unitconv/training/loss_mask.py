@@ -21,6 +21,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from unitconv.common.errors import UnitconvError
+
 IGNORE = -100  #: what torch's cross-entropy skips
 # How a token looks in a notebook, on a light page and on a dark one.
 _CELL = (
@@ -30,7 +32,7 @@ _CELL = (
 _FILLED = "background:rgba(217,130,43,.35);border-color:#d9822b;"
 
 
-class LabelError(ValueError):
+class LabelError(UnitconvError):
     """A row that cannot be labelled: a merged seam, an empty target."""
 
 

@@ -28,13 +28,14 @@ from pathlib import Path
 from typing import Any
 
 from unitconv.common import distributed as processes
+from unitconv.common.errors import UnitconvError
 from unitconv.common.io import write_text
 from unitconv.evaluation.grade import Graded, grade
 from unitconv.grading.answer import is_correct
 from unitconv.inference.llm import LLM
-from unitconv.inference.reference import Decoding
+from unitconv.inference.reference import BATCH_SIZE, Decoding
 from unitconv.task.dataset import Question
-from unitconv.training.config import BATCH_SIZE, SAMPLES, TEMPERATURE
+from unitconv.training.config import SAMPLES, TEMPERATURE
 
 CHUNK = 64  #: questions decoded, graded and written together
 #: How far a kept answer may be from the truth, as a share of it.
@@ -49,7 +50,7 @@ REASONS = (
 )
 
 
-class RolloutError(ValueError):
+class RolloutError(UnitconvError):
     """A record that cannot be gone on with: other settings, broken file."""
 
 

@@ -16,6 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from unitconv.common.errors import UnitconvError
 from unitconv.inference.old_engine.attention import (
     InOnePiece,
     InPages,
@@ -31,7 +32,7 @@ GPU_SHARE, CPU_SHARE = 0.8, 0.5
 PAGE = {"cuda": 64, "cpu": 16}
 
 
-class CacheError(RuntimeError):
+class CacheError(UnitconvError):
     """A cache that does not fit in memory, even with a single slot."""
 
 

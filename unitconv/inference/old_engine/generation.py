@@ -10,6 +10,7 @@ from typing import Any
 from unitconv.inference.old_engine.batching import Engine, Observer
 from unitconv.inference.old_engine.models import why_not
 from unitconv.inference.reference import (
+    BATCH_SIZE,
     GREEDY,
     Completion,
     Decoding,
@@ -18,7 +19,6 @@ from unitconv.inference.reference import (
     generate_in_batches,
     token_limit,
 )
-from unitconv.training.config import BATCH_SIZE
 
 log = logging.getLogger(__name__)
 

@@ -7,7 +7,7 @@ from bibliography import as_markdown, chapter_scripts, collect
 
 from scripts.contents import pages
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 
 FIRST = """\
 # %% [markdown]

@@ -42,7 +42,7 @@ from unitconv.evaluation.stats import Rate
 from unitconv.inference.llm import Generation
 from unitconv.task.dataset import load_split
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 MODEL = "someone/model-1"
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOKS = ("01_task", "03_sequential")
 LEFT_OUT = shutil.ignore_patterns("__pycache__")
 

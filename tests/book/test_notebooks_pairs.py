@@ -15,7 +15,7 @@ import pytest
 from scripts.move_repository import address, bootstrap_cell
 from scripts.run_notebooks import normalize
 
-FOLDER = Path(__file__).resolve().parents[1] / "notebooks"
+FOLDER = Path(__file__).resolve().parents[2] / "notebooks"
 STEMS = sorted(path.stem for path in FOLDER.glob("*.py"))
 
 every_notebook = pytest.mark.parametrize("stem", STEMS)

@@ -17,7 +17,7 @@ from markdown_it.tree import SyntaxTreeNode
 from scripts.directives import directives
 from scripts.reading_time import minutes, shows_figure
 
-FOLDER = Path(__file__).resolve().parents[1] / "notebooks"
+FOLDER = Path(__file__).resolve().parents[2] / "notebooks"
 STEMS = sorted(path.stem for path in FOLDER.glob("*.ipynb"))
 
 STARTER = ["exercise", "nbval-check-output"]

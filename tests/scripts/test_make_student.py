@@ -19,7 +19,7 @@ from scripts import contents
 from scripts.make_student import main, student
 from scripts.move_repository import address
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "notebooks"
 STEMS = sorted(path.stem for path in FOLDER.glob("*.py"))
 

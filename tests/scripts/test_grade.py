@@ -12,7 +12,7 @@ import pytest
 
 from scripts.grade import checks, grade, main, students
 
-FOLDER = Path(__file__).resolve().parents[1] / "notebooks"
+FOLDER = Path(__file__).resolve().parents[2] / "notebooks"
 STEMS = sorted(path.stem for path in FOLDER.glob("*.py"))
 
 CHAPTER = """\

@@ -33,7 +33,7 @@ from unitconv.training import trainer as training
 from unitconv.training.lora import TrainingSettings, check_budget
 from unitconv.training.loss_mask import make_row
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "book" / "troubleshooting.md").read_text("utf-8")
 OURS = re.findall(r"^### `([^`]+)`$", PAGE, re.M)
 

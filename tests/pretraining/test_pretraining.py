@@ -100,7 +100,9 @@ from unitconv.task.units import (
 # The tokenizer's threads cost more than they bring on texts this short.
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 TINY = PRESETS["tiny"]
-COURSE_MODEL = Path(command.__file__).parents[1] / "inference" / "course_model"
+COURSE_MODEL = (
+    Path(command.__file__).parents[1] / "inference" / "course_model"
+)
 NUMBER = r"\d+(?:\.\d+)?"
 
 

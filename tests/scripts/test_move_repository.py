@@ -15,7 +15,7 @@ import unitconv
 from scripts import move_repository as repository
 from scripts.contents import pages
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 MAX_COLUMNS = 76
 
 

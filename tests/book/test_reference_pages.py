@@ -12,7 +12,7 @@ from reference import OPTION, command_help
 
 from unitconv.cli import app
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted((ROOT / "book").glob("reference*.md"))
 SHOWN = [
     name
