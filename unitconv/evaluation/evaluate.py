@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from unitconv.common.errors import UnitconvError
 from unitconv.common.run_metadata import provenance
 from unitconv.evaluation.grade import (
     FAILURES,
@@ -171,10 +172,10 @@ class Report:
         """The report that `to_json(rows=True)` wrote, to compare with.
 
         Raises:
-            ValueError: it was written without its rows.
+            UnitconvError: it was written without its rows.
         """
         if "rows" not in data:
-            raise ValueError("this report was written without its rows")
+            raise UnitconvError("this report was written without its rows")
         rows = []
         for stored in data["rows"]:
             row: dict[str, Any] = dict(stored)
@@ -223,7 +224,7 @@ def evaluate(
         progress: called with the number of questions just finished.
 
     Raises:
-        ValueError: no questions.
+        UnitconvError: no questions.
     """
     samples = evaluate_samples(
         llm, questions, 1, settings, batch_size, progress
@@ -279,10 +280,10 @@ def evaluate_samples(
     """Ask every question several times: what could rejection keep?
 
     Raises:
-        ValueError: no questions.
+        UnitconvError: no questions.
     """
     if not questions:
-        raise ValueError("there are no questions to evaluate on")
+        raise UnitconvError("there are no questions to evaluate on")
     prompts = [llm.format_prompt(question.text) for question in questions]
     start = time.perf_counter()
     completions = llm.complete(
@@ -319,11 +320,11 @@ def compare(a: Report, b: Report) -> Comparison:
     """Pair two reports question by question.
 
     Raises:
-        ValueError: the reports are not of the same questions.
+        UnitconvError: the reports are not of the same questions.
     """
     asked = [[(row.question, row.truth) for row in r.rows] for r in (a, b)]
     if asked[0] != asked[1] or not asked[0]:
-        raise ValueError(
+        raise UnitconvError(
             "a paired comparison needs the same questions (at least one) "
             "in the same order"
         )

@@ -21,6 +21,7 @@ from transformers import (
     PreTrainedTokenizerBase,
 )
 
+from unitconv.common.errors import UnitconvError
 from unitconv.common.io import write_json
 from unitconv.evaluation.leaderboard import STAGES
 from unitconv.pretraining.checkpoint import Progress
@@ -88,7 +89,7 @@ def record_results(folder: Path, report: dict[str, Any]) -> None:
     A second report on the same questions and prompt replaces the first.
 
     Raises:
-        ValueError: it is neither, or not of the bare model.
+        UnitconvError: it is neither, or not of the bare model.
     """
     data, found = _named(report)
     path = folder / "results.json"
@@ -104,7 +105,9 @@ def _named(report: dict[str, Any]) -> tuple[str, dict[str, Any]]:
     """The questions a report is about, and its parts by prompt."""
     run = report.get("run", {})
     if run.get("adapter"):
-        raise ValueError("this is a report of an adapter, not of the base")
+        raise UnitconvError(
+            "this is a report of an adapter, not of the base"
+        )
     if "num_return_sequences" in run:
         return run["data"], {"rollouts": report}
     if run:
@@ -114,7 +117,7 @@ def _named(report: dict[str, Any]) -> tuple[str, dict[str, Any]]:
         return report["data"], {
             k: v for k, v in report.items() if k != "data"
         }
-    raise ValueError(
+    raise UnitconvError(
         "not a report: give what `unitconv measure` or `unitconv evaluate "
         "--json` wrote"
     )

@@ -28,6 +28,7 @@ from itertools import cycle
 from pathlib import Path
 from typing import Generic, TypeVar
 
+from unitconv.common.errors import UnitconvError
 from unitconv.task.dataset import DATA, Question, normalize
 from unitconv.task.question_parser import Conversion
 from unitconv.task.question_templates import (
@@ -123,10 +124,10 @@ def make_hidden(size: int, seed: int) -> list[Record]:
             set again.
 
     Raises:
-        ValueError: not such a size, or more than `LARGEST_HIDDEN`.
+        UnitconvError: not such a size, or more than `LARGEST_HIDDEN`.
     """
     if size not in range(100, LARGEST_HIDDEN + 1, 100):
-        raise ValueError(
+        raise UnitconvError(
             f"a hidden set has 100, 200, ... {LARGEST_HIDDEN} questions"
         )
     shipped = make_splits()

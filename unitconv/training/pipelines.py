@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 
+from unitconv.common.errors import UnitconvError
 from unitconv.evaluation.evaluate import evaluate
 from unitconv.inference.llm import LLM
 from unitconv.inference.load import (
@@ -70,13 +71,13 @@ def pick_base(
 
     Raises:
         ModelError: a device this machine does not have.
-        ValueError: an unknown preset.
+        UnitconvError: an unknown preset.
     """
     where = pick_device(device)
     if preset is None:
         return Base(name, where, pick_preset(where))
     if preset not in PRESETS:
-        raise ValueError(
+        raise UnitconvError(
             f"unknown preset {preset!r}: choose from {', '.join(PRESETS)}"
         )
     return Base(name, where, PRESETS[preset])

@@ -11,6 +11,7 @@ import random
 from collections import Counter
 from collections.abc import Sequence
 
+from unitconv.common.errors import UnitconvError
 from unitconv.evaluation.stats import Rate
 from unitconv.grading.expression_parser import chains
 from unitconv.training.config import PATHS
@@ -22,9 +23,9 @@ POLICIES = ("distinct", "random")
 
 
 def check_policy(policy: str) -> None:
-    """Raises ValueError for a policy that is not one of `POLICIES`."""
+    """Raises UnitconvError for a policy that is not one of `POLICIES`."""
     if policy not in POLICIES:
-        raise ValueError(
+        raise UnitconvError(
             f"unknown policy {policy!r}: choose from {', '.join(POLICIES)}"
         )
 
@@ -54,7 +55,7 @@ def select(
             wrong.
 
     Raises:
-        ValueError: an unknown policy.
+        UnitconvError: an unknown policy.
     """
     check_policy(policy)
     triples = []
