@@ -24,7 +24,7 @@ from rich.console import Console
 from typer.testing import CliRunner, Result
 
 import unitconv
-from unitconv import cli
+from unitconv.cli import app, console
 from unitconv.grading.answer import is_correct, parse_answer
 from unitconv.inference.llm import LLM
 from unitconv.task.dataset import SPLITS, load_split
@@ -170,7 +170,7 @@ def tiny(model_folder: Path) -> list[str]:
 def invoke(*arguments: str) -> Result:
     """Run a command where a wide window and no terminal are around."""
     return CliRunner().invoke(
-        cli.app, arguments, env={"COLUMNS": "200"}, color=False
+        app, arguments, env={"COLUMNS": "200"}, color=False
     )
 
 
@@ -438,7 +438,7 @@ def test_a_terminal_that_knows_only_ascii_gets_escapes(
 ) -> None:
     raw = io.BytesIO()
     file = io.TextIOWrapper(raw, encoding="ascii")
-    cli.console.write(Console(file=file), "3 cm² \ud800")
+    console.write("3 cm² \ud800", Console(file=file))
     file.flush()
     assert raw.getvalue() == rb"3 cm\xb2 \ud800" + os.linesep.encode()
 
@@ -450,7 +450,7 @@ def test_a_progress_bar_is_for_terminals_only(
     assert "evaluating" not in invoke(*arguments).output
     screen = io.StringIO()
     terminal = Console(file=screen, force_terminal=True, width=100)
-    monkeypatch.setattr(cli.console, "err", terminal)
+    monkeypatch.setattr(console, "err", terminal)
     succeed(*arguments)
     assert "evaluating" in ANSI.sub("", screen.getvalue())
     assert "2/2" in ANSI.sub("", screen.getvalue())
