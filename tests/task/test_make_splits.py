@@ -34,10 +34,10 @@ from unitconv.task.make_splits import (
 from unitconv.task.prompts import DIRECT_EXAMPLES, WORKED_EXAMPLES
 from unitconv.task.question_parser import Conversion, parse_question
 from unitconv.task.question_templates import (
-    HARD_PHRASINGS,
+    HARD_TEMPLATES,
     PAIRS,
-    PHRASINGS,
     RESERVED,
+    TEMPLATES,
 )
 from unitconv.task.units import BY_NAME, FAMILIES, SPELLINGS, convert
 
@@ -204,11 +204,11 @@ def test_what_is_shown_as_an_example_is_not_asked(
 
 
 def test_phrasings_are_many_and_different() -> None:
-    assert len(PHRASINGS) >= 40
-    assert len(HARD_PHRASINGS) >= 20
-    plain = [normalize(p) for p in (*PHRASINGS, *HARD_PHRASINGS)]
+    assert len(TEMPLATES) >= 40
+    assert len(HARD_TEMPLATES) >= 20
+    plain = [normalize(p) for p in (*TEMPLATES, *HARD_TEMPLATES)]
     assert len(set(plain)) == len(plain)
-    for phrasing in (*PHRASINGS, *HARD_PHRASINGS):
+    for phrasing in (*TEMPLATES, *HARD_TEMPLATES):
         slots = [f for _, f, _, _ in string.Formatter().parse(phrasing)]
         assert sorted(filter(None, slots)) == [
             "quantity",
@@ -219,9 +219,9 @@ def test_phrasings_are_many_and_different() -> None:
 
 def test_every_phrasing_is_used(splits: dict[str, list[Record]]) -> None:
     for name in EASY:
-        assert {r.phrasing for r in splits[name]} == set(PHRASINGS)
+        assert {r.phrasing for r in splits[name]} == set(TEMPLATES)
     hard = {r.phrasing for r in splits["test_hard"]}
-    assert hard == set(HARD_PHRASINGS)
+    assert hard == set(HARD_TEMPLATES)
 
 
 def test_a_phrasing_gives_its_question(
@@ -318,7 +318,7 @@ def test_hidden_set_is_like_the_hard_one(
         for records in (hidden, hard)
     ]
     assert families[0] == families[1]
-    assert {r.phrasing for r in hidden} == set(HARD_PHRASINGS)
+    assert {r.phrasing for r in hidden} == set(HARD_TEMPLATES)
     easy = {r.conversion.quantity for r in splits["train"]}
     assert not easy & {r.conversion.quantity for r in hidden}
     assert hidden != make_hidden(500, 4)

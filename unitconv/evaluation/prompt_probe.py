@@ -16,7 +16,7 @@ from dataclasses import replace
 from typing import Any
 
 from unitconv.evaluation.evaluate import evaluate, evaluate_samples
-from unitconv.evaluation.stats import Rate
+from unitconv.evaluation.stats import Proportion
 from unitconv.inference.llm import LLM
 from unitconv.inference.reference import BATCH_SIZE, Decoding
 from unitconv.task.dataset import Question
@@ -99,7 +99,7 @@ def imitation(
     questions: Sequence[Question],
     wrapper: str,
     batch_size: int = BATCH_SIZE,
-) -> Rate:
+) -> Proportion:
     """How many replies mark their answer as the worked example does.
 
     The instruction names no form, so the example is all there is to go by.
@@ -120,7 +120,7 @@ def imitation(
     ending = re.compile(rf"{before}[-\d.]+{after}\s*$")
     replies = llm.complete(prompts, batch_size=batch_size)
     kept = sum(bool(ending.search(samples[0].text)) for samples in replies)
-    return Rate(kept, len(replies))
+    return Proportion(kept, len(replies))
 
 
 def misspell(question: Question) -> Question:

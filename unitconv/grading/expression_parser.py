@@ -36,7 +36,7 @@ def plain(number: str) -> str:
 
 # ----------------------------------------------------------------- tokens
 
-_UNIT = unit_pattern(rivals=True)
+_UNIT = unit_pattern(alternatives=True)
 UNKNOWN = "?"  # the unit of "5 apples"
 _NO_UNITS = {
     *("and", "but", "for", "if", "of", "or"),
