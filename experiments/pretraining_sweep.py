@@ -278,7 +278,7 @@ def completed(
     llm: Any, probes: list[tuple[str, list[float]]]
 ) -> Proportion:
     """How many texts go on with a number that is true within 1 %."""
-    from unitconv.grading.answer import AUDIT_TOLERANCE
+    from unitconv.grading.audit import AUDIT_TOLERANCE
     from unitconv.inference.reference import Decoding
 
     settings = Decoding(max_new_tokens=16)

@@ -854,7 +854,8 @@ figures.price_of_accuracy(bills, xlabel="tokens written for an answer")
 
 # %% tags=["exercise", "nbval-check-output"]
 from unitconv.common.exercises import attempt
-from unitconv.grading.answer import parse_answer, reasoning_is_valid
+from unitconv.grading.answer import parse_answer
+from unitconv.grading.audit import reasoning_is_valid
 
 mine = WORKED_EXAMPLES[0]  # put your own here
 

@@ -28,7 +28,7 @@ from unitconv.evaluation.evaluate import (
 )
 from unitconv.evaluation.grade import FAILURES, Graded, grade, quantity_kind
 from unitconv.evaluation.stats import Z95, PairedComparison, wilson_interval
-from unitconv.grading.answer import reasoning_is_valid
+from unitconv.grading.audit import reasoning_is_valid
 from unitconv.inference.llm import LLM, Generation
 from unitconv.inference.reference import Decoding
 from unitconv.task.dataset import Question, load_split

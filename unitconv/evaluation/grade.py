@@ -12,12 +12,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import product
 
-from unitconv.grading.answer import (
-    AUDIT_TOLERANCE,
-    audit_reasoning,
-    is_correct,
-    parse_answer,
-)
+from unitconv.grading.answer import is_correct, parse_answer
+from unitconv.grading.audit import AUDIT_TOLERANCE, audit_reasoning
 from unitconv.inference.llm import Generation
 from unitconv.task.dataset import Question
 from unitconv.task.question_parser import Conversion, parse_question

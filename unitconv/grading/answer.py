@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import re
 
-from unitconv.grading.expression_parser import (
+from unitconv.grading.lexer import (
     BLANK,
     NUMBER,
     POWER,
