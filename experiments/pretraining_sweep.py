@@ -27,7 +27,7 @@ from typing import Annotated, Any
 import typer
 
 from unitconv.common.io import write_json
-from unitconv.evaluation.stats import Rate
+from unitconv.evaluation.stats import Proportion
 from unitconv.pretraining.config import PRESETS, PretrainConfig
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -267,14 +267,18 @@ def probe(llm: Any) -> dict[str, Any]:
     }
 
 
-def pooled(rates: Iterable[Rate]) -> Rate:
+def pooled(rates: Iterable[Proportion]) -> Proportion:
     every = list(rates)
-    return Rate(sum(r.successes for r in every), sum(r.n for r in every))
+    return Proportion(
+        sum(r.successes for r in every), sum(r.n for r in every)
+    )
 
 
-def completed(llm: Any, probes: list[tuple[str, list[float]]]) -> Rate:
+def completed(
+    llm: Any, probes: list[tuple[str, list[float]]]
+) -> Proportion:
     """How many texts go on with a number that is true within 1 %."""
-    from unitconv.grading.answer import AUDIT_TOLERANCE
+    from unitconv.grading.audit import AUDIT_TOLERANCE
     from unitconv.inference.reference import Decoding
 
     settings = Decoding(max_new_tokens=16)
@@ -286,7 +290,7 @@ def completed(llm: Any, probes: list[tuple[str, list[float]]]) -> Rate:
             math.isclose(float(number[1]), truth, rel_tol=AUDIT_TOLERANCE)
             for truth in truths
         )
-    return Rate(right, len(probes))
+    return Proportion(right, len(probes))
 
 
 if __name__ == "__main__":

@@ -247,7 +247,7 @@ print("right?", is_correct(parse_answer(reply), truth))
 # against pint, arithmetic against arithmetic, both within 1 %.
 
 # %% tags=["nbval-check-output"]
-from unitconv.grading.answer import audit_reasoning
+from unitconv.grading.audit import audit_reasoning
 
 for claim in audit_reasoning(reply):
     print(f"{claim.kind:11} {claim.text:16} {claim.verdict}")

@@ -692,7 +692,7 @@ for name, samples in drawn.items():
 import random
 from statistics import mean, stdev
 
-from unitconv.evaluation.stats import Z95, Comparison, Rate
+from unitconv.evaluation.stats import Z95, PairedComparison, Proportion
 from unitconv.grading.answer import is_correct
 
 SIZES = (1, 3, 5, 7, 9, 11, 13, 15)
@@ -743,7 +743,7 @@ for name, samples in drawn.items():
         (g.correct, vote_is_right(row))
         for g, row in zip(greedy[name].rows, samples.rows, strict=True)
     ]
-    pair = Comparison(
+    pair = PairedComparison(
         n=len(verdicts),
         only_a=verdicts.count((True, False)),
         only_b=verdicts.count((False, True)),
@@ -816,7 +816,7 @@ first = slice(0, 60)
 
 def bill(report):
     rows = report.rows[first]
-    right = Rate(sum(row.correct for row in rows), len(rows))
+    right = Proportion(sum(row.correct for row in rows), len(rows))
     written = mean(row.n_tokens for row in rows)
     return written, (right.value, right.ci95)
 
@@ -854,7 +854,8 @@ figures.price_of_accuracy(bills, xlabel="tokens written for an answer")
 
 # %% tags=["exercise", "nbval-check-output"]
 from unitconv.common.exercises import attempt
-from unitconv.grading.answer import parse_answer, reasoning_is_valid
+from unitconv.grading.answer import parse_answer
+from unitconv.grading.audit import reasoning_is_valid
 
 mine = WORKED_EXAMPLES[0]  # put your own here
 

@@ -27,8 +27,8 @@ from unitconv.evaluation.evaluate import (
     evaluate_samples,
 )
 from unitconv.evaluation.grade import FAILURES, Graded, grade, quantity_kind
-from unitconv.evaluation.stats import Z95, Comparison, wilson_interval
-from unitconv.grading.answer import reasoning_is_valid
+from unitconv.evaluation.stats import Z95, PairedComparison, wilson_interval
+from unitconv.grading.audit import reasoning_is_valid
 from unitconv.inference.llm import LLM, Generation
 from unitconv.inference.reference import Decoding
 from unitconv.task.dataset import Question, load_split
@@ -645,7 +645,7 @@ def test_mcnemar_counts_the_coin_tosses_at_least_as_uneven(
         uneven = abs(2 * only_a - flips)
         as_uneven = [t for t in tosses if abs(2 * t - flips) >= uneven]
         expected = len(as_uneven) / len(tosses)
-        found = Comparison(50, only_a, flips - only_a).p_value
+        found = PairedComparison(50, only_a, flips - only_a).p_value
         assert found == pytest.approx(expected, rel=1e-12)
 
 
@@ -660,23 +660,23 @@ def test_mcnemar_is_the_exact_binomial_tail(a: int, b: int) -> None:
         ways = ways * (flips - k) // (k + 1)
         tail += ways
     expected = min(Fraction(1), Fraction(2 * tail, 2**flips))
-    p = Comparison(9000, a, b).p_value
+    p = PairedComparison(9000, a, b).p_value
     assert p == pytest.approx(float(expected), rel=1e-12)
-    assert p == Comparison(9000, b, a).p_value
+    assert p == PairedComparison(9000, b, a).p_value
     assert 0 <= p <= 1
 
 
 @given(st.integers(0, 500))
 def test_equal_runs_differ_by_chance_alone(flips: int) -> None:
-    assert Comparison(10_000, flips, flips).p_value == 1.0
+    assert PairedComparison(10_000, flips, flips).p_value == 1.0
 
 
 def test_difference_is_second_minus_first() -> None:
-    comparison = Comparison(n=200, only_a=10, only_b=30)
+    comparison = PairedComparison(n=200, only_a=10, only_b=30)
     assert comparison.difference == pytest.approx(0.1)
     low, high = comparison.ci95
     assert 0 < low < 0.1 < high
-    swapped = Comparison(n=200, only_a=30, only_b=10)
+    swapped = PairedComparison(n=200, only_a=30, only_b=10)
     assert swapped.ci95 == pytest.approx((-high, -low))
 
 
@@ -686,7 +686,7 @@ def test_the_interval_of_a_difference_stays_in_bounds(
 ) -> None:
     a = data.draw(st.integers(0, n))
     b = data.draw(st.integers(0, n - a))
-    low, high = Comparison(n, a, b).ci95
+    low, high = PairedComparison(n, a, b).ci95
     assert -1 <= low < high <= 1
 
 
@@ -701,7 +701,7 @@ def test_the_interval_covers_the_truth_95_times_in_100(
     shares = [only_a, only_b, 1 - only_a - only_b]
     covered = 0
     for a, b, _ in rng.multinomial(n, shares, size=4000).tolist():
-        low, high = Comparison(n, a, b).ci95
+        low, high = PairedComparison(n, a, b).ci95
         covered += low <= only_b - only_a <= high
     # The simulation's own error is 0.0034; it may be too wide, not too
     # narrow, where few questions differ.
@@ -709,7 +709,7 @@ def test_the_interval_covers_the_truth_95_times_in_100(
 
 
 def test_the_interval_agrees_with_the_bootstrap() -> None:
-    comparison = Comparison(n=1000, only_a=60, only_b=110)
+    comparison = PairedComparison(n=1000, only_a=60, only_b=110)
     rng = np.random.default_rng(1)
     pairs = np.array([-1] * 60 + [1] * 110 + [0] * 830)
     samples = rng.choice(pairs, size=(4000, 1000)).mean(axis=1)
@@ -721,8 +721,8 @@ def test_compare_counts_the_questions_that_differ() -> None:
     wrong = "<answer>1</answer>"
     a = make_report(RIGHT, RIGHT, RIGHT, wrong, wrong)
     b = make_report(RIGHT, wrong, wrong, RIGHT, wrong)
-    assert compare(a, b) == Comparison(n=5, only_a=2, only_b=1)
-    assert compare(a, a) == Comparison(n=5, only_a=0, only_b=0)
+    assert compare(a, b) == PairedComparison(n=5, only_a=2, only_b=1)
+    assert compare(a, a) == PairedComparison(n=5, only_a=0, only_b=0)
 
 
 def test_compare_refuses_different_questions() -> None:
@@ -750,7 +750,9 @@ def test_a_comparison_of_fair_coins_is_rarely_significant() -> None:
     rejected = 0
     for _ in range(1000):
         only_a = sum(rng.random() < 0.5 for _ in range(30))
-        rejected += Comparison(100, only_a, 30 - only_a).p_value < 0.05
+        rejected += (
+            PairedComparison(100, only_a, 30 - only_a).p_value < 0.05
+        )
     assert rejected <= 65  # 5 % and twice the error of 1000 draws
 
 

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from scripts.contents import pages
 from unitconv.cli import app
 from unitconv.cli.results import upload_address
-from unitconv.common.run_metadata import provenance, versions
+from unitconv.common.run_metadata import run_metadata, versions
 from unitconv.evaluation.evaluate import Report
 from unitconv.evaluation.grade import grade
 from unitconv.evaluation.leaderboard import (
@@ -38,7 +38,7 @@ from unitconv.evaluation.leaderboard_table import (
     share,
     stages_markdown,
 )
-from unitconv.evaluation.stats import Rate
+from unitconv.evaluation.stats import Proportion
 from unitconv.inference.llm import Generation
 from unitconv.task.dataset import load_split
 
@@ -68,7 +68,7 @@ def report(n: int = 200, right: int = 150, **run: Any) -> dict[str, Any]:
         "dtype": "float32",
         "decoding": {"temperature": 0.0},
         "data": "test",
-        **provenance(),
+        **run_metadata(),
     }
     return Report(rows, 12.5, described | run).to_json(rows=True)
 
@@ -146,7 +146,7 @@ def test_a_report_becomes_a_record_without_its_texts(
     assert path.name == "someone-model-1_cot_test.json"
     row = read_added(path)
     assert row.key == (MODEL, "cot", "test")
-    assert row.accuracy == Rate(150, 200)
+    assert row.accuracy == Proportion(150, 200)
     assert row.setting.versions[0] == (
         "unitconv",
         versions()["unitconv"],
@@ -242,7 +242,7 @@ def test_fewer_cases_than_questions_are_no_accuracy(
     record: dict[str, Any],
 ) -> None:
     """The interval fits its rate, but the rate is not of all questions."""
-    rate = Rate(75, 100)
+    rate = Proportion(75, 100)
     changed = record | {
         "accuracy": rate.value,
         "accuracy_n": rate.n,
@@ -286,9 +286,9 @@ def row(model: str = "course", stage: str = "cot", **changes: Any) -> Row:
     )
     options: dict[str, Any] = {
         "split": "test",
-        "accuracy": Rate(150, 200),
-        "answered": Rate(200, 200),
-        "valid": Rate(8, 10),
+        "accuracy": Proportion(150, 200),
+        "answered": Proportion(200, 200),
+        "valid": Proportion(8, 10),
         "seconds": 12.4,
         "setting": setting,
     }
@@ -296,9 +296,9 @@ def row(model: str = "course", stage: str = "cot", **changes: Any) -> Row:
 
 
 def test_a_share_tells_its_interval_and_its_cases() -> None:
-    assert share(Rate(150, 200), 200) == "0.750 [0.686, 0.805]"
-    assert share(Rate(8, 10), 200).endswith("] of 10")
-    assert share(Rate(0, 0), 200) == "-"
+    assert share(Proportion(150, 200), 200) == "0.750 [0.686, 0.805]"
+    assert share(Proportion(8, 10), 200).endswith("] of 10")
+    assert share(Proportion(0, 0), 200) == "-"
 
 
 def test_the_page_has_a_line_for_each_row_and_links_its_stage() -> None:

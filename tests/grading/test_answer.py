@@ -11,12 +11,8 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from unitconv.grading.answer import (
-    audit_reasoning,
-    is_correct,
-    parse_answer,
-    reasoning_is_valid,
-)
+from unitconv.grading.answer import is_correct, parse_answer
+from unitconv.grading.audit import audit_reasoning, reasoning_is_valid
 
 NAN = math.nan
 

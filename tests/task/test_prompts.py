@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from transformers import PreTrainedTokenizerFast
 
-from unitconv.grading.answer import parse_answer, reasoning_is_valid
+from unitconv.grading.answer import parse_answer
+from unitconv.grading.audit import reasoning_is_valid
 from unitconv.inference.llm import LLM
 from unitconv.task.dataset import SPLITS, load_split
 from unitconv.task.prompts import (

@@ -9,18 +9,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from unitconv.task.units import (
+    ALTERNATIVE_UNITS,
     BY_NAME,
     FAMILIES,
-    RIVALS,
     SPELLINGS,
     UNITS,
     Unit,
     UnitError,
+    alternative_definitions,
     convert,
     exact_factor,
     factor,
     lookup,
-    namesakes,
     resolve,
     unit_pattern,
 )
@@ -366,7 +366,7 @@ def test_a_rival_unit_has_its_name_in_front() -> None:
     assert convert(1, "short ton", "lb") == pytest.approx(2000)
     assert convert(1, "UK oz", "ml") == pytest.approx(28.4130625)
     assert lookup("UK gallons") not in UNITS
-    assert not set(RIVALS) & set(BY_NAME)
+    assert not set(ALTERNATIVE_UNITS) & set(BY_NAME)
     assert "UK gallon" not in SPELLINGS
 
 
@@ -381,4 +381,6 @@ def test_a_rival_unit_has_its_name_in_front() -> None:
     ],
 )
 def test_namesakes(name: str, expected: list[str]) -> None:
-    assert [u.name for u in namesakes(BY_NAME[name])] == expected
+    assert [
+        u.name for u in alternative_definitions(BY_NAME[name])
+    ] == expected

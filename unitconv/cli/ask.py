@@ -32,11 +32,8 @@ def ask(
     Prints the reply, an audit of its equations, the answer parsed from it,
     and the true answer, computed with pint.
     """
-    from unitconv.grading.answer import (
-        audit_reasoning,
-        is_correct,
-        parse_answer,
-    )
+    from unitconv.grading.answer import is_correct, parse_answer
+    from unitconv.grading.audit import audit_reasoning
     from unitconv.inference.reference import Decoding
     from unitconv.task.prompts import check_question
     from unitconv.task.question_parser import parse_question

@@ -49,7 +49,7 @@ def bench(
     import torch
 
     from unitconv.common.io import write_json
-    from unitconv.common.run_metadata import provenance
+    from unitconv.common.run_metadata import run_metadata
     from unitconv.profiling.roofline import measure_ceiling
     from unitconv.profiling.throughput import (
         measure,
@@ -84,7 +84,7 @@ def bench(
             "dtype": str(llm.dtype).removeprefix("torch."),
             "questions": questions,
             "repeats": repeats,
-            **provenance(),
+            **run_metadata(),
         },
     }
     if json_file is not None:

@@ -22,7 +22,7 @@ from unitconv.common.errors import UnitconvError
 if TYPE_CHECKING:
     from transformers import TrainerCallback
 
-    from unitconv.evaluation.stats import Rate
+    from unitconv.evaluation.stats import Proportion
 
 # What is printed is mostly data: "[bold]" and ":smile:" mean themselves.
 out = Console(highlight=False, markup=False, emoji=False)
@@ -112,7 +112,7 @@ def write_table(
     out.print(table)
 
 
-def write_rates(title: str, rates: dict[str, Rate]) -> None:
+def write_rates(title: str, rates: dict[str, Proportion]) -> None:
     """Print named proportions with their 95 % intervals."""
     rows = []
     for name, rate in rates.items():

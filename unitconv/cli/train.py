@@ -127,7 +127,7 @@ def rollouts(
 
     check_policy(policy)
     settings = RolloutSettings(samples, temperature, top_p, seed)
-    distributed.meet()
+    distributed.barrier()
     llm = options.load_llm(model, adapter, prompt, device, dtype)
     log = output.with_suffix(".jsonl")
     records = _sample(llm, questions, settings, log, batch_size)
@@ -235,10 +235,10 @@ def _prepare(
     from unitconv.training.pipelines import pick_base
 
     disable_progress_bar()
-    distributed.meet()
+    distributed.barrier()
     base = pick_base(model, device, preset)
     settings = base.settings(recipe, **overrides)
-    if distributed.is_first():
+    if distributed.is_main_process():
         values = asdict(base.preset) | asdict(settings)
         line = f"{model} on {base.device}, preset {values.pop('name')}: "
         listed = ", ".join(f"{k} {v}" for k, v in values.items())
@@ -257,7 +257,7 @@ def _sample(
     from unitconv.training.rollouts import sample_rollouts
 
     log.parent.mkdir(parents=True, exist_ok=True)
-    total = len(questions) // distributed.count()
+    total = len(questions) // distributed.world_size()
     with console.progress_bar("sampling", total) as update:
         return sample_rollouts(
             llm,
@@ -283,7 +283,7 @@ def _write_rollouts(
         success_by_family,
     )
 
-    if not distributed.is_first():
+    if not distributed.is_main_process():
         return
     write_triples(examples, output)
     write_field(
@@ -301,7 +301,7 @@ def _write_rollouts(
 
 def _write_result(result: TrainingResult) -> None:
     """Print the losses and scores of each epoch, and what to run next."""
-    if not distributed.is_first():
+    if not distributed.is_main_process():
         return
     from unitconv.inference.load import ADAPTER_WEIGHTS
 

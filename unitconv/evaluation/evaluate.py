@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from unitconv.common.errors import UnitconvError
-from unitconv.common.run_metadata import provenance
+from unitconv.common.run_metadata import run_metadata
 from unitconv.evaluation.grade import (
     FAILURES,
     QUANTITY_KINDS,
@@ -24,7 +24,7 @@ from unitconv.evaluation.grade import (
     grade,
     quantity_kind,
 )
-from unitconv.evaluation.stats import Comparison, Rate
+from unitconv.evaluation.stats import PairedComparison, Proportion
 from unitconv.inference.llm import LLM
 from unitconv.inference.reference import BATCH_SIZE, GREEDY, Decoding
 from unitconv.task.dataset import Question
@@ -41,42 +41,42 @@ class Report:
     seconds: float
     run: dict[str, Any] = field(default_factory=dict)
 
-    def _rate(self, verdicts: Sequence[bool | None]) -> Rate:
+    def _rate(self, verdicts: Sequence[bool | None]) -> Proportion:
         known = [v for v in verdicts if v is not None]
-        return Rate(sum(known), len(known))
+        return Proportion(sum(known), len(known))
 
     @property
-    def accuracy(self) -> Rate:
+    def accuracy(self) -> Proportion:
         """Rows whose answer `is_correct` accepts."""
         return self._rate([row.correct for row in self.rows])
 
     @property
-    def answer_rate(self) -> Rate:
+    def answer_rate(self) -> Proportion:
         """Rows with an answer that can be read, right or wrong."""
         return self._rate([row.answered for row in self.rows])
 
     @property
-    def stop_rate(self) -> Rate:
+    def stop_rate(self) -> Proportion:
         """Rows that came to an end before their token limit."""
         return self._rate([row.finished for row in self.rows])
 
     @property
-    def reasoning_validity(self) -> Rate:
+    def reasoning_validity(self) -> Proportion:
         """Of the texts that state something checkable, those all true."""
         return self._rate([row.reasoning_ok for row in self.rows])
 
     @property
-    def fact_validity(self) -> Rate:
+    def fact_validity(self) -> Proportion:
         """Of the texts that state a fact, those in which all facts hold."""
         return self._rate([row.facts_ok for row in self.rows])
 
     @property
-    def arithmetic_validity(self) -> Rate:
+    def arithmetic_validity(self) -> Proportion:
         """Of the texts that state a calculation, those all true."""
         return self._rate([row.arithmetic_ok for row in self.rows])
 
     @property
-    def by_family(self) -> dict[str, Rate]:
+    def by_family(self) -> dict[str, Proportion]:
         """Accuracy by what is measured, such as `length`."""
         families = sorted({row.family for row in self.rows})
         return {
@@ -87,7 +87,7 @@ class Report:
         }
 
     @property
-    def by_quantity(self) -> dict[str, Rate]:
+    def by_quantity(self) -> dict[str, Proportion]:
         """Accuracy by what has to be multiplied; see `quantity_kind`."""
         kinds = [quantity_kind(row.question) for row in self.rows]
         return {
@@ -118,7 +118,7 @@ class Report:
         """Generated tokens a second; NaN where no time was taken."""
         return self.n_tokens / self.seconds if self.seconds else math.nan
 
-    def rates(self) -> dict[str, Rate]:
+    def rates(self) -> dict[str, Proportion]:
         """The report's rates by name, in the order they are read."""
         return {
             name: getattr(self, name)
@@ -199,7 +199,7 @@ def _number(value: Any) -> Any:
     return value
 
 
-def _rate_table(rates: dict[str, Rate]) -> pd.DataFrame:
+def _rate_table(rates: dict[str, Proportion]) -> pd.DataFrame:
     import pandas as pd  # half a second: only who wants a table pays
 
     return pd.DataFrame(
@@ -243,7 +243,7 @@ class Samples:
     seconds: float
     run: dict[str, Any] = field(default_factory=dict)
 
-    def rates(self) -> dict[str, Rate]:
+    def rates(self) -> dict[str, Proportion]:
         """The share of questions with a right completion among theirs."""
         return {
             "at least one right": self._share(lambda g: g.correct),
@@ -252,9 +252,9 @@ class Samples:
             ),
         }
 
-    def _share(self, keep: Callable[[Graded], bool]) -> Rate:
+    def _share(self, keep: Callable[[Graded], bool]) -> Proportion:
         found = sum(any(keep(g) for g in row) for row in self.rows)
-        return Rate(found, len(self.rows))
+        return Proportion(found, len(self.rows))
 
     def to_json(self) -> dict[str, Any]:
         """The rates as plain data, and what ran."""
@@ -312,11 +312,11 @@ def describe_run(
         "dtype": str(llm.dtype).removeprefix("torch."),
         "decoding": asdict(settings),
         "batch_size": batch_size,
-        **provenance(),
+        **run_metadata(),
     }
 
 
-def compare(a: Report, b: Report) -> Comparison:
+def compare(a: Report, b: Report) -> PairedComparison:
     """Pair two reports question by question.
 
     Raises:
@@ -332,7 +332,7 @@ def compare(a: Report, b: Report) -> Comparison:
         (left.correct, right.correct)
         for left, right in zip(a.rows, b.rows, strict=True)
     ]
-    return Comparison(
+    return PairedComparison(
         n=len(pairs),
         only_a=pairs.count((True, False)),
         only_b=pairs.count((False, True)),

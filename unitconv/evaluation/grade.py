@@ -12,16 +12,17 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import product
 
-from unitconv.grading.answer import (
-    AUDIT_TOLERANCE,
-    audit_reasoning,
-    is_correct,
-    parse_answer,
-)
+from unitconv.grading.answer import is_correct, parse_answer
+from unitconv.grading.audit import AUDIT_TOLERANCE, audit_reasoning
 from unitconv.inference.llm import Generation
 from unitconv.task.dataset import Question
 from unitconv.task.question_parser import Conversion, parse_question
-from unitconv.task.units import BY_NAME, UNITS, exact_factor, namesakes
+from unitconv.task.units import (
+    BY_NAME,
+    UNITS,
+    alternative_definitions,
+    exact_factor,
+)
 
 #: How an answer fails, the most specific reason first.
 FAILURES = (
@@ -143,7 +144,9 @@ def _mistakes(conversion: Conversion) -> dict[str, list[float]]:
     a, b = BY_NAME[conversion.source], BY_NAME[conversion.target]
     others = [u for u in UNITS if u.family == a.family and u not in (a, b)]
     swapped = [(a, u) for u in others] + [(u, b) for u in others]
-    renamed = product([a, *namesakes(a)], [b, *namesakes(b)])
+    renamed = product(
+        [a, *alternative_definitions(a)], [b, *alternative_definitions(b)]
+    )
     return {
         "wrong direction": [quantity**2 / truth] if truth else [],
         "namesake": [quantity * float(exact_factor(*p)) for p in renamed],

@@ -21,7 +21,7 @@ from typing import Any
 from unitconv.common.errors import UnitconvError
 from unitconv.common.io import write_json
 from unitconv.common.run_metadata import PACKAGES
-from unitconv.evaluation.stats import Rate
+from unitconv.evaluation.stats import Proportion
 from unitconv.task.dataset import load_split
 
 PACKAGE = Path(__file__).parents[1]
@@ -78,9 +78,9 @@ class Row:
     model: str
     stage: str
     split: str
-    accuracy: Rate
-    answered: Rate
-    valid: Rate  # of the replies that state something checkable
+    accuracy: Proportion
+    answered: Proportion
+    valid: Proportion  # of the replies that state something checkable
     seconds: float
     setting: Setting
 
@@ -170,7 +170,7 @@ def read_row(
     )
 
 
-def read_rate(report: dict[str, Any], key: str, where: str) -> Rate:
+def read_rate(report: dict[str, Any], key: str, where: str) -> Proportion:
     """A rate, held against the interval that stands beside it.
 
     Raises:
@@ -179,10 +179,10 @@ def read_rate(report: dict[str, Any], key: str, where: str) -> Rate:
     value, n = _get(report, key, where), _get(report, f"{key}_n", where)
     interval = _get(report, f"{key}_ci95", where)
     if n == 0 and value is None:
-        return Rate(0, 0)
+        return Proportion(0, 0)
     _expect(_is_count(n), f"{key}_n", "a whole number", n, where)
     _expect(_is_share(value), key, "a share, 0 to 1", value, where)
-    rate = Rate(round(value * n), n)
+    rate = Proportion(round(value * n), n)
     fits = math.isclose(rate.value, value, abs_tol=1e-6)
     _expect(fits, key, f"a whole number of {n} cases", value, where)
     expected = rate.ci95

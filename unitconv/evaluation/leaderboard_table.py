@@ -8,7 +8,7 @@ from itertools import groupby
 from string import ascii_lowercase
 
 from unitconv.evaluation.leaderboard import STAGES, Row, Setting
-from unitconv.evaluation.stats import Rate
+from unitconv.evaluation.stats import Proportion
 
 HEADS = (
     *("questions", "stage", "n", "accuracy", "answered"),
@@ -16,7 +16,7 @@ HEADS = (
 )
 
 
-def share(rate: Rate, asked: int) -> str:
+def share(rate: Proportion, asked: int) -> str:
     """A rate with its interval, and its cases if they are not all asked."""
     if not rate.n:
         return "-"

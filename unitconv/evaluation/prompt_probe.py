@@ -16,11 +16,10 @@ from dataclasses import replace
 from typing import Any
 
 from unitconv.evaluation.evaluate import evaluate, evaluate_samples
-from unitconv.evaluation.stats import Rate
+from unitconv.evaluation.stats import Proportion
 from unitconv.inference.llm import LLM
 from unitconv.inference.reference import BATCH_SIZE, Decoding
 from unitconv.task.dataset import Question
-from unitconv.task.make_splits import typed
 from unitconv.task.prompts import (
     STYLES,
     WORKED_EXAMPLES,
@@ -28,6 +27,7 @@ from unitconv.task.prompts import (
     render_chat,
 )
 from unitconv.task.question_parser import parse_question
+from unitconv.task.question_writer import typed_spellings
 from unitconv.training.config import SAMPLES, TEMPERATURE
 
 # Ways to mark an answer that no instruction names: only the worked example
@@ -99,7 +99,7 @@ def imitation(
     questions: Sequence[Question],
     wrapper: str,
     batch_size: int = BATCH_SIZE,
-) -> Rate:
+) -> Proportion:
     """How many replies mark their answer as the worked example does.
 
     The instruction names no form, so the example is all there is to go by.
@@ -120,7 +120,7 @@ def imitation(
     ending = re.compile(rf"{before}[-\d.]+{after}\s*$")
     replies = llm.complete(prompts, batch_size=batch_size)
     kept = sum(bool(ending.search(samples[0].text)) for samples in replies)
-    return Rate(kept, len(replies))
+    return Proportion(kept, len(replies))
 
 
 def misspell(question: Question) -> Question:
@@ -136,7 +136,7 @@ def misspell(question: Question) -> Question:
     spelled = {
         word
         for name in (conversion.source, conversion.target)
-        for spelling in typed(name)
+        for spelling in typed_spellings(name)
         for word in re.findall("[a-z]+", spelling.lower())
     } - {"in"}  # the preposition, more often than the inch
     words = list(re.finditer(r"[A-Za-z]+", question.text))

@@ -15,7 +15,7 @@ Z95 = NormalDist().inv_cdf(0.975)
 
 
 @dataclass(frozen=True)
-class Rate:
+class Proportion:
     """A share of `n` cases with its 95 % interval."""
 
     successes: int
@@ -65,7 +65,7 @@ def wilson_interval(
 
 
 @dataclass(frozen=True)
-class Comparison:
+class PairedComparison:
     """Two runs on the same questions.
 
     `only_a` questions were right in the first run alone, `only_b` in the
