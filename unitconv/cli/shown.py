@@ -13,8 +13,8 @@ from unitconv.cli.console import cells, out, progress_bar, say
 from unitconv.common import distributed as processes
 
 if TYPE_CHECKING:
-    from unitconv.training.examples import Triple
-    from unitconv.training.rollouts import Record, RolloutSettings
+    from unitconv.training.examples import ReasoningExample
+    from unitconv.training.rollouts import RolloutRecord, RolloutSettings
     from unitconv.training.trainer import TrainingResult
 
 
@@ -52,15 +52,15 @@ def rollout_bar(total: int) -> Iterator[Callable[[int], None]]:
 
 
 def show_rollouts(
-    records: Sequence[Record],
-    triples: Sequence[Triple],
+    records: Sequence[RolloutRecord],
+    triples: Sequence[ReasoningExample],
     settings: RolloutSettings,
 ) -> None:
     """How many questions have something to learn from, and why not all."""
     from unitconv.training.rejection_sampling import (
-        fates,
-        success,
-        success_by_family,
+        outcome_counts,
+        success_rate,
+        success_rate_by_family,
     )
 
     say(
@@ -72,11 +72,13 @@ def show_rollouts(
     table.add_column("questions with a kept completion")
     for column in ("share", "95 % interval", "of"):
         table.add_column(column, justify="right")
-    table.add_row("all", *cells(success(records)))
-    for family, rate in success_by_family(records).items():
+    table.add_row("all", *cells(success_rate(records)))
+    for family, rate in success_rate_by_family(records).items():
         table.add_row(family, *cells(rate))
     out.print(table)
-    found = ", ".join(f"{k} {n}" for k, n in fates(records).most_common())
+    found = ", ".join(
+        f"{k} {n}" for k, n in outcome_counts(records).most_common()
+    )
     say("fates", found)
     say("triples", str(len(triples)))
 
@@ -103,7 +105,7 @@ def summarise(result: TrainingResult) -> None:
         )
     out.print(table)
     size = (result.folder / ADAPTER_WEIGHTS).stat().st_size / 1e6
-    say("rows", f"{result.n_rows:,}")
+    say("rows", f"{result.n_examples:,}")
     say(
         "trained",
         f"{result.n_trainable:,} parameters (rank {result.rank}), "

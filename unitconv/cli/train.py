@@ -45,19 +45,20 @@ from unitconv.cli.shown import (
 from unitconv.common import distributed as processes
 from unitconv.inference.reference import BATCH_SIZE
 from unitconv.training.config import (
-    PATHS,
-    RFT,
+    MAX_PATHS,
+    RFT_DEFAULTS,
     SAMPLES,
-    SFT,
+    SFT_DEFAULTS,
     SIGNIFICANT_DIGITS,
     TEMPERATURE,
     Recipe,
+    TrainingRun,
 )
 
 if TYPE_CHECKING:
     from unitconv.task.dataset import Question
-    from unitconv.training.examples import Triple
-    from unitconv.training.lora import TrainingSettings
+    from unitconv.training.config import TrainingSettings
+    from unitconv.training.examples import ReasoningExample
     from unitconv.training.pipelines import Base
     from unitconv.training.rollouts import RolloutSettings
     from unitconv.training.trainer import TrainingResult
@@ -71,13 +72,13 @@ def sft(
     digits: Annotated[
         int, typer.Option(min=1, help="Significant digits of an answer.")
     ] = SIGNIFICANT_DIGITS,
-    epochs: Epochs = SFT.epochs,
+    epochs: Epochs = SFT_DEFAULTS.epochs,
     rank: Rank = None,
-    learning_rate: LearningRate = SFT.learning_rate,
+    learning_rate: LearningRate = SFT_DEFAULTS.learning_rate,
     batch_size: BatchSize = None,
-    dropout: Dropout = SFT.dropout,
+    dropout: Dropout = SFT_DEFAULTS.dropout,
     seed: Seed = 0,
-    max_adapter_mb: Budget = SFT.max_adapter_mb,
+    max_adapter_mb: Budget = SFT_DEFAULTS.max_adapter_mb,
     preset: Preset = None,
     limit: Limit = None,
     resume: Resume = False,
@@ -97,9 +98,12 @@ def sft(
 
     with training_bar() as callbacks:
         result = train_sft(
-            *(base, questions, settings, output, digits, watched),
-            resume=resume,
-            callbacks=callbacks,
+            base,
+            questions,
+            settings,
+            TrainingRun(output, resume, callbacks),
+            valid=watched,
+            digits=digits,
         )
     summarise(result)
 
@@ -122,7 +126,7 @@ def rollouts(
     samples: Samples = SAMPLES,
     temperature: Temperature = TEMPERATURE,
     top_p: Annotated[float, typer.Option(min=0.0, max=1.0)] = 1.0,
-    paths: Paths = PATHS,
+    paths: Paths = MAX_PATHS,
     policy: Annotated[
         str,
         typer.Option(
@@ -146,7 +150,10 @@ def rollouts(
     questions = read(data, "train")[:limit]
     record = _record_of(output)
     from unitconv.training.examples import write_triples
-    from unitconv.training.rejection_sampling import check_policy, select
+    from unitconv.training.rejection_sampling import (
+        check_policy,
+        select_examples,
+    )
     from unitconv.training.rollouts import RolloutSettings, sample_rollouts
 
     check_policy(policy)
@@ -157,7 +164,7 @@ def rollouts(
         records = sample_rollouts(
             llm, questions, settings, record, batch_size, advance
         )
-    triples = select(records, paths, policy, seed)
+    triples = select_examples(records, paths, policy, seed)
     if processes.is_first():
         write_triples(triples, output)
         show_rollouts(records, triples, settings)
@@ -193,15 +200,15 @@ def rft(
     ] = None,
     samples: Samples = SAMPLES,
     temperature: Temperature = TEMPERATURE,
-    paths: Paths = PATHS,
+    paths: Paths = MAX_PATHS,
     valid: Valid = None,
-    epochs: Epochs = RFT.epochs,
+    epochs: Epochs = RFT_DEFAULTS.epochs,
     rank: Rank = None,
-    learning_rate: LearningRate = RFT.learning_rate,
+    learning_rate: LearningRate = RFT_DEFAULTS.learning_rate,
     batch_size: BatchSize = None,
-    dropout: Dropout = RFT.dropout,
+    dropout: Dropout = RFT_DEFAULTS.dropout,
     seed: Seed = 0,
-    max_adapter_mb: Budget = RFT.max_adapter_mb,
+    max_adapter_mb: Budget = RFT_DEFAULTS.max_adapter_mb,
     preset: Preset = None,
     resume: Resume = False,
     device: Device = None,
@@ -231,7 +238,7 @@ def rft(
     summarise(train(triples, output))
 
 
-def _triples(path: Path) -> list[Triple]:
+def _triples(path: Path) -> list[ReasoningExample]:
     from unitconv.training.examples import read_triples
 
     return read_triples(path)
@@ -276,7 +283,7 @@ def _train_rft(
     settings: TrainingSettings,
     watched: list[Question],
     resume: bool,
-    triples: list[Triple],
+    triples: list[ReasoningExample],
     folder: Path,
 ) -> TrainingResult:
     from unitconv.training.pipelines import train_rft
@@ -285,9 +292,11 @@ def _train_rft(
     resume = resume and (folder / "checkpoints").exists()
     with training_bar() as callbacks:
         return train_rft(
-            *(base, triples, settings, folder, watched),
-            resume=resume,
-            callbacks=callbacks,
+            base,
+            triples,
+            settings,
+            TrainingRun(folder, resume, callbacks),
+            valid=watched,
         )
 
 
@@ -297,14 +306,14 @@ def _sample(
     sampling: RolloutSettings,
     output: Path,
     paths: int,
-    triples: list[Triple],
+    triples: list[ReasoningExample],
     adapter: Path | None,
     number: int,
-) -> list[Triple]:
+) -> list[ReasoningExample]:
     """A round of rollouts; its triples joined with those before it."""
     from unitconv.inference.llm import LLM
     from unitconv.training.examples import write_triples
-    from unitconv.training.rejection_sampling import join
+    from unitconv.training.rejection_sampling import merge_rounds
     from unitconv.training.rollouts import sample_rollouts
 
     output.mkdir(parents=True, exist_ok=True)
@@ -315,7 +324,7 @@ def _sample(
         records = sample_rollouts(
             llm, asked, sampling, record, progress=advance
         )
-    joined = join(triples, records, paths)
+    joined = merge_rounds(triples, records, paths)
     if processes.is_first():
         write_triples(joined, output / f"triples-{number}.json")
         show_rollouts(records, joined, sampling)
