@@ -30,8 +30,9 @@ from unitconv.task.prompts import format_prompt
 from unitconv.training import examples as finetuning
 from unitconv.training import rollouts
 from unitconv.training import trainer as training
-from unitconv.training.lora import TrainingSettings, check_budget
-from unitconv.training.loss_mask import make_row
+from unitconv.training.config import TrainingSettings
+from unitconv.training.examples import make_example
+from unitconv.training.lora import check_budget
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "book" / "troubleshooting.md").read_text("utf-8")
@@ -116,7 +117,7 @@ class Desk:
         return path
 
     def train(self, **changes: Any) -> Any:
-        row = make_row(self.tokenizer, "a", " b")
+        row = make_example(self.tokenizer, "a", " b")
         resume = changes.pop("resume", False)
         folder = self.tmp / "training"
         return training._check_run(
@@ -207,7 +208,7 @@ MISTAKES: dict[str, Callable[[Desk], Any]] = {
     "too large": lambda desk: check_budget(
         desk.model, settings(rank=64, max_adapter_mb=0.01)
     ),
-    "row too long": lambda desk: make_row(
+    "row too long": lambda desk: make_example(
         desk.tokenizer, "a" * 50, " b", max_length=20
     ),
     "no rollouts": no_record,

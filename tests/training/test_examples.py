@@ -13,17 +13,20 @@ from unitconv.grading.answer import is_correct, parse_answer
 from unitconv.grading.audit import reasoning_is_valid
 from unitconv.inference.llm import LLM
 from unitconv.task.dataset import DataError, Question, load_split
+from unitconv.training.config import (
+    HARDWARE_PRESETS,
+    TrainingSettings,
+    pick_hardware_preset,
+)
 from unitconv.training.examples import (
+    IGNORE_INDEX,
     read_triples,
-    reference_triples,
-    rft_rows,
-    sft_rows,
+    rft_examples,
+    sft_examples,
     write_triples,
     write_value,
 )
-from unitconv.training.hardware import PRESETS, pick_preset
-from unitconv.training.lora import TrainingSettings
-from unitconv.training.loss_mask import IGNORE
+from unitconv.training.pipelines import reference_triples
 
 
 @pytest.mark.parametrize(
@@ -52,9 +55,9 @@ def test_a_written_value_is_graded_right(value: float) -> None:
 def test_sft_learns_the_answer_alone(course: LLM) -> None:
     questions = load_split("train")[:50]
     for question, row in zip(
-        questions, sft_rows(questions, course.tokenizer), strict=True
+        questions, sft_examples(questions, course.tokenizer), strict=True
     ):
-        learned = [label for label in row.labels if label != IGNORE]
+        learned = [label for label in row.labels if label != IGNORE_INDEX]
         text = course.tokenizer.decode(learned[:-1])
         assert text.startswith(" <answer>")
         assert is_correct(parse_answer(text), question.answer)
@@ -68,8 +71,8 @@ def test_the_reference_reasoning_is_right_and_valid(course: LLM) -> None:
     for _, answer, reasoning in triples:
         assert is_correct(parse_answer(reasoning), answer), reasoning
         assert reasoning_is_valid(reasoning), reasoning
-    row = rft_rows(triples[:1], course.tokenizer)[0]
-    learned = [label for label in row.labels if label != IGNORE]
+    row = rft_examples(triples[:1], course.tokenizer)[0]
+    learned = [label for label in row.labels if label != IGNORE_INDEX]
     text = course.tokenizer.decode(learned[:-1])
     assert text == " " + triples[0][2]
     assert not reference_triples([Question("Hm?", 1.0)])
@@ -113,7 +116,9 @@ def test_the_preset_follows_the_accelerator(
 ) -> None:
     import torch
 
-    assert pick_preset(torch.device("cpu")) is PRESETS["cpu"]
+    assert (
+        pick_hardware_preset(torch.device("cpu")) is HARDWARE_PRESETS["cpu"]
+    )
     for capability, name in [
         ((7, 5), "t4"),
         ((8, 0), "ampere"),
@@ -122,11 +127,11 @@ def test_the_preset_follows_the_accelerator(
         monkeypatch.setattr(
             torch.cuda, "get_device_capability", lambda _, c=capability: c
         )
-        assert pick_preset(torch.device("cuda")).name == name
+        assert pick_hardware_preset(torch.device("cuda")).name == name
     settings = TrainingSettings(
         epochs=7, learning_rate=0.1, dropout=0.2, max_adapter_mb=3.0
     )
-    applied = PRESETS["t4"].apply(settings)
+    applied = HARDWARE_PRESETS["t4"].apply(settings)
     assert applied.gradient_checkpointing
     assert (applied.epochs, applied.learning_rate) == (7, 0.1)
     assert (applied.dropout, applied.max_adapter_mb) == (0.2, 3.0)

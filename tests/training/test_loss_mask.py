@@ -11,13 +11,12 @@ from hypothesis import strategies as st
 
 from unitconv.inference.llm import LLM
 from unitconv.task.dataset import load_split
-from unitconv.training.loss_mask import (
-    IGNORE,
+from unitconv.training.examples import (
+    IGNORE_INDEX,
     LabelError,
-    Row,
+    TrainingExample,
     collate,
-    make_row,
-    show_row,
+    make_example,
 )
 
 QUESTION = "How many gram are there per 6 kg?"
@@ -31,8 +30,8 @@ def tokenizer(request: pytest.FixtureRequest, course: LLM) -> Any:
     return request.getfixturevalue("smollm2_tokenizer")
 
 
-def learned(row: Row) -> list[int]:
-    return [label for label in row.labels if label != IGNORE]
+def learned(row: TrainingExample) -> list[int]:
+    return [label for label in row.labels if label != IGNORE_INDEX]
 
 
 def test_every_training_question_learns_its_target_and_one_end(
@@ -42,7 +41,7 @@ def test_every_training_question_learns_its_target_and_one_end(
     assert len(questions) == 1000
     for question in questions:
         target = f" <answer>{question.answer:.4g}</answer>"
-        row = make_row(tokenizer, question.text, target)
+        row = make_example(tokenizer, question.text, target)
         *text, end = learned(row)
         assert tokenizer.decode(text) == target
         assert end == tokenizer.eos_token_id
@@ -56,11 +55,11 @@ def test_every_training_question_learns_its_target_and_one_end(
 
 
 def test_labels_are_the_tokens_they_stand_on(tokenizer: Any) -> None:
-    row = make_row(tokenizer, QUESTION, TARGET)
+    row = make_example(tokenizer, QUESTION, TARGET)
     for token, label in zip(row.input_ids, row.labels, strict=True):
-        assert label in (IGNORE, token)
+        assert label in (IGNORE_INDEX, token)
     first = row.labels.index(learned(row)[0])
-    assert all(label != IGNORE for label in row.labels[first:])
+    assert all(label != IGNORE_INDEX for label in row.labels[first:])
 
 
 def test_without_the_joining_space_no_row_is_mislabelled(
@@ -75,16 +74,18 @@ def test_without_the_joining_space_no_row_is_mislabelled(
         merged = joined[: len(alone["input_ids"])] != alone["input_ids"]
         if merged:
             with pytest.raises(LabelError, match="with a space"):
-                make_row(tokenizer, question.text, "<answer>1</answer>")
+                make_example(tokenizer, question.text, "<answer>1</answer>")
         else:
-            row = make_row(tokenizer, question.text, "<answer>1</answer>")
+            row = make_example(
+                tokenizer, question.text, "<answer>1</answer>"
+            )
             text = tokenizer.decode(learned(row)[:-1])
             assert text == "<answer>1</answer>"
 
 
 def test_smollm2_does_merge_the_seam(smollm2_tokenizer: Any) -> None:
     with pytest.raises(LabelError, match=r"'\?<'"):
-        make_row(smollm2_tokenizer, QUESTION, TARGET.strip())
+        make_example(smollm2_tokenizer, QUESTION, TARGET.strip())
 
 
 def test_padding_that_is_the_end_token_hides_no_label(
@@ -93,8 +94,8 @@ def test_padding_that_is_the_end_token_hides_no_label(
     end = byte_tokenizer.eos_token_id
     assert byte_tokenizer.pad_token_id == end
     rows = [
-        make_row(byte_tokenizer, QUESTION, TARGET),
-        make_row(byte_tokenizer, "6 kg?", " 6000"),
+        make_example(byte_tokenizer, QUESTION, TARGET),
+        make_example(byte_tokenizer, "6 kg?", " 6000"),
     ]
     batch = collate(rows, pad_token_id=end)
     for row, labels, mask, ids in zip(
@@ -105,7 +106,9 @@ def test_padding_that_is_the_end_token_hides_no_label(
         strict=True,
     ):
         n = len(row.input_ids)
-        assert labels.tolist() == row.labels + [IGNORE] * (len(labels) - n)
+        assert labels.tolist() == row.labels + [IGNORE_INDEX] * (
+            len(labels) - n
+        )
         assert labels.tolist().count(end) == 1
         assert mask.tolist() == [1] * n + [0] * (len(mask) - n)
         assert ids[:n].tolist() == row.input_ids
@@ -124,13 +127,16 @@ def test_padding_that_is_the_end_token_hides_no_label(
 def test_a_batch_holds_its_rows_and_padding_alone(
     sizes: list[tuple[int, int]], pad: int
 ) -> None:
-    rows = [Row([1] * (a + b), [IGNORE] * a + [1] * b) for a, b in sizes]
+    rows = [
+        TrainingExample([1] * (a + b), [IGNORE_INDEX] * a + [1] * b)
+        for a, b in sizes
+    ]
     batch = collate(rows, pad)
     assert batch["input_ids"].shape == (
         len(rows),
         max(a + b for a, b in sizes),
     )
-    assert int((batch["labels"] != IGNORE).sum()) == sum(
+    assert int((batch["labels"] != IGNORE_INDEX).sum()) == sum(
         b for _, b in sizes
     )
     assert int(batch["attention_mask"].sum()) == sum(
@@ -150,26 +156,12 @@ def test_rows_that_cannot_be_learned_from_are_refused(
     course: LLM, prompt: str, target: str, says: str
 ) -> None:
     with pytest.raises(LabelError, match=says):
-        make_row(course.tokenizer, prompt, target)
+        make_example(course.tokenizer, prompt, target)
 
 
 def test_a_row_longer_than_the_context_is_refused(course: LLM) -> None:
-    row = make_row(course.tokenizer, QUESTION, TARGET)
+    row = make_example(course.tokenizer, QUESTION, TARGET)
     n = len(row.input_ids)
-    make_row(course.tokenizer, QUESTION, TARGET, max_length=n)
+    make_example(course.tokenizer, QUESTION, TARGET, max_length=n)
     with pytest.raises(LabelError, match=f"{n} tokens, more than {n - 1}"):
-        make_row(course.tokenizer, QUESTION, TARGET, max_length=n - 1)
-
-
-def test_a_row_is_shown_with_its_mask(course: LLM) -> None:
-    row = make_row(course.tokenizer, "a < b?", " <answer>1</answer>")
-    shown = show_row(row, course.tokenizer)
-    assert "".join(shown.tokens).endswith("</answer><|im_end|>")
-    lines = str(shown).splitlines()
-    arrows = [line.startswith("-> ") for line in lines]
-    assert arrows == sorted(arrows)
-    assert sum(arrows) == row.n_supervised
-    page = shown._repr_html_()
-    assert page.count("learned") == row.n_supervised
-    assert "<answer>" not in page
-    assert "&lt;" in page
+        make_example(course.tokenizer, QUESTION, TARGET, max_length=n - 1)

@@ -23,9 +23,14 @@ from unitconv.evaluation.grade import grade
 from unitconv.inference.llm import LLM, Generation
 from unitconv.inference.load import ADAPTER_WEIGHTS, ADAPTERS, load_adapter
 from unitconv.task.dataset import Question, load_split
-from unitconv.training.config import RFT, SFT, Recipe
+from unitconv.training.config import (
+    RFT_DEFAULTS,
+    SFT_DEFAULTS,
+    Recipe,
+    TrainingError,
+    TrainingSettings,
+)
 from unitconv.training.examples import read_triples
-from unitconv.training.lora import TrainingError, TrainingSettings
 from unitconv.training.pipelines import (
     is_finished,
     pick_base,
@@ -33,16 +38,16 @@ from unitconv.training.pipelines import (
     train_sft,
 )
 from unitconv.training.rejection_sampling import (
-    fates,
-    join,
-    select,
-    success,
-    success_by_family,
+    merge_rounds,
+    outcome_counts,
+    select_examples,
+    success_rate,
+    success_rate_by_family,
 )
 from unitconv.training.rollouts import (
     RolloutSettings,
-    read_records,
-    to_record,
+    grade_completions,
+    read_rollouts,
 )
 
 RESULTS = Path(unitconv.__file__).parent / "evaluation" / "results"
@@ -56,12 +61,15 @@ def cpu() -> Any:
 
 
 def test_a_rank_given_alone_keeps_the_scale(cpu: Any) -> None:
-    assert cpu.settings(SFT).alpha == 2 * cpu.settings(SFT).rank
-    settings = cpu.settings(SFT, rank=4, seed=7)
+    assert (
+        cpu.settings(SFT_DEFAULTS).alpha
+        == 2 * cpu.settings(SFT_DEFAULTS).rank
+    )
+    settings = cpu.settings(SFT_DEFAULTS, rank=4, seed=7)
     assert (settings.rank, settings.alpha, settings.seed) == (4, 8, 7)
-    assert cpu.settings(SFT, rank=4, alpha=4).alpha == 4
+    assert cpu.settings(SFT_DEFAULTS, rank=4, alpha=4).alpha == 4
     # Only a rank that nobody asked for may be lowered to fit the budget.
-    assert cpu.settings(SFT).lower_rank
+    assert cpu.settings(SFT_DEFAULTS).lower_rank
     assert not settings.lower_rank
     with pytest.raises(ValueError, match="cpu, t4, ampere"):
         pick_base("course", "cpu", "tpu")
@@ -77,22 +85,24 @@ def test_settings_follow_the_recipe_and_then_what_is_given(
 
 
 def test_the_shipped_adapters_were_trained_by_their_recipes() -> None:
-    for name, recipe in (("sft", SFT), ("rft", RFT)):
+    for name, recipe in (("sft", SFT_DEFAULTS), ("rft", RFT_DEFAULTS)):
         run = json.loads((ADAPTERS / name / "run.json").read_text())
         assert asdict(recipe).items() <= run.items()
 
 
 def test_the_shipped_rollouts_give_the_shipped_triples() -> None:
     """Who replays the record trains on what the adapter was trained on."""
-    records = read_records(RESULTS / "rollouts.jsonl.gz")
+    records = read_rollouts(RESULTS / "rollouts.jsonl.gz")
     asked = load_split("train")
     assert [(r.question, r.answer) for r in records] == [
         (question.text, question.answer) for question in asked
     ]
-    assert select(records) == read_triples(RESULTS / "rft.json")
+    assert select_examples(records) == read_triples(RESULTS / "rft.json")
 
 
-@pytest.mark.parametrize(("method", "recipe"), [("sft", SFT), ("rft", RFT)])
+@pytest.mark.parametrize(
+    ("method", "recipe"), [("sft", SFT_DEFAULTS), ("rft", RFT_DEFAULTS)]
+)
 def test_a_command_trains_by_the_recipe_or_by_its_options(
     method: str,
     recipe: Recipe,
@@ -133,7 +143,9 @@ def test_the_epoch_with_the_best_score_is_kept(
 ) -> None:
     """Whatever the loss says: the shipped folder answers as scored."""
     valid = load_split("valid")[:40]
-    settings = cpu.settings(SFT, epochs=3, rank=4, learning_rate=1e-2)
+    settings = cpu.settings(
+        SFT_DEFAULTS, epochs=3, rank=4, learning_rate=1e-2
+    )
     result = train_sft(
         cpu, load_split("train")[:64], settings, tmp_path, valid=valid
     )
@@ -216,11 +228,11 @@ def test_two_rounds_in_one_go(tmp_path: Path) -> None:
     first, second = (
         read_triples(output / f"triples-{n}.json") for n in (1, 2)
     )
-    kept = join([], read_records(output / "rollouts-1.jsonl"), 2)
+    kept = merge_rounds([], read_rollouts(output / "rollouts-1.jsonl"), 2)
     assert first == kept
-    assert join(first, read_records(output / "rollouts-2.jsonl"), 2) == (
-        second
-    )
+    assert merge_rounds(
+        first, read_rollouts(output / "rollouts-2.jsonl"), 2
+    ) == (second)
     head = (output / "rollouts-2.jsonl").read_text().splitlines()[0]
     assert json.loads(head)["adapter"] == str(output / "round-1")
     before = (output / ADAPTER_WEIGHTS).read_bytes()
@@ -233,19 +245,19 @@ def test_two_rounds_in_one_go(tmp_path: Path) -> None:
 def test_join_keeps_the_older_paths_first() -> None:
     grams = Question("How many gram are there per 6 kg?", 6000.0)
     old = [(grams.text, 6000.0, REASONING)]
-    assert join(old, [], 1) == old
-    assert join([*old, *old], [], 3) == old
+    assert merge_rounds(old, [], 1) == old
+    assert merge_rounds([*old, *old], [], 3) == old
     other = (grams.text, 6000.0, "6 kg = 6 * 1000 g = 6000 g.")
-    assert join([*old, other], [], 2) == [*old, other]
-    assert join([*old, other], [], 1) == old
+    assert merge_rounds([*old, other], [], 2) == [*old, other]
+    assert merge_rounds([*old, other], [], 1) == old
     shorter = "6 kg = 6000 g. <answer>6000</answer>"
     texts = [Generation(t, 9, True) for t in (shorter, REASONING)]
-    new = to_record(grams, [grade(grams, text) for text in texts])
+    new = grade_completions(grams, [grade(grams, text) for text in texts])
     assert [r.text for r in new.kept] == [shorter, REASONING]
     added = (grams.text, 6000.0, shorter)
-    assert join(old, [new], 1) == old
-    assert join(old, [new], 3) == [*old, added]
-    assert join([], [new], 1) == [added]
+    assert merge_rounds(old, [new], 1) == old
+    assert merge_rounds(old, [new], 3) == [*old, added]
+    assert merge_rounds([], [new], 1) == [added]
 
 
 def test_statistics_of_rollouts(course: LLM, tmp_path: Path) -> None:
@@ -255,11 +267,11 @@ def test_statistics_of_rollouts(course: LLM, tmp_path: Path) -> None:
     records = sample_rollouts(
         course, load_split("valid")[:12], RolloutSettings(3), path
     )
-    families = success_by_family(records)
+    families = success_rate_by_family(records)
     assert sum(r.n for r in families.values()) == 12
     total = sum(r.successes for r in families.values())
-    assert total == success(records).successes > 0
-    counted = fates(records)
+    assert total == success_rate(records).successes > 0
+    counted = outcome_counts(records)
     assert sum(counted.values()) == 36
     assert counted["kept"] == sum(len(r.kept) for r in records)
 
@@ -303,7 +315,7 @@ def test_broken_triples_are_named_with_their_line(tmp_path: Path) -> None:
 def test_a_second_training_does_not_go_over_the_first(
     cpu: Any, tmp_path: Path
 ) -> None:
-    settings = cpu.settings(RFT, epochs=1)
+    settings = cpu.settings(RFT_DEFAULTS, epochs=1)
     triples = [("6 kg in g?", 6000.0, REASONING)] * 2
     valid = load_split("valid")[:2]
     train_rft(cpu, triples, settings, tmp_path, valid=valid)
@@ -348,7 +360,11 @@ def test_an_adapter_of_the_wrong_base_is_refused(
     triples = [("6 kg in g?", 6000.0, REASONING)] * 2
     valid = load_split("valid")[:2]
     train_rft(
-        cpu, triples, cpu.settings(RFT, epochs=1), tmp_path, valid=valid
+        cpu,
+        triples,
+        cpu.settings(RFT_DEFAULTS, epochs=1),
+        tmp_path,
+        valid=valid,
     )
     with pytest.raises(ValueError, match="does not fit this model"):
         load_adapter(make_model(), tmp_path)

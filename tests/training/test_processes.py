@@ -19,7 +19,7 @@ from safetensors.torch import load_file
 
 from unitconv.inference.load import ADAPTER_WEIGHTS
 from unitconv.task.dataset import load_split
-from unitconv.training.rollouts import CHUNK, shard_path
+from unitconv.training.rollouts import CHUNK_SIZE, shard_path
 
 TIMEOUT = 240
 # Gloo must not look for another machine.
@@ -62,7 +62,7 @@ def base(model_folder: Path) -> Path:
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Some questions: three whole chunks, and a part of one."""
     path = tmp_path_factory.mktemp("data") / "questions.json"
-    questions = load_split("train")[: 3 * CHUNK + 5]
+    questions = load_split("train")[: 3 * CHUNK_SIZE + 5]
     path.write_text(json.dumps([[q.text, q.answer] for q in questions]))
     return path
 
@@ -119,7 +119,9 @@ def test_two_processes_go_on_where_two_were_killed(
     record = output.with_suffix(".jsonl")
     for i in range(2):
         first = json.dumps(json.loads(head) | {"shard": i}) + "\n"
-        chunk = lines[i * CHUNK : (i + 1) * CHUNK][: CHUNK if i == 0 else 1]
+        chunk = lines[i * CHUNK_SIZE : (i + 1) * CHUNK_SIZE][
+            : CHUNK_SIZE if i == 0 else 1
+        ]
         part = first.encode() + b"".join(chunk)
         shard_path(record, (i, 2)).write_bytes(part + b'{"que'[:i])
     run(*two_processes(), *sample(output))

@@ -16,15 +16,19 @@ from unitconv.grading.audit import reasoning_is_valid
 from unitconv.inference.llm import LLM, Generation
 from unitconv.task.dataset import Question, load_split
 from unitconv.training import rollouts
-from unitconv.training.rejection_sampling import path_key, select, success
+from unitconv.training.rejection_sampling import (
+    path_key,
+    select_examples,
+    success_rate,
+)
 from unitconv.training.rollouts import (
-    Record,
     RolloutError,
+    RolloutRecord,
     RolloutSettings,
-    judge,
-    read_records,
+    grade_completions,
+    read_rollouts,
+    rejection_reason,
     sample_rollouts,
-    to_record,
 )
 
 GRAMS = Question("How many gram are there per 6 kg?", 6000.0)
@@ -35,8 +39,8 @@ NEAR = "1 kg = 1000 g. 6 * 1000 = 6100. <answer>6100</answer>"
 WRONG = "1 kg = 100 g. 6 * 100 = 600. <answer>600</answer>"
 
 
-def record(*texts: str) -> Record:
-    return to_record(
+def record(*texts: str) -> RolloutRecord:
+    return grade_completions(
         GRAMS, [grade(GRAMS, Generation(t, len(t), True)) for t in texts]
     )
 
@@ -58,7 +62,7 @@ def test_why_a_completion_is_rejected(
     text: str, reason: str | None
 ) -> None:
     graded = grade(GRAMS, Generation(text, 1, True))
-    assert judge(graded) == reason
+    assert rejection_reason(graded) == reason
     assert reason is None or reason in rollouts.REASONS
 
 
@@ -72,11 +76,11 @@ def test_a_path_is_its_equations() -> None:
 def test_distinct_paths_are_taken_in_order() -> None:
     words = RIGHT.replace(". 6", ", so 6")
     rows = [record(WRONG, RIGHT, words, OTHER, LUCKY)]
-    assert select(rows, 1) == [(GRAMS.text, 6000.0, RIGHT)]
-    assert [t[2] for t in select(rows, 5)] == [RIGHT, OTHER]
-    assert select([record(WRONG)], 3) == []
+    assert select_examples(rows, 1) == [(GRAMS.text, 6000.0, RIGHT)]
+    assert [t[2] for t in select_examples(rows, 5)] == [RIGHT, OTHER]
+    assert select_examples([record(WRONG)], 3) == []
     with pytest.raises(ValueError, match="distinct, random"):
-        select(rows, 1, "best")
+        select_examples(rows, 1, "best")
 
 
 def test_the_control_takes_as_many_without_looking() -> None:
@@ -84,16 +88,18 @@ def test_the_control_takes_as_many_without_looking() -> None:
         replace(record(WRONG, RIGHT, LUCKY, ""), question=f"{i}")
         for i in range(200)
     ]
-    control = [reasoning for _, _, reasoning in select(rows, 1, "random")]
+    control = [
+        reasoning for _, _, reasoning in select_examples(rows, 1, "random")
+    ]
     assert len(control) == 200
     assert {WRONG, RIGHT, LUCKY} == set(control)
     assert 40 < control.count(RIGHT) < 95
-    assert control == [t[2] for t in select(rows, 1, "random")]
+    assert control == [t[2] for t in select_examples(rows, 1, "random")]
 
 
 def test_success_grows_with_the_samples() -> None:
     rows = [record(WRONG, RIGHT), record(RIGHT, ""), record("", WRONG)]
-    rates = [success(rows, n).successes for n in (1, 2, None)]
+    rates = [success_rate(rows, n).successes for n in (1, 2, None)]
     assert rates == [1, 2, 2]
 
 
@@ -133,7 +139,7 @@ def test_every_rollout_is_written_down(
     assert sum(seen) == len(questions)
     assert [r.question for r in records] == [q.text for q in questions]
     assert all(len(r.rollouts) == 3 for r in records)
-    assert read_records(path) == records
+    assert read_rollouts(path) == records
     first = json.loads(path.read_text().splitlines()[0])
     assert first["settings"]["temperature"] == 1.0
     assert first["questions"] == 18
@@ -212,7 +218,7 @@ def test_a_broken_line_is_named(whole: bytes, tmp_path: Path) -> None:
     lines = whole.splitlines(keepends=True)
     path.write_bytes(b"".join([*lines[:3], b'{"question": 1}\n']))
     with pytest.raises(RolloutError, match="line 4"):
-        read_records(path)
+        read_rollouts(path)
 
 
 def test_what_is_kept_is_right_and_audited(

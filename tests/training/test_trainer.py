@@ -14,15 +14,9 @@ from transformers import TrainerCallback
 
 from unitconv.inference.load import load_adapter
 from unitconv.task.dataset import load_split
-from unitconv.training.examples import sft_rows
-from unitconv.training.lora import (
-    TrainingError,
-    TrainingSettings,
-    add_lora,
-    fit_budget,
-    lora_parameters,
-)
-from unitconv.training.loss_mask import Row
+from unitconv.training.config import TrainingError, TrainingSettings
+from unitconv.training.examples import TrainingExample, sft_examples
+from unitconv.training.lora import add_lora, fit_budget, lora_parameters
 from unitconv.training.trainer import fine_tune
 
 SETTINGS = TrainingSettings(
@@ -37,13 +31,13 @@ SETTINGS = TrainingSettings(
 
 
 @pytest.fixture(scope="module")
-def rows(byte_tokenizer: Any) -> list[Row]:
-    return sft_rows(load_split("train")[:24], byte_tokenizer)
+def rows(byte_tokenizer: Any) -> list[TrainingExample]:
+    return sft_examples(load_split("train")[:24], byte_tokenizer)
 
 
 @pytest.fixture(scope="module")
-def valid_rows(byte_tokenizer: Any) -> list[Row]:
-    return sft_rows(load_split("valid")[:8], byte_tokenizer)
+def valid_rows(byte_tokenizer: Any) -> list[TrainingExample]:
+    return sft_examples(load_split("valid")[:8], byte_tokenizer)
 
 
 @pytest.fixture
@@ -60,8 +54,8 @@ def logits() -> Callable[[Any], torch.Tensor]:
 def test_only_the_adapter_learns(
     make_model: Callable[..., Any],
     byte_tokenizer: Any,
-    rows: list[Row],
-    valid_rows: list[Row],
+    rows: list[TrainingExample],
+    valid_rows: list[TrainingExample],
     logits: Callable[[Any], torch.Tensor],
     tmp_path: Path,
 ) -> None:
@@ -108,8 +102,8 @@ class StopAfter(TrainerCallback):
 def test_a_resumed_training_is_the_same_training(
     make_model: Callable[..., Any],
     byte_tokenizer: Any,
-    rows: list[Row],
-    valid_rows: list[Row],
+    rows: list[TrainingExample],
+    valid_rows: list[TrainingExample],
     tmp_path: Path,
 ) -> None:
     data = byte_tokenizer, rows, valid_rows, SETTINGS
@@ -127,8 +121,8 @@ def test_a_resumed_training_is_the_same_training(
 def test_other_settings_do_not_resume(
     make_model: Callable[..., Any],
     byte_tokenizer: Any,
-    rows: list[Row],
-    valid_rows: list[Row],
+    rows: list[TrainingExample],
+    valid_rows: list[TrainingExample],
     tmp_path: Path,
 ) -> None:
     data = byte_tokenizer, rows, valid_rows
@@ -146,7 +140,7 @@ def test_other_settings_do_not_resume(
 def test_too_large_an_adapter_is_refused_before_training(
     make_model: Callable[..., Any],
     byte_tokenizer: Any,
-    rows: list[Row],
+    rows: list[TrainingExample],
     tmp_path: Path,
 ) -> None:
     model = make_model()
@@ -191,7 +185,7 @@ def test_parameters_are_those_that_peft_adds(
 
 
 def test_checkpointing_gives_the_same_gradients(
-    make_model: Callable[..., Any], rows: list[Row]
+    make_model: Callable[..., Any], rows: list[TrainingExample]
 ) -> None:
     found = []
     for checkpointing in (False, True):

@@ -14,22 +14,23 @@ from unitconv.cli.console import write_field
 from unitconv.common import distributed
 from unitconv.common.errors import UnitconvError
 from unitconv.training.config import (
-    PATHS,
-    RFT,
+    MAX_PATHS,
+    RFT_DEFAULTS,
     SAMPLES,
-    SFT,
+    SFT_DEFAULTS,
     SIGNIFICANT_DIGITS,
     TEMPERATURE,
     Recipe,
+    TrainingRun,
 )
 
 if TYPE_CHECKING:
     from unitconv.inference.llm import LLM
     from unitconv.task.dataset import Question
-    from unitconv.training.examples import Triple
-    from unitconv.training.lora import TrainingSettings
+    from unitconv.training.config import TrainingSettings
+    from unitconv.training.examples import ReasoningExample
     from unitconv.training.pipelines import Base
-    from unitconv.training.rollouts import Record, RolloutSettings
+    from unitconv.training.rollouts import RolloutRecord, RolloutSettings
     from unitconv.training.trainer import TrainingResult
 
 
@@ -41,13 +42,13 @@ def sft(
     digits: Annotated[
         int, Option(min=1, help="Significant digits of training answers.")
     ] = SIGNIFICANT_DIGITS,
-    epochs: options.Epochs = SFT.epochs,
+    epochs: options.Epochs = SFT_DEFAULTS.epochs,
     rank: options.Rank = None,
-    learning_rate: options.LearningRate = SFT.learning_rate,
+    learning_rate: options.LearningRate = SFT_DEFAULTS.learning_rate,
     batch_size: options.TrainingBatch = None,
-    dropout: options.Dropout = SFT.dropout,
+    dropout: options.Dropout = SFT_DEFAULTS.dropout,
     seed: options.Seed = 0,
-    max_adapter_mb: options.MaxAdapterMb = SFT.max_adapter_mb,
+    max_adapter_mb: options.MaxAdapterMb = SFT_DEFAULTS.max_adapter_mb,
     preset: options.Preset = None,
     limit: options.Limit = None,
     resume: options.Resume = False,
@@ -70,11 +71,9 @@ def sft(
             base,
             questions,
             settings,
-            output,
-            digits=digits,
+            TrainingRun(output, resume, [callback]),
             valid=watched,
-            resume=resume,
-            callbacks=[callback],
+            digits=digits,
         )
     _write_result(result)
 
@@ -99,7 +98,7 @@ def rollouts(
     top_p: Annotated[
         float, Option(min=0.0, max=1.0, help="Nucleus sampling.")
     ] = 1.0,
-    paths: options.Paths = PATHS,
+    paths: options.Paths = MAX_PATHS,
     policy: Annotated[
         str,
         Option(
@@ -122,7 +121,10 @@ def rollouts(
     if output.suffix != ".json":
         raise UnitconvError(f"--output {output}: name a .json file")
     options.check_writable(output, "--output")
-    from unitconv.training.rejection_sampling import check_policy, select
+    from unitconv.training.rejection_sampling import (
+        check_policy,
+        select_examples,
+    )
     from unitconv.training.rollouts import RolloutSettings
 
     check_policy(policy)
@@ -131,7 +133,7 @@ def rollouts(
     llm = options.load_llm(model, adapter, prompt, device, dtype)
     log = output.with_suffix(".jsonl")
     records = _sample(llm, questions, settings, log, batch_size)
-    examples = select(records, paths, policy, seed)
+    examples = select_examples(records, paths, policy, seed)
     _write_rollouts(records, examples, settings, output)
 
 
@@ -163,15 +165,15 @@ def rft(
     ] = None,
     samples: options.Samples = SAMPLES,
     temperature: options.Temperature = TEMPERATURE,
-    paths: options.Paths = PATHS,
+    paths: options.Paths = MAX_PATHS,
     valid: options.Valid = None,
-    epochs: options.Epochs = RFT.epochs,
+    epochs: options.Epochs = RFT_DEFAULTS.epochs,
     rank: options.Rank = None,
-    learning_rate: options.LearningRate = RFT.learning_rate,
+    learning_rate: options.LearningRate = RFT_DEFAULTS.learning_rate,
     batch_size: options.TrainingBatch = None,
-    dropout: options.Dropout = RFT.dropout,
+    dropout: options.Dropout = RFT_DEFAULTS.dropout,
     seed: options.Seed = 0,
-    max_adapter_mb: options.MaxAdapterMb = RFT.max_adapter_mb,
+    max_adapter_mb: options.MaxAdapterMb = RFT_DEFAULTS.max_adapter_mb,
     preset: options.Preset = None,
     resume: options.Resume = False,
     device: options.Device = None,
@@ -188,7 +190,7 @@ def rft(
     from unitconv.inference.llm import LLM
     from unitconv.training.examples import read_triples
     from unitconv.training.pipelines import is_finished, train_rft
-    from unitconv.training.rejection_sampling import join
+    from unitconv.training.rejection_sampling import merge_rounds
     from unitconv.training.rollouts import RolloutSettings
 
     sampling = RolloutSettings(samples, temperature, seed=seed)
@@ -201,7 +203,7 @@ def rft(
             )
             log = output / f"rollouts-{number}.jsonl"
             records = _sample(llm, pool, sampling, log)
-            examples = join(examples, records, paths)
+            examples = merge_rounds(examples, records, paths)
             log = output / f"triples-{number}.json"
             _write_rollouts(records, examples, sampling, log)
         last = number == rounds
@@ -209,16 +211,10 @@ def rft(
         if resume and not last and is_finished(adapter):
             continue
         with console.training_bar() as callback:
-            result = train_rft(
-                base,
-                examples,
-                settings,
-                adapter,
-                valid=watched,
-                # Round 2 may not have begun when the run stopped.
-                resume=resume and (adapter / "checkpoints").exists(),
-                callbacks=[callback],
-            )
+            # Round 2 may not have begun when the run stopped.
+            begun = (adapter / "checkpoints").exists()
+            run = TrainingRun(adapter, resume and begun, [callback])
+            result = train_rft(base, examples, settings, run, valid=watched)
         _write_result(result)
 
 
@@ -252,7 +248,7 @@ def _sample(
     settings: RolloutSettings,
     log: Path,
     batch_size: int | None = None,
-) -> list[Record]:
+) -> list[RolloutRecord]:
     from unitconv.inference.reference import BATCH_SIZE
     from unitconv.training.rollouts import sample_rollouts
 
@@ -270,17 +266,17 @@ def _sample(
 
 
 def _write_rollouts(
-    records: Sequence[Record],
-    examples: Sequence[Triple],
+    records: Sequence[RolloutRecord],
+    examples: Sequence[ReasoningExample],
     settings: RolloutSettings,
     output: Path,
 ) -> None:
     """Write the selected examples, and print why others were rejected."""
     from unitconv.training.examples import write_triples
     from unitconv.training.rejection_sampling import (
-        fates,
-        success,
-        success_by_family,
+        outcome_counts,
+        success_rate,
+        success_rate_by_family,
     )
 
     if not distributed.is_main_process():
@@ -291,9 +287,9 @@ def _write_rollouts(
         f"{len(records)} questions x {settings.num_return_sequences} at "
         f"temperature {settings.temperature:g}",
     )
-    rates = {"all": success(records)} | success_by_family(records)
+    rates = {"all": success_rate(records)} | success_rate_by_family(records)
     console.write_rates("questions with a right completion", rates)
-    counts = fates(records).most_common()
+    counts = outcome_counts(records).most_common()
     outcomes = ", ".join(f"{name} {count}" for name, count in counts)
     write_field("of all", outcomes)
     write_field("triples", str(len(examples)))
@@ -322,11 +318,11 @@ def _write_result(result: TrainingResult) -> None:
     heads = ("epoch", "loss", "valid loss", "right on valid", "")
     console.write_table(heads, rows, n_left=0)
     size = (result.folder / ADAPTER_WEIGHTS).stat().st_size / 1e6
-    write_field("rows", f"{result.n_rows:,}")
     write_field(
         "trained",
-        f"{result.n_trainable:,} parameters (rank {result.rank}), "
-        f"{size:.2f} MB, in {result.seconds:.0f} s",
+        f"{result.n_trainable:,} parameters (rank {result.rank}, "
+        f"{size:.2f} MB) on {result.n_examples:,} examples in "
+        f"{result.seconds:.0f} s",
     )
     write_field("adapter", str(result.folder))
     write_field("next", f"unitconv evaluate --adapter {result.folder}")
