@@ -58,8 +58,9 @@ serve: book ## Serve the built book on 127.0.0.1 (PORT=8000)
 	$(BIN)/python -m http.server --bind 127.0.0.1 \
 	    --directory $(HTML) $(PORT)
 
-notebooks: pairs ## Sync the notebook pairs and execute them again
-	$(BIN)/python -m scripts.run_notebooks $(sort $(SCRIPTS))
+notebooks: pairs ## Execute what is out of date (FORCE=1: all notebooks)
+	$(BIN)/python -m scripts.run_notebooks \
+	    $(if $(FORCE),$(sort $(SCRIPTS)))
 
 pairs: $(INSTALLED) ## Bring each notebook and its .py in line
 	$(BIN)/jupytext --quiet --sync $(SCRIPTS)
