@@ -96,7 +96,7 @@ def rollouts(
     samples: options.Samples = SAMPLES,
     temperature: options.Temperature = TEMPERATURE,
     top_p: Annotated[
-        float, Option(min=0.0, max=1.0, help="Nucleus sampling.")
+        float, Option(min=0.01, max=1.0, help="Nucleus sampling.")
     ] = 1.0,
     paths: options.Paths = MAX_PATHS,
     policy: Annotated[
@@ -184,9 +184,6 @@ def rft(
     """
     pool = options.load_questions(questions, "train")
     watched = options.load_questions(valid, "valid")
-    recipe = Recipe(epochs, learning_rate, max_adapter_mb, dropout)
-    overrides = {"rank": rank, "batch_size": batch_size, "seed": seed}
-    base, settings = _prepare(model, device, preset, recipe, overrides)
     from unitconv.inference.llm import LLM
     from unitconv.training.examples import read_triples
     from unitconv.training.pipelines import is_finished, train_rft
@@ -195,6 +192,9 @@ def rft(
 
     sampling = RolloutSettings(samples, temperature, seed=seed)
     examples = read_triples(data) if data else []
+    recipe = Recipe(epochs, learning_rate, max_adapter_mb, dropout)
+    overrides = {"rank": rank, "batch_size": batch_size, "seed": seed}
+    base, settings = _prepare(model, device, preset, recipe, overrides)
     adapter = None
     for number in range(1, rounds + 1):
         if number > 1 or not data:
