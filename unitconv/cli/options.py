@@ -22,16 +22,13 @@ if TYPE_CHECKING:
 Model = Annotated[str, Option(help="'course', a hub id, or a folder.")]
 Adapter = Annotated[
     str | None,
-    Option(
-        help="LoRA adapter: 'sft' or 'rft' (shipped, for the course model) "
-        "or the folder of one trained for this model."
-    ),
+    Option(help="Folder of a LoRA adapter; or sft or rft (for 'course')."),
 ]
 Prompt = Annotated[
     str | None,
     Option(
         help="Prompt style: raw, chat, direct or cot.",
-        show_default="cot; raw with an adapter, as it was trained",
+        show_default="cot; raw with an adapter",
     ),
 ]
 Device = Annotated[
@@ -46,10 +43,7 @@ Dtype = Annotated[
 # Questions
 Data = Annotated[
     Path | None,
-    Option(
-        help="JSON file with your own questions and answers, instead of a "
-        "shipped split."
-    ),
+    Option(help="JSON file of questions and answers, instead of a split."),
 ]
 Split = Annotated[
     str | None,
@@ -60,7 +54,7 @@ Limit = Annotated[
 ]
 
 # Sampling and decoding
-Seed = Annotated[int, Option(help="Random seed.")]
+Seed = Annotated[int, Option(min=0, max=2**32 - 1, help="Random seed.")]
 Samples = Annotated[int, Option(min=1, help="Completions per question.")]
 Temperature = Annotated[
     float, Option(min=0.0, help="Sampling temperature; 0 is greedy.")
@@ -79,14 +73,11 @@ JsonReport = Annotated[
 ]
 
 # Training
-Output = Annotated[
-    Path,
-    Option("-o", "--output", help="Adapter folder.", show_default=False),
-]
+Output = Annotated[Path, Option("-o", "--output", help="Adapter folder.")]
 Valid = Annotated[
     Path | None,
     Option(
-        help="JSON file with questions that decide which epoch is kept.",
+        help="JSON file of questions that decide which epoch is kept.",
         show_default="the valid split",
     ),
 ]
@@ -112,8 +103,13 @@ TrainingBatch = Annotated[
 Dropout = Annotated[
     float, Option(min=0.0, max=1.0, help="LoRA dropout rate.")
 ]
-MaxAdapterMb = Annotated[
-    float, Option(help="Largest adapter in MB, checked before training.")
+MaxSize = Annotated[
+    float,
+    Option(
+        min=0.0,
+        max=1e6,
+        help="Largest adapter in MB, checked before training.",
+    ),
 ]
 Preset = Annotated[
     str | None,
@@ -133,7 +129,7 @@ Paths = Annotated[
 
 def load_llm(
     model: str,
-    adapter: str | None,
+    adapter: str | Path | None,
     prompt: str | None,
     device: str | None,
     dtype: str | None,

@@ -155,7 +155,7 @@ def card(
 
     try:
         record_results(folder, json.loads(report.read_text()))
-    except ValueError as error:
+    except (ValueError, KeyError) as error:
         raise UnitconvError(f"{report}: {error}") from error
     console.write(f"{folder / 'README.md'} has the results of {report}")
 

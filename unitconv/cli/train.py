@@ -13,21 +13,11 @@ from unitconv.cli import console, options
 from unitconv.cli.console import write_field
 from unitconv.common import distributed
 from unitconv.common.errors import UnitconvError
-from unitconv.training.config import (
-    MAX_PATHS,
-    RFT_DEFAULTS,
-    SAMPLES,
-    SFT_DEFAULTS,
-    SIGNIFICANT_DIGITS,
-    TEMPERATURE,
-    Recipe,
-    TrainingRun,
-)
+from unitconv.training import config
 
 if TYPE_CHECKING:
     from unitconv.inference.llm import LLM
     from unitconv.task.dataset import Question
-    from unitconv.training.config import TrainingSettings
     from unitconv.training.examples import ReasoningExample
     from unitconv.training.pipelines import Base
     from unitconv.training.rollouts import RolloutRecord, RolloutSettings
@@ -41,14 +31,14 @@ def sft(
     valid: options.Valid = None,
     digits: Annotated[
         int, Option(min=1, help="Significant digits of training answers.")
-    ] = SIGNIFICANT_DIGITS,
-    epochs: options.Epochs = SFT_DEFAULTS.epochs,
+    ] = config.SIGNIFICANT_DIGITS,
+    epochs: options.Epochs = config.SFT_DEFAULTS.epochs,
     rank: options.Rank = None,
-    learning_rate: options.LearningRate = SFT_DEFAULTS.learning_rate,
+    learning_rate: options.LearningRate = config.SFT_DEFAULTS.learning_rate,
     batch_size: options.TrainingBatch = None,
-    dropout: options.Dropout = SFT_DEFAULTS.dropout,
+    dropout: options.Dropout = config.SFT_DEFAULTS.dropout,
     seed: options.Seed = 0,
-    max_adapter_mb: options.MaxAdapterMb = SFT_DEFAULTS.max_adapter_mb,
+    max_adapter_mb: options.MaxSize = config.SFT_DEFAULTS.max_adapter_mb,
     preset: options.Preset = None,
     limit: options.Limit = None,
     resume: options.Resume = False,
@@ -61,7 +51,7 @@ def sft(
     """
     questions = options.load_questions(data, "train")[:limit]
     watched = options.load_questions(valid, "valid")
-    recipe = Recipe(epochs, learning_rate, max_adapter_mb, dropout)
+    recipe = config.Recipe(epochs, learning_rate, max_adapter_mb, dropout)
     overrides = {"rank": rank, "batch_size": batch_size, "seed": seed}
     base, settings = _prepare(model, device, preset, recipe, overrides)
     from unitconv.training.pipelines import train_sft
@@ -71,7 +61,7 @@ def sft(
             base,
             questions,
             settings,
-            TrainingRun(output, resume, [callback]),
+            config.TrainingRun(output, resume, [callback]),
             valid=watched,
             digits=digits,
         )
@@ -84,21 +74,20 @@ def rollouts(
         Option(
             "-o",
             "--output",
-            help="JSON file for the selected question, answer, reasoning "
-            "triples. All completions go to a .jsonl file beside it.",
-            show_default=False,
+            help="JSON file for the selected triples of question, answer "
+            "and reasoning; all completions go to a .jsonl file beside it.",
         ),
     ],
     data: options.Data = None,
     model: options.Model = "course",
     adapter: options.Adapter = None,
     prompt: options.Prompt = None,
-    samples: options.Samples = SAMPLES,
-    temperature: options.Temperature = TEMPERATURE,
+    samples: options.Samples = config.SAMPLES,
+    temperature: options.Temperature = config.TEMPERATURE,
     top_p: Annotated[
         float, Option(min=0.01, max=1.0, help="Nucleus sampling.")
     ] = 1.0,
-    paths: options.Paths = MAX_PATHS,
+    paths: options.Paths = config.MAX_PATHS,
     policy: Annotated[
         str,
         Option(
@@ -121,19 +110,18 @@ def rollouts(
     if output.suffix != ".json":
         raise UnitconvError(f"--output {output}: name a .json file")
     options.check_writable(output, "--output")
-    from unitconv.training.rejection_sampling import (
-        check_policy,
-        select_examples,
-    )
+    from unitconv.training import rejection_sampling
     from unitconv.training.rollouts import RolloutSettings
 
-    check_policy(policy)
+    rejection_sampling.check_policy(policy)
     settings = RolloutSettings(samples, temperature, top_p, seed)
     distributed.barrier()
     llm = options.load_llm(model, adapter, prompt, device, dtype)
     log = output.with_suffix(".jsonl")
     records = _sample(llm, questions, settings, log, batch_size)
-    examples = select_examples(records, paths, policy, seed)
+    examples = rejection_sampling.select_examples(
+        records, paths, policy, seed
+    )
     _write_rollouts(records, examples, settings, output)
 
 
@@ -142,7 +130,7 @@ def rft(
     data: Annotated[
         Path | None,
         Option(
-            help="JSON triples that `unitconv rollouts` has written.",
+            help="File that `unitconv rollouts` has written.",
             show_default="sampled from --questions",
         ),
     ] = None,
@@ -163,17 +151,17 @@ def rft(
             show_default="the train split",
         ),
     ] = None,
-    samples: options.Samples = SAMPLES,
-    temperature: options.Temperature = TEMPERATURE,
-    paths: options.Paths = MAX_PATHS,
+    samples: options.Samples = config.SAMPLES,
+    temperature: options.Temperature = config.TEMPERATURE,
+    paths: options.Paths = config.MAX_PATHS,
     valid: options.Valid = None,
-    epochs: options.Epochs = RFT_DEFAULTS.epochs,
+    epochs: options.Epochs = config.RFT_DEFAULTS.epochs,
     rank: options.Rank = None,
-    learning_rate: options.LearningRate = RFT_DEFAULTS.learning_rate,
+    learning_rate: options.LearningRate = config.RFT_DEFAULTS.learning_rate,
     batch_size: options.TrainingBatch = None,
-    dropout: options.Dropout = RFT_DEFAULTS.dropout,
+    dropout: options.Dropout = config.RFT_DEFAULTS.dropout,
     seed: options.Seed = 0,
-    max_adapter_mb: options.MaxAdapterMb = RFT_DEFAULTS.max_adapter_mb,
+    max_adapter_mb: options.MaxSize = config.RFT_DEFAULTS.max_adapter_mb,
     preset: options.Preset = None,
     resume: options.Resume = False,
     device: options.Device = None,
@@ -184,7 +172,6 @@ def rft(
     """
     pool = options.load_questions(questions, "train")
     watched = options.load_questions(valid, "valid")
-    from unitconv.inference.llm import LLM
     from unitconv.training.examples import read_triples
     from unitconv.training.pipelines import is_finished, train_rft
     from unitconv.training.rejection_sampling import merge_rounds
@@ -192,15 +179,13 @@ def rft(
 
     sampling = RolloutSettings(samples, temperature, seed=seed)
     examples = read_triples(data) if data else []
-    recipe = Recipe(epochs, learning_rate, max_adapter_mb, dropout)
+    recipe = config.Recipe(epochs, learning_rate, max_adapter_mb, dropout)
     overrides = {"rank": rank, "batch_size": batch_size, "seed": seed}
     base, settings = _prepare(model, device, preset, recipe, overrides)
     adapter = None
     for number in range(1, rounds + 1):
         if number > 1 or not data:
-            llm = LLM.from_pretrained(
-                base.name, adapter, device=str(base.device)
-            )
+            llm = options.load_llm(model, adapter, None, device, None)
             log = output / f"rollouts-{number}.jsonl"
             records = _sample(llm, pool, sampling, log)
             examples = merge_rounds(examples, records, paths)
@@ -213,7 +198,7 @@ def rft(
         with console.training_bar() as callback:
             # Round 2 may not have begun when the run stopped.
             begun = (adapter / "checkpoints").exists()
-            run = TrainingRun(adapter, resume and begun, [callback])
+            run = config.TrainingRun(adapter, resume and begun, [callback])
             result = train_rft(base, examples, settings, run, valid=watched)
         _write_result(result)
 
@@ -222,9 +207,9 @@ def _prepare(
     model: str,
     device: str | None,
     preset: str | None,
-    recipe: Recipe,
+    recipe: config.Recipe,
     overrides: dict[str, int | None],
-) -> tuple[Base, TrainingSettings]:
+) -> tuple[Base, config.TrainingSettings]:
     """Return a base model with its settings, and print both."""
     from transformers.utils.logging import disable_progress_bar
 
@@ -272,57 +257,44 @@ def _write_rollouts(
     output: Path,
 ) -> None:
     """Write the selected examples, and print why others were rejected."""
+    from unitconv.training import rejection_sampling as sampling
     from unitconv.training.examples import write_triples
-    from unitconv.training.rejection_sampling import (
-        outcome_counts,
-        success_rate,
-        success_rate_by_family,
-    )
 
     if not distributed.is_main_process():
         return
     write_triples(examples, output)
-    write_field(
-        "sampled",
-        f"{len(records)} questions x {settings.num_return_sequences} at "
-        f"temperature {settings.temperature:g}",
-    )
-    rates = {"all": success_rate(records)} | success_rate_by_family(records)
+    n_samples = settings.num_return_sequences
+    write_field("sampled", f"{len(records)} questions x {n_samples}")
+    rates = {"all": sampling.success_rate(records)}
+    rates |= sampling.success_rate_by_family(records)
     console.write_rates("questions with a right completion", rates)
-    counts = outcome_counts(records).most_common()
-    outcomes = ", ".join(f"{name} {count}" for name, count in counts)
-    write_field("of all", outcomes)
-    write_field("triples", str(len(examples)))
+    counts = sampling.outcome_counts(records).most_common()
+    write_field("of all", ", ".join(f"{name} {n}" for name, n in counts))
+    write_field("triples", f"{len(examples)} in {output}")
 
 
 def _write_result(result: TrainingResult) -> None:
     """Print the losses and scores of each epoch, and what to run next."""
     if not distributed.is_main_process():
         return
-    from unitconv.inference.load import ADAPTER_WEIGHTS
-
     scores = dict(result.valid_scores)
     best = max(scores, key=lambda epoch: scores[epoch], default=0.0)
     rows = []
     for epoch, valid_loss in result.valid_losses:
         losses = [v for at, v in result.losses if epoch - 1 < at <= epoch]
+        loss = f"{sum(losses) / len(losses):.3f}" if losses else ""
+        score = f"{scores[epoch]:.3f}" if epoch in scores else ""
+        kept = "kept" if epoch == best else ""
         rows.append(
-            (
-                f"{epoch:.0f}",
-                f"{sum(losses) / len(losses):.3f}" if losses else "",
-                f"{valid_loss:.3f}",
-                f"{scores[epoch]:.3f}" if epoch in scores else "",
-                "kept" if epoch == best else "",
-            )
+            (f"{epoch:.0f}", loss, f"{valid_loss:.3f}", score, kept)
         )
     heads = ("epoch", "loss", "valid loss", "right on valid", "")
     console.write_table(heads, rows, n_left=0)
-    size = (result.folder / ADAPTER_WEIGHTS).stat().st_size / 1e6
     write_field(
         "trained",
         f"{result.n_trainable:,} parameters (rank {result.rank}, "
-        f"{size:.2f} MB) on {result.n_examples:,} examples in "
-        f"{result.seconds:.0f} s",
+        f"{result.n_trainable * 4 / 1e6:.2f} MB) on {result.n_examples:,} "
+        f"examples in {result.seconds:.0f} s",
     )
     write_field("adapter", str(result.folder))
     write_field("next", f"unitconv evaluate --adapter {result.folder}")
