@@ -78,7 +78,8 @@ for name, examples in [
 # we need, and `evaluate` does the rest.
 
 # %%
-from unitconv.evaluation.evaluate import compare, evaluate
+from unitconv.evaluation.evaluate import evaluate
+from unitconv.evaluation.report import compare
 from unitconv.task.prompts import INSTRUCTION, chat_messages, render_chat
 
 
@@ -237,7 +238,11 @@ print(f"right answers: {reports['raw'].accuracy.successes}")
 # %%
 from dataclasses import replace
 
-from unitconv.evaluation.prompt_probe import FORMLESS, WRAPPERS, imitation
+from unitconv.evaluation.prompt_probe import (
+    FORMLESS,
+    WRAPPERS,
+    imitation_rate,
+)
 
 [hours] = WORKED_EXAMPLES
 print("instruction:", FORMLESS, "\n")
@@ -251,7 +256,7 @@ for wrapper in WRAPPERS:
 
 # %%
 kept = {
-    wrapper.format(v="6000"): imitation(cot, asked[:100], wrapper)
+    wrapper.format(v="6000"): imitation_rate(cot, asked[:100], wrapper)
     for wrapper in WRAPPERS
 }
 for wrapper, rate in kept.items():

@@ -172,7 +172,8 @@ assert alarms[0.15, paired_p] > 2 * alarms[0.15, unpaired_p]
 # questions were asked.
 
 # %%
-from unitconv.evaluation.evaluate import Report, compare, evaluate
+from unitconv.evaluation.evaluate import evaluate
+from unitconv.evaluation.report import Report, compare
 from unitconv.inference.llm import LLM
 from unitconv.task.dataset import load_split
 

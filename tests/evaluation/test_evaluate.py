@@ -19,14 +19,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from unitconv.common.io import write_json
-from unitconv.evaluation.evaluate import (
-    Report,
-    Samples,
-    compare,
-    evaluate,
-    evaluate_samples,
-)
+from unitconv.evaluation.evaluate import evaluate, evaluate_samples
 from unitconv.evaluation.grade import FAILURES, Graded, grade, quantity_kind
+from unitconv.evaluation.report import Report, Samples, compare
 from unitconv.evaluation.stats import Z95, PairedComparison, wilson_interval
 from unitconv.grading.audit import reasoning_is_valid
 from unitconv.inference.llm import LLM, Generation

@@ -15,7 +15,6 @@ from scripts.contents import pages
 from unitconv.cli import app
 from unitconv.cli.results import upload_address
 from unitconv.common.run_metadata import run_metadata, versions
-from unitconv.evaluation.evaluate import Report
 from unitconv.evaluation.grade import grade
 from unitconv.evaluation.leaderboard import (
     ADDED,
@@ -38,6 +37,7 @@ from unitconv.evaluation.leaderboard_table import (
     share,
     stages_markdown,
 )
+from unitconv.evaluation.report import Report
 from unitconv.evaluation.stats import Proportion
 from unitconv.inference.llm import Generation
 from unitconv.task.dataset import load_split

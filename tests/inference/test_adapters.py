@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from unitconv.evaluation.evaluate import Report, compare, evaluate
+from unitconv.evaluation.evaluate import evaluate
+from unitconv.evaluation.report import Report, compare
 from unitconv.inference.llm import LLM
 from unitconv.inference.load import ADAPTER_WEIGHTS, ADAPTERS, find_adapter
 from unitconv.task.dataset import load_split
