@@ -88,10 +88,12 @@ def __getattr__(name: str) -> Any:
     if name == "__version__":
         from importlib.metadata import version
 
-        return version("unitconv")
-    if name not in _MODULE_OF:
+        value: object = version("unitconv")
+    elif name in _MODULE_OF:
+        module = import_module(f"unitconv.{_MODULE_OF[name]}")
+        value = getattr(module, name)
+    else:
         raise AttributeError(f"module 'unitconv' has no attribute {name!r}")
-    value = getattr(import_module(f"unitconv.{_MODULE_OF[name]}"), name)
     globals()[name] = value
     return value
 
