@@ -179,7 +179,10 @@ def train_one(config: PretrainConfig, folder: Path) -> None:
 
 
 def measure_one(folder: Path) -> dict[str, Any]:
-    from unitconv.evaluation.prompt_probe import measure
+    from unitconv.evaluation.prompt_probe import (
+        ProbeSettings,
+        probe_prompts,
+    )
     from unitconv.inference.llm import LLM
     from unitconv.pretraining.dev_set import dev_questions
     from unitconv.task.dataset import Question
@@ -187,7 +190,8 @@ def measure_one(folder: Path) -> dict[str, Any]:
     questions = [Question(*pair) for pair in dev_questions(QUESTIONS)]
     llm = LLM.from_pretrained(str(folder), prompt="cot", device="cpu")
     some = QUESTIONS // 4
-    return measure(llm, questions, sampled=some, wrapped=some)
+    settings = ProbeSettings(n_sampled=some, n_wrapped=some)
+    return probe_prompts(llm, questions, settings)
 
 
 KEPT = (
@@ -244,7 +248,7 @@ def curve(
 def probe(llm: Any) -> dict[str, Any]:
     """Facts, products, imitation and whole answers, each by itself."""
     from unitconv.evaluation.evaluate import evaluate
-    from unitconv.evaluation.prompt_probe import WRAPPERS, imitation
+    from unitconv.evaluation.prompt_probe import WRAPPERS, imitation_rate
     from unitconv.pretraining.dev_set import (
         dev_questions,
         fact_probes,
@@ -257,7 +261,8 @@ def probe(llm: Any) -> dict[str, Any]:
         "facts": completed(llm, fact_probes(200)),
         "products": completed(llm, product_probes(200)),
         "imitation": pooled(
-            imitation(llm, questions[:50], wrapper) for wrapper in WRAPPERS
+            imitation_rate(llm, questions[:50], wrapper)
+            for wrapper in WRAPPERS
         ),
         "answers": evaluate(llm, questions).accuracy,
     }

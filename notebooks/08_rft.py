@@ -657,7 +657,7 @@ assert result.losses[-1][1] < result.losses[0][1]
 # answer the first 200 questions of the test split:
 
 # %%
-from unitconv.evaluation.evaluate import compare
+from unitconv.evaluation.report import compare
 
 test = load_split("test")[:200]
 tuned = LLM.from_pretrained(MODEL, work / "rft")

@@ -172,9 +172,7 @@ assert alarms[0.15, paired_p] > 2 * alarms[0.15, unpaired_p]
 # questions were asked.
 
 # %%
-from unitconv.evaluation.evaluate import Report, compare, evaluate
-from unitconv.inference.llm import LLM
-from unitconv.task.dataset import load_split
+from unitconv import LLM, Report, compare, evaluate, load_split
 
 MODEL = "course"  # or your own, with your own adapters below
 
@@ -632,8 +630,8 @@ show(lost[:4], "rft", "cot")
 import re
 from contextlib import suppress
 
+from unitconv import parse_question
 from unitconv.grading.expression_parser import chains
-from unitconv.task.question_parser import parse_question
 from unitconv.task.units import ALTERNATIVE_UNITS, UnitError, resolve
 
 NAMESAKE = re.compile(
@@ -792,7 +790,7 @@ parts.round(3)
 # %%
 import random
 
-from unitconv.task.dataset import Question
+from unitconv import Question
 from unitconv.task.question_parser import Conversion
 from unitconv.task.question_templates import HARD_TEMPLATES, TEMPLATES
 
@@ -943,7 +941,7 @@ strict.round(3)
 # anywhere, or counts a reply as right if the truth occurs in it at all:
 
 # %%
-from unitconv.grading.answer import is_correct, parse_answer
+from unitconv import is_correct, parse_answer
 
 
 def numbers_in(text):
@@ -1127,7 +1125,7 @@ print(run | {"temperature": again.run["decoding"]["temperature"]})
 # ```
 
 # %% tags=["exercise", "nbval-check-output"]
-from unitconv.common.exercises import attempt
+from unitconv import attempt
 
 
 def by_coins(lost, gained):
