@@ -106,7 +106,7 @@ def fine_tune(
     try:
         trainer.train(resume_from_checkpoint=last)
         if distributed.is_first():
-            _save_adapter(wrapped, run.folder)
+            _save_adapter(wrapped, run)
     except SafetensorError as error:  # a full disk
         raise OSError(errno.EIO, str(error), str(run.folder)) from error
 
@@ -184,12 +184,13 @@ def _last_checkpoint(checkpoints: Path) -> str | None:
     return None
 
 
-def _save_adapter(wrapped: PeftModel, folder: Path) -> None:
+def _save_adapter(wrapped: PeftModel, run: TrainingRun) -> None:
     """Write the adapter, weights last: they mark it as complete."""
-    unfinished = folder / "unfinished"
+    wrapped.peft_config["default"].base_model_name_or_path = run.base_name
+    unfinished = run.folder / "unfinished"
     wrapped.save_pretrained(str(unfinished), save_embedding_layers=False)
     for name in ("adapter_config.json", ADAPTER_WEIGHTS):
-        (unfinished / name).replace(folder / name)
+        (unfinished / name).replace(run.folder / name)
     # PEFT's model card is a form that nobody has filled in.
     (unfinished / "README.md").unlink(missing_ok=True)
     unfinished.rmdir()
