@@ -121,7 +121,9 @@ def test_the_loss_is_computed_on_the_model_s_device() -> None:
             super().__init__()
             self.logits = nn.Embedding(9, 9, device="meta")
 
-        def forward(self, input_ids: Any, attention_mask: Any, **_: Any) -> Any:
+        def forward(
+            self, input_ids: Any, attention_mask: Any, **_: Any
+        ) -> Any:
             assert attention_mask.is_meta
             return SimpleNamespace(logits=self.logits(input_ids))
 

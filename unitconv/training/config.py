@@ -112,6 +112,8 @@ class TrainingRun:
     folder: Path
     resume: bool = False
     callbacks: Sequence[TrainerCallback] = ()
+    #: Written into the adapter; a path would mean nothing elsewhere.
+    base_name: str = "course"
 
     @property
     def checkpoints(self) -> Path:

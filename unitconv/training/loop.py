@@ -125,7 +125,7 @@ def train(
             examples, size, pad_token_id, seed=settings.seed + epoch
         ):
             loss = masked_loss(model, batch)
-            loss.backward()  # type: ignore[no-untyped-call]
+            loss.backward()
             nn.utils.clip_grad_norm_(learned, settings.max_grad_norm)
             optimizer.step()
             schedule.step()

@@ -63,11 +63,7 @@ class Base:
     def load(self) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
         """Load a fresh model and its tokenizer."""
         dtype = pick_dtype(self.device, self.preset.dtype)
-        model, tokenizer = load_model(self.name, self.device, dtype)
-        # PEFT writes this name into the adapter's configuration. The path
-        # that the model was loaded from means nothing on other machines.
-        model.name_or_path = self.name
-        return model, tokenizer
+        return load_model(self.name, self.device, dtype)
 
     def settings(
         self, recipe: Recipe, **overrides: Any
@@ -133,6 +129,7 @@ def train_sft(
         valid=sft_examples(valid, tokenizer, digits, context),
     )
     score = _accuracy_on(valid, tokenizer)
+    run = replace(run, base_name=base.name)
     return fine_tune(model, tokenizer, data, settings, run, score)
 
 
@@ -160,6 +157,7 @@ def train_rft(
         valid=rft_examples(reference_triples(valid), tokenizer, context),
     )
     score = _accuracy_on(valid, tokenizer)
+    run = replace(run, base_name=base.name)
     return fine_tune(model, tokenizer, data, settings, run, score)
 
 

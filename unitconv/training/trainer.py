@@ -31,7 +31,7 @@ from transformers import (
 
 from unitconv.common import distributed
 from unitconv.common.io import write_json
-from unitconv.common.run_metadata import run_metadata
+from unitconv.common.run_metadata import provenance
 from unitconv.inference.load import (
     ADAPTER_WEIGHTS,
     has_fast_bf16,
@@ -105,8 +105,8 @@ def fine_tune(
     last = _last_checkpoint(run.checkpoints) if run.resume else None
     try:
         trainer.train(resume_from_checkpoint=last)
-        if distributed.is_main_process():
-            _save_adapter(wrapped, run.folder)
+        if distributed.is_first():
+            _save_adapter(wrapped, run)
     except SafetensorError as error:  # a full disk
         raise OSError(errno.EIO, str(error), str(run.folder)) from error
 
@@ -148,9 +148,9 @@ def begin_run(
                 f"{run.folder} holds a training already: go on with "
                 "--resume, or give another --output"
             )
-        distributed.barrier()  # every process has checked before one writes
+        distributed.meet()  # every process has checked before one writes
         run.folder.mkdir(parents=True, exist_ok=True)
-        write_json(content | run_metadata(), path)
+        write_json(content | provenance(), path)
         return
     if not path.exists():
         raise TrainingError(
@@ -184,12 +184,13 @@ def _last_checkpoint(checkpoints: Path) -> str | None:
     return None
 
 
-def _save_adapter(wrapped: PeftModel, folder: Path) -> None:
+def _save_adapter(wrapped: PeftModel, run: TrainingRun) -> None:
     """Write the adapter, weights last: they mark it as complete."""
-    unfinished = folder / "unfinished"
+    wrapped.peft_config["default"].base_model_name_or_path = run.base_name
+    unfinished = run.folder / "unfinished"
     wrapped.save_pretrained(str(unfinished), save_embedding_layers=False)
     for name in ("adapter_config.json", ADAPTER_WEIGHTS):
-        (unfinished / name).replace(folder / name)
+        (unfinished / name).replace(run.folder / name)
     # PEFT's model card is a form that nobody has filled in.
     (unfinished / "README.md").unlink(missing_ok=True)
     unfinished.rmdir()
@@ -240,7 +241,7 @@ def _training_arguments(
     has_score: bool,
 ) -> TrainingArguments:
     on_cpu, bf16 = device.type == "cpu", has_fast_bf16(device)
-    world_size = distributed.world_size()
+    world_size = distributed.count()
     if settings.batch_size % world_size:
         raise TrainingError(
             f"a batch of {settings.batch_size} examples cannot be shared "
