@@ -359,7 +359,7 @@ for name, curve in curves.items():
 from unitconv.training.rollouts import REASONS
 
 by_warmth = {name: run["fates"] for name, run in sweep.items()}
-figures.fate_bars(by_warmth, ["kept", *REASONS])
+figures.outcome_bars(by_warmth, ["kept", *REASONS])
 
 # %%
 kept = {
