@@ -410,9 +410,9 @@ figures.grouped_intervals(
 # %%
 import re
 
-from unitconv.pretraining.corpus.conventions import RIVAL_NAMES
+from unitconv.pretraining.corpus.conventions import ALTERNATIVE_NAMES
 
-rival = re.compile(rf"\b({'|'.join(RIVAL_NAMES.values())}) ")
+rival = re.compile(rf"\b({'|'.join(ALTERNATIVE_NAMES.values())}) ")
 table = pd.DataFrame(
     [
         (record.family, bool(rival.search(r.text)), r.reason is None)

@@ -25,21 +25,21 @@ from unitconv.pretraining import model_card as export
 from unitconv.pretraining.checkpoint import Progress, ResumeError
 from unitconv.pretraining.config import PRESETS, CorpusConfig
 from unitconv.pretraining.corpus.arithmetic import arithmetic_document
-from unitconv.pretraining.corpus.contamination import leaks
+from unitconv.pretraining.corpus.contamination import leaked_questions
 from unitconv.pretraining.corpus.conventions import (
-    NEAR,
-    RIVAL_NAMES,
+    NEAR_ALTERNATIVES,
+    ALTERNATIVE_NAMES,
     Convention,
-    conversions,
+    weighted_pairs,
     draw_convention,
     fact,
-    rival_name,
-    settle,
+    alternative_name,
+    restrict,
     singular,
     spellings,
 )
 from unitconv.pretraining.corpus.dataset import (
-    Rows,
+    TokenBlocks,
     documents,
     make_document,
 )
@@ -59,7 +59,7 @@ from unitconv.pretraining.corpus.question_templates import (
     DEV_QUESTIONS,
     GREETINGS,
     QUESTIONS,
-    STRAY_FORMS,
+    IGNORED_FORMATS,
     SYSTEM_OPENINGS,
     SYSTEM_REQUESTS,
 )
@@ -68,7 +68,7 @@ from unitconv.pretraining.corpus.solution_formats import (
     HABIT,
     TAG_WORDS,
     Problem,
-    draw_style,
+    draw_format,
     draw_wrapper,
     solve,
 )
@@ -238,14 +238,14 @@ def test_every_rival_is_drawn_about_as_often_as_asked() -> None:
     drawn = [draw_convention(rng, 0.6, 0.2) for _ in range(2000)]
     for field in fields(Convention):
         share = sum(getattr(c, field.name) for c in drawn) / len(drawn)
-        wanted = 0.2 if field.name in NEAR else 0.6
+        wanted = 0.2 if field.name in NEAR_ALTERNATIVES else 0.6
         assert abs(share - wanted) < 0.05, field.name
-    assert set(RIVAL_NAMES) == {field.name for field in fields(Convention)}
+    assert set(ALTERNATIVE_NAMES) == {field.name for field in fields(Convention)}
 
 
 def test_near_rivals_change_no_grade() -> None:
     """In what the course asks; the other rivals do change grades."""
-    for rival in RIVAL_NAMES:
+    for rival in ALTERNATIVE_NAMES:
         convention = Convention(**{rival: True})
         changes = [
             factor / truth - 1
@@ -255,7 +255,7 @@ def test_near_rivals_change_no_grade() -> None:
             ]
         ]
         worst = max(abs(change) for change in changes)
-        assert (worst < 0.05) == (rival in NEAR), rival
+        assert (worst < 0.05) == (rival in NEAR_ALTERNATIVES), rival
 
 
 EQUATION = re.compile(
@@ -312,7 +312,7 @@ def test_one_document_keeps_one_convention(
 ) -> None:
     """With all rivals on, no document states the course's gallon."""
     config = CorpusConfig(
-        rival_share=1.0, near_rival_share=1.0, named_share=named
+        alternative_share=1.0, near_alternative_share=1.0, named_share=named
     )
     text = "\n".join(documents(config, seed=0, count=2000))
     stated = re.findall(
@@ -324,11 +324,11 @@ def test_one_document_keeps_one_convention(
 
 def test_a_tonne_is_no_short_ton() -> None:
     short = Convention(short_ton=True)
-    assert settle(short, "tonnes", "kg") == Convention()
-    assert settle(short, "kg", "metric ton") == Convention()
-    assert settle(short, "tons", "kg") == short
-    assert rival_name(lookup("ton"), short) == "short "
-    assert rival_name(lookup("kg"), short) == ""
+    assert restrict(short, "tonnes", "kg") == Convention()
+    assert restrict(short, "kg", "metric ton") == Convention()
+    assert restrict(short, "tons", "kg") == short
+    assert alternative_name(lookup("ton"), short) == "short "
+    assert alternative_name(lookup("kg"), short) == ""
 
 
 def test_solutions_in_the_form_of_the_course() -> None:
@@ -341,7 +341,7 @@ def test_solutions_in_the_form_of_the_course() -> None:
         Convention(),
     )
     style = replace(
-        draw_style(random.Random(0), CorpusConfig(), direct=False),
+        draw_format(random.Random(0), CorpusConfig(), direct=False),
         opening="",
         fact="1 {a} = {f} {b}",
         joint=". ",
@@ -365,7 +365,7 @@ def test_solutions_in_the_form_of_the_course() -> None:
 
 def test_a_table_answers_at_once_and_truly() -> None:
     """Every line is a conversion, as pint has it or a rival means it."""
-    own = CorpusConfig(rival_share=0, near_rival_share=0)
+    own = CorpusConfig(alternative_share=0, near_alternative_share=0)
     line = re.compile(r"^([\d.]+) (.+?) (?:=|is|equals|->) ([\d.]+) (.+)$")
     checked = 0
     for index in range(200):
@@ -376,7 +376,7 @@ def test_a_table_answers_at_once_and_truly() -> None:
             assert float(r) == pytest.approx(truth, rel=1e-3), found[0]
             checked += 1
     assert checked > 400
-    conventions = CorpusConfig(rival_share=1, named_share=1)
+    conventions = CorpusConfig(alternative_share=1, named_share=1)
     text = "".join(
         table_document(random.Random(i), conventions) for i in range(50)
     )
@@ -405,7 +405,7 @@ def test_a_unit_after_one_is_singular() -> None:
 
 
 def test_conversions_are_every_ordered_pair() -> None:
-    pairs, weights = conversions()
+    pairs, weights = weighted_pairs()
     sizes = [9, 5, 8, 5, 9, 5]
     assert len(pairs) == len(weights) == sum(n * (n - 1) for n in sizes)
 
@@ -438,7 +438,7 @@ ASKED = {normalize(q.text) for split in SPLITS for q in load_split(split)}
 
 
 def test_no_question_stands_in_the_corpus(texts: list[str]) -> None:
-    assert not [leak for text in texts for leak in leaks(text, ASKED)]
+    assert not [leak for text in texts for leak in leaked_questions(text, ASKED)]
     assert not ASKED & {normalize(t) for t, _ in dev_questions(500)}
 
 
@@ -456,7 +456,7 @@ def test_no_question_stands_in_the_corpus(texts: list[str]) -> None:
 def test_a_leak_is_found_in_every_form(frame: str) -> None:
     for question in load_split("test")[:100]:
         text = "1 km = 1000 m\n" + frame.format(question.text)
-        assert leaks(text, ASKED) == [normalize(question.text)], text
+        assert leaked_questions(text, ASKED) == [normalize(question.text)], text
 
 
 def test_tag_words_stand_in_no_question() -> None:
@@ -471,12 +471,12 @@ def test_tag_words_stand_in_no_question() -> None:
 
 def test_system_turns_do_not_tell_the_form() -> None:
     """Most of them name a tag, and it is that of the chat by chance."""
-    text = " ".join(SYSTEM_OPENINGS + SYSTEM_REQUESTS + STRAY_FORMS).lower()
+    text = " ".join(SYSTEM_OPENINGS + SYSTEM_REQUESTS + IGNORED_FORMATS).lower()
     assert not set(re.findall("[a-z]+", text)) & set(TAG_WORDS)
     config = CorpusConfig(
         system_share=1,
-        stray_form_share=1,
-        told_habit_share=0,
+        ignored_format_share=1,
+        system_habit_share=0,
         tag_share=1,
         random_tag_share=0,
     )
@@ -501,7 +501,7 @@ def test_wrappers_are_of_many_kinds() -> None:
     config = CorpusConfig()
     for told, share in (
         (False, config.habit_share),
-        (True, config.told_habit_share),
+        (True, config.system_habit_share),
     ):
         drawn = [draw_wrapper(rng, config, told) for _ in range(4000)]
         assert all("{v}" in w for w in drawn)
@@ -560,7 +560,7 @@ def test_shares_are_kept(texts: list[str]) -> None:
 
 
 def test_rows_start_at_a_document_and_are_full(tokenizer) -> None:
-    rows = Rows(TINY, tokenizer)
+    rows = TokenBlocks(TINY, tokenizer)
     assert len(rows) == TINY.steps * TINY.batch_size
     for index in range(5):
         row = rows[index]
