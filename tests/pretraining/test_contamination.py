@@ -82,12 +82,9 @@ def test_an_embedded_question_is_found(frame: str) -> None:
 
 
 def test_tag_words_occur_in_no_question_or_system_message() -> None:
-    templates = " ".join(
-        (*QUESTIONS, *DEV_QUESTIONS, *GREETINGS, *CLOSINGS)
-        + SYSTEM_OPENINGS
-        + SYSTEM_REQUESTS
-        + IGNORED_FORMATS
-    )
+    questions = (*QUESTIONS, *DEV_QUESTIONS, *GREETINGS, *CLOSINGS)
+    messages = (*SYSTEM_OPENINGS, *SYSTEM_REQUESTS, *IGNORED_FORMATS)
+    templates = " ".join((*questions, *messages))
     words = set(re.findall("[a-z]+", templates.lower()))
     assert not set(TAG_WORDS) & (words | question_words())
     assert len(set(TAG_WORDS)) == 16

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from transformers import (
     AutoModelForCausalLM,
@@ -45,7 +45,7 @@ from unitconv.pretraining.train import (
 TINY = PRESETS["tiny"]
 Run = tuple[PreTrainedModel, PreTrainedTokenizerBase, TrainingProgress]
 
-# --- tokenizer -------------------------------------------------------------
+# --- tokenizer --------------------------------------------------------
 
 
 def test_every_digit_is_a_token(tokenizer: PreTrainedTokenizerBase) -> None:
@@ -56,6 +56,7 @@ def test_every_digit_is_a_token(tokenizer: PreTrainedTokenizerBase) -> None:
     assert {len(token) for token in digits} == {1}
 
 
+@settings(max_examples=30)
 @given(st.text(max_size=60))
 def test_decoding_inverts_encoding(
     tokenizer: PreTrainedTokenizerBase, text: str
@@ -91,7 +92,7 @@ def test_a_vocabulary_smaller_than_the_bytes_is_refused() -> None:
         train_tokenizer(["a"], vocab_size=100, max_length=64)
 
 
-# --- training --------------------------------------------------------------
+# --- training ---------------------------------------------------------
 
 
 def test_the_learning_rate_warms_up_and_decays() -> None:
@@ -111,12 +112,6 @@ def whole_run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     return model, tokenizer, train(TINY, model, tokenizer, folder)
 
 
-def test_training_lowers_the_loss(whole_run: Run) -> None:
-    _, _, progress = whole_run
-    assert progress.step == len(progress.losses) == TINY.steps
-    assert sum(progress.losses[-3:]) < sum(progress.losses[:3]) - 1
-
-
 class InterruptedRunError(Exception):
     pass
 
@@ -125,6 +120,8 @@ def test_a_resumed_run_equals_an_uninterrupted_one(
     whole_run: Run, tmp_path: Path
 ) -> None:
     model, tokenizer, progress = whole_run
+    assert progress.step == len(progress.losses) == TINY.steps
+    assert sum(progress.losses[-3:]) < sum(progress.losses[:3]) - 1
 
     def stop_at_13(progress: TrainingProgress) -> None:
         if progress.step == 13:
@@ -160,7 +157,7 @@ def test_resuming_needs_a_checkpoint_of_the_same_run(
         load_weights(tmp_path / "step-000002", wider)
 
 
-# --- export, card and command ----------------------------------------------
+# --- export, card and command -----------------------------------------
 
 
 def test_the_command_trains_a_model_that_auto_classes_load(
@@ -223,11 +220,6 @@ def test_the_card_contains_the_recorded_results(tmp_path: Path) -> None:
     assert "Shown `[[...]]` by the worked example alone, 0.950" in card
     assert "0.857 [0.490, 0.970] had a completion" in card
     assert "rows" not in (tmp_path / "results.json").read_text()
-
-    sampled = ROLLOUTS | {"n": 8, "run": ROLLOUTS["run"] | {"data": "test"}}
-    record_results(tmp_path, sampled)
-    card = (tmp_path / "README.md").read_text()
-    assert "Of 8 questions of test, each sampled 10 times" in card
 
 
 @pytest.mark.parametrize(
