@@ -214,6 +214,7 @@ def throughput(
     axes.set_ylim(bottom=0)
     axes.set(xlabel="rows in the batch", ylabel="tokens per second")
     axes.grid()
-    columns = (tokens_per_second, batch_sizes)
-    points = listing("{:.0f} at {}", *columns, separator=", ")
+    points = listing(
+        "{:.0f} at {}", tokens_per_second, batch_sizes, separator=", "
+    )
     return picture(figure, f"Tokens per second by batch size: {points}.")

@@ -80,6 +80,7 @@ def draw_factor(rng: random.Random) -> Decimal:
 def _product(
     rng: random.Random, quantity: Decimal, factor: Decimal | None
 ) -> Equation:
+    """7 * 453.6 = 3175.2, in either order."""
     factor = draw_factor(rng) if factor is None else factor
     pair = [write(quantity), write(factor)]
     if rng.random() < 0.2:
