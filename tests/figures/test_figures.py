@@ -21,10 +21,7 @@ FIGURES: dict[str, Callable[[], Picture]] = {
         ["0.45359237", "b"], [0.6, 0.6], INTERVALS, "x", alt="0.45359237"
     ),
     "grouped_intervals": lambda: figures.grouped_intervals(
-        {
-            "round 1": {"mass": (0.5, (0.4, 0.6))},
-            "round 2": {"mass": (0.7, (0.6, 0.8))},
-        },
+        {run: {"mass": (0.5, (0.4, 0.6))} for run in ("first", "second")},
         xlabel="accuracy",
     ),
     "differences": lambda: figures.differences(
@@ -59,17 +56,15 @@ FIGURES: dict[str, Callable[[], Picture]] = {
     ),
     "vote_curves": lambda: figures.vote_curves(
         [1, 3],
-        {"easy": [(0.7, (0.6, 0.8)), (0.8, (0.7, 0.9))]},
+        {"easy": list(zip([0.7, 0.8], INTERVALS, strict=True))},
         {"easy": [0.7, 0.95]},
         {"easy": 0.85},
     ),
     "success_curves": lambda: figures.success_curves(
-        {"T = 0.4": [(0.5, (0.4, 0.6)), (0.6, (0.5, 0.7))]}
+        {"T = 0.4": list(zip([0.5, 0.6], INTERVALS, strict=True))}
     ),
     "learning_curves": lambda: figures.learning_curves(
-        [1000, 10000],
-        {"facts": [0.1, 0.9]},
-        {"facts": [(0.05, 0.2), (0.85, 0.95)]},
+        [1000, 10000], {"facts": [0.1, 0.9]}, {"facts": INTERVALS}
     ),
     "losses": lambda: figures.losses(
         {"a": [6.0, 3.0, 2.0], "b": [5.0] * 120}, {"a": 100, "b": 300}
