@@ -121,12 +121,12 @@ print(f"{greedy.accuracy.successes} of {len(asked)} right")
 # %%
 from unitconv.training.rollouts import (
     RolloutSettings,
-    read_rollouts,
+    read_records,
     sample_rollouts,
 )
 
 settings = RolloutSettings(num_return_sequences=10, temperature=0.8)
-replayed = read_rollouts(RESULTS / "rollouts.jsonl.gz")
+replayed = read_records(RESULTS / "rollouts.jsonl.gz")
 if REPLAY:
     records = replayed[: len(asked)]
 else:
@@ -182,7 +182,7 @@ import inspect
 
 from IPython.display import Markdown
 
-from unitconv.training.rollouts import rejection_reason
+from unitconv.training.rollouts import judge
 
 Markdown(f"```python\n{inspect.getsource(judge)}```")
 
@@ -212,7 +212,7 @@ print(f"{len(naive)} replies to learn from")
 # constructed one stands in.
 
 # %%
-from unitconv.grading.audit import audit_reasoning
+from unitconv.grading.answer import audit_reasoning
 
 
 def false_claims(text):
@@ -246,7 +246,7 @@ assert all(false_claims(text) for _, _, text in examples.values())
 # other superfluous:
 
 # %%
-from unitconv.grading.audit import reasoning_is_valid
+from unitconv.grading.answer import reasoning_is_valid
 
 every = [(record, r) for record in records for r in record.rollouts]
 right = pd.Series(
@@ -293,17 +293,13 @@ for record, rollout in every:
 # will be.
 
 # %%
-from unitconv.training.rejection_sampling import outcome_counts
+from unitconv.training.rejection_sampling import fates
 
-for fate, count in outcome_counts(records).most_common():
+for fate, count in fates(records).most_common():
     print(f"{count:4}  {fate}")
-assert outcome_counts(records)["kept"] == int((exact & true).sum())
-assert (
-    outcome_counts(records)["kept"]
-    <= int((right & true).sum())
-    < len(every)
-)
-assert outcome_counts(records)["false statement"] <= len(lucky)
+assert fates(records)["kept"] == int((exact & true).sum())
+assert fates(records)["kept"] <= int((right & true).sum()) < len(every)
+assert fates(records)["false statement"] <= len(lucky)
 
 # %% [markdown]
 # ## How many samples, and how warm?
@@ -360,10 +356,10 @@ for name, curve in curves.items():
 # it is right or not. Warm ones differ more, and more of them are wrong:
 
 # %% tags=["hide-input"]
-from unitconv.training.rollouts import REJECTION_REASONS
+from unitconv.training.rollouts import REASONS
 
 by_warmth = {name: run["fates"] for name, run in sweep.items()}
-figures.fate_bars(by_warmth, ["kept", *REJECTION_REASONS])
+figures.outcome_bars(by_warmth, ["kept", *REASONS])
 
 # %%
 kept = {
@@ -414,9 +410,9 @@ figures.grouped_intervals(
 # %%
 import re
 
-from unitconv.pretraining.corpus.conventions import RIVAL_NAMES
+from unitconv.pretraining.corpus.conventions import ALTERNATIVE_NAMES
 
-rival = re.compile(rf"\b({'|'.join(RIVAL_NAMES.values())}) ")
+rival = re.compile(rf"\b({'|'.join(ALTERNATIVE_NAMES.values())}) ")
 table = pd.DataFrame(
     [
         (record.family, bool(rival.search(r.text)), r.reason is None)
@@ -490,13 +486,13 @@ figures.path_counts([len(kept_paths(record)) for record in replayed])
 # distinct ones of each question, in the order they were sampled:
 
 # %%
-from unitconv.training.rejection_sampling import select_examples
+from unitconv.training.rejection_sampling import select
 
 for paths in (1, 2, 4, 10):
-    found = select_examples(records, paths)
+    found = select(records, paths)
     print(f"at most {paths:2}: {len(found):4} triples")
-assert len(select_examples(records, 1)) == one_kept
-assert len(select_examples(records, 10)) == sum(
+assert len(select(records, 1)) == one_kept
+assert len(select(records, 10)) == sum(
     len(kept_paths(record)) for record in records
 )
 
@@ -532,7 +528,7 @@ print(f"{len(lines) - 1} records, of which 70 and a piece are left")
 from unitconv.training.rollouts import RolloutError
 
 try:
-    read_rollouts(killed)
+    read_records(killed)
 except RolloutError as error:
     print(str(error).replace(str(work), "..."))
 else:
@@ -602,7 +598,7 @@ assert killed.read_bytes() == whole.read_bytes()
 # %%
 from unitconv.training.examples import read_triples
 
-triples = select_examples(replayed)
+triples = select(replayed)
 assert triples == read_triples(RESULTS / "rft.json")
 print(f"{len(triples)} triples, {len({t[0] for t in triples})} questions")
 for text, _, reasoning in triples[:3]:
@@ -615,9 +611,9 @@ assert all(reasoning_is_valid(reasoning) for _, _, reasoning in triples)
 # had to show before is now to come from the weights.
 
 # %%
-from unitconv.training.examples import rft_examples
+from unitconv.training.examples import rft_rows
 
-[row] = rft_examples(triples[:1], llm.tokenizer)
+[row] = rft_rows(triples[:1], llm.tokenizer)
 prompt_tokens = len(llm.encode(llm.format_prompt(triples[0][0])))
 print(f"{len(row.input_ids)} tokens, {row.n_supervised} learned")
 print(f"the base's prompt, with its example: {prompt_tokens}")
@@ -632,7 +628,7 @@ assert 2 * len(row.input_ids) < prompt_tokens + row.n_supervised
 # %%
 from transformers.utils.logging import disable_progress_bar
 
-from unitconv.training.config import RFT_DEFAULTS
+from unitconv.training.config import RFT
 from unitconv.training.pipelines import pick_base, train_rft
 
 disable_progress_bar()
@@ -640,12 +636,12 @@ base = pick_base(MODEL, llm.device.type)
 result = train_rft(
     base,
     triples,
-    base.settings(RFT_DEFAULTS, epochs=2),
+    base.settings(RFT, epochs=2),
     work / "rft",
     valid=load_split("valid")[:40],
 )
 print(f"{result.n_rows} rows, {result.n_trainable:,} parameters trained")
-print(f"epochs: {result.epochs:g}, in the recipe {RFT_DEFAULTS.epochs}")
+print(f"epochs: {result.epochs:g}, in the recipe {RFT.epochs}")
 for epoch, score in result.valid_scores:
     print(f"epoch {epoch:.0f}: {score:.2f} right on valid")
 assert result.losses[-1][1] < result.losses[0][1]
@@ -657,7 +653,7 @@ assert result.losses[-1][1] < result.losses[0][1]
 # answer the first 200 questions of the test split:
 
 # %%
-from unitconv.evaluation.report import compare
+from unitconv.evaluation.evaluate import compare
 
 test = load_split("test")[:200]
 tuned = LLM.from_pretrained(MODEL, work / "rft")
@@ -801,8 +797,8 @@ for pair in seed_0["compared"]:
 # %%
 from unitconv.grading.answer import parse_answer
 
-control = select_examples(records, policy="random")
-chosen = select_examples(records)
+control = select(records, policy="random")
+chosen = select(records)
 assert Counter(t[0] for t in control) == Counter(t[0] for t in chosen)
 
 good = sum(
@@ -901,7 +897,7 @@ for name in ("cot", "random", "rft-1", "rft-2"):
 # joined with the triples of the base, at most four paths each.
 
 # %%
-from unitconv.training.rejection_sampling import merge_rounds
+from unitconv.training.rejection_sampling import join
 
 again = sample_rollouts(
     tuned,
@@ -909,8 +905,8 @@ again = sample_rollouts(
     RolloutSettings(num_return_sequences=6),
     work / "round-2.jsonl",
 )
-old = select_examples(records[:16], 4)
-joined = merge_rounds(old, again, 4)
+old = select(records[:16], 4)
+joined = join(old, again, 4)
 print(f"{len(old)} triples of the base, {len(joined)} after joining")
 assert set(old) <= set(joined)
 for text, _, reasoning in [t for t in joined if t not in old][:3]:
@@ -1078,7 +1074,7 @@ attempt(check_at_least_one, at_least_one)
 # %%
 from math import comb
 
-from unitconv.training.rejection_sampling import success_rate
+from unitconv.training.rejection_sampling import success
 
 
 def at_least_one(n, c, k):
@@ -1093,9 +1089,9 @@ def averaged(records, k):
 
 
 for k in (1, 2, 5, 10):
-    first = success_rate(records, k).value
+    first = success(records, k).value
     print(f"k = {k:2}: first {first:.3f}, all {averaged(records, k):.3f}")
-assert abs(averaged(records, 10) - success_rate(records, 10).value) < 1e-9
+assert abs(averaged(records, 10) - success(records, 10).value) < 1e-9
 
 # %% [markdown]
 # At k = n there is one choice and both agree. Before that the average
@@ -1119,7 +1115,7 @@ attempt(check_at_least_one, at_least_one)
 # ```
 
 # %% tags=["exercise", "nbval-check-output"]
-from unitconv.training.rollouts import Rollout, RolloutRecord
+from unitconv.training.rollouts import Record, Rollout
 
 
 def kept_by_vote(record):
@@ -1138,9 +1134,7 @@ def check_kept_by_vote(kept_by_vote):
                 Rollout(str(i), 1, True, answer, None)
                 for i, answer in enumerate(answers)
             ]
-            record = RolloutRecord(
-                "5 gallons in oz", truth, "volume", rollouts
-            )
+            record = Record("5 gallons in oz", truth, "volume", rollouts)
             found = [int(r.text) for r in kept_by_vote(record)]
             assert found == agreed, (
                 f"of the answers {answers}, where the truth is {truth:g}, "
@@ -1217,9 +1211,7 @@ fooling = ""  # your completion
 def check_fooling(completion):
     assert completion, "nothing is written here"
     asked_of = Question("How many gram are there per 6 kg?", 6000.0)
-    reason = rejection_reason(
-        grade(asked_of, Generation(completion, 12, True))
-    )
+    reason = judge(grade(asked_of, Generation(completion, 12, True)))
     assert reason is None, f"the judge rejects it: {reason}"
     sides = [
         side
