@@ -13,7 +13,7 @@ from unitconv.common.errors import UnitconvError
 from unitconv.training.config import TEMPERATURE
 
 if TYPE_CHECKING:
-    from unitconv.evaluation.evaluate import Report, Samples
+    from unitconv.evaluation.report import Report, Samples
 
 
 def evaluate(
@@ -51,6 +51,7 @@ def evaluate(
         raise UnitconvError("--temperature needs --samples")
     from unitconv.common.io import write_json
     from unitconv.evaluation import evaluate as evaluation
+    from unitconv.evaluation.report import Samples
     from unitconv.inference.reference import BATCH_SIZE, Decoding
 
     llm = options.load_llm(model, adapter, prompt, device, dtype)
@@ -77,17 +78,19 @@ def evaluate(
     report.run["data"] = name
     try:
         if json_file is not None:
-            if isinstance(report, evaluation.Report):
-                write_json(report.to_json(rows=True), json_file)
-            else:
-                write_json(report.to_json(), json_file)
+            content = (
+                report.to_json()
+                if isinstance(report, Samples)
+                else report.to_json(rows=True)
+            )
+            write_json(content, json_file)
             console.write(f"written: {json_file}", console.err)
     finally:  # on a full disk the numbers are still to be seen
         _write_report(report)
 
 
 def _write_report(report: Report | Samples) -> None:
-    from unitconv.evaluation.evaluate import Samples
+    from unitconv.evaluation.report import Samples
 
     write_field("data", f"{report.run['data']}, n = {len(report.rows)}")
     if isinstance(report, Samples):
@@ -141,16 +144,18 @@ def measure(
     name, questions = options.choose_questions(data, split, limit)
     options.check_writable(json_file)
     from unitconv.common.io import write_json
-    from unitconv.evaluation.prompt_probe import measure as probe_prompts
+    from unitconv.evaluation.prompt_probe import (
+        ProbeSettings,
+        probe_prompts,
+    )
 
     llm = options.load_llm(model, None, "cot", device, dtype)
     with console.progress_bar("") as update:
         reports = probe_prompts(
             llm,
             questions,
-            sampled,
-            wrapped,
-            say=lambda stage: update(description=stage),
+            ProbeSettings(n_sampled=sampled, n_wrapped=wrapped),
+            progress=lambda part: update(description=part),
         )
     write_json({"data": name} | reports, json_file)
     rates = (

@@ -20,7 +20,7 @@ from unitconv.common.errors import UnitconvError
 from unitconv.pretraining.config import PRESETS
 
 if TYPE_CHECKING:
-    from unitconv.pretraining.checkpoint import Progress
+    from unitconv.pretraining.checkpoint import TrainingProgress
 
 Count = Annotated[int, Option(min=1, help="How many.")]
 
@@ -60,7 +60,9 @@ def pretrain(
         raise UnitconvError(
             f"unknown preset {preset!r}: choose from {', '.join(PRESETS)}"
         )
-    config = replace(PRESETS[preset], seed=seed)
+    config = replace(
+        PRESETS[preset], seed=seed, keep_checkpoints=keep_checkpoints
+    )
     if steps is not None:
         warmup = min(config.warmup_steps, max(1, steps // 10))
         config = replace(config, steps=steps, warmup_steps=warmup)
@@ -81,7 +83,7 @@ def pretrain(
     log = _open_log(output) if tensorboard else nullcontext()
     with console.progress_bar("", config.steps) as update, log as writer:
 
-        def watch(progress: Progress) -> None:
+        def report(progress: TrainingProgress) -> None:
             step, loss = progress.step, progress.losses[-1]
             rate = step * config.tokens_per_step / progress.seconds
             text = f"loss {loss:.3f}, {rate:,.0f} tokens/s"
@@ -99,8 +101,7 @@ def pretrain(
             tokenizer,
             output / "checkpoints",
             resume=resume,
-            keep_all=keep_checkpoints,
-            watch=watch,
+            on_step=report,
         )
     export_model(output, model, tokenizer, config, progress)
     console.write(

@@ -21,26 +21,20 @@ def results(context: Context, folder: Folder = None) -> None:
     """Show measured accuracy by model, training stage and split."""
     if context.invoked_subcommand is not None:
         return
-    from unitconv.evaluation.leaderboard import ADDED, all_rows
-    from unitconv.evaluation.leaderboard_table import (
-        SHORT_HEADS,
-        describe,
-        letters,
-        short_cells,
-    )
+    from unitconv.evaluation import leaderboard
 
-    rows = all_rows(folder or ADDED)
-    names = letters(rows)
+    rows = leaderboard.all_rows(folder or leaderboard.ADDED)
+    names = leaderboard.letters(rows)
     for model in dict.fromkeys(row.model for row in rows):
         console.write(model)
         cells = [
-            short_cells(row, names[row.setting])
+            leaderboard.short_cells(row, names[row.setting])
             for row in rows
             if row.model == model
         ]
-        console.write_table(SHORT_HEADS, cells, n_left=2)
+        console.write_table(leaderboard.SHORT_HEADS, cells, n_left=2)
     for setting, letter in names.items():
-        write_field(letter, describe(setting))
+        write_field(letter, setting)
 
 
 def add(
@@ -64,17 +58,14 @@ def add(
     folder: Folder = None,
 ) -> None:
     """Add a checked result, without its texts, that can be shared."""
-    from unitconv.evaluation.leaderboard import (
-        ADDED,
-        add_record,
-        make_record,
-    )
+    from unitconv.evaluation import leaderboard
 
-    record = make_record(report, stage, name)
-    path = add_record(record, folder or ADDED, replace)
+    record = leaderboard.make_record(report, stage, name)
+    path = leaderboard.add_record(
+        record, folder or leaderboard.ADDED, replace
+    )
     console.write(f"written: {path}", console.err)
-    row = f"{record['model']}, {record['stage']}, {record['split']}"
-    write_field("row", row)
+    write_field("row", f"{record.model}, {record.stage}, {record.split}")
     write_field("see it", "unitconv results")
     write_field("share", f"upload the file at {upload_address()}")
 
