@@ -32,11 +32,11 @@ from unitconv.common.run_metadata import machine
 from unitconv.evaluation.report import Report, compare
 from unitconv.inference.load import ADAPTER_WEIGHTS, ADAPTERS
 from unitconv.training.rejection_sampling import (
-    fates,
-    success,
-    success_by_family,
+    outcome_counts,
+    success_rate,
+    success_rate_by_family,
 )
-from unitconv.training.rollouts import read_records
+from unitconv.training.rollouts import read_rollouts
 
 ROOT = Path(__file__).resolve().parents[1]
 WORK = ROOT / "_build" / "stages"
@@ -318,15 +318,15 @@ def compared(a: dict[str, Any], b: dict[str, Any]) -> dict[str, Any]:
 
 def rolled(path: Path) -> dict[str, Any]:
     """What one record of rollouts says."""
-    records = read_records(path)
+    records = read_rollouts(path)
     sizes = range(1, len(records[0].rollouts) + 1)
     return {
         "n": len(records),
-        "fates": dict(fates(records).most_common()),
-        "success": {n: rate(success(records, n)) for n in sizes},
+        "fates": dict(outcome_counts(records).most_common()),
+        "success": {n: rate(success_rate(records, n)) for n in sizes},
         "families": {
             family: rate(found)
-            for family, found in success_by_family(records).items()
+            for family, found in success_rate_by_family(records).items()
         },
     }
 

@@ -94,9 +94,9 @@ assert bare.answer_rate.value < 0.5
 # only read.
 
 # %%
-from unitconv.training.loss_mask import IGNORE, make_row, show_row
+from unitconv.training.examples import IGNORE_INDEX, make_example, show_row
 
-row = make_row(tokenizer, question, " <answer>6000</answer>")
+row = make_example(tokenizer, question, " <answer>6000</answer>")
 show_row(row, tokenizer)
 
 # %% [markdown]
@@ -119,8 +119,8 @@ def encode(text):
 
 
 joined = encode(prompt + target)
-naive = [IGNORE] * len(encode(prompt)) + joined[len(encode(prompt)) :]
-learned = [label for label in naive if label != IGNORE]
+naive = [IGNORE_INDEX] * len(encode(prompt)) + joined[len(encode(prompt)) :]
+learned = [label for label in naive if label != IGNORE_INDEX]
 print("learned:", tokenizer.decode(learned))
 assert tokenizer.decode(learned) != target
 
@@ -134,10 +134,10 @@ assert tokenizer.decode(learned) != target
 # row whose seam runs through a token:
 
 # %%
-from unitconv.training.loss_mask import LabelError
+from unitconv.training.examples import LabelError
 
 try:
-    make_row(tokenizer, prompt, target)
+    make_example(tokenizer, prompt, target)
 except LabelError as error:
     print(error)
 
@@ -156,17 +156,16 @@ except LabelError as error:
 # and pad with the end of the sequence. We do as they do:
 
 # %%
-from unitconv.training.examples import sft_rows
-from unitconv.training.loss_mask import collate
+from unitconv.training.examples import collate, sft_examples
 
 end = tokenizer.eos_token_id
-rows = sft_rows(train[:8], tokenizer)
+rows = sft_examples(train[:8], tokenizer)
 batch = collate(rows, pad_token_id=end)
 
 by_token = batch["input_ids"].clone()
-by_token[batch["attention_mask"] == 0] = IGNORE  # padding
-by_token[batch["labels"] == IGNORE] = IGNORE  # prompts
-by_token[by_token == end] = IGNORE  # the mistake
+by_token[batch["attention_mask"] == 0] = IGNORE_INDEX  # padding
+by_token[batch["labels"] == IGNORE_INDEX] = IGNORE_INDEX  # prompts
+by_token[by_token == end] = IGNORE_INDEX  # the mistake
 
 for name, labels in [
     ("hidden by token", by_token),
@@ -182,11 +181,11 @@ from unitconv import figures
 
 def kinds(labels):
     """Of each token: read, learned, learned as the end, or hidden."""
-    found = torch.where(labels == IGNORE, 0, 1)
+    found = torch.where(labels == IGNORE_INDEX, 0, 1)
     found[labels == end] = 2
-    start = (batch["labels"] != IGNORE).int().argmax(dim=-1)
+    start = (batch["labels"] != IGNORE_INDEX).int().argmax(dim=-1)
     places = torch.arange(labels.shape[1])
-    found[(labels == IGNORE) & (places >= start[:, None])] = 3
+    found[(labels == IGNORE_INDEX) & (places >= start[:, None])] = 3
     names = ["prompt", "answer", "end", "hidden"]
     return [[names[kind] for kind in row] for row in found.tolist()]
 
@@ -285,10 +284,10 @@ assert error < 1e-4
 # into every linear layer but the output:
 
 # %%
-from unitconv.training.config import SFT
+from unitconv.training.config import SFT_DEFAULTS
 from unitconv.training.lora import add_lora, lora_parameters
 
-settings = cpu.settings(SFT, rank=4)
+settings = cpu.settings(SFT_DEFAULTS, rank=4)
 expected = lora_parameters(model, settings.rank)
 input_ids = torch.tensor([encode(question)])
 
@@ -376,12 +375,13 @@ for name, n in [("all weights", weights), ("rank 16", sizes[16])]:
 
 # %%
 from unitconv.profiling.memory_estimate import shape_only, smollm2
-from unitconv.training.lora import TrainingError, check_budget
+from unitconv.training.config import TrainingError
+from unitconv.training.lora import check_budget
 
 smol = shape_only(smollm2("360M"), torch.float32)
 print(f"{smol.num_parameters() / 1e6:.0f} M parameters")
 try:
-    check_budget(smol, cpu.settings(SFT, rank=16))
+    check_budget(smol, cpu.settings(SFT_DEFAULTS, rank=16))
 except TrainingError as error:
     print(error)
 
@@ -407,14 +407,16 @@ base = pick_base(MODEL)
 batch = {
     name: values.to(base.device)
     for name, values in collate(
-        sft_rows(train[:32], tokenizer), llm.pad_token_id
+        sft_examples(train[:32], tokenizer), llm.pad_token_id
     ).items()
 }
 
 
 def measure(checkpointing):
     """Bytes saved for the backward pass, seconds a step, the loss."""
-    settings = base.settings(SFT, gradient_checkpointing=checkpointing)
+    settings = base.settings(
+        SFT_DEFAULTS, gradient_checkpointing=checkpointing
+    )
     model = add_lora(base.load()[0], settings).train()
     own = {p.untyped_storage().data_ptr() for p in model.parameters()}
     saved = {}
@@ -476,7 +478,7 @@ import tempfile
 
 from unitconv.training.pipelines import train_sft
 
-settings = base.settings(SFT, epochs=5)
+settings = base.settings(SFT_DEFAULTS, epochs=5)
 with tempfile.TemporaryDirectory() as folder:
     output = Path(folder) / "my_sft"
     result = train_sft(base, train, settings, output)
@@ -524,7 +526,7 @@ print(f"highest accuracy: epoch {by_score:g}, {best:.3f}")
 # any more:
 
 # %%
-valid_rows = sft_rows(valid, tokenizer)
+valid_rows = sft_examples(valid, tokenizer)
 held_out = collate(valid_rows, llm.pad_token_id)
 with torch.inference_mode():
     logits = sft.model(
@@ -537,7 +539,7 @@ losses = torch.nn.functional.cross_entropy(
 )
 numbers = torch.tensor([encode(c)[0] for c in "0123456789."])
 is_number = torch.isin(labels, numbers)
-is_form = (labels != IGNORE) & ~is_number
+is_form = (labels != IGNORE_INDEX) & ~is_number
 for name, chosen in [("form", is_form), ("number", is_number)]:
     mean = losses[chosen].mean()
     print(f"{name:7} {int(chosen.sum()):5} tokens, {mean:.4f} nats each")
@@ -623,7 +625,7 @@ for other in ("CoT", "direct"):
         f"SFT against {other}: {found.difference:+.3f} "
         f"[{low:+.3f}, {high:+.3f}], p = {found.p_value:.1g}\n"
         f"    right only with {other}: {found.only_a}, "
-        f"only with SFT: {found.only_b}"
+        f"only with SFT_DEFAULTS: {found.only_b}"
     )
 
 # %% [markdown]
@@ -793,7 +795,7 @@ def row_loss(logits, labels):
 
 
 def check_row_loss(row_loss):
-    for example in (row, sft_rows(train[:1], tokenizer)[0]):
+    for example in (row, sft_examples(train[:1], tokenizer)[0]):
         ids, labels = (
             torch.tensor([values], device=llm.device)
             for values in (example.input_ids, example.labels)
@@ -823,7 +825,7 @@ attempt(check_row_loss, row_loss)
 def row_loss(logits, labels):
     before, learned = logits[:-1], labels[1:]
     return torch.nn.functional.cross_entropy(
-        before, learned, ignore_index=IGNORE
+        before, learned, ignore_index=IGNORE_INDEX
     )
 
 
@@ -995,7 +997,7 @@ attempt(check_directions, directions)
 # ```
 
 # %% tags=["exercise", "nbval-check-output"]
-from unitconv.training.loss_mask import Row
+from unitconv.training.examples import TrainingExample
 
 dialogue = [
     (question, " <answer>6000</answer>"),
@@ -1017,11 +1019,11 @@ def check_dialogue_row(dialogue_row):
             "its tokens are not those of the whole text and the end"
         )
         pairs = list(zip(tokens, labels, strict=True))
-        assert all(label in (token, IGNORE) for token, label in pairs), (
-            "a label is neither its own token nor hidden"
-        )
+        assert all(
+            label in (token, IGNORE_INDEX) for token, label in pairs
+        ), "a label is neither its own token nor hidden"
         assert labels[-1] == end, "the end is not learned"
-        learned = [label for label in labels[:-1] if label != IGNORE]
+        learned = [label for label in labels[:-1] if label != IGNORE_INDEX]
         targets = "".join(target for _, target in turns)
         assert tokenizer.decode(learned) == targets, (
             "what is learned is not the answers and nothing else"
@@ -1048,10 +1050,10 @@ def dialogue_row(turns):
     )
     tokens, offsets = coded["input_ids"], coded["offset_mapping"]
     labels = [
-        token if any(a <= at < b for a, b in spans) else IGNORE
+        token if any(a <= at < b for a, b in spans) else IGNORE_INDEX
         for token, (at, _) in zip(tokens, offsets, strict=True)
     ]
-    return Row([*tokens, end], [*labels, end])
+    return TrainingExample([*tokens, end], [*labels, end])
 
 
 show_row(dialogue_row(dialogue), tokenizer)
