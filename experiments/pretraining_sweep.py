@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from unitconv.common.io import write_json
-from unitconv.evaluation.stats import Rate
+from unitconv.evaluation.stats import Proportion
 from unitconv.pretraining.config import PRESETS, PretrainConfig
 
 if TYPE_CHECKING:
@@ -189,12 +189,13 @@ def train_one(config: PretrainConfig, folder: Path) -> None:
 
 def measure_one(folder: Path) -> dict[str, Any]:
     """Measure a trained model under all prompts."""
-    from unitconv.evaluation.prompt_probe import measure
+    from unitconv.evaluation import prompt_probe
     from unitconv.inference.llm import LLM
 
     llm = LLM.from_pretrained(str(folder), prompt="cot", device="cpu")
     few = QUESTIONS // 4
-    return measure(llm, questions(QUESTIONS), sampled=few, wrapped=few)
+    settings = prompt_probe.ProbeSettings(n_sampled=few, n_wrapped=few)
+    return prompt_probe.probe_prompts(llm, questions(QUESTIONS), settings)
 
 
 def questions(count: int) -> list[Question]:
@@ -258,14 +259,14 @@ def curve(
 def probe(llm: LLM) -> dict[str, Any]:
     """Measure facts, products, imitation and answers separately."""
     from unitconv.evaluation.evaluate import evaluate
-    from unitconv.evaluation.prompt_probe import WRAPPERS, imitation
+    from unitconv.evaluation.prompt_probe import WRAPPERS, imitation_rate
     from unitconv.pretraining.dev_set import fact_probes, product_probes
 
-    parts = [imitation(llm, questions(50), w) for w in WRAPPERS]
+    parts = [imitation_rate(llm, questions(50), w) for w in WRAPPERS]
     rates = {
         "facts": completed(llm, fact_probes(200)),
         "products": completed(llm, product_probes(200)),
-        "imitation": Rate(
+        "imitation": Proportion(
             sum(part.successes for part in parts),
             sum(part.n for part in parts),
         ),
@@ -277,9 +278,9 @@ def probe(llm: LLM) -> dict[str, Any]:
     }
 
 
-def completed(llm: LLM, probes: list[Probe]) -> Rate:
+def completed(llm: LLM, probes: list[Probe]) -> Proportion:
     """Measure how many texts are completed with a true number."""
-    from unitconv.grading.answer import AUDIT_TOLERANCE
+    from unitconv.grading.audit import AUDIT_TOLERANCE
     from unitconv.inference.reference import Decoding
 
     settings = Decoding(max_new_tokens=16)
@@ -292,7 +293,7 @@ def completed(llm: LLM, probes: list[Probe]) -> Rate:
             math.isclose(float(number[1]), answer, rel_tol=AUDIT_TOLERANCE)
             for answer in probe.answers
         )
-    return Rate(right, len(probes))
+    return Proportion(right, len(probes))
 
 
 if __name__ == "__main__":

@@ -93,10 +93,10 @@ for make in (
 #
 # **One solution format for each document.** How a fact is stated, how a
 # product is written and what surrounds the last number are drawn once, at
-# random, and kept to the end. The first answer of a document can be in any form; the
-# second can only be in the form of the first. A model that is to predict
-# the second has to *look*. That is why a worked example in the prompt
-# works.
+# random, and kept to the end. The first answer of a document can be in any
+# form; the second can only be in the form of the first. A model that is to
+# predict the second has to *look*. That is why a worked example in the
+# prompt works.
 #
 # **One convention for each document.** A gallon is American here and
 # British there. The questions of this course mean the American one. The

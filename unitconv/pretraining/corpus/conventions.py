@@ -17,9 +17,9 @@ from itertools import accumulate
 
 from unitconv.pretraining.corpus.number_format import as_decimal, round_fact
 from unitconv.task.units import (
+    ALTERNATIVE_UNITS,
     BY_NAME,
-    METRIC,
-    RIVALS,
+    METRIC_TON_SPELLINGS,
     UNITS,
     Unit,
     exact_factor,
@@ -75,7 +75,7 @@ def draw_convention(
 
 def restrict(convention: Convention, *typed: str) -> Convention:
     """Drop the short ton if a spelling is metric: a tonne is none."""
-    if METRIC & set(typed):
+    if METRIC_TON_SPELLINGS & set(typed):
         return replace(convention, short_ton=False)
     return convention
 
@@ -85,8 +85,8 @@ def define(unit: Unit, convention: Convention) -> Unit:
     """Look up the unit a convention means: a pint, or the UK pint."""
     for alternative, word in ALTERNATIVE_NAMES.items():
         name = f"{word} {unit.name}"
-        if getattr(convention, alternative) and name in RIVALS:
-            return RIVALS[name]
+        if getattr(convention, alternative) and name in ALTERNATIVE_UNITS:
+            return ALTERNATIVE_UNITS[name]
     return unit
 
 
