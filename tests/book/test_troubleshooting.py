@@ -30,7 +30,7 @@ from unitconv.task.prompts import format_prompt
 from unitconv.training import examples as finetuning
 from unitconv.training import rollouts
 from unitconv.training import trainer as training
-from unitconv.training.config import TrainingSettings
+from unitconv.training.config import TrainingRun, TrainingSettings
 from unitconv.training.examples import make_example
 from unitconv.training.lora import check_budget
 
@@ -120,8 +120,8 @@ class Desk:
         row = make_example(self.tokenizer, "a", " b")
         resume = changes.pop("resume", False)
         folder = self.tmp / "training"
-        return training._check_run(
-            folder, settings(**changes), [row], resume
+        return training.begin_run(
+            TrainingRun(folder, resume), settings(**changes), [row]
         )
 
 
@@ -165,7 +165,7 @@ def changed(desk: Desk) -> Any:
 
 
 def no_record(desk: Desk) -> Any:
-    return rollouts.read_records(desk.file("one\ntwo\n"))
+    return rollouts.read_rollouts(desk.file("one\ntwo\n"))
 
 
 def not_utf8(desk: Desk) -> Any:
