@@ -91,7 +91,7 @@ for name, value in versions().items():
 # ## What this machine can carry
 #
 # What depends on the machine and not on the method is kept in one place,
-# `unitconv/training/hardware.py`:
+# `unitconv/training/config.py`:
 
 # %%
 from dataclasses import asdict
@@ -188,14 +188,16 @@ from unitconv.inference.reference import Decoding
 
 prompts = [llm.format_prompt(q.text) for q in asked]
 differ = {}
-for warmth in (0.0, 0.8, 1.2):
-    warm = Decoding(temperature=warmth)
+for temperature in (0.0, 0.8, 1.2):
+    sampling = Decoding(temperature=temperature)
     texts = [
-        [row[0].text for row in m.complete(prompts, settings=warm)]
+        [row[0].text for row in m.complete(prompts, settings=sampling)]
         for m in models.values()
     ]
-    differ[warmth] = sum(a != b for a, b in zip(*texts, strict=True))
-    print(f"T = {warmth}: {differ[warmth]} of {len(asked)} differ")
+    differ[temperature] = sum(a != b for a, b in zip(*texts, strict=True))
+    print(
+        f"T = {temperature}: {differ[temperature]} of {len(asked)} differ"
+    )
 assert differ[1.2] > 0
 
 # %% [markdown]
@@ -325,10 +327,10 @@ train = load_split("train")
 triples = read_triples(RESULTS / "rft.json")
 lengths = {
     "SFT": max(
-        len(r.input_ids) for r in sft_examples(train, llm.tokenizer)
+        len(e.input_ids) for e in sft_examples(train, llm.tokenizer)
     ),
     "RFT": max(
-        len(r.input_ids) for r in rft_examples(triples, llm.tokenizer)
+        len(e.input_ids) for e in rft_examples(triples, llm.tokenizer)
     ),
 }
 print("tokens of the longest row:", lengths)
@@ -514,6 +516,7 @@ print("the copy answers as the original does")
 # %%
 import time
 
+from unitconv.training.config import TrainingRun
 from unitconv.training.pipelines import train_rft, train_sft
 from unitconv.training.rejection_sampling import select_examples
 from unitconv.training.rollouts import RolloutSettings, sample_rollouts
@@ -537,7 +540,11 @@ before = timed("evaluate, CoT", lambda: evaluate(llm, asked[:FEW]))
 timed(
     "SFT, one epoch",
     lambda: train_sft(
-        base, train[:FEW], quick(SFT_DEFAULTS), work / "sft", valid=VALID
+        base,
+        train[:FEW],
+        quick(SFT_DEFAULTS),
+        TrainingRun(work / "sft"),
+        valid=VALID,
     ),
 )
 records = timed(
@@ -552,7 +559,11 @@ if not kept:
 timed(
     "RFT, one epoch",
     lambda: train_rft(
-        base, kept, quick(RFT_DEFAULTS), work / "rft", valid=VALID
+        base,
+        kept,
+        quick(RFT_DEFAULTS),
+        TrainingRun(work / "rft"),
+        valid=VALID,
     ),
 )
 tuned = LLM.from_pretrained(MODEL, work / "rft")

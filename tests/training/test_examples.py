@@ -65,14 +65,6 @@ def test_every_training_question_learns_its_target_and_one_end(
         assert len(example.input_ids) == len(example.labels)
 
 
-def test_a_label_is_the_token_at_its_own_position(tokenizer: Any) -> None:
-    example = make_example(tokenizer, QUESTION, TARGET)
-    for token, label in zip(example.input_ids, example.labels, strict=True):
-        assert label in (IGNORE_INDEX, token)
-    first = example.labels.index(learned(example)[0])
-    assert all(label != IGNORE_INDEX for label in example.labels[first:])
-
-
 def test_a_token_across_the_boundary_is_refused(
     tokenizer: Any,
 ) -> None:
@@ -92,13 +84,6 @@ def test_a_token_across_the_boundary_is_refused(
             )
             text = tokenizer.decode(learned(example)[:-1])
             assert text == "<answer>1</answer>"
-
-
-def test_smollm2_merges_question_mark_and_tag(
-    smollm2_tokenizer: Any,
-) -> None:
-    with pytest.raises(LabelError, match=r"'\?<'"):
-        make_example(smollm2_tokenizer, QUESTION, TARGET.strip())
 
 
 def test_padding_that_is_the_end_token_hides_no_label(
@@ -127,34 +112,6 @@ def test_padding_that_is_the_end_token_hides_no_label(
         assert ids[:n].tolist() == example.input_ids
         assert set(ids[n:].tolist()) <= {end}
     assert batch["labels"].dtype == torch.int64
-
-
-@given(
-    st.lists(
-        st.tuples(st.integers(1, 9), st.integers(1, 9)),
-        min_size=1,
-        max_size=5,
-    ),
-    st.integers(0, 3),
-)
-def test_a_batch_holds_its_examples_and_padding(
-    sizes: list[tuple[int, int]], pad: int
-) -> None:
-    examples = [
-        TrainingExample([1] * (a + b), [IGNORE_INDEX] * a + [1] * b)
-        for a, b in sizes
-    ]
-    batch = collate(examples, pad)
-    assert batch["input_ids"].shape == (
-        len(examples),
-        max(a + b for a, b in sizes),
-    )
-    assert int((batch["labels"] != IGNORE_INDEX).sum()) == sum(
-        b for _, b in sizes
-    )
-    assert int(batch["attention_mask"].sum()) == sum(
-        a + b for a, b in sizes
-    )
 
 
 @pytest.mark.parametrize(

@@ -164,21 +164,6 @@ def test_an_epoch_holds_every_example_once_in_the_order_of_its_seed(
     assert epoch(0) == epoch(0) != epoch(1)
 
 
-def test_only_the_adapter_learns(
-    make_model: Callable[..., Any],
-    examples: list[TrainingExample],
-    valid: list[TrainingExample],
-) -> None:
-    wrapped = add_lora(make_model(), SETTINGS)
-    before = {n: p.clone() for n, p in wrapped.named_parameters()}
-    history = loop.train(wrapped, examples, valid, SETTINGS, PAD)
-    assert history.step_losses[-1] < history.step_losses[0]
-    assert len(history.valid_losses) == SETTINGS.epochs
-    for name, parameter in wrapped.named_parameters():
-        changed = not torch.equal(parameter, before[name])
-        assert changed == ("lora" in name), name
-
-
 def test_what_the_loop_cannot_train_is_refused(
     make_model: Callable[..., Any], examples: list[TrainingExample]
 ) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -76,15 +75,6 @@ def test_checkpointing_gives_the_same_gradients(
     for name, gradient in plain.items():
         assert gradient is not None
         assert torch.allclose(gradient, recomputed[name], atol=1e-6), name
-
-
-def test_warnings_about_transformers_own_arguments_are_silenced(
-    make_model: Callable[..., Any],
-) -> None:
-    settings = replace(SETTINGS, gradient_checkpointing=True)
-    with warnings.catch_warnings():
-        warnings.simplefilter("error", FutureWarning)
-        add_lora(make_model(), settings)
 
 
 def test_the_preset_follows_the_accelerator(

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -169,36 +166,6 @@ def test_a_model_of_the_shape_of_smollm2_goes_all_the_way(
         assert len(evaluate(tuned, few).rows) == 4
 
 
-@pytest.mark.slow
-def test_a_full_disk_leaves_no_adapter(data: Path, tmp_path: Path) -> None:
-    """Train in a process whose files may not grow."""
-    code = """
-import resource, signal, sys
-from pathlib import Path
-from unitconv.task.dataset import load_split
-from unitconv.training.config import SFT_DEFAULTS, TrainingRun
-from unitconv.training.pipelines import pick_base, train_sft
-signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))
-base, few = pick_base("course", "cpu"), load_split("train")[:2]
-run = TrainingRun(Path(sys.argv[1]))
-try:
-    train_sft(base, few, base.settings(SFT_DEFAULTS, epochs=1), run, few)
-except OSError as error:
-    print("OSError", error)
-"""
-    output = tmp_path / "sft"
-    done = subprocess.run(
-        [sys.executable, "-c", code, str(output)],
-        capture_output=True,
-        encoding="utf-8",
-        env=os.environ | {"OMP_NUM_THREADS": "1"},
-        timeout=240,
-    )
-    assert done.stdout.startswith("OSError"), done.stderr
-    assert not is_finished(output)
-
-
 # ------------------------------------------------------------- the commands
 
 
@@ -267,31 +234,3 @@ def test_the_second_round_samples_from_the_first_and_joins_both(
     succeed(*command, "--resume")
     assert (output / ADAPTER_WEIGHTS).read_bytes() == before
     assert "--resume" in complaint(*command)
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (["sft", "--rank=900"], "Take rank"),
-        (["sft", "--data=none.json"], "none.json"),
-        (["sft", "--preset=tpu"], "cpu, t4, ampere"),
-        (["sft", "--resume"], "start without --resume"),
-        (["rft", "--data=none.json"], "none.json"),
-        (["rollouts", "--policy=best"], "distinct, random"),
-    ],
-)
-def test_a_refused_request_writes_nothing(
-    tmp_path: Path, arguments: list[str], message: str
-) -> None:
-    ending = ".json" if arguments[0] == "rollouts" else ""
-    output = tmp_path / f"out{ending}"
-    assert message in complaint(*arguments, f"--output={output}")
-    assert not list(tmp_path.iterdir())
-
-
-def test_rollouts_name_a_json_file_in_an_existing_folder(
-    tmp_path: Path,
-) -> None:
-    assert ".json" in complaint("rollouts", f"--output={tmp_path / 'r'}")
-    missing = tmp_path / "no" / "r.json"
-    assert "create it" in complaint("rollouts", f"--output={missing}")

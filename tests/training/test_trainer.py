@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors import SafetensorError
 from transformers import TrainerCallback, TrainerState
 
 from unitconv.inference.load import ADAPTER_WEIGHTS, load_adapter
@@ -239,3 +240,15 @@ def test_what_cannot_be_trained_is_refused_before_it_begins(
     with pytest.raises(TrainingError, match="no examples"):
         tune(tmp_path, data=TrainingData([], data.valid))
     assert not list(tmp_path.iterdir())
+
+
+def test_a_full_disk_leaves_no_adapter(
+    tune: FineTune, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: Any, **__: Any) -> None:
+        raise SafetensorError("I/O error: No space left on device")
+
+    monkeypatch.setattr("peft.peft_model.safe_save_file", full)
+    with pytest.raises(OSError, match="No space left"):
+        tune(tmp_path, replace(SETTINGS, epochs=1))
+    assert not (tmp_path / ADAPTER_WEIGHTS).exists()
