@@ -189,10 +189,10 @@ figures.fate_bars({name: fates(r) for name, r in reports.items()}, BARS)
 
 # %%
 import json
-from pathlib import Path
 
-shipped = Path(unitconv.__file__).parent / "course_model"
-recorded = json.loads((shipped / "results.json").read_text())["test"]
+from unitconv.inference.load import COURSE_MODEL
+
+recorded = json.loads((COURSE_MODEL / "results.json").read_text())["test"]
 for style in ("raw", "chat", "direct", "cot"):
     low, high = recorded[style]["accuracy_ci95"]
     print(
