@@ -588,7 +588,8 @@ figures.differences(
 if MODEL == "course":
     assert max(pair.difference for pair in pairs.values()) < 0.06
     assert pairs["hours, more of it"].difference < -0.05
-    config = json.loads((shipped / "training.json").read_text())["config"]
+    training = json.loads((COURSE_MODEL / "training.json").read_text())
+    config = training["config"]
     print(f"rows of the pretraining: {config['row_length']} tokens")
 
 # %% [markdown]
