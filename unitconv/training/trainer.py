@@ -31,7 +31,7 @@ from transformers import (
 
 from unitconv.common import distributed
 from unitconv.common.io import write_json
-from unitconv.common.run_metadata import provenance
+from unitconv.common.run_metadata import run_metadata
 from unitconv.inference.load import (
     ADAPTER_WEIGHTS,
     has_fast_bf16,
@@ -105,7 +105,7 @@ def fine_tune(
     last = _last_checkpoint(run.checkpoints) if run.resume else None
     try:
         trainer.train(resume_from_checkpoint=last)
-        if distributed.is_first():
+        if distributed.is_main_process():
             _save_adapter(wrapped, run)
     except SafetensorError as error:  # a full disk
         raise OSError(errno.EIO, str(error), str(run.folder)) from error
@@ -148,9 +148,9 @@ def begin_run(
                 f"{run.folder} holds a training already: go on with "
                 "--resume, or give another --output"
             )
-        distributed.meet()  # every process has checked before one writes
+        distributed.barrier()  # every process has checked before one writes
         run.folder.mkdir(parents=True, exist_ok=True)
-        write_json(content | provenance(), path)
+        write_json(content | run_metadata(), path)
         return
     if not path.exists():
         raise TrainingError(
@@ -241,7 +241,7 @@ def _training_arguments(
     has_score: bool,
 ) -> TrainingArguments:
     on_cpu, bf16 = device.type == "cpu", has_fast_bf16(device)
-    world_size = distributed.count()
+    world_size = distributed.world_size()
     if settings.batch_size % world_size:
         raise TrainingError(
             f"a batch of {settings.batch_size} examples cannot be shared "
