@@ -189,10 +189,10 @@ figures.outcome_bars({name: fates(r) for name, r in reports.items()}, BARS)
 
 # %%
 import json
-from pathlib import Path
 
-shipped = Path(unitconv.__file__).parent / "course_model"
-recorded = json.loads((shipped / "results.json").read_text())["test"]
+from unitconv.inference.load import COURSE_MODEL
+
+recorded = json.loads((COURSE_MODEL / "results.json").read_text())["test"]
 for style in ("raw", "chat", "direct", "cot"):
     low, high = recorded[style]["accuracy_ci95"]
     print(
@@ -588,7 +588,8 @@ figures.differences(
 if MODEL == "course":
     assert max(pair.difference for pair in pairs.values()) < 0.06
     assert pairs["hours, more of it"].difference < -0.05
-    config = json.loads((shipped / "training.json").read_text())["config"]
+    training = json.loads((COURSE_MODEL / "training.json").read_text())
+    config = training["config"]
     print(f"rows of the pretraining: {config['row_length']} tokens")
 
 # %% [markdown]

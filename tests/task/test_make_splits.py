@@ -173,14 +173,6 @@ def test_no_leak_with_another_seed() -> None:
     _assert_no_leak({n: [r.text for r in made[n]] for n in SPLITS})
 
 
-def test_the_leak_check_finds_a_leak() -> None:
-    for other in ("HOW many cc are  in 6 L?", "6 litres to ml"):
-        with pytest.raises(AssertionError):
-            _assert_no_leak(
-                {"train": ["How many cc are in 6 L?"], "test": [other]}
-            )
-
-
 def test_leak_key() -> None:
     in_ml = Conversion(6.0, "liter", "milliliter")
     in_cc = Conversion(6.0, "liter", "cubic centimeter")

@@ -239,15 +239,6 @@ def test_lookup_finds_a_unit_or_raises_its_own_error(text: str) -> None:
 _PAIRS = st.sampled_from(
     [(a, b) for a in UNITS for b in UNITS if a.family == b.family]
 )
-_TRIPLES = st.sampled_from(
-    [
-        (a, b, c)
-        for a in UNITS
-        for b in UNITS
-        for c in UNITS
-        if a.family == b.family == c.family
-    ]
-)
 _QUANTITIES = st.floats(1e-6, 1e9)
 
 
@@ -258,22 +249,6 @@ def test_there_and_back(quantity: float, pair: tuple[Unit, Unit]) -> None:
     there = convert(quantity, a, b)
     assert convert(there, b, a) == pytest.approx(quantity, rel=1e-12)
     assert exact_factor(*pair) * exact_factor(*pair[::-1]) == 1
-
-
-@settings(deadline=None)
-@given(_QUANTITIES, _TRIPLES)
-def test_a_detour_changes_nothing(
-    quantity: float, triple: tuple[Unit, Unit, Unit]
-) -> None:
-    a, b, c = (unit.symbol for unit in triple)
-    detour = convert(convert(quantity, a, b), b, c)
-    assert detour == pytest.approx(convert(quantity, a, c), rel=1e-12)
-
-
-@settings(deadline=None)
-@given(st.floats(-1e9, 1e9), st.sampled_from(UNITS))
-def test_a_unit_in_itself(quantity: float, unit: Unit) -> None:
-    assert convert(quantity, unit.symbol, unit.symbol) == quantity
 
 
 # ----------------------------------------------------------- the pattern

@@ -110,43 +110,48 @@ def make_record(
         RecordError: it cannot be a row; names the file and the field.
     """
     report = _read_json(path)
-    run, asked = report.get("run"), report.get("rows")
-    if not isinstance(run, dict) or not isinstance(asked, list):
-        missing = "rows" if isinstance(run, dict) else "run"
-        raise RecordError(
-            f"{path}: {missing} is missing: give a report that "
-            "`unitconv evaluate --json` has written"
-        )
+    for field, kind in (("run", dict), ("rows", list)):
+        if not isinstance(report.get(field), kind):
+            raise RecordError(
+                f"{path}: {field} is missing: give a report that "
+                "`unitconv evaluate --json` has written"
+            )
+    run, rows = report.pop("run"), report.pop("rows")
     name, adapter = run.get("model"), run.get("adapter")
     if stage is None and adapter is not None:
         raise RecordError(
-            f"{path}: run.adapter is {adapter!r}: say with --stage which "
-            f"stage it is of, one of {', '.join(STAGES)}"
+            f"{path}: run.adapter is {adapter!r}: give its stage with "
+            f"--stage, one of {', '.join(STAGES)}"
         )
-    if model is None and isinstance(name, str) and Path(name).is_dir():
+    if model is None and Path(str(name)).is_dir():
         raise RecordError(
             f"{path}: run.model is a folder, {name!r}: give the model a "
             "name with --name"
         )
+    run["model"] = model or name
+    run["adapter"] = adapter and Path(str(adapter)).name
     names = {
-        "model": model or name,
+        "model": run["model"],
         "stage": stage or run.get("prompt"),
         "split": run.get("data"),
     }
-    run = run | {
-        "model": model or name,
-        "adapter": adapter and Path(adapter).name,
-    }
-    kept = {k: v for k, v in report.items() if k not in ("rows", "run")}
-    record = validate(names | kept | {"run": run}, str(path))
-    questions = [q.text for q in load_split(record.split)[: record.n]]
-    if [row.get("question") for row in asked] != questions:
+    record = validate(names | report | {"run": run}, str(path))
+    _check_questions(rows, record, path)
+    return record
+
+
+def _check_questions(
+    rows: list[Any], record: LeaderboardRecord, path: Path
+) -> None:
+    """Check that the rows are those of this version of the course."""
+    asked = [isinstance(row, dict) and row.get("question") for row in rows]
+    split = [question.text for question in load_split(record.split)]
+    if asked != split[: record.n]:
         raise RecordError(
             f"{path}: rows are not the first {record.n} questions of "
             f"{record.split}: was it measured with another version of "
             "unitconv?"
         )
-    return record
 
 
 def add_record(

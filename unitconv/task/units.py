@@ -272,8 +272,8 @@ def _in_base_units(definition: str) -> Fraction:
 
 def exact_factor(source: Unit, target: Unit) -> Fraction:
     """Return how many `target` make one `source`, as a fraction."""
-    here = _in_base_units(source.definition)
-    return here / _in_base_units(target.definition)
+    in_base_units = _in_base_units(source.definition)
+    return in_base_units / _in_base_units(target.definition)
 
 
 def factor(source: str, target: str) -> float:
