@@ -156,7 +156,12 @@ def begin_run(
         raise TrainingError(
             f"there is no training in {run.folder}: start without --resume"
         )
-    earlier = json.loads(path.read_text())
+    try:
+        earlier = dict(json.loads(path.read_text()))
+    except (ValueError, TypeError) as error:
+        raise TrainingError(
+            f"{path} is broken ({error}): start in another folder"
+        ) from error
     changed = sorted(k for k in content if earlier.get(k) != content[k])
     if changed:
         raise TrainingError(
