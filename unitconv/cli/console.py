@@ -28,6 +28,12 @@ if TYPE_CHECKING:
 out = Console(highlight=False, markup=False, emoji=False)
 err = Console(stderr=True, highlight=False, markup=False, emoji=False)
 
+# Errors of torch and safetensors that are no bugs, by a part of their text.
+SHORTAGES = (
+    ("out of memory|CPUAllocator|MemoryError", "lower --batch-size"),
+    ("I/O error|inline_container", "is the disk full?"),
+)
+
 
 def make_app(*commands: Callable[..., None], **settings: Any) -> Typer:
     """Make a typer application of functions, whose errors are clear."""
@@ -56,12 +62,10 @@ def clear_errors() -> Iterator[None]:
         where = f" ({error.filename})" if error.filename else ""
         _fail(f"{error.strerror or error}{where}", 1)
     except Exception as error:
-        # A GPU's memory, or that of torch's CPU allocator, is exhausted.
-        if isinstance(error, MemoryError) or (
-            isinstance(error, RuntimeError)
-            and re.search("out of memory|CPUAllocator", str(error))
-        ):
-            _fail(f"out of memory, lower --batch-size: {error}", 1)
+        text = f"{type(error).__name__}: {error}"
+        for pattern, advice in SHORTAGES:
+            if re.search(pattern, text):
+                _fail(f"{text} ({advice})", 1)
         traceback.print_exception(error)
         _fail(
             "this is a bug in unitconv. Please report it, with the lines "
