@@ -8,19 +8,21 @@ from __future__ import annotations
 
 import json
 import random
-from contextlib import closing, nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 from typer import Argument, Option
 
 from unitconv.cli import console, options
 from unitconv.common.errors import UnitconvError
-from unitconv.pretraining.config import PRESETS
+from unitconv.pretraining.config import PRESETS, PretrainConfig
 
 if TYPE_CHECKING:
     from unitconv.pretraining.checkpoint import TrainingProgress
+    from unitconv.pretraining.train import StepCallback
 
 Count = Annotated[int, Option(min=1, help="How many.")]
 
@@ -80,21 +82,7 @@ def pretrain(
         console.err,
     )
     console.write(json.dumps(asdict(config), indent=2), console.err)
-    log = _open_log(output) if tensorboard else nullcontext()
-    with console.progress_bar("", config.steps) as update, log as writer:
-
-        def report(progress: TrainingProgress) -> None:
-            step, loss = progress.step, progress.losses[-1]
-            rate = step * config.tokens_per_step / progress.seconds
-            text = f"loss {loss:.3f}, {rate:,.0f} tokens/s"
-            update(completed=step, description=text)
-            if step % 100 == 0 and not console.err.is_terminal:
-                line = f"step {step}/{config.steps}, {text}"
-                console.write(line, console.err)
-            if writer is not None:
-                writer.add_scalar("loss", loss, step)
-                writer.add_scalar("tokens per second", rate, step)
-
+    with _report_steps(config, output, tensorboard) as report:
         progress = train(
             config,
             model,
@@ -111,10 +99,33 @@ def pretrain(
     )
 
 
-def _open_log(output: Path) -> closing[Any]:
-    from torch.utils.tensorboard import SummaryWriter
+@contextmanager
+def _report_steps(
+    config: PretrainConfig, output: Path, tensorboard: bool
+) -> Iterator[StepCallback]:
+    """Show a bar, or a line every 100 steps where there is no terminal."""
+    writer = None
+    if tensorboard:
+        from torch.utils.tensorboard import SummaryWriter
 
-    return closing(SummaryWriter(str(output / "runs")))
+        writer = SummaryWriter(str(output / "runs"))
+    with console.progress_bar("", config.steps) as update:
+
+        def report(progress: TrainingProgress) -> None:
+            step, loss = progress.step, progress.losses[-1]
+            rate = step * config.tokens_per_step / progress.seconds
+            text = f"loss {loss:.3f}, {rate:,.0f} tokens/s"
+            update(completed=step, description=text)
+            if step % 100 == 0 and not console.err.is_terminal:
+                line = f"step {step}/{config.steps}, {text}"
+                console.write(line, console.err)
+            if writer is not None:
+                writer.add_scalar("loss", loss, step)
+                writer.add_scalar("tokens per second", rate, step)
+
+        yield report
+    if writer is not None:
+        writer.close()
 
 
 def corpus(count: Count = 5, seed: options.Seed = 0) -> None:
