@@ -108,7 +108,8 @@ def show(example):
     return figures.token_strip({"": tokens}, shades={"": filled})
 
 
-print(f"{example.n_supervised} of {len(example.labels)} tokens have a label")
+n_tokens = len(example.input_ids)
+print(f"{example.n_supervised} of {n_tokens} tokens have a label")
 show(example)
 
 # %% [markdown]
