@@ -108,6 +108,8 @@ def show(example):
     return figures.token_strip({"": tokens}, shades={"": filled})
 
 
+n_tokens = len(example.input_ids)
+print(f"{example.n_supervised} of {n_tokens} tokens have a label")
 show(example)
 
 # %% [markdown]
@@ -520,6 +522,8 @@ source(loop.masked_loss)
 # Transformers' models compute the same loss if they are given labels:
 
 # %%
+import math
+
 from unitconv.inference.load import load_model
 
 # In float32 on every device: see below.
@@ -529,11 +533,12 @@ with torch.no_grad():
     inputs = {name: t.to(base.device) for name, t in batch.items()}
     theirs = model(**inputs).loss.item()
 print(f"{own:.4f} and {theirs:.4f} nats per token")
+print(f"a probability of {math.exp(-own):.2f} per token, on average")
 assert abs(own - theirs) < 1e-4
 
 # %% [markdown]
-# The base starts from a high loss: it does not expect an answer right
-# after the question.
+# The second line is the same number as a probability (a geometric mean):
+# so likely the base finds a token of the answer right after the question.
 #
 # ### The learning rate
 
@@ -596,9 +601,10 @@ print("valid:      ", [round(loss, 2) for loss in history.valid_losses])
 assert history.valid_losses[-1] < history.step_losses[0] / 2
 
 # %% [markdown]
-# The loss falls fast: most of it was the format, which is the same in
-# every example. Has the model learned what we wanted? The bare question
-# again, of which hardly any got an answer before:
+# The loss falls fast: much of it was the format, which is the same in
+# every example. (The losses of single steps differ also because their
+# batches do; the loss on `valid` is smoother.) Has the model learned what
+# we wanted? We ask it the bare questions that the base did not answer:
 
 # %%
 taught = evaluate(LLM(wrapped.eval(), tokenizer, "raw"), valid[:50])

@@ -15,7 +15,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import torch
 from safetensors.torch import load_file
 
 from unitconv.inference.load import ADAPTER_WEIGHTS
@@ -28,6 +27,8 @@ TIMEOUT = 240
 # Gloo must not look for another machine.
 LOCAL = os.environ | {"GLOO_SOCKET_IFNAME": "lo", "OMP_NUM_THREADS": "1"}
 CLI = [sys.executable, "-m", "unitconv.cli"]
+
+Command = Callable[[Path], list[str]]
 
 
 def run(command: list[str]) -> None:
@@ -72,96 +73,74 @@ def two_processes() -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Questions for three complete chunks and a part of one."""
-    path = tmp_path_factory.mktemp("data") / "questions.json"
+def inputs(
+    model_folder: Path, tmp_path_factory: pytest.TempPathFactory
+) -> list[str]:
+    """A tiny model, and questions for three chunks and a part of one."""
+    data = tmp_path_factory.mktemp("data") / "questions.json"
     questions = load_split("train")[: 3 * CHUNK_SIZE + 5]
-    path.write_text(json.dumps([[q.text, q.answer] for q in questions]))
-    return path
+    data.write_text(json.dumps([[q.text, q.answer] for q in questions]))
+    return [f"--model={model_folder}", f"--data={data}", "--device=cpu"]
 
 
 @pytest.fixture(scope="module")
-def rollouts(model_folder: Path, data: Path) -> Callable[[Path], list[str]]:
-    def command(output: Path) -> list[str]:
-        return [
-            *["rollouts", f"--model={model_folder}", f"--data={data}"],
-            *["--prompt=raw", "--samples=2", "--device=cpu"],
-            f"--output={output}",
-        ]
-
-    return command
+def rollouts(inputs: list[str]) -> Command:
+    options = ["--prompt=raw", "--samples=2"]
+    return lambda to: ["rollouts", *inputs, *options, f"--output={to}"]
 
 
 @pytest.fixture(scope="module")
-def whole(
-    rollouts: Callable[[Path], list[str]],
+def sft(inputs: list[str]) -> Command:
+    """SFT on so many examples that every batch is full."""
+    valid = inputs[1].replace("--data", "--valid")
+    options = ["--limit=96", "--epochs=3", "--rank=4", "--batch-size=16"]
+    return lambda to: ["sft", *inputs, valid, *options, f"--output={to}"]
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(
+    rollouts: Command,
+    sft: Command,
     tmp_path_factory: pytest.TempPathFactory,
-) -> tuple[bytes, bytes]:
-    """The two files of an uninterrupted run of one process."""
-    output = tmp_path_factory.mktemp("whole") / "rft.json"
-    run(CLI + rollouts(output))
-    return both_files(output)
+) -> Path:
+    """A folder with the outputs of both commands in one process each."""
+    folder = tmp_path_factory.mktemp("uninterrupted")
+    run(CLI + rollouts(folder / "rft.json"))
+    run(CLI + sft(folder / "sft"))
+    return folder
 
 
-def both_files(output: Path) -> tuple[bytes, bytes]:
-    return output.read_bytes(), output.with_suffix(".jsonl").read_bytes()
+def same_rollouts(folder: Path, other: Path) -> bool:
+    return all(
+        (folder / name).read_bytes() == (other / name).read_bytes()
+        for name in ("rft.json", "rft.jsonl")
+    )
 
 
 def test_killed_rollouts_resume_to_the_same_bytes(
-    rollouts: Callable[[Path], list[str]],
-    whole: tuple[bytes, bytes],
-    tmp_path: Path,
+    rollouts: Command, uninterrupted: Path, tmp_path: Path
 ) -> None:
-    output = tmp_path / "rft.json"
-    record = output.with_suffix(".jsonl")
+    record = tmp_path / "rft.jsonl"
 
     def begun() -> bool:
         return record.exists() and record.read_bytes().count(b"\n") > 1
 
-    kill_when(begun, CLI + rollouts(output))
-    run(CLI + rollouts(output))
-    assert both_files(output) == whole
+    kill_when(begun, CLI + rollouts(tmp_path / "rft.json"))
+    run(CLI + rollouts(tmp_path / "rft.json"))
+    assert same_rollouts(tmp_path, uninterrupted)
 
 
 def test_rollouts_of_two_processes_are_the_bytes_of_one(
-    rollouts: Callable[[Path], list[str]],
-    whole: tuple[bytes, bytes],
-    tmp_path: Path,
+    rollouts: Command, uninterrupted: Path, tmp_path: Path
 ) -> None:
-    output = tmp_path / "rft.json"
-    run(two_processes() + rollouts(output))
-    assert both_files(output) == whole
+    run(two_processes() + rollouts(tmp_path / "rft.json"))
+    assert same_rollouts(tmp_path, uninterrupted)
     names = {path.name for path in tmp_path.iterdir()}
     assert names == {"rft.json", "rft.jsonl"}
 
 
-@pytest.fixture(scope="module")
-def sft(model_folder: Path, data: Path) -> Callable[[Path], list[str]]:
-    """SFT on so many examples that every batch is full."""
-
-    def command(output: Path) -> list[str]:
-        return [
-            *["sft", f"--model={model_folder}", f"--data={data}"],
-            *[f"--valid={data}", "--limit=96", "--epochs=3", "--rank=4"],
-            *["--batch-size=16", "--device=cpu", f"--output={output}"],
-        ]
-
-    return command
-
-
-@pytest.fixture(scope="module")
-def adapter(
-    sft: Callable[[Path], list[str]],
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Path:
-    """The weights of an uninterrupted training in one process."""
-    folder = tmp_path_factory.mktemp("adapter") / "sft"
-    run(CLI + sft(folder))
-    return folder / ADAPTER_WEIGHTS
-
-
 def test_a_killed_training_resumes_to_the_same_bytes(
-    sft: Callable[[Path], list[str]], adapter: Path, tmp_path: Path
+    sft: Command, uninterrupted: Path, tmp_path: Path
 ) -> None:
     folder = tmp_path / "sft"
 
@@ -170,17 +149,17 @@ def test_a_killed_training_resumes_to_the_same_bytes(
 
     kill_when(begun, CLI + sft(folder))
     run([*CLI, *sft(folder), "--resume"])
-    assert (folder / ADAPTER_WEIGHTS).read_bytes() == adapter.read_bytes()
+    expected = uninterrupted / "sft" / ADAPTER_WEIGHTS
+    assert (folder / ADAPTER_WEIGHTS).read_bytes() == expected.read_bytes()
 
 
 def test_two_processes_train_nearly_the_weights_of_one(
-    sft: Callable[[Path], list[str]], adapter: Path, tmp_path: Path
+    sft: Command, uninterrupted: Path, tmp_path: Path
 ) -> None:
-    folder = tmp_path / "sft"
-    run(two_processes() + sft(folder))
+    run(two_processes() + sft(tmp_path / "sft"))
     # Each pads its examples alone, and sums are rounded differently.
-    weights = load_file(folder / ADAPTER_WEIGHTS)
-    expected: dict[str, torch.Tensor] = load_file(adapter)
+    weights = load_file(tmp_path / "sft" / ADAPTER_WEIGHTS)
+    expected = load_file(uninterrupted / "sft" / ADAPTER_WEIGHTS)
     assert weights.keys() == expected.keys()
     for name, value in expected.items():
         error = (weights[name] - value).abs().max() / value.abs().max()

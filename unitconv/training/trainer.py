@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import cast
 
 import torch
 from peft import PeftModel
@@ -209,7 +210,7 @@ def _make_trainer(
     run: TrainingRun,
     score: Score | None,
 ) -> Trainer:
-    base: PreTrainedModel = wrapped.get_base_model()
+    base = cast("PreTrainedModel", wrapped.get_base_model())
     pad = tokenizer.pad_token_id
     pad = tokenizer.eos_token_id if pad is None else pad
 
