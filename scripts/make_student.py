@@ -20,8 +20,8 @@ import jupytext
 import nbformat
 from nbformat import NotebookNode
 
-from scripts.contents import ROOT, published
-from scripts.directives import Directive, directives
+from scripts.book import Directive, directives, published
+from scripts.move_repository import ROOT
 from scripts.run_notebooks import normalize
 
 # A link's path: not a whole address, and not a place on the same page.

@@ -14,7 +14,7 @@ import pytest
 from markdown_it import MarkdownIt
 from markdown_it.tree import SyntaxTreeNode
 
-from scripts.directives import directives
+from scripts.book import directives
 from scripts.reading_time import minutes, shows_figure
 
 FOLDER = Path(__file__).resolve().parents[2] / "notebooks"

@@ -13,6 +13,7 @@ import nbformat
 import pytest
 
 from scripts.move_repository import address, bootstrap_cell
+from scripts.notebook_digest import find_changes
 from scripts.run_notebooks import normalize
 
 FOLDER = Path(__file__).resolve().parents[2] / "notebooks"
@@ -94,6 +95,13 @@ def test_nothing_in_the_file_changes_from_run_to_run(stem: str) -> None:
     stable = normalize(notebook(stem))
     assert nbformat.writes(stored) == nbformat.writes(stable), (
         "times, ids or versions were stored: run `make notebooks`"
+    )
+
+
+@every_notebook
+def test_outputs_are_those_of_the_present_code(stem: str) -> None:
+    assert find_changes(notebook(stem)) == [], (
+        "changed since the notebook was executed: run `make notebooks`"
     )
 
 

@@ -13,7 +13,7 @@ import yaml
 
 import unitconv
 from scripts import move_repository as repository
-from scripts.contents import pages
+from scripts.book import pages
 
 ROOT = Path(__file__).resolve().parents[2]
 MAX_COLUMNS = 76
