@@ -1,25 +1,26 @@
 """Digest of what a notebook's outputs were made from.
 
-The committed outputs are what the book shows, and nobody executes them
-again to build it. `scripts.run_notebooks` therefore writes a digest into
-the metadata of each notebook that it executes. It holds hashes of
+The book shows the outputs that are stored in the notebooks. To prove that
+they are those of the present code, `scripts.run_notebooks` writes a digest
+into the metadata of each notebook it executes, and a test compares it with
+the present files, which takes milliseconds. The digest has hashes of
 
-- the code cells, and the outputs that are stored;
+- the code cells, and the outputs;
 - the code of each module of `unitconv` that the kernel imported. Comments
   and docstrings do not count, because they change no output;
 - the whole text of each module whose source the kernel read, as
   `inspect.getsource` does through `linecache`;
-- the data (questions, records, weights) of each of the packages that those
-  modules belong to, whether it was read or not.
+- the data (questions, records, weights) in the packages of those modules,
+  whether it was read or not.
 
-`outdated` compares a digest with the present files. It takes milliseconds,
-and a test asks it about every notebook. Versions of other packages are not
-in the digest: nbval executes every notebook with those installed.
+The versions of other packages are not in it: nbval, in `make test`,
+executes every notebook with those that are installed.
 """
 
 import ast
 import hashlib
 import json
+from collections.abc import Callable, Iterable
 from io import StringIO
 from pathlib import Path
 from tokenize import COMMENT, generate_tokens
@@ -29,30 +30,22 @@ from nbformat import NotebookNode
 
 from scripts.move_repository import ROOT, address
 
-KEY = "executed"  # of the notebook's metadata
+KEY = "executed"  # in the notebook's metadata
 LIBRARY = ROOT / "unitconv"
 
-# Runs after the last cell, and is dropped again.
+# A last cell, which is not stored. An entry of length 1 in the line cache
+# only says how the source could be read.
 REPORT = """
 import json, linecache, sys
-imported = [
-    module.__file__
-    for name, module in sys.modules.items()
-    if name.split(".")[0] == "unitconv"
-]
-# An entry of length 1 is a note of where to read, should anybody ask.
+ours = [name for name in sys.modules if name.split(".")[0] == "unitconv"]
 read = [name for name, entry in linecache.cache.items() if len(entry) > 1]
-print(json.dumps([imported, read]))
+print(json.dumps([[sys.modules[name].__file__ for name in ours], read]))
 """
 DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef)
 
 
 def digest(notebook: NotebookNode, report: str) -> dict[str, Any]:
-    """Return the digest of a notebook that was just executed.
-
-    Args:
-        report: what `REPORT` printed in the notebook's kernel.
-    """
+    """Return the digest of a notebook from what `REPORT` printed."""
     imported, read = (
         {path for path in map(Path, names) if path.is_relative_to(LIBRARY)}
         for names in json.loads(report)
@@ -60,40 +53,39 @@ def digest(notebook: NotebookNode, report: str) -> dict[str, Any]:
     source = "".join(cell.source for cell in notebook.cells)
     if "getdoc" in source or "__doc__" in source:
         read = imported
-    packages = {path.parent for path in imported} - {LIBRARY}
     data = {
         path.parent
-        for package in packages
+        for package in {path.parent for path in imported} - {LIBRARY}
         for path in package.rglob("*")
         if path.is_file() and path.suffix not in (".py", ".pyc")
     }
-    return _cells(notebook) | {
-        "code": _hashes(imported - read, code_hash),
-        "bytes": _hashes(imported & read | data, bytes_hash),
+    return _hash_cells(notebook) | {
+        "code": _hash_all(imported - read, hash_code),
+        "bytes": _hash_all(imported & read | data, hash_bytes),
     }
 
 
-def outdated(notebook: NotebookNode) -> list[str]:
+def find_changes(notebook: NotebookNode) -> list[str]:
     """Return what changed since the notebook was executed."""
     old = notebook.metadata.get(KEY)
     if old is None:
-        return ["never executed by `make notebooks`"]
-    found = [
-        f"its {part} changed"
-        for part, now in _cells(notebook).items()
-        if old[part] != now
+        return ["it was not executed by `make notebooks`"]
+    new = _hash_cells(notebook)
+    for kind, hash_one in (("code", hash_code), ("bytes", hash_bytes)):
+        paths = [ROOT / name for name in old[kind]]
+        new[kind] = _hash_all(filter(Path.exists, paths), hash_one)
+    return [
+        *(part for part in ("cells", "outputs") if old[part] != new[part]),
+        *(
+            name
+            for kind in ("code", "bytes")
+            for name, hashed in old[kind].items()
+            if new[kind].get(name) != hashed
+        ),
     ]
-    for kind, hash_of in (("code", code_hash), ("bytes", bytes_hash)):
-        for name, before in old[kind].items():
-            path = ROOT / name
-            if not path.exists():
-                found.append(f"{name} is gone")
-            elif hash_of(path) != before:
-                found.append(f"{name} changed")
-    return found
 
 
-def code_hash(path: Path) -> str:
+def hash_code(path: Path) -> str:
     """Hash a module without its comments and docstrings.
 
     They are cut from the text, not from a dump of the syntax tree, because
@@ -104,38 +96,43 @@ def code_hash(path: Path) -> str:
     for token in generate_tokens(StringIO(text).readline):
         if token.type == COMMENT:
             row, column = token.start
-            kept = text.split("\n")[row - 1][:column].rstrip()
-            lines[row - 1] = kept or None
+            lines[row - 1] = token.line[:column].rstrip() or None
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, DOCUMENTED) and ast.get_docstring(node):
-            first = node.body[0]
-            for row in range(first.lineno, first.end_lineno + 1):
+            first, last = node.body[0].lineno, node.body[0].end_lineno
+            for row in range(first, (last or first) + 1):
                 lines[row - 1] = None
     return _hash("\n".join(line for line in lines if line is not None))
 
 
-def bytes_hash(path: Path) -> str:
-    """Hash a file, or the names and contents of a folder's files."""
+def hash_bytes(path: Path) -> str:
+    """Hash a file, or the names and contents of a folder's data."""
     if path.is_file():
         return _hash(path.read_bytes())
-    files = [p for p in path.iterdir() if p.is_file() and p.suffix != ".py"]
-    return _hash("".join(p.name + bytes_hash(p) for p in sorted(files)))
+    files = sorted(p for p in path.iterdir() if p.is_file())
+    return _hash(
+        "".join(p.name + hash_bytes(p) for p in files if p.suffix != ".py")
+    )
 
 
-def _cells(notebook: NotebookNode) -> dict[str, str]:
-    """Hash the code and the outputs, neither with the address of a fork."""
-    code = [c for c in notebook.cells if c.cell_type == "code"]
-    sources = json.dumps([cell.source for cell in code])
-    outputs = json.dumps([cell.outputs for cell in code], sort_keys=True)
+def _hash_cells(notebook: NotebookNode) -> dict[str, Any]:
+    """Hash code and outputs, without the address, which a fork changes."""
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    parts = {
+        "cells": [cell.source for cell in code],
+        "outputs": [cell.outputs for cell in code],
+    }
     return {
-        "cells": _hash(sources.replace(address(), "")),
-        "outputs": _hash(outputs.replace(address(), "")),
+        name: _hash(json.dumps(x, sort_keys=True).replace(address(), ""))
+        for name, x in parts.items()
     }
 
 
-def _hashes(paths: set[Path], hash_of: Any) -> dict[str, str]:
+def _hash_all(
+    paths: Iterable[Path], hash_one: Callable[[Path], str]
+) -> dict[str, Any]:
     return {
-        path.relative_to(ROOT).as_posix(): hash_of(path)
+        path.relative_to(ROOT).as_posix(): hash_one(path)
         for path in sorted(paths)
     }
 

@@ -7,16 +7,16 @@ reads the source of each .py, runs it, and writes the .ipynb beside it with
 its outputs and the digest of what they were made from (see
 `scripts.notebook_digest`), but without what changes from run to run or
 from machine to machine: times, random cell ids, the version of Python.
-`--check` lists what is out of date. `--tidy` only cleans the .ipynb files.
+`--check` only lists what is out of date, `--tidy` only cleans the .ipynb.
 """
 
 import argparse
+import asyncio
 import hashlib
 import os
 import sys
 from collections import Counter
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import jupytext
@@ -26,7 +26,7 @@ from nbclient.exceptions import CellExecutionError
 from nbformat import NotebookNode
 
 from scripts.move_repository import ROOT, address
-from scripts.notebook_digest import KEY, REPORT, digest, outdated
+from scripts.notebook_digest import KEY, REPORT, digest, find_changes
 
 METADATA = {
     "kernelspec": {
@@ -58,7 +58,7 @@ def normalize(notebook: NotebookNode) -> NotebookNode:
     return notebook
 
 
-def execute(script: Path) -> Path:
+async def execute(script: Path) -> Path:
     """Run a py:percent script as a notebook; return the .ipynb written.
 
     Raises:
@@ -66,18 +66,35 @@ def execute(script: Path) -> Path:
     """
     notebook = normalize(jupytext.read(script))
     notebook.cells.append(nbformat.v4.new_code_cell(REPORT))
-    NotebookClient(
+    client = NotebookClient(
         notebook,
         timeout=600,
         record_timing=False,
         coalesce_streams=True,
         resources={"metadata": {"path": str(script.parent)}},
-    ).execute(env=os.environ | ENVIRONMENT)
+    )
+    await client.async_execute(env=os.environ | ENVIRONMENT)
     report = notebook.cells.pop().outputs[0].text
     notebook.metadata[KEY] = digest(notebook, report)
     path = script.with_suffix(".ipynb")
     nbformat.write(normalize(notebook), path)
     return path
+
+
+async def execute_all(scripts: Sequence[Path], jobs: int) -> bool:
+    """Execute notebooks, `jobs` at a time; return whether all worked."""
+    free = asyncio.Semaphore(jobs)
+
+    async def run(script: Path) -> bool:
+        async with free:
+            try:
+                print(await execute(script), flush=True)
+            except CellExecutionError as error:
+                print(f"{script} failed:\n{error}", file=sys.stderr)
+                return False
+            return True
+
+    return all(await asyncio.gather(*map(run, scripts)))
 
 
 def tidy(script: Path) -> Path:
@@ -87,41 +104,28 @@ def tidy(script: Path) -> Path:
     return path
 
 
-def reasons(script: Path) -> list[str]:
+def changes(script: Path) -> list[str]:
     """Return why a notebook has to be executed, or nothing."""
     path = script.with_suffix(".ipynb")
     if not path.exists():
         return ["there is no .ipynb"]
     stored = nbformat.read(path, as_version=4)
-    cells = (jupytext.read(script).cells, stored.cells)
-    code, old = (
-        [c.source for c in x if c.cell_type == "code"] for x in cells
+    now, then = (
+        [cell.source for cell in notebook.cells if cell.cell_type == "code"]
+        for notebook in (jupytext.read(script), stored)
     )
-    return ["its .py changed"] if code != old else outdated(stored)
-
-
-def run_all(scripts: Sequence[Path], jobs: int) -> int:
-    """Execute notebooks, `jobs` at a time; return how many failed."""
-
-    def run(script: Path) -> bool:
-        try:
-            print(execute(script), flush=True)
-        except CellExecutionError as error:
-            print(f"{script} failed:\n{error}", file=sys.stderr)
-            return False
-        return True
-
-    with ThreadPoolExecutor(jobs) as pool:
-        return [*pool.map(run, scripts)].count(False)
+    return ["its .py"] if now != then else find_changes(stored)
 
 
 def main(arguments: Sequence[str]) -> int:
+    """Do what the arguments ask; return 1 if a notebook failed."""
     parser = argparse.ArgumentParser(
-        prog="python -m scripts.run_notebooks", description=__doc__
+        prog="python -m scripts.run_notebooks",
+        description="Execute notebooks; without names, those out of date.",
     )
     parser.add_argument("scripts", nargs="*", type=Path)
-    parser.add_argument("--check", action="store_true")
-    parser.add_argument("--tidy", action="store_true")
+    parser.add_argument("--check", action="store_true", help="only list")
+    parser.add_argument("--tidy", action="store_true", help="only clean")
     parser.add_argument("--jobs", type=int, default=2)
     options = parser.parse_args(arguments)
     scripts = options.scripts or sorted((ROOT / "notebooks").glob("*.py"))
@@ -130,13 +134,13 @@ def main(arguments: Sequence[str]) -> int:
             tidy(script)
         return 0
     if options.check or not options.scripts:
-        why = {script: reasons(script) for script in scripts}
+        why = {script: changes(script) for script in scripts}
         scripts = [script for script in scripts if why[script]]
         for script in scripts:
-            print(f"{script.stem}: {'; '.join(why[script])}", flush=True)
+            print(f"{script.stem} changed: {', '.join(why[script])}")
     if options.check:
         return bool(scripts)
-    return bool(run_all(scripts, options.jobs))
+    return not asyncio.run(execute_all(scripts, options.jobs))
 
 
 if __name__ == "__main__":

@@ -259,7 +259,5 @@ def rank_sizes(
     axes.set(xlabel="size of the adapter (MB)", ylabel="accuracy on valid")
     axes.grid()
     template = "rank {} with {:.2g} MB has {:.2f}"
-    points = listing(
-        template, ranks, megabytes, accuracies, separator=", "
-    )
+    points = listing(template, ranks, megabytes, accuracies, separator=", ")
     return picture(figure, f"Accuracy by size of the adapter: {points}.")

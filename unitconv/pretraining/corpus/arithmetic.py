@@ -131,6 +131,7 @@ def _quotient(
 def _addition(
     rng: random.Random, quantity: Decimal, factor: Decimal | None
 ) -> Equation:
+    """7 + 2.5 = 9.5, or a difference that is not negative."""
     other = draw_quantity(rng, _ADDENDS)
     if rng.random() < 0.5 and other <= quantity:
         return f"{write(quantity)} - {write(other)}", quantity - other

@@ -38,12 +38,12 @@ def make_document(config: CorpusConfig, rng: random.Random) -> str:
     return kind(rng, config)
 
 
-def documents(
-    config: CorpusConfig, seed: int, count: int, name: str = "document"
-) -> Iterator[str]:
+def documents(config: CorpusConfig, seed: int, count: int) -> Iterator[str]:
     """Generate the first `count` documents of a seed's corpus."""
     for index in range(count):
-        yield make_document(config, random.Random(f"{seed} {name} {index}"))
+        yield make_document(
+            config, random.Random(f"{seed} document {index}")
+        )
 
 
 class TokenBlocks(Dataset[torch.Tensor]):
