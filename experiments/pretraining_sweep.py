@@ -27,7 +27,7 @@ from typing import Annotated, Any
 import typer
 
 from unitconv.common.io import write_json
-from unitconv.evaluation.stats import Rate
+from unitconv.evaluation.stats import Proportion
 from unitconv.pretraining.config import PRESETS, PretrainConfig
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -179,7 +179,10 @@ def train_one(config: PretrainConfig, folder: Path) -> None:
 
 
 def measure_one(folder: Path) -> dict[str, Any]:
-    from unitconv.evaluation.prompt_probe import measure
+    from unitconv.evaluation.prompt_probe import (
+        ProbeSettings,
+        probe_prompts,
+    )
     from unitconv.inference.llm import LLM
     from unitconv.pretraining.dev_set import dev_questions
     from unitconv.task.dataset import Question
@@ -187,7 +190,8 @@ def measure_one(folder: Path) -> dict[str, Any]:
     questions = [Question(*pair) for pair in dev_questions(QUESTIONS)]
     llm = LLM.from_pretrained(str(folder), prompt="cot", device="cpu")
     some = QUESTIONS // 4
-    return measure(llm, questions, sampled=some, wrapped=some)
+    settings = ProbeSettings(n_sampled=some, n_wrapped=some)
+    return probe_prompts(llm, questions, settings)
 
 
 KEPT = (
@@ -244,7 +248,7 @@ def curve(
 def probe(llm: Any) -> dict[str, Any]:
     """Facts, products, imitation and whole answers, each by itself."""
     from unitconv.evaluation.evaluate import evaluate
-    from unitconv.evaluation.prompt_probe import WRAPPERS, imitation
+    from unitconv.evaluation.prompt_probe import WRAPPERS, imitation_rate
     from unitconv.pretraining.dev_set import (
         dev_questions,
         fact_probes,
@@ -257,7 +261,8 @@ def probe(llm: Any) -> dict[str, Any]:
         "facts": completed(llm, fact_probes(200)),
         "products": completed(llm, product_probes(200)),
         "imitation": pooled(
-            imitation(llm, questions[:50], wrapper) for wrapper in WRAPPERS
+            imitation_rate(llm, questions[:50], wrapper)
+            for wrapper in WRAPPERS
         ),
         "answers": evaluate(llm, questions).accuracy,
     }
@@ -267,14 +272,18 @@ def probe(llm: Any) -> dict[str, Any]:
     }
 
 
-def pooled(rates: Iterable[Rate]) -> Rate:
+def pooled(rates: Iterable[Proportion]) -> Proportion:
     every = list(rates)
-    return Rate(sum(r.successes for r in every), sum(r.n for r in every))
+    return Proportion(
+        sum(r.successes for r in every), sum(r.n for r in every)
+    )
 
 
-def completed(llm: Any, probes: list[tuple[str, list[float]]]) -> Rate:
+def completed(
+    llm: Any, probes: list[tuple[str, list[float]]]
+) -> Proportion:
     """How many texts go on with a number that is true within 1 %."""
-    from unitconv.grading.answer import AUDIT_TOLERANCE
+    from unitconv.grading.audit import AUDIT_TOLERANCE
     from unitconv.inference.reference import Decoding
 
     settings = Decoding(max_new_tokens=16)
@@ -286,7 +295,7 @@ def completed(llm: Any, probes: list[tuple[str, list[float]]]) -> Rate:
             math.isclose(float(number[1]), truth, rel_tol=AUDIT_TOLERANCE)
             for truth in truths
         )
-    return Rate(right, len(probes))
+    return Proportion(right, len(probes))
 
 
 if __name__ == "__main__":

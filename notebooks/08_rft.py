@@ -212,7 +212,7 @@ print(f"{len(naive)} replies to learn from")
 # constructed one stands in.
 
 # %%
-from unitconv.grading.answer import audit_reasoning
+from unitconv.grading.audit import audit_reasoning
 
 
 def false_claims(text):
@@ -246,7 +246,7 @@ assert all(false_claims(text) for _, _, text in examples.values())
 # other superfluous:
 
 # %%
-from unitconv.grading.answer import reasoning_is_valid
+from unitconv.grading.audit import reasoning_is_valid
 
 every = [(record, r) for record in records for r in record.rollouts]
 right = pd.Series(
@@ -653,7 +653,7 @@ assert result.losses[-1][1] < result.losses[0][1]
 # answer the first 200 questions of the test split:
 
 # %%
-from unitconv.evaluation.evaluate import compare
+from unitconv.evaluation.report import compare
 
 test = load_split("test")[:200]
 tuned = LLM.from_pretrained(MODEL, work / "rft")

@@ -666,11 +666,8 @@ attempt(check_sort_reply, sort_reply)
 # ```
 
 # %%
-from unitconv.grading.answer import (
-    is_correct,
-    parse_answer,
-    reasoning_is_valid,
-)
+from unitconv.grading.answer import is_correct, parse_answer
+from unitconv.grading.audit import reasoning_is_valid
 
 
 def sort_reply(reply):

@@ -22,7 +22,7 @@ from transformers import (
 )
 
 from unitconv.common.io import write_json
-from unitconv.evaluation.leaderboard import STAGES
+from unitconv.evaluation.leaderboard_record import STAGES
 from unitconv.pretraining.checkpoint import Progress
 from unitconv.pretraining.config import PretrainConfig
 from unitconv.task.prompts import STYLES

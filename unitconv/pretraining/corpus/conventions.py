@@ -17,9 +17,9 @@ from itertools import accumulate
 
 from unitconv.pretraining.corpus.number_format import as_decimal, round_fact
 from unitconv.task.units import (
+    ALTERNATIVE_UNITS,
     BY_NAME,
-    METRIC,
-    RIVALS,
+    METRIC_TON_SPELLINGS,
     UNITS,
     Unit,
     exact_factor,
@@ -65,7 +65,7 @@ def draw_convention(
 
 def settle(convention: Convention, *typed: str) -> Convention:
     """The convention, once the units are typed: a tonne is no short ton."""
-    if METRIC & set(typed):
+    if METRIC_TON_SPELLINGS & set(typed):
         return replace(convention, short_ton=False)
     return convention
 
@@ -75,8 +75,8 @@ def define(unit: Unit, convention: Convention) -> Unit:
     """The unit as this convention means it: a pint, or the UK pint."""
     for rival, word in RIVAL_NAMES.items():
         name = f"{word} {unit.name}"
-        if getattr(convention, rival) and name in RIVALS:
-            return RIVALS[name]
+        if getattr(convention, rival) and name in ALTERNATIVE_UNITS:
+            return ALTERNATIVE_UNITS[name]
     return unit
 
 
