@@ -177,7 +177,7 @@ def fates(report):
     return Counter(MERGED.get(kind, kind) for kind in kinds)
 
 
-figures.fate_bars({name: fates(r) for name, r in reports.items()}, BARS)
+figures.outcome_bars({name: fates(r) for name, r in reports.items()}, BARS)
 
 # %% [markdown]
 # Remember the bar of `direct`: it is mostly *other*, wrong for no reason
@@ -493,7 +493,7 @@ if MODEL == "course":
 # does it arise?
 
 # %% tags=["hide-input"]
-figures.fate_bars(
+figures.outcome_bars(
     {
         "at once, round": fates(direct["two, 900 and 6000"]),
         "at once, precise": fates(direct["one, 192"]),

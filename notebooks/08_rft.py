@@ -359,7 +359,7 @@ for name, curve in curves.items():
 from unitconv.training.rollouts import REASONS
 
 by_warmth = {name: run["fates"] for name, run in sweep.items()}
-figures.fate_bars(by_warmth, ["kept", *REASONS])
+figures.outcome_bars(by_warmth, ["kept", *REASONS])
 
 # %%
 kept = {
@@ -410,9 +410,9 @@ figures.grouped_intervals(
 # %%
 import re
 
-from unitconv.pretraining.corpus.conventions import RIVAL_NAMES
+from unitconv.pretraining.corpus.conventions import ALTERNATIVE_NAMES
 
-rival = re.compile(rf"\b({'|'.join(RIVAL_NAMES.values())}) ")
+rival = re.compile(rf"\b({'|'.join(ALTERNATIVE_NAMES.values())}) ")
 table = pd.DataFrame(
     [
         (record.family, bool(rival.search(r.text)), r.reason is None)

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from scripts.contents import pages
+from scripts.book import pages
 from unitconv.cli import app
 from unitconv.cli.results import upload_address
 from unitconv.common.run_metadata import run_metadata
