@@ -85,18 +85,18 @@ def test_the_preset_is_that_of_the_training() -> None:
 # What the course needs of its base, on the first questions of the test set;
 # the bands leave room for so few.
 
-N = 40
+N = 24
 
 
 @pytest.fixture(scope="module")
 def probe(course: LLM) -> dict[str, Any]:
-    settings = ProbeSettings(n_sampled=8, n_wrapped=12)
+    settings = ProbeSettings(n_sampled=5, n_wrapped=10)
     return probe_prompts(course, load_split("test")[:N], settings)
 
 
 def test_every_part_is_probed(probe: dict[str, Any]) -> None:
     assert [probe[style]["n"] for style in STYLES] == [N] * len(STYLES)
-    assert (probe["rollouts"]["n"], probe["misspelled"]["n"]) == (8, 12)
+    assert (probe["rollouts"]["n"], probe["misspelled"]["n"]) == (5, 10)
     assert sum(name.startswith("wrapper") for name in probe) == 3
 
 
