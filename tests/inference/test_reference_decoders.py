@@ -18,6 +18,7 @@ from unitconv.inference.reference import (
     Completion,
     ContextError,
     Decoding,
+    choose,
     decode_one_token,
     generate_batched,
     generate_sequential,
