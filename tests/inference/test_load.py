@@ -16,7 +16,6 @@ from safetensors.torch import load_file, save_file
 
 from unitconv.inference.llm import LLM
 from unitconv.inference.load import (
-    CACHE_LINE,
     COURSE_MODEL,
     ModelError,
     load_adapter,
@@ -150,25 +149,6 @@ def test_the_dtype_asked_for_is_the_dtype_computed_in(
 ) -> None:
     model, _ = load_model(str(model_folder), CPU, torch.bfloat16)
     assert {p.dtype for p in model.parameters()} == {torch.bfloat16}
-
-
-def test_weights_begin_where_a_cache_line_does(
-    model_folder: Path, tmp_path: Path
-) -> None:
-    """However long the header of the file is that they are mapped from."""
-    file = model_folder / WEIGHTS
-    tensors = load_file(file)
-    for length in range(8):
-        folder = shutil.copytree(model_folder, tmp_path / str(length))
-        note = {"format": "pt", "note": "x" * 8 * length}
-        save_file(tensors, folder / WEIGHTS, note)
-        model, _ = load_model(str(folder), CPU)
-        weights = list(model.parameters())
-        assert all(w.data_ptr() % CACHE_LINE == 0 for w in weights)
-        for name, weight in model.state_dict().items():
-            assert torch.equal(weight, tensors.get(name, weight)), name
-    # A matrix that is two things at once stays one.
-    assert model.lm_head.weight is model.model.embed_tokens.weight
 
 
 def test_a_folder_may_start_with_a_tilde(

@@ -18,6 +18,7 @@ from unitconv.inference.reference import (
     Completion,
     ContextError,
     Decoding,
+    choose,
     decode_one_token,
     generate_batched,
     generate_sequential,
@@ -486,3 +487,16 @@ def test_first_tokens_follow_the_models_softmax(tiny_model: Any) -> None:
     statistic = ((seen - cells) ** 2 / cells).sum()
     freedom = torch.tensor((len(cells) - 1) / 2).double()
     assert torch.special.gammaincc(freedom, statistic / 2) > 0.001
+
+
+@pytest.mark.parametrize("temperature", [0.0, 0.8])
+def test_helpers_stay_on_the_device_of_the_logits(
+    temperature: float,
+) -> None:
+    """Keys made on the CPU, as by a caller who forgets the device."""
+    logits = torch.randn(3, 50, device="meta")
+    keys = torch.tensor([1, 2, 3])
+    settings = Decoding(temperature=temperature)
+    assert choose(logits, settings, keys, 0).device == logits.device
+    mask = torch.ones(2, 5, dtype=torch.long, device="meta")
+    assert positions(mask).device == mask.device

@@ -105,7 +105,7 @@ def slot_attention(
     for name, argument in kwargs.items():
         if not (name in _HARMLESS or argument is None or argument is False):
             raise UnsupportedModelError(f"its attention uses {name!r}")
-    layer = int(module.layer_idx)
+    layer: Any = module.layer_idx
     keys, values = cache.append(layer, key, value)
     prefix = cache.prefix[layer] if cache.prefix else None
     return attend(query * scaling, keys, values, cache.mask, prefix), None

@@ -384,7 +384,8 @@ def shared_prefix_length(prompts: Sequence[Sequence[int]]) -> int:
     if len(prompts) < 2:
         return 0
     # The first and the last in order differ as early as any two.
-    first, last = min(prompts), max(prompts)
+    in_order = sorted(map(list, prompts))
+    first, last = in_order[0], in_order[-1]
     limit = min(map(len, prompts)) - 1
     same = next((i for i in range(limit) if first[i] != last[i]), limit)
     return same if same >= SHORTEST_PREFIX else 0

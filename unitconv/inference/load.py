@@ -28,7 +28,6 @@ from unitconv.common.errors import UnitconvError
 
 COURSE_MODEL = Path(__file__).parent / "course_model"
 ADAPTERS = Path(__file__).parent / "adapters"  # shipped, for that model
-CACHE_LINE = 64  # bytes; where torch lets what it allocates begin
 ADAPTER_WEIGHTS = "adapter_model.safetensors"
 DTYPES = {
     "float32": torch.float32,
@@ -159,22 +158,7 @@ def load_model(
         raise ModelError(_why(name_or_path, error)) from error
     model, report = loaded
     _check_weights(name_or_path, report)
-    model = model.to(device).eval()
-    if device.type == "cpu":
-        _align(model)
-    return model, tokenizer
-
-
-def _align(model: Any) -> None:
-    """Copy weights that begin within a line of the CPU's cache.
-
-    A file's header may have any length, and what is mapped to memory
-    behind it begins anywhere: products of such a matrix were measured to
-    take up to twice as long.
-    """
-    for weight in model.parameters():
-        if weight.data_ptr() % CACHE_LINE:
-            weight.data = weight.data.clone()
+    return model.to(device).eval(), tokenizer
 
 
 def find_adapter(adapter: str | Path) -> Path:

@@ -47,7 +47,7 @@ class Work:
 def measure_ceiling(
     device: torch.device, dtype: torch.dtype, rounds: int = 5
 ) -> Ceiling:
-    """Measure a large matrix product and a pass over memory; best of all."""
+    """Measure a large matrix product and a pass over memory."""
     n = 8192 if device.type == "cuda" else 1024
     a, b = torch.randn(2, n, n, device=device).to(dtype)
     product = _fastest(lambda: a @ b, device, rounds)
@@ -90,7 +90,7 @@ def work(
     slots = len(forward_pass.prompts)
     tokens = max(slots, 1) * forward_pass.width
     head = config.vocab_size * config.hidden_size
-    embedding = model.get_input_embeddings().weight
+    embedding = next(model.get_input_embeddings().parameters())
     backbone = sum(p.numel() for p in model.base_model.parameters())
     backbone -= embedding.numel()  # looked up, not multiplied
     products = backbone * tokens + head * slots

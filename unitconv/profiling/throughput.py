@@ -155,7 +155,7 @@ def _run(llm: LLM, workload: Workload, slots: int, decoder: str) -> _Run:
 
 
 def peak_memory(device: torch.device) -> int:
-    """Return the most bytes taken so far: on the GPU, or by this process."""
+    """Return the most bytes taken, on the GPU or by this process."""
     if device.type == "cuda":
         return int(torch.cuda.max_memory_allocated(device))
     import resource  # not on Windows, where nothing else of this fails
