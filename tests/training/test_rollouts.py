@@ -248,7 +248,7 @@ def sample_as(
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RANK", str(rank))
         patch.setenv("WORLD_SIZE", str(world_size))
-        patch.setattr(distributed, "meet", barrier)
+        patch.setattr(distributed, "barrier", barrier)
         sample_rollouts(*arguments)
 
 
