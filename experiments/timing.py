@@ -1,0 +1,69 @@
+"""Timing decoders in turns: seconds of a run, and ratios within a turn.
+
+A machine's speed drifts: another process, heat, memory. Decoders that are
+compared take turns, A B A B, and a ratio is formed within a turn, where
+both met the same machine. Its median over the turns is reported together
+with the lowest and the highest.
+"""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import unitconv
+
+#: Folder of the records that the book reads.
+RESULTS = Path(unitconv.__file__).parent / "evaluation" / "results"
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Seconds:
+    """Duration of one run by the clock on the wall and of the CPU."""
+
+    wall: float
+    cpu: float
+
+
+@dataclass(frozen=True)
+class Ratio:
+    """Median, lowest and highest of the ratios of all turns."""
+
+    median: float
+    low: float
+    high: float
+
+
+def timed(run: Callable[[], T]) -> tuple[T, Seconds]:
+    """Return what `run` returns, and how long it took."""
+    wall, cpu = time.perf_counter(), time.process_time()
+    result = run()
+    cpu = time.process_time() - cpu
+    wall = time.perf_counter() - wall
+    return result, Seconds(wall=round(wall, 4), cpu=round(cpu, 4))
+
+
+def paired_ratio(before: Sequence[float], after: Sequence[float]) -> Ratio:
+    """Return how many times as fast `after` is as `before`.
+
+    Args:
+        before: seconds of each turn.
+        after: seconds of the same turns.
+
+    Raises:
+        ValueError: no turns, or not the same number of them.
+    """
+    if not before or len(before) != len(after):
+        raise ValueError("a ratio needs the same turns, at least one")
+    ratios = [round(b / a, 3) for b, a in zip(before, after, strict=True)]
+    return Ratio(
+        median=statistics.median(ratios),
+        low=min(ratios),
+        high=max(ratios),
+    )
