@@ -11,9 +11,8 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import unitconv
 
@@ -23,21 +22,11 @@ RESULTS = Path(unitconv.__file__).parent / "evaluation" / "results"
 T = TypeVar("T")
 
 
-@dataclass(frozen=True)
-class Seconds:
+class Seconds(NamedTuple):
     """Duration of one run by the clock on the wall and of the CPU."""
 
     wall: float
     cpu: float
-
-
-@dataclass(frozen=True)
-class Ratio:
-    """Median, lowest and highest of the ratios of all turns."""
-
-    median: float
-    low: float
-    high: float
 
 
 def timed(run: Callable[[], T]) -> tuple[T, Seconds]:
@@ -49,21 +38,22 @@ def timed(run: Callable[[], T]) -> tuple[T, Seconds]:
     return result, Seconds(wall=round(wall, 4), cpu=round(cpu, 4))
 
 
-def paired_ratio(before: Sequence[float], after: Sequence[float]) -> Ratio:
-    """Return how many times as fast `after` is as `before`.
+def paired_ratio(
+    before: Sequence[float], after: Sequence[float]
+) -> dict[str, float]:
+    """Compute how many times as fast `after` is as `before`.
 
     Args:
         before: seconds of each turn.
         after: seconds of the same turns.
 
-    Raises:
-        ValueError: no turns, or not the same number of them.
+    Returns:
+        median, lowest and highest of the ratios of all turns.
     """
-    if not before or len(before) != len(after):
-        raise ValueError("a ratio needs the same turns, at least one")
-    ratios = [round(b / a, 3) for b, a in zip(before, after, strict=True)]
-    return Ratio(
-        median=statistics.median(ratios),
-        low=min(ratios),
-        high=max(ratios),
-    )
+    ratios = [b / a for b, a in zip(before, after, strict=True)]
+    middle = statistics.median(ratios)
+    return {
+        "median": round(middle, 3),
+        "low": round(min(ratios), 3),
+        "high": round(max(ratios), 3),
+    }

@@ -26,7 +26,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -62,12 +61,12 @@ def compare(
             runs[worker.name].append(worker.run())
     seconds = {
         clock: {
-            decoder: [getattr(run.seconds, clock) for run in made]
+            decoder: [getattr(took, clock) for _, took in made]
             for decoder, made in runs.items()
         }
         for clock in ("wall", "cpu")
     }
-    pairs = zip(runs[OURS][0].replies, runs[name][0].replies, strict=True)
+    pairs = zip(runs[OURS][0][0], runs[name][0][0], strict=True)
     same = sum(a == b for a, b in pairs) / len(workload.prompts)
     return {
         "workload": workload.name,
@@ -77,7 +76,7 @@ def compare(
         "same_replies": None if workload.temperature else same,
         "seconds": seconds,
         "ratio": {
-            clock: asdict(paired_ratio(times[name], times[OURS]))
+            clock: paired_ratio(times[name], times[OURS])
             for clock, times in seconds.items()
         },
     }
@@ -92,7 +91,7 @@ def fastest_slots(
     wall = {}
     for slots in candidates:
         with Worker(name, workload, slots) as worker:
-            wall[slots] = worker.run().seconds.wall
+            wall[slots] = worker.run()[1].wall
     return min(candidates, key=lambda slots: wall[slots])
 
 

@@ -16,34 +16,52 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from transformers import AutoTokenizer, GenerationConfig
+from transformers import (
+    AutoTokenizer,
+    GenerationConfig,
+    PreTrainedModel,
+)
 
 from experiments.peers.workload import Workload
+from unitconv.inference.engine import EngineOptions, shared_prefix_length
+from unitconv.inference.generate import generate
 from unitconv.inference.load import COURSE_MODEL, load_model
-from unitconv.inference.old_engine import generate
-from unitconv.inference.old_engine.rows import shared_prefix
 from unitconv.inference.reference import Decoding, left_pad
 
 #: Folder of the converted models.
 WORK = Path(__file__).resolve().parents[2] / "_build" / "peers"
 
 Decode = Callable[[], list[list[int]]]
+Load = Callable[[Workload, int], Decode]
+
+
+def never(_: list[int]) -> bool:
+    """Stop rule of replies whose lengths are given."""
+    return False
+
+
+def load_model_and_options(
+    workload: Workload, slots: int
+) -> tuple[PreTrainedModel, Decoding, EngineOptions]:
+    """Load the course model, and set what this library is told."""
+    model, _ = load_model(COURSE_MODEL, torch.device("cpu"), torch.float32)
+    settings = Decoding(max(workload.lengths), workload.temperature)
+    options = EngineOptions(slots=slots, limits=workload.lengths)
+    return model, settings, options
 
 
 def load_unitconv(workload: Workload, slots: int) -> Decode:
     """Load this library's engine."""
-    model, _ = load_model(COURSE_MODEL, torch.device("cpu"), torch.float32)
-    settings = Decoding(max(workload.lengths), workload.temperature)
+    model, settings, options = load_model_and_options(workload, slots)
 
     def decode() -> list[list[int]]:
         completions = generate(
             model,
             workload.prompts,
-            stop=lambda _: False,
-            settings=settings,
-            num_return_sequences=workload.samples,
-            slots=slots,
-            limits=workload.lengths,
+            never,
+            settings,
+            workload.samples,
+            options,
         )
         return [c.token_ids for row in completions for c in row]
 
@@ -121,7 +139,7 @@ def load_ctranslate2(workload: Workload, slots: int) -> Decode:
     )
     tokenizer: Any = AutoTokenizer.from_pretrained(COURSE_MODEL)
     words = tokenizer.convert_ids_to_tokens
-    shared = shared_prefix(workload.prompts)
+    shared = shared_prefix_length(workload.prompts)
     suffixes = [words(prompt[shared:]) for prompt, _ in workload.rows()]
     lengths = [length for _, length in workload.rows()]
     left = list(lengths)
@@ -199,7 +217,7 @@ def load_llamacpp(workload: Workload, slots: int) -> Decode:
     return lambda: list(pool.map(ask, workload.rows()))
 
 
-LOADERS: dict[str, Callable[[Workload, int], Decode]] = {
+LOADERS: dict[str, Load] = {
     "unitconv": load_unitconv,
     "transformers": load_transformers,
     "ctranslate2": load_ctranslate2,

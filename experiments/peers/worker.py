@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import multiprocessing
-from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import Any, Self
 
@@ -13,13 +12,7 @@ from experiments.peers.decoders import LOADERS
 from experiments.peers.workload import Replies, Workload
 from experiments.timing import Seconds, timed
 
-
-@dataclass(frozen=True)
-class Run:
-    """Replies of one run, and how long it took."""
-
-    replies: Replies
-    seconds: Seconds
+Run = tuple[Replies, Seconds]
 
 
 def serve(
@@ -32,7 +25,7 @@ def serve(
     pipe.send("ready")
     while pipe.recv():
         replies, seconds = timed(decode)
-        pipe.send(Run(workload.by_prompt(replies), seconds))
+        pipe.send((workload.by_prompt(replies), seconds))
 
 
 class Worker:
