@@ -39,18 +39,23 @@ from unitconv.common.run_metadata import provenance
 from unitconv.inference import engine
 from unitconv.inference.engine import Engine
 from unitconv.inference.generate import generate_in_batches
+from unitconv.inference.llm import LLM
 from unitconv.inference.sampling import row_key
 
 
 def load_reference(workload: Workload, slots: int) -> Decode:
-    """Load the reference decoder: batches of prompts of like length."""
+    """Load the reference decoder: batches of prompts of like length.
+
+    It has no limits for each prompt, so it finds a reply's end itself.
+    """
     model, settings, options = load_model_and_options(workload, slots)
+    stop = LLM.from_pretrained("course", device="cpu").stop
 
     def decode() -> list[list[int]]:
         completions = generate_in_batches(
             model,
             workload.prompts,
-            never,
+            stop,
             settings,
             workload.samples,
             options,

@@ -179,12 +179,12 @@ FIGURES: dict[str, Callable[[], Picture]] = {
             "refilled": [[0, 1], [0, 2], [0]],
         }
     ),
-    "pages_of_slots": lambda: figures.pages_of_slots(
+    "page_table": lambda: figures.page_table(
         [[1, 4], [3], []], [20, 16, 0], 16
     ),
     "slots_shared": lambda: figures.slots_shared([8, 8, 4], [2, 5, 3]),
-    "ladder_bars": lambda: figures.ladder_bars(
-        ["library", "ours"], [3.0, 1.5], [None, 2.0]
+    "ablation_bars": lambda: figures.ablation_bars(
+        ["library", "ours"], [3.0, 1.5], [None, (2.0, 1.5, 2.5)]
     ),
     "memory_bars": lambda: figures.memory_bars(
         {"ask": {"weights": 2e9, "cache": 1e9}, "train": {"weights": 2e9}},
@@ -367,15 +367,9 @@ def test_slots_over_time_draws_stretches_and_counts_what_waits() -> None:
     assert picture.svg.count("url(#") > 0
 
 
-def test_pages_are_drawn_by_slot_and_in_memory() -> None:
-    picture = FIGURES["pages_of_slots"]()
+def test_page_table_gives_the_pages_of_each_slot() -> None:
+    picture = FIGURES["page_table"]()
     assert "slot 0, 20 tokens: 1, 4; slot 1, 16 tokens: 3" in picture.alt
-    # Each page twice: two of slot 0, and one of slot 1.
-    counts = [picture.svg.count(f"fill: {color}") for color in COLORS[:3]]
-    assert counts == [4, 2, 0]
-    # One that nobody has is drawn in memory, and empty.
-    assert picture.svg.count(">2</text>") == 1
-    assert picture.svg.count(">4</text>") == 2
 
 
 def test_slots_shared_tells_what_sharing_saves() -> None:
@@ -390,16 +384,15 @@ def test_memory_bars_add_up_the_parts() -> None:
     assert picture.svg.count(f"fill: {BLUE}") > 0
 
 
-def test_ladder_bars_tell_seconds_and_gains() -> None:
-    picture = FIGURES["ladder_bars"]()
-    assert "library 3 s; ours 1.5 s, 2.00 times as fast" in picture.alt
-    assert "2.00\u00d7" in picture.svg
+def test_ablation_bars_give_seconds_and_gains_with_their_range() -> None:
+    alt = FIGURES["ablation_bars"]().alt
+    assert "library 3 s; ours 1.5 s, 2.00\u00d7 (1.50\u20132.50)" in alt
 
 
-def test_roofline_tells_where_each_line_ends() -> None:
+def test_roofline_describes_the_ends_of_each_line() -> None:
     alt = FIGURES["roofline"]().alt
-    assert "engine from 300 at 1 to 900 at 4" in alt
-    assert "the roofline from 500 at 1 to 2,000 at 4" in alt
+    assert "1 to 4 slots: engine 300 to 900" in alt
+    assert "roofline 500 to 2,000" in alt
 
 
 def shown_texts(name: str) -> list[str]:

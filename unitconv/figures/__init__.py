@@ -14,8 +14,8 @@ from unitconv.figures.decoding import (
     throughput,
 )
 from unitconv.figures.engine import (
-    ladder_bars,
-    pages_of_slots,
+    ablation_bars,
+    page_table,
     roofline,
     slots_over_time,
     slots_shared,
@@ -52,6 +52,7 @@ from unitconv.figures.tokens import token_strip
 
 __all__ = [
     "Picture",
+    "ablation_bars",
     "attention_map",
     "attention_steps",
     "before_after",
@@ -67,14 +68,13 @@ __all__ = [
     "grouped_intervals",
     "intervals",
     "label_masks",
-    "ladder_bars",
     "learning_curves",
     "losses",
     "low_rank",
     "memory_bars",
     "next_token",
     "padded_batch",
-    "pages_of_slots",
+    "page_table",
     "parameter_shares",
     "path_counts",
     "price_of_accuracy",
