@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import threshold
 from transformers import AttentionInterface
 
 from unitconv.inference.kv_cache import SlotCache
@@ -66,18 +67,27 @@ def attend(
     scores = (query @ keys.mT).unflatten(2, (-1, width)) + mask
     scores = scores.flatten(2, 3)
     if prefix is None:
-        weights = scores.softmax(-1, dtype=torch.float32).to(query.dtype)
+        weights = _softmax(scores).to(query.dtype)
         mixed = weights @ values
     else:
         prefix_keys, prefix_values = prefix
         stacked = query.transpose(0, 1).flatten(1, 2)
         prefix_scores = (stacked @ prefix_keys.mT).unflatten(1, (rows, -1))
         scores = torch.cat([scores, prefix_scores.transpose(0, 1)], dim=-1)
-        weights = scores.softmax(-1, dtype=torch.float32).to(query.dtype)
+        weights = _softmax(scores).to(query.dtype)
         stacked = weights[..., length:].transpose(0, 1).flatten(1, 2)
         mixed = (stacked @ prefix_values).unflatten(1, (rows, -1))
         mixed = mixed.transpose(0, 1) + weights[..., :length] @ values
     return mixed.reshape(rows, heads, width, dim).transpose(1, 2)
+
+
+def _softmax(scores: Tensor) -> Tensor:
+    """Softmax in float32, with 0 for subnormal weights.
+
+    A CPU multiplies subnormal numbers up to ten times more slowly.
+    """
+    weights = scores.softmax(-1, dtype=torch.float32)
+    return threshold(weights, torch.finfo(torch.float32).tiny, 0.0)
 
 
 def slot_attention(
