@@ -48,21 +48,8 @@ def load_reference(workload: Workload, slots: int) -> Decode:
 
     It has no limits for each prompt, so it finds a reply's end itself.
     """
-    model, settings, options = load_model_and_options(workload, slots)
     stop = LLM.from_pretrained("course", device="cpu").stop
-
-    def decode() -> list[list[int]]:
-        completions = generate_in_batches(
-            model,
-            workload.prompts,
-            stop,
-            settings,
-            workload.samples,
-            options,
-        )
-        return [c.token_ids for row in completions for c in row]
-
-    return decode
+    return load_unitconv(workload, slots, generate_in_batches, stop)
 
 
 def load_without_prefix(workload: Workload, slots: int) -> Decode:

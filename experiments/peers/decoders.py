@@ -26,7 +26,12 @@ from experiments.peers.workload import Workload
 from unitconv.inference.engine import EngineOptions, shared_prefix_length
 from unitconv.inference.generate import generate
 from unitconv.inference.load import COURSE_MODEL, load_model
-from unitconv.inference.reference import Decoding, left_pad
+from unitconv.inference.reference import (
+    Completion,
+    Decoding,
+    StopRule,
+    left_pad,
+)
 
 #: Folder of the converted models.
 WORK = Path(__file__).resolve().parents[2] / "_build" / "peers"
@@ -44,36 +49,32 @@ def load_model_and_options(
     workload: Workload, slots: int
 ) -> tuple[PreTrainedModel, Decoding, EngineOptions]:
     """Load the course model, and set what this library is told."""
-    model, _ = load_model(COURSE_MODEL, torch.device("cpu"), torch.float32)
+    model, _ = load_model("course", torch.device("cpu"), torch.float32)
     settings = Decoding(max(workload.lengths), workload.temperature)
     options = EngineOptions(slots=slots, limits=workload.lengths)
     return model, settings, options
 
 
-def load_unitconv(workload: Workload, slots: int) -> Decode:
-    """Load this library's engine."""
+def load_unitconv(
+    workload: Workload,
+    slots: int,
+    function: Callable[..., list[list[Completion]]] = generate,
+    stop: StopRule = never,
+) -> Decode:
+    """Load this library's engine, or another `function` with the same
+    parameters."""
     model, settings, options = load_model_and_options(workload, slots)
+    prompts, samples = workload.prompts, workload.samples
 
     def decode() -> list[list[int]]:
-        completions = generate(
-            model,
-            workload.prompts,
-            never,
-            settings,
-            workload.samples,
-            options,
-        )
-        return [c.token_ids for row in completions for c in row]
+        done = function(model, prompts, stop, settings, samples, options)
+        return [c.token_ids for row in done for c in row]
 
     return decode
 
 
 class StopAtLengths:
-    """Stopping criterion that ends row `i` after `lengths[i]` new tokens.
-
-    `generate` runs until the last row is done; what it appends to the
-    others meanwhile is no useful token, and is cut off by `cut`.
-    """
+    """Stopping criterion: row `i` ends after `lengths[i]` new tokens."""
 
     def __init__(self, width: int, lengths: Sequence[int]) -> None:
         self.width = width
@@ -82,16 +83,11 @@ class StopAtLengths:
     def __call__(self, input_ids: Tensor, _: Any, **__: Any) -> Tensor:
         return input_ids.shape[1] - self.width >= self.lengths
 
-    def cut(self, output: Tensor) -> list[list[int]]:
-        """Cut the replies out of an output [rows, width + new]."""
-        pairs = zip(output.tolist(), self.lengths.tolist(), strict=True)
-        return [row[self.width :][:length] for row, length in pairs]
-
 
 def load_transformers(workload: Workload, slots: int) -> Decode:
     """Load `transformers.generate`: left-padded batches in given order,
     `num_return_sequences` for samples."""
-    model, _ = load_model(COURSE_MODEL, torch.device("cpu"), torch.float32)
+    model, _ = load_model("course", torch.device("cpu"), torch.float32)
     model.config.eos_token_id = None  # lengths are given
     options: dict[str, Any] = {"do_sample": False}
     if temperature := workload.temperature:
@@ -106,16 +102,18 @@ def load_transformers(workload: Workload, slots: int) -> Decode:
         for start in range(0, len(workload.prompts), at_once):
             part = slice(start, start + at_once)
             input_ids, mask = left_pad(workload.prompts[part], 0)
+            width = input_ids.shape[1]
             lengths = [m for m in workload.lengths[part] for _ in range(n)]
-            stop = StopAtLengths(input_ids.shape[1], lengths)
             output = model.generate(
                 input_ids,
                 attention_mask=mask,
                 max_new_tokens=max(lengths),
                 num_return_sequences=n,
-                stopping_criteria=[stop],
+                stopping_criteria=[StopAtLengths(width, lengths)],
             )
-            replies += stop.cut(output)
+            # Past its length a row has padding, until the last one ends.
+            for row, length in zip(output.tolist(), lengths, strict=True):
+                replies.append(row[width : width + length])
         return replies
 
     return decode

@@ -14,7 +14,7 @@ from typing import Any
 import gguf
 import torch
 from torch import Tensor
-from transformers import LlamaConfig, LlamaForCausalLM
+from transformers import LlamaForCausalLM
 
 
 def export_gguf(folder: Path, path: Path) -> None:
@@ -26,7 +26,7 @@ def export_gguf(folder: Path, path: Path) -> None:
     model = LlamaForCausalLM.from_pretrained(
         folder, dtype=torch.float32, use_safetensors=True
     )
-    config: LlamaConfig = model.config
+    config: Any = model.config
     if not config.tie_word_embeddings:
         raise ValueError("only models with tied embeddings are exported")
     writer = gguf.GGUFWriter(path, "llama")
@@ -59,7 +59,7 @@ def interleave_halves(weight: Tensor, heads: int) -> Tensor:
     return halves.transpose(1, 2).reshape(weight.shape)
 
 
-def _add_shape(writer: Any, config: LlamaConfig) -> None:
+def _add_shape(writer: Any, config: Any) -> None:
     writer.add_context_length(config.max_position_embeddings)
     writer.add_embedding_length(config.hidden_size)
     writer.add_block_count(config.num_hidden_layers)
@@ -68,13 +68,12 @@ def _add_shape(writer: Any, config: LlamaConfig) -> None:
     writer.add_head_count_kv(config.num_key_value_heads)
     writer.add_layer_norm_rms_eps(config.rms_norm_eps)
     writer.add_rope_freq_base(config.rope_parameters["rope_theta"])
-    writer.add_rope_dimension_count(config.head_dim)
     writer.add_key_length(config.head_dim)
     writer.add_value_length(config.head_dim)
     writer.add_vocab_size(config.vocab_size)
 
 
-def _add_numbered_tokens(writer: Any, config: LlamaConfig) -> None:
+def _add_numbered_tokens(writer: Any, config: Any) -> None:
     size = config.vocab_size
     writer.add_tokenizer_model("gpt2")
     writer.add_tokenizer_pre("default")

@@ -11,6 +11,7 @@ import pytest
 from experiments import engine_ablation
 from experiments.engine_ablation import STEPS, main, measure
 from experiments.peers.workload import Workload, course_workloads
+from experiments.timing import Seconds
 from unitconv.inference import engine
 from unitconv.inference.engine import ForwardPass
 
@@ -90,7 +91,7 @@ def test_gains_are_ratios_within_a_turn(
     monkeypatch.setattr(
         engine_ablation,
         "timed",
-        lambda run: (run(), engine_ablation.Seconds(1.0, next(times))),
+        lambda run: (run(), Seconds(1.0, next(times))),
     )
     steps = {name: lambda *_: lambda: [[1]] for name in ("slow", "fast")}
     first, second = measure(jobs["evaluation"], 4, 3, steps)

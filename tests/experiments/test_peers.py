@@ -55,7 +55,6 @@ def test_rows_of_transformers_end_each_at_its_own_length() -> None:
     output = torch.tensor([[1, 2, 3, 4, 9], [5, 6, 7, 8, 10]])
     ended = [stop(output[:, :n], None).tolist() for n in (2, 3, 5)]
     assert ended == [[False, False], [True, False], [True, True]]
-    assert stop.cut(output) == [[3], [7, 8, 10]]
 
 
 def test_queries_of_llama_cpp_rotate_neighbouring_pairs() -> None:
