@@ -212,7 +212,7 @@ assert differ[1.2] > 0
 # models stand on torch's *meta* device, which knows shapes and no numbers.
 
 # %%
-from unitconv.inference.old_engine.cache import bytes_per_token
+from unitconv.inference.kv_cache import bytes_per_token
 from unitconv.profiling.memory_estimate import SMOLLM2, shape_only, smollm2
 
 rows = {}
@@ -242,20 +242,18 @@ pd.DataFrame(rows).T
 # SmolLM2 loaded they are SmolLM2's.
 
 # %%
-from unitconv.inference.old_engine.cache import plan_cache
-from unitconv.inference.old_engine.rows import shared_prefix
+from unitconv.inference.engine import shared_prefix_length
+from unitconv.inference.kv_cache import CachePlan
 
 encoded = [llm.encode(prompt) for prompt in prompts]
-prefix = shared_prefix(encoded)
+prefix = shared_prefix_length(encoded)
 room = max(map(len, encoded)) - prefix + 96  # 96 new tokens at most
 
 for size in SMOLLM2:
-    config = smollm2(size)
+    per_token = bytes_per_token(smollm2(size), torch.float16)
+    wish = CachePlan(4096, room, prefix, per_token)
     for budget in (1, 10):
-        plan = plan_cache(
-            *(config, torch.float16, 4096, room, prefix),
-            budget=budget * 10**9,
-        )
+        plan = wish.fit(budget * 10**9)
         print(f"{size}, {budget:2} GB of cache: {plan.slots} slots fit")
 
 # %% [markdown]
@@ -321,7 +319,8 @@ lengths = {
 print("tokens of the longest row:", lengths)
 
 config = smollm2("360M")
-plan = plan_cache(config, torch.float16, 64, room, prefix, 10**10)
+per_token = bytes_per_token(config, torch.float16)
+plan = CachePlan(64, room, prefix, per_token)
 shape = shape_only(config, torch.float16)
 needs = {"decoding, 64 slots": decoding_parts(shape, plan)}
 for name in ("t4", "ampere"):
@@ -380,10 +379,10 @@ assert all(
 # A cache that cannot fit says so at once, and not after an hour:
 
 # %%
-from unitconv.inference.old_engine import CacheError
+from unitconv.inference.kv_cache import CacheError
 
 try:
-    plan_cache(config, torch.float16, 64, room, prefix, budget=5 * 10**6)
+    wish.fit(5 * 10**6)
 except CacheError as error:
     print(error)
 else:
@@ -780,7 +779,7 @@ attempt(check_cache, cache_bytes)
 # :label: ex-smol-slots
 #
 # A GPU has `free` bytes for the cache. The prefix is stored once, and each
-# slot holds `room` tokens, a multiple of 32. How many slots fit? The check
+# slot holds `room` tokens. How many slots fit? The check
 # asks the engine's plan.
 # ```
 
@@ -800,9 +799,8 @@ def check_slots(slots_that_fit):
     ]:
         config = smollm2(size)
         found = slots_that_fit(config, free, tokens, shared)
-        plan = plan_cache(
-            *(config, torch.float16, 10**6, tokens, shared), budget=free
-        )
+        per_token = bytes_per_token(config, torch.float16)
+        plan = CachePlan(10**6, tokens, shared, per_token).fit(free)
         assert found == plan.slots, f"SmolLM2-{size}: the plan differs"
 
 

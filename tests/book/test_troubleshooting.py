@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from unitconv.inference.kv_cache import CachePlan, bytes_per_token
 from unitconv.inference.load import (
     ADAPTERS,
     load_adapter,
@@ -23,7 +24,6 @@ from unitconv.inference.load import (
     pick_device,
     pick_dtype,
 )
-from unitconv.inference.old_engine.cache import plan_cache
 from unitconv.inference.reference import token_limit
 from unitconv.task.dataset import load_split, read_questions
 from unitconv.task.prompts import format_prompt
@@ -198,9 +198,9 @@ MISTAKES: dict[str, Callable[[Desk], Any]] = {
     "no number": lambda desk: read_questions(desk.file('[["a", "1"]]')),
     "split": lambda desk: load_split("tset"),
     "context": lambda desk: token_limit(desk.model, [0] * 96, 1),
-    "memory": lambda desk: plan_cache(
-        desk.model.config, desk.model.dtype, 1, 64, 0, 100
-    ),
+    "memory": lambda desk: CachePlan(
+        1, 64, 0, bytes_per_token(desk.model.config, desk.model.dtype)
+    ).fit(100),
     "trained already": twice,
     "nothing to resume": lambda desk: desk.train(resume=True),
     "other settings": changed,

@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from unitconv.inference.llm import LLM
+from unitconv.inference.kv_cache import CachePlan, bytes_per_token
 from unitconv.inference.load import COURSE_MODEL, load_model
-from unitconv.inference.old_engine.cache import bytes_per_token, plan_cache
 from unitconv.profiling.memory_estimate import (
     SMOLLM2,
     decoding_parts,
@@ -113,9 +113,8 @@ def test_a_rank_beyond_the_budget_is_lowered_as_in_training() -> None:
 
 def test_decoding_keeps_the_weights_and_the_plan(course: LLM) -> None:
     config = course.model.config
-    plan = plan_cache(config, torch.float32, 16, 64, 96, 10**9)
+    per_token = bytes_per_token(config, torch.float32)
+    plan = CachePlan(16, 64, 96, per_token)
     parts = decoding_parts(course.model, plan)
     assert parts["weights"] == 4 * course.model.num_parameters()
-    per_token = bytes_per_token(config, torch.float32)
-    # One page is nobody's.
-    assert parts["KV cache"] == (16 * 64 + 16 + 96) * per_token
+    assert parts["KV cache"] == (16 * 64 + 96) * per_token

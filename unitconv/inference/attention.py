@@ -2,8 +2,7 @@
 
 `slot_attention` is registered with Transformers' `AttentionInterface`, so
 the attention modules of any model with the standard interface call it
-instead of their own function. It writes the new keys and values to the
-`SlotCache` and attends to what is stored there.
+instead of their own function.
 """
 
 from __future__ import annotations
@@ -19,17 +18,12 @@ from unitconv.inference.kv_cache import SlotCache
 
 IMPLEMENTATION = "unitconv_slots"
 
-#: Keyword arguments of attention modules that do not change the result of
-#: inference with a full causal mask.
+#: What modules pass on that does not change full causal attention.
 _HARMLESS = {
     "cache_position",
     "dropout",
-    "output_attentions",
-    "output_hidden_states",
     "position_embeddings",
     "position_ids",
-    "return_dict",
-    "use_cache",
 }
 
 
@@ -53,7 +47,7 @@ def attend(
     Args:
         query: [rows, heads, width, head_dim], already scaled.
         keys, values: own tokens, [rows, kv_heads, length, head_dim].
-        mask: [rows or 1, 1, 1, width, length], added to the own scores.
+        mask: [rows, 1, 1, width, length], added to the own scores.
         prefix: keys and values, each [kv_heads, prefix, head_dim].
 
     Returns:
@@ -66,28 +60,20 @@ def attend(
     query = query.reshape(rows, kv_heads, -1, dim)
     scores = (query @ keys.mT).unflatten(2, (-1, width)) + mask
     scores = scores.flatten(2, 3)
-    if prefix is None:
-        weights = _softmax(scores).to(query.dtype)
-        mixed = weights @ values
-    else:
-        prefix_keys, prefix_values = prefix
+    if prefix is not None:
         stacked = query.transpose(0, 1).flatten(1, 2)
-        prefix_scores = (stacked @ prefix_keys.mT).unflatten(1, (rows, -1))
-        scores = torch.cat([scores, prefix_scores.transpose(0, 1)], dim=-1)
-        weights = _softmax(scores).to(query.dtype)
-        stacked = weights[..., length:].transpose(0, 1).flatten(1, 2)
-        mixed = (stacked @ prefix_values).unflatten(1, (rows, -1))
-        mixed = mixed.transpose(0, 1) + weights[..., :length] @ values
-    return mixed.reshape(rows, heads, width, dim).transpose(1, 2)
-
-
-def _softmax(scores: Tensor) -> Tensor:
-    """Softmax in float32, with 0 for subnormal weights.
-
-    A CPU multiplies subnormal numbers up to ten times more slowly.
-    """
+        on_prefix = (stacked @ prefix[0].mT).unflatten(1, (rows, -1))
+        scores = torch.cat([scores, on_prefix.transpose(0, 1)], dim=-1)
     weights = scores.softmax(-1, dtype=torch.float32)
-    return threshold(weights, torch.finfo(torch.float32).tiny, 0.0)
+    # A CPU multiplies subnormal numbers ten times more slowly.
+    weights = threshold(weights, torch.finfo(torch.float32).tiny, 0.0)
+    weights = weights.to(query.dtype)
+    mixed = weights[..., :length] @ values
+    if prefix is not None:
+        stacked = weights[..., length:].transpose(0, 1).flatten(1, 2)
+        from_prefix = (stacked @ prefix[1]).unflatten(1, (rows, -1))
+        mixed = mixed + from_prefix.transpose(0, 1)
+    return mixed.reshape(rows, heads, width, dim).transpose(1, 2)
 
 
 def slot_attention(
@@ -96,38 +82,33 @@ def slot_attention(
     key: Tensor,
     value: Tensor,
     attention_mask: Tensor | None,
-    scaling: float | None = None,
-    slot_cache: SlotCache | None = None,
     **kwargs: Any,
 ) -> tuple[Tensor, None]:
-    """Attend to the slots of the engine; called by Transformers' modules.
+    """Attend to the engine's slots; called by Transformers' modules.
 
     Args:
         query: [rows, heads, width, head_dim].
         key, value: [rows, kv_heads, width, head_dim], the new tokens'.
-        slot_cache: passed to the model's `forward`, which hands it on.
+        kwargs: `scaling`, and the `slot_cache` that the engine passes to
+            the model's `forward`.
 
     Raises:
-        UnsupportedModelError: the model asks for something other than
-            full causal attention, or does not hand `slot_cache` on.
+        UnsupportedModelError: the model needs something other than full
+            causal attention, or does not pass `slot_cache` on.
     """
-    if slot_cache is None:
+    scaling: float = kwargs.pop("scaling", None) or query.shape[-1] ** -0.5
+    cache: SlotCache | None = kwargs.pop("slot_cache", None)
+    if cache is None:
         raise UnsupportedModelError("its layers drop keyword arguments")
     if attention_mask is not None or not getattr(module, "is_causal", True):
         raise UnsupportedModelError("its attention has a mask of its own")
     for name, argument in kwargs.items():
-        if name not in _HARMLESS and argument not in (None, False):
+        if not (name in _HARMLESS or argument is None or argument is False):
             raise UnsupportedModelError(f"its attention uses {name!r}")
-    keys, values = slot_cache.append(int(module.layer_idx), key, value)
-    if scaling is None:
-        scaling = query.shape[-1] ** -0.5
-    prefix = (
-        slot_cache.prefix[module.layer_idx] if slot_cache.prefix else None
-    )
-    return (
-        attend(query * scaling, keys, values, slot_cache.mask, prefix),
-        None,
-    )
+    layer = int(module.layer_idx)
+    keys, values = cache.append(layer, key, value)
+    prefix = cache.prefix[layer] if cache.prefix else None
+    return attend(query * scaling, keys, values, cache.mask, prefix), None
 
 
 AttentionInterface.register(IMPLEMENTATION, slot_attention)

@@ -14,7 +14,6 @@ nor neighbours change its tokens.
 
 from __future__ import annotations
 
-import logging
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -47,8 +46,6 @@ from unitconv.inference.sampling import greedy, row_key
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
-
-log = logging.getLogger(__name__)
 
 #: Prompt tokens per prefill pass, padding included; bounds its memory.
 PREFILL_TOKENS = 512
@@ -144,6 +141,8 @@ class Engine:
             for i in order
             for sample in range(num_return_sequences)
         ]
+        #: Prompt -> its completions that are not done.
+        self.unfinished = Counter(r.prompt for r in self.requests)
         # One more slot keeps a prompt some of whose samples still wait.
         spare = int(num_return_sequences > 1)
         plan = self._plan_cache(spare)
@@ -170,30 +169,23 @@ class Engine:
         budget = self.options.memory
         if budget is None:
             budget = memory_budget(self.device)
-        plan = plan.fit(budget, at_least=1 + spare)
-        log.info("%s", plan)
-        return plan
+        return plan.fit(budget, at_least=1 + spare)
 
     @torch.inference_mode()
     def run(self, stop: StopRule) -> list[list[Completion]]:
         """Generate all completions; for each prompt, in order."""
-        unfinished = Counter(request.prompt for request in self.requests)
         implementation = self.model.config._attn_implementation
         try:
             if self.prefix_ids:
                 self._prefill_prefix()
             self.model.set_attn_implementation(IMPLEMENTATION)
             while self.waiting or self.groups:
-                if self._should_admit():
-                    finished = self._admit(stop)
+                free = self.slots - sum(map(len, self.groups))
+                enough = min(self.slots * REFILL_SHARE, len(self.waiting))
+                if self.waiting and free >= max(enough, 1):
+                    self._admit(free, stop)
                 else:
-                    finished = self._decode(stop)
-                for request in finished:
-                    unfinished[request.prompt] -= 1
-                    if self.options.progress and (
-                        unfinished[request.prompt] == 0
-                    ):
-                        self.options.progress(1)
+                    self._decode(stop)
         finally:
             self.model.set_attn_implementation(implementation)
         completions: list[list[Completion]] = [[] for _ in self.suffixes]
@@ -203,31 +195,24 @@ class Engine:
             )
         return completions
 
-    @property
-    def _free(self) -> int:
-        """Requests that may be admitted; each may come to need a slot."""
-        return self.slots - sum(map(len, self.groups))
-
-    def _should_admit(self) -> bool:
-        enough = min(self.slots * REFILL_SHARE, len(self.waiting))
-        return bool(self.waiting) and self._free >= max(enough, 1)
-
     def _prefill_prefix(self) -> None:
         input_ids = torch.tensor([self.prefix_ids], device=self.device)
         _, cache = prefill(self.model, input_ids)
         self.cache.prefix = [
             (layer.keys[0], layer.values[0]) for layer in cache.layers
         ]
-        self._report("prefix", [], input_ids.shape[1], 0)
+        if self.options.observe is not None:
+            width = len(self.prefix_ids)
+            self.options.observe(ForwardPass("prefix", [], width, 0))
 
-    def _admit(self, stop: StopRule) -> list[Request]:
+    def _admit(self, free: int, stop: StopRule) -> None:
         """Prefill waiting prompts into slots and draw their first tokens.
 
         A prompt whose samples are not all admitted is kept in the spare
         slot for those that come later.
         """
         groups: dict[int, list[Request]] = {}
-        for _ in range(min(self._free, len(self.waiting))):
+        for _ in range(min(free, len(self.waiting))):
             request = self.waiting.popleft()
             groups.setdefault(request.prompt, []).append(request)
         prompts = list(groups)
@@ -238,66 +223,64 @@ class Engine:
             length = len(self.suffixes[prompts[0]])
             self.cache.copy(self.slots, first_slot, length)
             logits.append(self.kept[1])
-        unread = prompts[len(logits) :]
-        logits += self._prefill(unread, first_slot + len(logits))
+        known = len(logits)
+        widest = max(
+            (len(self.suffixes[p]) for p in prompts[known:]), default=1
+        )
+        step = max(1, PREFILL_TOKENS // widest)
+        for i in range(known, len(prompts), step):
+            part = prompts[i : i + step]
+            suffixes = [self.suffixes[prompt] for prompt in part]
+            lengths = [0] * len(part)
+            logits.append(
+                self._forward(
+                    "prefill", part, first_slot + i, lengths, suffixes
+                )
+            )
         if self.waiting and self.waiting[0].prompt == prompts[-1]:
             length = len(self.suffixes[prompts[-1]])
             self.cache.copy(len(self.groups) - 1, self.slots, length)
             self.kept = prompts[-1], logits[-1][-1:]
-        return self._sample(first_slot, torch.cat(logits), stop)
+        self._sample(first_slot, torch.cat(logits), stop)
 
-    def _prefill(self, prompts: list[int], first_slot: int) -> list[Tensor]:
-        """Compute prompts in passes of about `PREFILL_TOKENS` tokens.
-
-        Prompts are padded on the right. Padding is written behind a
-        prompt's last token, where new tokens overwrite it.
-
-        Returns:
-            the logits after each prompt, in parts [rows, vocabulary].
-        """
-        suffixes = [self.suffixes[prompt] for prompt in prompts]
-        widest = max(map(len, suffixes), default=1)
-        step = max(1, PREFILL_TOKENS // widest)
-        logits = []
-        for i in range(0, len(prompts), step):
-            part = suffixes[i : i + step]
-            width = max(map(len, part))
-            self.cache.begin_prefill(first_slot + i, len(part), width)
-            ids = [[*ids, *[0] * (width - len(ids))] for ids in part]
-            last = [[len(ids) - 1] for ids in part]
-            logits.append(self._forward(ids, last))
-            self._report(
-                "prefill", prompts[i : i + step], width, sum(map(len, part))
-            )
-        return logits
-
-    def _decode(self, stop: StopRule) -> list[Request]:
-        """Append each slot's last token and draw the next ones."""
-        lengths = [self._length(group) - 1 for group in self.groups]
-        self.cache.begin_decode(lengths)
-        ids = [group[0].token_ids[-1:] for group in self.groups]
-        logits = self._forward(ids, last=[[0]] * len(ids))
+    def _decode(self, stop: StopRule) -> None:
+        """Compute each slot's last token and draw the next ones."""
         prompts = [group[0].prompt for group in self.groups]
-        self._report("decode", prompts, 1, sum(lengths) + len(lengths))
-        return self._sample(0, logits, stop)
+        lengths = [self._cached_tokens(group) for group in self.groups]
+        last = [group[0].token_ids[-1:] for group in self.groups]
+        logits = self._forward("decode", prompts, 0, lengths, last)
+        self._sample(0, logits, stop)
 
     def _forward(
-        self, ids: list[list[int]], last: list[list[int]]
+        self,
+        kind: Literal["prefill", "decode"],
+        prompts: list[int],
+        first_slot: int,
+        lengths: list[int],
+        new_ids: list[list[int]],
     ) -> Tensor:
-        """Run the model on new tokens of the slots the cache prepared.
+        """Append tokens to slots, from `first_slot` on.
+
+        Rows are padded on the right. Padding is written behind a row's
+        last token, where later tokens overwrite it.
 
         Args:
-            ids: [rows, width].
-            last: [rows, 1], the index of each row's last token.
+            prompts: the prompt in each slot.
+            lengths: tokens that each slot holds already.
+            new_ids: the new tokens of each slot.
 
         Returns:
-            logits after the last tokens, [rows, vocabulary].
+            logits after each slot's last token, [slots, vocabulary].
 
         Raises:
             UnsupportedModelError: a layer did not use the cache.
         """
+        width = max(map(len, new_ids))
+        padded = [ids + [0] * (width - len(ids)) for ids in new_ids]
+        last = [[len(ids) - 1] for ids in new_ids]
+        self.cache.begin_pass(first_slot, lengths, width)
         out = self.model(
-            input_ids=torch.tensor(ids, device=self.device),
+            input_ids=torch.tensor(padded, device=self.device),
             position_ids=len(self.prefix_ids) + self.cache.positions,
             use_cache=False,
             logits_to_keep=torch.tensor(last, device=self.device),
@@ -307,56 +290,63 @@ class Engine:
             raise UnsupportedModelError(
                 "not all its layers use the attention interface"
             )
+        if self.options.observe is not None:
+            own_tokens = sum(lengths) + sum(map(len, new_ids))
+            self.options.observe(
+                ForwardPass(kind, prompts, width, own_tokens)
+            )
         logits: Tensor = out.logits[:, 0]
         return logits
 
-    def _length(self, group: list[Request]) -> int:
-        """Own tokens of a slot, the one to be computed next included."""
+    def _cached_tokens(self, group: list[Request]) -> int:
+        """Count a slot's tokens in the cache: all but the last one."""
         request = group[0]
-        return len(self.suffixes[request.prompt]) + len(request.token_ids)
+        prompt = self.suffixes[request.prompt]
+        return len(prompt) + len(request.token_ids) - 1
 
     def _sample(
         self, first_slot: int, logits: Tensor, stop: StopRule
-    ) -> list[Request]:
+    ) -> None:
         """Draw a token for each request of some slots; fork and free slots.
 
         Args:
             logits: [slots, vocabulary], of the slots from `first_slot` on.
-
-        Returns:
-            the requests that are done.
         """
-        groups = self.groups[first_slot : first_slot + len(logits)]
-        finished: list[Request] = []
+        groups = self.groups[first_slot:]
         forks: list[tuple[int, list[Request]]] = []
-        for slot, (group, tokens) in enumerate(
-            zip(groups, self._choose(groups, logits), strict=True),
-            first_slot,
+        for slot, tokens in enumerate(
+            self._choose(groups, logits), first_slot
         ):
             by_token: dict[int, list[Request]] = {}
-            for request, token in zip(group, tokens, strict=False):
+            for request, token in zip(
+                self.groups[slot], tokens, strict=False
+            ):
                 request.token_ids.append(token)
                 request.stopped = stop(request.token_ids)
                 if request.done:
-                    finished.append(request)
+                    self._count_finished(request)
                 else:
                     by_token.setdefault(token, []).append(request)
             self.groups[slot], *others = by_token.values() or [[]]
             forks += [(slot, other) for other in others]
         for source, group in forks:
-            self._place(source, group)
-        self._compact()
-        return finished
+            self._copy_to_free_slot(source, group)
+        # Move the last groups to free slots, so that used slots come first.
+        used = sum(map(bool, self.groups))
+        for slot in range(used, len(self.groups)):
+            if self.groups[slot]:
+                self._copy_to_free_slot(slot, self.groups[slot])
+        del self.groups[used:]
 
     def _choose(
         self, groups: list[list[Request]], logits: Tensor
     ) -> list[list[int]]:
-        """Choose the next token of each request of each group."""
+        """Choose a token for each request of each group, by its noise."""
         widest = max(map(len, groups))
         if self.settings.temperature == 0:
             return [[token] * widest for token in greedy(logits).tolist()]
         keys = [
-            [r.key for r in group] + [0] * (widest - len(group))
+            [request.key for request in group] + [0] * (widest - len(group))
             for group in groups
         ]
         positions = [[len(group[0].token_ids)] for group in groups]
@@ -368,8 +358,12 @@ class Engine:
         ).tolist()
         return drawn
 
-    def _place(self, source: int, group: list[Request]) -> None:
-        """Copy a slot for those of its requests that drew another token."""
+    def _count_finished(self, request: Request) -> None:
+        self.unfinished[request.prompt] -= 1
+        if self.options.progress and not self.unfinished[request.prompt]:
+            self.options.progress(1)
+
+    def _copy_to_free_slot(self, source: int, group: list[Request]) -> None:
         slot = next(
             (i for i, other in enumerate(self.groups) if not other),
             len(self.groups),
@@ -377,27 +371,7 @@ class Engine:
         if slot == len(self.groups):
             self.groups.append([])
         self.groups[slot] = group
-        self.cache.copy(source, slot, self._length(group) - 1)
-
-    def _compact(self) -> None:
-        """Move the last groups to free slots, so used slots come first."""
-        used = sum(map(bool, self.groups))
-        for i in range(used, len(self.groups)):
-            if self.groups[i]:
-                self._place(i, self.groups[i])
-        del self.groups[used:]
-
-    def _report(
-        self,
-        kind: Literal["prefix", "prefill", "decode"],
-        prompts: list[int],
-        width: int,
-        own_tokens: int,
-    ) -> None:
-        if self.options.observe is not None:
-            self.options.observe(
-                ForwardPass(kind, prompts, width, own_tokens)
-            )
+        self.cache.copy(source, slot, self._cached_tokens(group))
 
 
 def shared_prefix_length(prompts: Sequence[Sequence[int]]) -> int:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import Any
 from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor
+from transformers import PreTrainedModel
 
-from unitconv.inference.engine import Engine, EngineOptions
+from unitconv.inference.engine import Engine, EngineOptions, Request
 from unitconv.inference.reference import (
     GREEDY,
     Completion,
@@ -18,9 +20,6 @@ from unitconv.inference.reference import (
     StopRule,
     generate_batched,
 )
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedModel
 
 DEFAULT_OPTIONS = EngineOptions()
 
@@ -85,6 +84,8 @@ def generate_in_batches(
     Of `options` only `slots`, `limits` and `progress` are used. Returns
     and raises what `generate_batched` does.
     """
+    limits = options.limits or [settings.max_new_tokens] * len(prompts)
+    settings = replace(settings, max_new_tokens=max(limits, default=1))
     order = sorted(range(len(prompts)), key=lambda i: len(prompts[i]))
     batch_size = max(1, options.slots // max(1, num_return_sequences))
     results: list[list[Completion]] = [[] for _ in prompts]
@@ -98,78 +99,85 @@ def generate_in_batches(
             num_return_sequences,
         )
         for i, completions in zip(batch, done, strict=True):
-            results[i] = completions
+            results[i] = [
+                Completion(
+                    c.token_ids[: limits[i]],
+                    c.finished and len(c.token_ids) <= limits[i],
+                )
+                for c in completions
+            ]
         if options.progress is not None:
             options.progress(len(batch))
     return results
 
 
-def without_adapter(model: Any) -> Any:
+def without_adapter(model: Any) -> PreTrainedModel:
     """Return the Transformers model; LoRA layers stay inside of it."""
     unwrap = getattr(model, "get_base_model", None)
-    return model if unwrap is None else unwrap()
+    inner: PreTrainedModel = model if unwrap is None else unwrap()
+    return inner
 
 
 def why_unsupported(model: Any) -> str | None:
     """Say why the engine cannot serve a model; None if it can.
 
-    Configurations that only long texts or batches would show to be wrong
-    are refused by name. Everything else is tried: the engine's logits must
-    be those of the model's own forward pass.
+    Models that go wrong only in long texts are refused by their
+    configuration. Any other is tried once: the engine's logits must be
+    those of the model's own forward pass.
     """
     adapters = getattr(model, "peft_config", {}).values()
     if other := {str(a.peft_type.value) for a in adapters} - {"LORA"}:
         return f"its adapter is {min(other)}, not LoRA"
-    model = without_adapter(model)
-    if model not in _REASONS:
-        _REASONS[model] = _refused(model) or _tried(model)
-    return _REASONS[model]
+    inner = without_adapter(model)
+    if inner not in _REASONS:
+        _REASONS[inner] = _unsupported_config(inner) or _try_out(inner)
+    return _REASONS[inner]
 
 
-def _refused(model: Any) -> str | None:
-    config = model.config
-    layers = set(getattr(config, "layer_types", None) or [])
+def _unsupported_config(model: PreTrainedModel) -> str | None:
+    if not isinstance(model, PreTrainedModel):
+        return f"a {type(model).__name__} is no Transformers model"
+    layers = set(getattr(model.config, "layer_types", None) or [])
     if layers - {"full_attention"}:
-        return "some of its layers do not see all tokens"
+        return "some of its layers do not attend to all tokens"
     if getattr(model, "_is_stateful", False):
-        return "its layers keep a state other than keys and values"
-    rope = str(getattr(config, "rope_parameters", None))
+        return "its layers keep a state besides keys and values"
+    rope = str(getattr(model.config, "rope_parameters", None))
     if "'dynamic'" in rope or "'longrope'" in rope:
         return "its positions depend on the longest text of a batch"
     return None
 
 
-class _Probe(Engine):
-    """An engine that records its logits."""
+class _RecordingEngine(Engine):
+    """An engine that keeps the logits of each pass."""
 
     def _choose(
-        self, groups: list[list[Any]], logits: Tensor
+        self, groups: list[list[Request]], logits: Tensor
     ) -> list[list[int]]:
-        self.__dict__.setdefault("logits", []).append(logits)
+        self.logits = [*getattr(self, "logits", []), logits]
         return super()._choose(groups, logits)
 
 
-def _tried(model: Any) -> str | None:
+@torch.inference_mode()
+def _try_out(model: PreTrainedModel) -> str | None:
     """Compare logits: a shared prefix, two prompts, two more tokens."""
-    size = min(model.config.vocab_size, 1000)
-    ids = [(37 * i + 11) % size for i in range(20)]
-    prompts = [ids[:12], [*ids[:9], *ids[14:20]]]
+    ids = [(37 * i + 11) % model.config.vocab_size for i in range(20)]
+    prompts = [ids[:12], ids[:9] + ids[14:]]
+    settings = Decoding(max_new_tokens=3)
     try:
-        probe = _Probe(
-            model, prompts, Decoding(max_new_tokens=3), 1, EngineOptions()
+        engine = _RecordingEngine(
+            model, prompts, settings, 1, DEFAULT_OPTIONS
         )
-        completions = probe.run(lambda _: False)
-    except Exception as error:
+        completions = engine.run(lambda _: False)
+    except Exception as error:  # whatever it is, the engine cannot serve it
         return f"a first try failed: {error}"
-    found = torch.stack(probe.__dict__["logits"], dim=1)
-    for row, (prompt, [done]) in enumerate(zip(prompts, completions)):
-        text = torch.tensor(
-            [prompt + done.token_ids[:-1]], device=model.device
-        )
-        with torch.inference_mode():
-            expected = model(input_ids=text, logits_to_keep=3).logits[0]
-        error = (found[row].float() - expected.float()).norm()
-        spread = (expected.float() - expected.float().mean()).norm()
-        if error > (1e-3 if model.dtype == torch.float32 else 0.1) * spread:
-            return "its logits differ from those of its own forward pass"
+    found = torch.stack(engine.logits, dim=1).float()
+    tolerance = 1e-3 if model.dtype == torch.float32 else 0.1
+    for row, prompt in enumerate(prompts):
+        text = [*prompt, *completions[row][0].token_ids[:-1]]
+        own = model(torch.tensor([text], device=model.device))
+        expected = own.logits[0, -3:].float()
+        spread = (expected - expected.mean()).norm()
+        if not (found[row] - expected).norm() <= tolerance * spread:
+            return "its logits differ from those of its forward pass"
     return None

@@ -1,8 +1,7 @@
 """The engine's KV cache: a memory plan, and slots written in place.
 
 A slot holds the keys and values of one sequence's own tokens, from
-position 0 on and without padding between them. The prefix that all prompts
-share is stored once, beside the slots.
+position 0 on. The prefix that all prompts share is stored once.
 """
 
 from __future__ import annotations
@@ -45,23 +44,22 @@ class CachePlan:
     def fit(self, budget: int, at_least: int = 1) -> CachePlan:
         """Reduce the number of slots until the plan fits in `budget` bytes.
 
-        With fewer slots more requests wait; the tokens stay the same.
-
         Raises:
             CacheError: not even `at_least` slots fit.
         """
-        smallest = replace(self, slots=at_least)
-        if smallest.bytes > budget:
-            tokens = self.prefix_tokens + self.slot_tokens
+        need = replace(self, slots=at_least).bytes
+        if need > budget:
             raise CacheError(
-                f"the KV cache of one request of {tokens} tokens takes "
-                f"{smallest.bytes / 1e6:.0f} MB and "
-                f"{max(budget, 0) / 1e6:.0f} MB may be used: shorten the "
-                "prompt or max_new_tokens, or free memory"
+                "the KV cache of one request of "
+                f"{self.prefix_tokens + self.slot_tokens} tokens takes "
+                f"{need / 1e6:.0f} MB and {max(budget, 0) / 1e6:.0f} MB "
+                "may be used: shorten the prompt or max_new_tokens, or "
+                "free memory"
             )
         tokens = budget // self.bytes_per_token - self.prefix_tokens
-        fitting = tokens // self.slot_tokens
-        return replace(self, slots=min(self.slots, fitting))
+        return replace(
+            self, slots=min(self.slots, tokens // self.slot_tokens)
+        )
 
     def __str__(self) -> str:
         shared = f" and {self.prefix_tokens} shared"
@@ -72,22 +70,19 @@ class CachePlan:
         )
 
 
-def head_dim(config: PretrainedConfig) -> int:
-    """Return the length of one head's key, which a config may leave out."""
-    explicit = getattr(config, "head_dim", None)
-    return int(explicit or config.hidden_size // config.num_attention_heads)
-
-
-def kv_heads(config: PretrainedConfig) -> int:
-    """Return the number of KV heads; by default one for each query head."""
-    shared = getattr(config, "num_key_value_heads", None)
-    return int(shared or config.num_attention_heads)
+def kv_shape(config: PretrainedConfig) -> tuple[int, int]:
+    """Return a layer's KV heads and their length, as Transformers does."""
+    heads = config.num_attention_heads
+    kv_heads = getattr(config, "num_key_value_heads", None) or heads
+    head_dim = getattr(config, "head_dim", None)
+    return int(kv_heads), int(head_dim or config.hidden_size // heads)
 
 
 def bytes_per_token(config: PretrainedConfig, dtype: torch.dtype) -> int:
     """Compute the cache memory of one token: a key and a value a layer."""
-    numbers = kv_heads(config) * head_dim(config)
-    return int(2 * config.num_hidden_layers * numbers * dtype.itemsize)
+    kv_heads, head_dim = kv_shape(config)
+    numbers = 2 * config.num_hidden_layers * kv_heads * head_dim
+    return int(numbers * dtype.itemsize)
 
 
 def memory_budget(device: torch.device) -> int:
@@ -107,8 +102,8 @@ class SlotCache:
     """Keys and values of all slots and of the shared prefix.
 
     `keys` and `values` are [layers, slots, kv_heads, slot_tokens,
-    head_dim]. Before each forward pass `begin_prefill` or `begin_decode`
-    says which slots its rows are in; then every layer calls `append`.
+    head_dim]. Before each forward pass `begin_pass` says which slots its
+    rows are in; then every layer calls `append`.
     """
 
     def __init__(
@@ -118,50 +113,35 @@ class SlotCache:
         device: torch.device,
         dtype: torch.dtype,
     ) -> None:
-        # Zeros, as uninitialised memory may hold NaN, and a masked NaN
-        # would still turn the sum over all values into NaN.
-        self.keys, self.values = torch.zeros(
-            2,
-            config.num_hidden_layers,
-            plan.slots,
-            kv_heads(config),
-            plan.slot_tokens,
-            head_dim(config),
-            device=device,
-            dtype=dtype,
-        )
+        kv_heads, dim = kv_shape(config)
+        layers = config.num_hidden_layers
+        shape = (2, layers, plan.slots, kv_heads, plan.slot_tokens, dim)
+        # Zeros: uninitialised memory may hold NaN, and 0 times NaN is NaN.
+        store = torch.zeros(shape, device=device, dtype=dtype)
+        self.keys, self.values = store
         #: for each layer, keys and values [kv_heads, prefix, head_dim]
         self.prefix: list[tuple[Tensor, Tensor]] = []
-        self.layers_written = 0
 
-    def begin_prefill(self, first_slot: int, rows: int, width: int) -> None:
-        """Prepare to write `width` tokens into each of some empty slots."""
-        self.is_prefill, self.layers_written = True, 0
-        self.slots = slice(first_slot, first_slot + rows)
-        self.length = width
-        self.positions = torch.arange(width, device=self.keys.device)
-        self.positions = self.positions.expand(rows, -1)
-        self._set_mask(self.positions[:1])
-
-    def begin_decode(self, lengths: list[int]) -> None:
-        """Prepare to append one token to each of the first slots.
+    def begin_pass(
+        self, first_slot: int, lengths: list[int], width: int
+    ) -> None:
+        """Prepare to append `width` tokens to each of some slots.
 
         Args:
-            lengths: tokens that each slot holds already.
+            lengths: tokens that each slot from `first_slot` on holds
+                already: all 0 in a prefill.
         """
-        self.is_prefill, self.layers_written = False, 0
-        self.slots = slice(0, len(lengths))
-        self.length = max(lengths) + 1
         device = self.keys.device
-        self.rows = torch.arange(len(lengths), device=device)
+        self.layers_written = 0
+        self.length = max(lengths) + width
+        self.slots = slice(first_slot, first_slot + len(lengths))
+        self.rows = torch.arange(len(lengths), device=device)[:, None]
         self.positions = torch.tensor(lengths, device=device)[:, None]
-        self._set_mask(self.positions)
-
-    def _set_mask(self, positions: Tensor) -> None:
-        """Hide later tokens: `mask` is [rows, 1, 1, width, length]."""
-        key_positions = torch.arange(self.length, device=positions.device)
-        hidden = key_positions > positions[:, None, None, :, None]
-        mask = torch.zeros(hidden.shape, device=positions.device)
+        self.positions = self.positions + torch.arange(width, device=device)
+        # [rows, 1, 1, width, length]: later tokens are hidden.
+        key_positions = torch.arange(self.length, device=device)
+        hidden = key_positions > self.positions[:, None, None, :, None]
+        mask = torch.zeros(hidden.shape, device=device)
         self.mask = mask.masked_fill(hidden, -torch.inf)
 
     def append(
@@ -177,15 +157,11 @@ class SlotCache:
             head_dim].
         """
         self.layers_written += 1
-        stores = self.keys[layer], self.values[layer]
-        if self.is_prefill:
-            for store, new in zip(stores, (key, value), strict=True):
-                store[self.slots, :, : self.length] = new
-            return key, value
-        for store, new in zip(stores, (key, value), strict=True):
-            store[self.rows, :, self.positions[:, 0]] = new[:, :, 0]
-        keys, values = (s[self.slots, :, : self.length] for s in stores)
-        return keys, values
+        keys = self.keys[layer, self.slots]
+        values = self.values[layer, self.slots]
+        keys[self.rows, :, self.positions] = key.transpose(1, 2)
+        values[self.rows, :, self.positions] = value.transpose(1, 2)
+        return keys[:, :, : self.length], values[:, :, : self.length]
 
     def copy(self, source: int, target: int, length: int) -> None:
         """Copy the first `length` tokens of a slot to another slot."""

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from unitconv.inference.old_engine.cache import CachePlan
+from unitconv.inference.kv_cache import CachePlan
 from unitconv.training.lora import (
     TrainingSettings,
     add_lora,
