@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 
 from experiments import engine_ablation
 from experiments.engine_ablation import STEPS, main, measure
+from experiments.peers import decoders
 from experiments.peers.workload import Workload, course_workloads
 from experiments.timing import Seconds
 from unitconv.inference import engine
@@ -45,15 +47,10 @@ def passes(
     name: str, workload: Workload, monkeypatch: pytest.MonkeyPatch
 ) -> list[ForwardPass]:
     """Run a step, and return the passes of the engine."""
-    decode = STEPS[workload.name][name](workload, 4)
-    decode()  # the first call also tries whether the model is supported
     made: list[ForwardPass] = []
-    monkeypatch.setattr(
-        engine.Engine,
-        "_report",
-        lambda self, *fields: made.append(ForwardPass(*fields)),
-    )
-    decode()
+    observed = partial(engine.EngineOptions, observe=made.append)
+    monkeypatch.setattr(decoders, "EngineOptions", observed)
+    STEPS[workload.name][name](workload, 4)()
     return made
 
 
