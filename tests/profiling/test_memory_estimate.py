@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 import torch
 
-from unitconv.inference.llm import LLM
 from unitconv.inference.kv_cache import CachePlan, bytes_per_token
+from unitconv.inference.llm import LLM
 from unitconv.inference.load import COURSE_MODEL, load_model
 from unitconv.profiling.memory_estimate import (
     SMOLLM2,

@@ -21,8 +21,8 @@ from unitconv.inference.reference import Decoding
 from unitconv.profiling.roofline import (
     Ceiling,
     Work,
-    minimum_seconds,
     measure_ceiling,
+    minimum_seconds,
     work,
 )
 from unitconv.profiling.throughput import (
