@@ -35,7 +35,7 @@ from experiments.peers.decoders import (
 from experiments.peers.workload import Workload, course_workloads
 from experiments.timing import RESULTS, Seconds, paired_ratio, timed
 from unitconv.common.io import write_json
-from unitconv.common.run_metadata import provenance
+from unitconv.common.run_metadata import run_metadata
 from unitconv.inference import engine
 from unitconv.inference.engine import Engine
 from unitconv.inference.generate import generate_in_batches
@@ -143,7 +143,7 @@ def main(
 ) -> None:
     """Measure every step and write the record."""
     torch.set_num_threads(1)
-    record: dict[str, Any] = {"run": provenance(), "slots": slots}
+    record: dict[str, Any] = {"run": run_metadata(), "slots": slots}
     for workload in course_workloads(questions):
         steps = measure(workload, slots, turns, STEPS[workload.name])
         record[workload.name] = {

@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 
 import pytest
 
-from scripts.contents import HTML
+from scripts.book import HTML
 
 
 def missing(what: str) -> NoReturn:

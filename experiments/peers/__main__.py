@@ -37,7 +37,7 @@ from experiments.peers.worker import Run, Worker
 from experiments.peers.workload import Workload, course_workloads
 from experiments.timing import RESULTS, paired_ratio
 from unitconv.common.io import write_json
-from unitconv.common.run_metadata import PACKAGES, provenance, versions
+from unitconv.common.run_metadata import PACKAGES, run_metadata, versions
 from unitconv.inference.reference import BATCH_SIZE
 
 OURS, *OTHERS = LOADERS
@@ -116,7 +116,7 @@ def main(
     candidates = [int(number) for number in slots.split(",")]
     packages = (*PACKAGES, "ctranslate2", "xllamacpp")
     run = {
-        **provenance(),
+        **run_metadata(),
         "versions": versions(packages),
         "instructions": torch.backends.cpu.get_cpu_capability(),
         "questions": questions,

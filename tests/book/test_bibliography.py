@@ -5,7 +5,7 @@ from pathlib import Path
 
 from bibliography import as_markdown, chapter_scripts, collect
 
-from scripts.contents import pages
+from scripts.book import pages
 
 ROOT = Path(__file__).resolve().parents[2]
 

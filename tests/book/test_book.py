@@ -21,9 +21,8 @@ from typing import Any
 import pytest
 from figure_role import FIGURES
 
-from scripts import browser as chromium
 from scripts import print_pdf as pdf
-from scripts.contents import HTML, pages
+from scripts.book import HTML, pages
 from tests.built import elements, imported, missing, need_book
 
 PAGES = pages()
@@ -39,13 +38,13 @@ AT_ONCE = "* { animation: none !important; transition: none !important }"
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
     need_book()
-    found = chromium.find()
+    found = pdf.find_browser()
     if found is None:
         missing("no Chromium or Chrome on the PATH")
     sync_api = imported("playwright.sync_api")
     with sync_api.sync_playwright() as playwright:
         opened = playwright.chromium.launch(
-            executable_path=found, args=chromium.FLAGS
+            executable_path=found, args=pdf.FLAGS
         )
         yield opened
         opened.close()

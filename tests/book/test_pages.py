@@ -12,8 +12,8 @@ from urllib.parse import unquote, urlsplit
 import pytest
 import yaml
 
-from scripts.contents import HTML, ROOT, pages
-from scripts.move_repository import address
+from scripts.book import HTML, pages
+from scripts.move_repository import ROOT, address
 from tests.built import elements, need_book
 
 PAGES = pages()

@@ -15,7 +15,7 @@ import pytest
 from docutils import nodes
 from sphinx.application import Sphinx
 
-from scripts.contents import ROOT
+from scripts.move_repository import ROOT
 
 CARD = ROOT / "book" / "_static" / "images" / "card.png"
 
