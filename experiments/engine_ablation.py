@@ -64,8 +64,10 @@ def load_without_prefix(workload: Workload, slots: int) -> Decode:
 
 
 def load_without_forking(workload: Workload, slots: int) -> Decode:
-    """Load the engine; each sample is a prompt of its own to it, and is
-    read and decoded by itself, with the noise that it would have had."""
+    """Load the engine, and give it each sample as a prompt of its own.
+
+    The noise of a sample is that which it has among the others.
+    """
     rows, n = workload.rows(), workload.samples
     alone = Workload(
         workload.name,

@@ -49,7 +49,10 @@ def compare(
     """Measure ours and another decoder in turns.
 
     Args:
+        name: the other decoder.
+        workload: what both are given.
         candidates: numbers of slots that the other one is tried with.
+        turns: runs of each, after the warm-up.
     """
     slots = fastest_slots(name, workload, candidates)
     runs: dict[str, list[Run]] = {OURS: [], name: []}

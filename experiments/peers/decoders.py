@@ -61,8 +61,7 @@ def load_unitconv(
     function: Callable[..., list[list[Completion]]] = generate,
     stop: StopRule = never,
 ) -> Decode:
-    """Load this library's engine, or another `function` with the same
-    parameters."""
+    """Load this library's engine, or a `function` like `generate`."""
     model, settings, options = load_model_and_options(workload, slots)
     prompts, samples = workload.prompts, workload.samples
 
@@ -81,12 +80,12 @@ class StopAtLengths:
         self.lengths = torch.tensor(lengths)
 
     def __call__(self, input_ids: Tensor, _: Any, **__: Any) -> Tensor:
+        """Return for each row whether it is done."""
         return input_ids.shape[1] - self.width >= self.lengths
 
 
 def load_transformers(workload: Workload, slots: int) -> Decode:
-    """Load `transformers.generate`: left-padded batches in given order,
-    `num_return_sequences` for samples."""
+    """Load `transformers.generate` on batches in the given order."""
     model, _ = load_model("course", torch.device("cpu"), torch.float32)
     model.config.eos_token_id = None  # lengths are given
     options: dict[str, Any] = {"do_sample": False}
@@ -120,8 +119,7 @@ def load_transformers(workload: Workload, slots: int) -> Decode:
 
 
 def load_ctranslate2(workload: Workload, slots: int) -> Decode:
-    """Load CTranslate2: its own kernels, sorted batches, and the shared
-    prefix as a cached static prompt."""
+    """Load CTranslate2, with the shared prefix as a static prompt."""
     from ctranslate2 import Generator
     from ctranslate2.converters import TransformersConverter
 
@@ -167,8 +165,7 @@ def load_ctranslate2(workload: Workload, slots: int) -> Decode:
 
 
 def load_llamacpp(workload: Workload, slots: int) -> Decode:
-    """Load llama.cpp's server in this process; each of its slots keeps
-    the prefix of its last prompt."""
+    """Load llama.cpp's server; a slot keeps its last prompt's prefix."""
     import xllamacpp
 
     from experiments.peers.gguf_export import export_gguf

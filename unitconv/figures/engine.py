@@ -145,6 +145,8 @@ def ablation_bars(
     """Draw seconds of each step, and its gain on the step before it.
 
     Args:
+        names: of the steps, from the top down.
+        seconds: CPU time of each step.
         gains: median, lowest and highest factor over the step before;
             None for the first.
     """
@@ -175,6 +177,7 @@ def roofline(
     """Draw tokens a second over the number of slots, under the ceiling.
 
     Args:
+        slots: numbers of slots that were measured.
         speeds: decoder -> its tokens a second at each of `slots`.
         roof: what the machine could do at each of `slots`.
     """
