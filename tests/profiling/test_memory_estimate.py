@@ -18,11 +18,8 @@ from unitconv.profiling.memory_estimate import (
     smollm2,
     training_parts,
 )
-from unitconv.training.lora import (
-    TrainingSettings,
-    add_lora,
-    lora_parameters,
-)
+from unitconv.training.config import TrainingSettings
+from unitconv.training.lora import add_lora, lora_parameters
 
 # Parameters and LoRA's per rank, from the models' public cards and shapes.
 KNOWN = {

@@ -14,6 +14,7 @@ from typing import Any, overload
 
 import torch
 
+from unitconv.common.errors import UnitconvError
 from unitconv.grading import answer as answers
 from unitconv.inference.engine import EngineOptions
 from unitconv.inference.generate import generate
@@ -222,7 +223,7 @@ class LLM:
                 says which, before any is decoded.
         """
         if min(num_return_sequences, batch_size) < 1:
-            raise ValueError(
+            raise UnitconvError(
                 "num_return_sequences and batch_size must be at least 1"
             )
         done = generate(

@@ -51,11 +51,11 @@ class Decoding:
 
     def __post_init__(self) -> None:
         if self.max_new_tokens < 1:
-            raise ValueError("max_new_tokens must be at least 1")
+            raise UnitconvError("max_new_tokens must be at least 1")
         if not self.temperature >= 0:
-            raise ValueError("temperature must be 0 (greedy) or more")
+            raise UnitconvError("temperature must be 0 (greedy) or more")
         if not 0 < self.top_p <= 1:
-            raise ValueError("top_p must be above 0 and at most 1")
+            raise UnitconvError("top_p must be above 0 and at most 1")
 
 
 #: The most likely token every time.
@@ -231,12 +231,12 @@ def generate_batched(
 
     Raises:
         ContextError: a prompt is empty or longer than the context.
-        ValueError: `num_return_sequences` is below 1.
+        UnitconvError: `num_return_sequences` is below 1.
     """
     if not prompts:
         return []
     if num_return_sequences < 1:
-        raise ValueError("num_return_sequences must be at least 1")
+        raise UnitconvError("num_return_sequences must be at least 1")
     n = num_return_sequences
     rows = [
         _Row(token_limit(model, prompt, settings.max_new_tokens))
