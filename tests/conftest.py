@@ -30,8 +30,8 @@ from transformers import (
     PreTrainedTokenizerFast,
 )
 
-from experiments.benchmarks.models import SMOLLM2_135M
 from unitconv.inference.llm import LLM
+from unitconv.profiling.memory_estimate import SMOLLM2
 
 # The same examples in every run: a red test is red for everybody.
 settings.register_profile("unitconv", derandomize=True, deadline=None)
@@ -111,7 +111,7 @@ def tiny_model() -> Any:
 @pytest.fixture(scope="session")
 def smollm2_shape() -> Any:
     """SmolLM2-135M's configuration, with 2 of its 30 layers."""
-    shape = SMOLLM2_135M.to_dict()
+    shape = LlamaConfig(**SMOLLM2["135M"]).to_dict()
     kept = (
         "vocab_size",
         "hidden_size",

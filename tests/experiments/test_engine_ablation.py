@@ -1,168 +1,127 @@
-"""Every rung of the ladder gives the same tokens, each in its own way."""
+"""Every step of the ablation gives the same tokens, in its own way."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+import json
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from experiments.ablation_steps import (
-    ROLLOUT_STEPS,
-    STEPS,
-    ASlotForEachSample,
-    Job,
-    NothingShared,
-    PrefixCopied,
-    Static,
-    until_stop,
-)
-from experiments.engine_ablation import gains, measure, record
-from tests.oracle import by_transformers, random_prompts
-from unitconv.inference.old_engine import Pass, attention
-from unitconv.inference.old_engine.batching import Engine
-from unitconv.inference.reference import Decoding
-
-HOW = Decoding(max_new_tokens=12)
+from experiments import engine_ablation
+from experiments.engine_ablation import STEPS, main, measure
+from experiments.peers import decoders
+from experiments.peers.workload import Workload, course_workloads
+from experiments.timing import Seconds
+from unitconv.inference import engine
+from unitconv.inference.engine import ForwardPass
 
 
-def ends_seldom(token_ids: list[int]) -> bool:
-    return token_ids[-1] % 7 == 0
-
-
-@pytest.fixture
-def job(tiny_model: Any) -> Job:
-    """Eleven prompts of several lengths with 20 tokens in common, for
-    four slots."""
-    [start] = random_prompts(tiny_model, [20], seed=9)
-    ends = random_prompts(tiny_model, [1 + (7 * i) % 5 for i in range(11)])
-    prompts = [[*start, *end] for end in ends]
-    return Job(tiny_model, prompts, ends_seldom, slots=4, settings=HOW)
+@pytest.fixture(scope="module")
+def jobs() -> dict[str, Workload]:
+    """Twelve questions to evaluate, and two samples of each of six."""
+    evaluation, _ = course_workloads(12)
+    rollouts = Workload(
+        "rollouts",
+        evaluation.prompts[:6],
+        evaluation.lengths[:6],
+        samples=2,
+        temperature=0.8,
+    )
+    return {"evaluation": evaluation, "rollouts": rollouts}
 
 
 @pytest.mark.parametrize("name", STEPS)
-def test_every_step_gives_the_tokens_of_transformers(
-    name: str, job: Job
+def test_every_step_gives_the_same_tokens(
+    name: str, jobs: dict[str, Workload]
 ) -> None:
-    alone = [by_transformers(job.model, p, 12) for p in job.prompts]
-    want = [until_stop(tokens, ends_seldom) for tokens in alone]
-    assert len({len(reply) for reply in want}) > 2
-    assert STEPS[name](job) == want
+    workload = jobs[name]
+    replies = [load(workload, 4)() for load in STEPS[name].values()]
+    assert all(other == replies[0] for other in replies[1:])
+    assert workload.by_prompt(replies[0])
+    assert len({len(reply) for reply in replies[0]}) > 1
 
 
-def passes(kind: type[Engine], job: Job) -> tuple[list[Pass], Engine]:
-    told: list[Pass] = []
-    limits = [12] * len(job.prompts)
-    engine = kind(
-        *(
-            job.model,
-            job.prompts,
-            job.settings,
-            job.samples,
-            job.slots,
-            limits,
-        ),
-        observe=told.append,
-    )
-    engine.run(job.stop, None)
-    return told, engine
+def passes(
+    name: str, workload: Workload, monkeypatch: pytest.MonkeyPatch
+) -> list[ForwardPass]:
+    """Run a step, and return the passes of the engine."""
+    made: list[ForwardPass] = []
+    observed = partial(engine.EngineOptions, observe=made.append)
+    monkeypatch.setattr(decoders, "EngineOptions", observed)
+    STEPS[workload.name][name](workload, 4)()
+    return made
 
 
-def tokens_read(told: list[Pass]) -> int:
-    """Of prompts, padding not counted."""
-    prefix = sum(p.width for p in told if p.kind == "prefix")
-    return prefix + sum(p.own for p in told if p.kind == "prefill")
-
-
-def test_a_static_batch_stays_together(job: Job) -> None:
-    told, _ = passes(Static, job)
-    widths = [len(p.prompts) for p in told if p.kind == "decode"]
-    # 4, 4 and 3 rows, each time until the last of them is done.
-    assert widths == sorted(widths, reverse=True)
-    assert {*widths} == {4, 3}
-    refilled, _ = passes(NothingShared, job)
-    rows = [len(p.prompts) for p in refilled if p.kind == "decode"]
-    assert sum(rows) < sum(widths)
-    assert len(rows) < len(widths)
-
-
-def test_what_is_read_of_the_prompts(job: Job) -> None:
-    every = sum(map(len, job.prompts))
-    once = 20 + every - 20 * len(job.prompts)
-    assert tokens_read(passes(Static, job)[0]) == every
-    assert tokens_read(passes(NothingShared, job)[0]) == every
-    assert tokens_read(passes(PrefixCopied, job)[0]) == once
-    assert tokens_read(passes(Engine, job)[0]) == once
-
-
-def test_a_copied_prefix_lies_in_every_slot(job: Job) -> None:
-    _, copied = passes(PrefixCopied, job)
-    _, shared = passes(Engine, job)
-    assert copied.cache.prefix(0) is None
-    for page in range(1, job.slots + 1):
-        there = copied.cache.keys[:, page, :, :20]
-        assert there.equal(shared.cache.prefix_keys)
-
-
-def test_samples_share_slots_or_do_not(job: Job) -> None:
-    warm = replace(HOW, temperature=0.3)
-    several = replace(job, settings=warm, samples=3, slots=40)
-    apart, together = (decode(several) for decode in ROLLOUT_STEPS.values())
-    assert apart == together
-    assert len(together) == 3 * len(job.prompts)
-    read = []
-    for kind in (ASlotForEachSample, Engine):
-        told, _ = passes(kind, several)
-        steps = [p.prompts for p in told if p.kind == "decode"]
-        read.append(sum(map(len, steps)))
-    assert read[0] == sum(len(reply) - 1 for reply in together)
-    assert read[1] < read[0]
-
-
-def test_only_the_last_rung_drops_small_weights(
-    job: Job, monkeypatch: pytest.MonkeyPatch
+def test_steps_differ_in_what_they_compute(
+    jobs: dict[str, Workload], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    calls = []
-    monkeypatch.setattr(attention, "without_subnormals", calls.append)
-    *before, last = STEPS.values()
-    for decode in before:
-        decode(job)
-    assert not calls
-    last(job)
-    assert calls
+    def read(name: str) -> list[int]:
+        """Own tokens of the prompts, summed; and of decoding steps."""
+        job = "evaluation" if name in STEPS["evaluation"] else "rollouts"
+        made = passes(name, jobs[job], monkeypatch)
+        prefill = sum(p.own_tokens for p in made if p.kind == "prefill")
+        decode = sum(len(p.prompts) for p in made if p.kind == "decode")
+        return [prefill, decode]
+
+    prompts = jobs["evaluation"].prompts
+    whole = sum(map(len, prompts))
+    shared = engine.shared_prefix_length(prompts)
+    assert shared > 50
+    useful = jobs["evaluation"].n_tokens - len(prompts)
+    assert read("slots that are refilled") == [whole, useful]
+    own = whole - shared * len(prompts)
+    assert read("shared prefix") == [own, useful]
+    apart = read("a slot for each sample")
+    together = read("samples share a slot")
+    assert apart[0] == 2 * together[0]
+    assert apart[1] == jobs["rollouts"].n_tokens - 12
+    assert together[1] < apart[1]
 
 
-def test_gains_are_medians_of_ratios_within_a_turn() -> None:
-    times = {
-        "a": {"cpu": [8.0, 80.0, 9.0], "wall": [1.0, 1.0, 1.0]},
-        "b": {"cpu": [4.0, 20.0, 3.0], "wall": [2.0, 2.0, 4.0]},
-    }
-    assert gains(times) == [None, 3.0]
-    assert gains(times, "wall") == [None, 0.5]
-
-
-def test_a_record_says_what_ran(job: Job) -> None:
-    steps = {name: STEPS[name] for name in list(STEPS)[-2:]}
-    times = measure(job, 2, steps)
-    found = record(job, times, replace(job, samples=3), times, threads=1)
-    assert found["rollouts"] == {
-        "steps": found["steps"],
-        **{"questions": 11, "samples": 3, "slots": 4},
-    }
-    assert [step["name"] for step in found["steps"]] == [*steps]
-    assert all(
-        len(step["cpu"]) == len(step["wall"]) == 2
-        for step in found["steps"]
+def test_gains_are_ratios_within_a_turn(
+    jobs: dict[str, Workload], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A warm-up, then three turns; the machine is slower in the second.
+    times = iter([99.0, 99.0, 8.0, 4.0, 80.0, 20.0, 9.0, 3.0])
+    monkeypatch.setattr(
+        engine_ablation,
+        "timed",
+        lambda run: (run(), Seconds(1.0, next(times))),
     )
-    run = found["run"]
-    assert (run["questions"], run["slots"]) == (11, 4)
-    assert {"machine", "versions", "when", "threads"} <= run.keys()
+    steps = {name: lambda *_: lambda: [[1]] for name in ("slow", "fast")}
+    first, second = measure(jobs["evaluation"], 4, 3, steps)
+    assert first["gain"] is None
+    assert second["gain"] == {"median": 3.0, "low": 2.0, "high": 4.0}
+    assert second["cpu"] == [4.0, 20.0, 3.0]
 
 
-def test_other_tokens_are_refused(job: Job) -> None:
-    def wrong(job: Job) -> list[list[int]]:
-        return [[1] for _ in job.prompts]
-
-    steps = {"right": STEPS["prefix attended once"], "wrong": wrong}
+def test_other_tokens_are_refused(jobs: dict[str, Workload]) -> None:
+    steps: dict[str, Any] = {
+        "right": lambda *_: lambda: [[1]],
+        "wrong": lambda *_: lambda: [[2]],
+    }
     with pytest.raises(ValueError, match="'wrong': other tokens"):
-        measure(job, 1, steps)
+        measure(jobs["evaluation"], 4, 1, steps)
+
+
+def test_the_record_has_what_chapter_5_reads(
+    jobs: dict[str, Workload],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    fast = {"shared prefix": STEPS["evaluation"]["shared prefix"]}
+    monkeypatch.setattr(
+        engine_ablation, "STEPS", {"evaluation": fast, "rollouts": fast}
+    )
+    monkeypatch.setattr(
+        engine_ablation, "course_workloads", lambda _: jobs.values()
+    )
+    main(questions=20, slots=4, turns=1, out=tmp_path / "ablation.json")
+    record = json.loads((tmp_path / "ablation.json").read_text())
+    assert {"machine", "versions", "when"} <= record["run"].keys()
+    assert record["slots"] == 4
+    assert record["rollouts"]["samples"] == 2
+    [step] = record["evaluation"]["steps"]
+    assert len(step["cpu"]) == len(step["wall"]) == 1

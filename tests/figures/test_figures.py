@@ -146,12 +146,12 @@ FIGURES: dict[str, Callable[[], Picture]] = {
     "slots_over_time": lambda: figures.slots_over_time(
         {"waits": [[0, 1], [0, -1], [0, -1], [2]], "refilled": [[0, 1]]}
     ),
-    "pages_of_slots": lambda: figures.pages_of_slots(
+    "page_table": lambda: figures.page_table(
         [[1, 4], [3], []], [20, 16, 0], 16
     ),
     "slots_shared": lambda: figures.slots_shared([8, 8, 4], [2, 5, 3]),
-    "ladder_bars": lambda: figures.ladder_bars(
-        ["library", "ours"], [3.0, 1.5], [None, 2.0]
+    "ablation_bars": lambda: figures.ablation_bars(
+        ["library", "ours"], [3.0, 1.5], [None, (2.0, 1.5, 2.5)]
     ),
     "roofline": lambda: figures.roofline(
         [1, 4], {"engine": [300.0, 900.0]}, [500.0, 2000.0]
@@ -284,10 +284,10 @@ def test_narrow_drawings_say_the_same_and_fit_a_phone(
         ("price_of_accuracy", "direct, finer 0.50 for 12"),
         ("vote_curves", "0.80 with 3, greedy 0.85, one right among 3 0.95"),
         ("slots_over_time", "waits: 4 steps, 71% of the row-steps"),
-        ("pages_of_slots", "slot 0, 20 tokens: 1, 4; slot 1, 16 tokens: 3"),
+        ("page_table", "slot 0, 20 tokens: 1, 4; slot 1, 16 tokens: 3"),
         ("slots_shared", "in up to 5 slots. Sharing saves 50%"),
-        ("ladder_bars", "library 3 s; ours 1.5 s, 2.00 times as fast"),
-        ("roofline", "the roofline from 500 at 1 to 2,000 at 4"),
+        ("ablation_bars", "ours 1.5 s, 2.00\u00d7 (1.50\u20132.50)"),
+        ("roofline", "roofline 500 to 2,000"),
     ],
 )
 def test_descriptions_state_the_data(

@@ -28,8 +28,8 @@ from unitconv.figures.diagrams import (
     parameter_shares,
 )
 from unitconv.figures.engine import (
-    ladder_bars,
-    pages_of_slots,
+    ablation_bars,
+    page_table,
     roofline,
     slots_over_time,
     slots_shared,
@@ -58,6 +58,7 @@ from unitconv.figures.tokens import (
 
 __all__ = [
     "Picture",
+    "ablation_bars",
     "attention_map",
     "attention_steps",
     "before_after",
@@ -72,7 +73,6 @@ __all__ = [
     "grouped_intervals",
     "intervals",
     "label_masks",
-    "ladder_bars",
     "learning_curves",
     "losses",
     "low_rank",
@@ -80,7 +80,7 @@ __all__ = [
     "next_token",
     "outcome_bars",
     "padded_batch",
-    "pages_of_slots",
+    "page_table",
     "parameter_shares",
     "path_counts",
     "price_of_accuracy",

@@ -1,11 +1,10 @@
-"""Figures of the fast decoder: slots, the ladder, the roofline."""
+"""Figures of the decoding engine: slots, pages, ablation, roofline."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import groupby
 
-import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, StrMethodFormatter
@@ -22,17 +21,15 @@ from unitconv.figures.svg import (
     styled,
 )
 
+#: In `slots_over_time`: the row of a slot is done and decoded further.
 WAITS = -1
-"""In `slots_over_time`: a slot whose row is done and that is decoded on."""
 
 
 @styled
 def slots_over_time(
     panels: Mapping[str, Sequence[Sequence[int]]],
 ) -> Picture:
-    """Who sits in which slot at each decoding step, one panel per decoder.
-
-    A bar is a row's stay in a slot; hatched, it is done and waits.
+    """Draw which row each slot holds at each decoding step.
 
     Args:
         panels: title -> one list a step: for each slot the number of its
@@ -41,112 +38,80 @@ def slots_over_time(
     figure = Figure(figsize=(6.8, 2.2 * len(panels)), layout="constrained")
     grid = figure.subplots(len(panels), 1, squeeze=False, sharex=True)
     slots = max(len(step) for steps in panels.values() for step in steps)
+    words = []
     for axes, (title, steps) in zip(
         grid[:, 0], panels.items(), strict=True
     ):
         for slot in range(slots):
-            _slot(axes, slot, steps)
-        axes.set_ylim(slots, 0)
-        axes.set_yticks([0.5, slots - 0.5], ["1", str(slots)])
+            _draw_slot(axes, slot, steps)
+        axes.set_ylim(slots - 0.5, -0.5)
+        axes.set_yticks([0, slots - 1], ["1", str(slots)])
         axes.set_ylabel("slot")
         axes.set_title(title, loc="left")
+        rows = [row for step in steps for row in step]
+        useful = 1 - rows.count(WAITS) / len(rows)
+        words.append(
+            f"{title}: {len(steps)} steps, {useful:.0%} of the row-steps "
+            "are useful"
+        )
     axes.set_xlim(0, max(map(len, panels.values())))
     axes.set_xlabel("decoding step")
-    told = "; ".join(
-        f"{title}: {len(steps)} steps, {_useful(steps):.0%} of the "
-        "row-steps are useful"
-        for title, steps in panels.items()
-    )
-    return picture(figure, f"{slots} slots over time. {told}.")
+    return picture(figure, f"{slots} slots over time. {'; '.join(words)}.")
 
 
-def _useful(steps: Sequence[Sequence[int]]) -> float:
-    rows = [row for step in steps for row in step]
-    return 1 - rows.count(WAITS) / len(rows)
-
-
-def _slot(axes: Axes, slot: int, steps: Sequence[Sequence[int]]) -> None:
-    """One bar for each stretch of steps that a row spends in the slot."""
-    sits = [step[slot] if slot < len(step) else None for step in steps]
+def _draw_slot(
+    axes: Axes, slot: int, steps: Sequence[Sequence[int]]
+) -> None:
+    """Draw a bar for each stretch of steps that a row is in the slot."""
+    waiting = {"fill": False, "edgecolor": GREY, "hatch": "////", "lw": 0.5}
+    rows = [step[slot] if slot < len(step) else None for step in steps]
     start = 0
-    for row, stretch in groupby(sits):
+    for row, stretch in groupby(rows):
         length = len(list(stretch))
         if row is not None:
-            waits = row == WAITS
-            axes.add_patch(
-                mpl.patches.Rectangle(
-                    (start + 0.15, slot + 0.08),
-                    length - 0.3,
-                    0.84,
-                    facecolor="none" if waits else COLORS[row % 5],
-                    edgecolor=GREY if waits else "none",
-                    hatch="////" if waits else None,
-                    linewidth=0.5,
-                )
-            )
+            look = waiting if row == WAITS else {"color": COLORS[row % 5]}
+            axes.barh(slot, length - 0.3, left=start + 0.15, **look)
         start += length
 
 
 @styled
-def pages_of_slots(
+def page_table(
     pages: Sequence[Sequence[int]], lengths: Sequence[int], size: int
 ) -> Picture:
-    """Which pages slots have, and where in memory these lie.
+    """Draw the pages of each slot, filled as far as it has tokens.
 
     Args:
         pages: of each slot, by number and in order.
         lengths: tokens of each slot.
         size: tokens of a page.
     """
-    owners = {
-        page: slot for slot, some in enumerate(pages) for page in some
-    }
-    figure = Figure(figsize=(6.8, 0.42 * len(pages) + 1.5))
-    figure.set_layout_engine("constrained")
-    there, memory = figure.subplots(2, 1, height_ratios=(len(pages), 1.2))
-    for slot, some in enumerate(pages):
-        color = COLORS[slot % 5]
-        for number, page in enumerate(some):
-            full = min(lengths[slot] / size - number, 1)
-            _page(there, (number, slot), full, color, str(page))
-    there.set_xlim(0, max(map(len, pages)) + 0.2)
-    there.set_ylim(len(pages), 0)
-    there.set_yticks(
-        [slot + 0.5 for slot in range(len(pages))],
-        [f"slot {slot}" for slot in range(len(pages))],
+    figure, axes = make_axes(width=6.8, height=0.42 * len(pages) + 0.3)
+    words = []
+    for slot, (owned, length) in enumerate(
+        zip(pages, lengths, strict=True)
+    ):
+        lefts = range(len(owned))
+        full = [min(length / size - left, 1) for left in lefts]
+        axes.barh([slot] * len(owned), full, left=lefts, color=COLORS[slot])
+        bars = axes.barh(
+            [slot] * len(owned), 1, left=lefts, fill=False, ec=GREY
+        )
+        axes.bar_label(bars, owned, label_type="center")
+        numbers = ", ".join(map(str, owned))
+        words.append(f"slot {slot}, {length} tokens: {numbers}")
+    axes.set_yticks(
+        range(len(pages)), [f"slot {slot}" for slot in range(len(pages))]
     )
-    for page in range(1, max(owners) + 1):
-        owner = owners.get(page)
-        color = "none" if owner is None else COLORS[owner % 5]
-        _page(memory, (page, 0), 1, color, str(page))
-    memory.set_xlim(1, max(owners) + 1.2)
-    memory.set_ylim(1, 0)
-    memory.set_yticks([0.5], ["memory"])
-    for axes in (there, memory):
-        axes.set_xticks([])
-        axes.spines[:].set_visible(False)
-        axes.tick_params(length=0)
-    told = "; ".join(
-        f"slot {slot}, {lengths[slot]} tokens: {', '.join(map(str, some))}"
-        for slot, some in enumerate(pages)
-    )
-    return picture(figure, f"Pages of {size} tokens. {told}.")
-
-
-def _page(
-    axes: Axes, at: tuple[float, float], full: float, color: str, name: str
-) -> None:
-    """A box that is filled as far as there are tokens."""
-    x, y = at[0] + 0.04, at[1] + 0.1
-    box = mpl.patches.Rectangle
-    axes.add_patch(box((x, y), 0.92 * full, 0.8, fc=color, ec="none"))
-    axes.add_patch(box((x, y), 0.92, 0.8, fc="none", ec=GREY))
-    axes.text(x + 0.46, y + 0.4, name, ha="center", va="center")
+    axes.invert_yaxis()
+    axes.set_xticks([])
+    axes.spines[:].set_visible(False)
+    axes.tick_params(length=0)
+    return picture(figure, f"Pages of {size} tokens. {'; '.join(words)}.")
 
 
 @styled
 def slots_shared(rows: Sequence[int], slots: Sequence[int]) -> Picture:
-    """Rows that are being written, and the slots they take, by step.
+    """Draw the rows being written, and the slots they take, by step.
 
     Args:
         rows: at each decoding step, those that read a token.
@@ -172,42 +137,35 @@ def slots_shared(rows: Sequence[int], slots: Sequence[int]) -> Picture:
 
 
 @styled
-def ladder_bars(
+def ablation_bars(
     names: Sequence[str],
     seconds: Sequence[float],
-    gains: Sequence[float | None],
+    gains: Sequence[tuple[float, float, float] | None],
 ) -> Picture:
-    """Seconds of each step, from the top down, and its gain on the last.
+    """Draw seconds of each step, and its gain on the step before it.
 
     Args:
-        gains: factor of each step over the one before; None for the first.
+        names: of the steps, from the top down.
+        seconds: CPU time of each step.
+        gains: median, lowest and highest factor over the step before;
+            None for the first.
     """
     figure, axes = make_axes(height=0.5 * len(names) + 0.6)
-    axes.barh(
-        range(len(names)),
-        seconds,
-        height=0.62,
-        color=[ORANGE] + [BLUE] * (len(names) - 1),
-    )
-    for row, (value, gain) in enumerate(zip(seconds, gains, strict=True)):
-        faster = "" if gain is None else f", {gain:.2f}\u00d7"
-        axes.annotate(
-            f"{value:.3g} s{faster}",
-            (value, row),
-            (5, 0),
-            textcoords="offset points",
-            va="center",
-        )
+    colors = [ORANGE] + [BLUE] * (len(names) - 1)
+    bars = axes.barh(range(len(names)), seconds, height=0.62, color=colors)
+    labels = [f"{value:.3g} s" for value in seconds]
+    for row, gain in enumerate(gains):
+        if gain is not None:
+            labels[row] += ", {:.2f}\u00d7 ({:.2f}\u2013{:.2f})".format(
+                *gain
+            )
+    axes.bar_label(bars, labels, padding=5)
     axes.set_yticks(range(len(names)), names)
     axes.invert_yaxis()
-    axes.set_xlim(0, 1.3 * max(seconds))
+    axes.set_xlim(0, 1.5 * max(seconds))
     axes.set_xlabel("CPU seconds")
-    told = "; ".join(
-        f"{name} {value:.3g} s"
-        + ("" if gain is None else f", {gain:.2f} times as fast")
-        for name, value, gain in zip(names, seconds, gains, strict=True)
-    )
-    return picture(figure, f"Bars of CPU seconds: {told}.")
+    words = [f"{n} {label}" for n, label in zip(names, labels, strict=True)]
+    return picture(figure, f"Bars of CPU seconds: {'; '.join(words)}.")
 
 
 @styled
@@ -216,9 +174,10 @@ def roofline(
     speeds: Mapping[str, Sequence[float]],
     roof: Sequence[float],
 ) -> Picture:
-    """Tokens a second over the number of slots, under the ceiling.
+    """Draw tokens a second over the number of slots, under the ceiling.
 
     Args:
+        slots: numbers of slots that were measured.
         speeds: decoder -> its tokens a second at each of `slots`.
         roof: what the machine could do at each of `slots`.
     """
@@ -238,10 +197,11 @@ def roofline(
     axes.set_ylabel("tokens per second")
     axes.grid()
     axes.legend(loc="upper left", bbox_to_anchor=(0, 1.18), ncols=3)
-    lines = {**speeds, "the roofline": roof}
-    told = "; ".join(
-        f"{name} from {values[0]:,.0f} at {slots[0]} to {values[-1]:,.0f} "
-        f"at {slots[-1]}"
-        for name, values in lines.items()
+    words = "; ".join(
+        f"{name} {values[0]:,.0f} to {values[-1]:,.0f}"
+        for name, values in {**speeds, "roofline": roof}.items()
     )
-    return picture(figure, f"Tokens per second by slots: {told}.")
+    return picture(
+        figure,
+        f"Tokens per second with {slots[0]} to {slots[-1]} slots: {words}.",
+    )

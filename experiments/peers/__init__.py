@@ -1,0 +1,1 @@
+"""Decoding speed against Transformers, CTranslate2 and llama.cpp."""
