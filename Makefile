@@ -26,7 +26,7 @@ NOT_MADE  := -not -path '*/__pycache__/*' -not -path '*/.ipynb_*' \
              -not -name '.*'
 LIBRARY   := $(shell find unitconv -type f $(NOT_MADE))
 TESTS     := $(shell find tests scripts experiments book/_ext \
-               -name '*.py' $(NOT_MADE))
+               -type f $(NOT_MADE))
 SCRIPTS   := $(wildcard notebooks/*.py)
 NOTEBOOKS := $(wildcard notebooks/*.ipynb)
 PAGES     := $(shell find book -type f $(NOT_MADE)) _config.yml \
