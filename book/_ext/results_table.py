@@ -3,7 +3,7 @@
     ```{results-table}
     ```
 
-on a page of `book/` becomes what `unitconv.evaluation.leaderboard_table`
+on a page of `book/` becomes what `unitconv.evaluation.leaderboard`
 writes of every record there is when the book is built.
 """
 
@@ -15,8 +15,13 @@ from docutils.statemachine import StringList
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
-from unitconv.evaluation.leaderboard import ADDED, PACKAGE, all_rows
-from unitconv.evaluation.leaderboard_table import markdown, stages_markdown
+from unitconv.evaluation.leaderboard import (
+    ADDED,
+    PACKAGE,
+    all_rows,
+    markdown,
+    stages_markdown,
+)
 
 
 class ResultsTable(SphinxDirective):
