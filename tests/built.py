@@ -3,8 +3,7 @@
 import os
 from functools import cache
 from html.parser import HTMLParser
-from importlib import import_module
-from typing import Any, NoReturn
+from typing import NoReturn
 
 import pytest
 
@@ -16,13 +15,6 @@ def missing(what: str) -> NoReturn:
     if os.environ.get("CI"):
         pytest.fail(f"{what}, and in CI these tests have to run")
     pytest.skip(what)
-
-
-def import_or_skip(name: str) -> Any:
-    try:
-        return import_module(name)
-    except ImportError:
-        missing(f"{name} is not installed (pip install -e '.[dev]')")
 
 
 def need_book() -> None:

@@ -4,10 +4,8 @@ import json
 from io import StringIO
 from pathlib import Path
 from typing import Any
-from unittest.mock import Mock
 
 import accessibility
-import edit_button
 import figures
 import pytest
 from sphinx.application import Sphinx
@@ -48,35 +46,7 @@ def test_parameters_of_a_signature_are_a_list() -> None:
     )
 
 
-# --- buttons, figures -----------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("url", "edited"),
-    [
-        (
-            "https://x/edit/main/n/01_a.ipynb",
-            "https://x/edit/main/n/01_a.py",
-        ),
-        ("https://x/edit/main/book/a.md", "https://x/edit/main/book/a.md"),
-    ],
-)
-def test_edit_button_avoids_notebooks(url: str, edited: str) -> None:
-    edit = {"label": "source-edit-button", "url": url}
-    download = {"label": "download-source-button", "url": url}
-    groups = [{"buttons": [edit, download]}, {"label": "fullscreen"}]
-    edit_button.edit_the_script(
-        Mock(), "page", "page.html", {"header_buttons": groups}, None
-    )
-    assert (edit["url"], download["url"]) == (edited, url)
-
-
-@pytest.mark.parametrize("narrow", [False, True])
-@pytest.mark.parametrize("name", sorted(figures.FIGURES))
-def test_figures_of_the_pages_are_drawn(name: str, narrow: bool) -> None:
-    drawn = figures.FIGURES[name](narrow)
-    assert drawn.svg.count('role="img"') == 1
-    assert len(drawn.alt) > 60
+# --- figures --------------------------------------------------------------
 
 
 def test_figure_of_the_stages_shows_what_is_recorded() -> None:
