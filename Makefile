@@ -5,26 +5,28 @@
 
 PYTHON      ?= python3
 PORT        ?= 8000
+# Processes at a time, for tests and notebooks.
+JOBS        ?= 2
 # The CPU-only torch, where PyTorch's own index can be reached:
 #   make book TORCH_INDEX=https://download.pytorch.org/whl/cpu
 TORCH_INDEX ?=
 TORCH       := torch==2.13.0
 
-# One thread, for a time that can be relied on: two are nearly twice as
-# fast on an idle machine, but beside another job they wait for each other
-# and fall to a tenth. OMP_NUM_THREADS=2 make book if nothing else runs.
+# One thread a process, because JOBS processes share the cores: threads
+# that wait for each other fall to a tenth of their speed.
 export OMP_NUM_THREADS ?= 1
 
 BIN       := .venv/bin
 INSTALLED := .venv/.installed
 STAMPS    := _build/.stamps
 HTML      := _build/html
-CHECKS    := $(addprefix $(STAMPS)/, lint units notebooks browser)
+PYTEST    := $(BIN)/python -m pytest -n $(JOBS)
 
 NOT_MADE  := -not -path '*/__pycache__/*' -not -path '*/.ipynb_*' \
              -not -name '.*'
 LIBRARY   := $(shell find unitconv -type f $(NOT_MADE))
-TESTS     := $(shell find tests scripts experiments book/_ext -name '*.py' $(NOT_MADE))
+TESTS     := $(shell find tests scripts experiments book/_ext \
+               -name '*.py' $(NOT_MADE))
 SCRIPTS   := $(wildcard notebooks/*.py)
 NOTEBOOKS := $(wildcard notebooks/*.ipynb)
 PAGES     := $(shell find book -type f $(NOT_MADE)) _config.yml \
@@ -35,21 +37,28 @@ PROJECT   := pyproject.toml constraints.txt environment.yml Makefile \
 OF_THE_BOOK := tests/book/test_pages.py tests/book/test_book.py
 
 .DELETE_ON_ERROR:
-.PHONY: help book pdf test serve notebooks pairs student lint format \
-        constraints repo clean distclean force
+.PHONY: help book pdf test test-fast serve notebooks pairs student lint \
+        format constraints repo clean distclean force
 
 help: ## List these jobs
 	@echo "make JOB, where JOB is"
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) \
 	    | awk -F ':.*## ' '{ printf "  %-12s %s\n", $$1, $$2 }'
 
-book: $(STAMPS)/book ## Install, execute the notebooks, build the book
+book: $(STAMPS)/book ## Install, build the book from the notebooks
 	@echo "The book is built. Open it in a browser:"
 	@echo "  file://$(CURDIR)/$(HTML)/index.html"
 
-test: $(CHECKS) ## Install; lint, types, unit tests, notebooks, browser
+# Lint and types take one core for a minute, and the browser for three: the
+# unit tests and the notebooks fill what is left of the two.
+test: $(INSTALLED) ## Install; lint, types, units, notebooks, browser
+	$(MAKE) -j2 $(STAMPS)/lint $(STAMPS)/units
+	$(MAKE) -j2 $(STAMPS)/browser $(STAMPS)/notebooks
 	@echo "Every check passed for these sources" \
 	    "(make test FORCE=1 runs them again)."
+
+test-fast: $(INSTALLED) ## Install; lint, types, units that are not slow
+	$(MAKE) -j2 $(STAMPS)/lint $(STAMPS)/fast
 
 pdf: book ## Print every page of the book into _build/pdf
 	$(BIN)/python -m scripts.print_pdf
@@ -58,8 +67,9 @@ serve: book ## Serve the built book on 127.0.0.1 (PORT=8000)
 	$(BIN)/python -m http.server --bind 127.0.0.1 \
 	    --directory $(HTML) $(PORT)
 
-notebooks: pairs ## Sync the notebook pairs and execute them again
-	$(BIN)/python -m scripts.run_notebooks $(sort $(SCRIPTS))
+notebooks: pairs ## Execute what is out of date (FORCE=1: all notebooks)
+	$(BIN)/python -m scripts.run_notebooks --jobs $(JOBS) \
+	    $(if $(FORCE),$(sort $(SCRIPTS)))
 
 pairs: $(INSTALLED) ## Bring each notebook and its .py in line
 	$(BIN)/jupytext --quiet --sync $(SCRIPTS)
@@ -87,7 +97,7 @@ repo: ## Point the project at a fork: make repo URL=https://...
 	$(PYTHON) -m scripts.move_repository $(URL)
 
 clean: ## Remove what was built and cached, keep .venv
-	rm -rf _build .pytest_cache .ruff_cache .mypy_cache .hypothesis
+	rm -rf _build .*_cache .hypothesis
 	find . -name .venv -prune -o -name __pycache__ -print0 \
 	    | xargs -0 rm -rf
 
@@ -101,6 +111,7 @@ again := $(if $(FORCE),force)
 define check-code
 $(BIN)/ruff format --check .
 $(BIN)/ruff check .
+$(BIN)/lint-imports --no-logo
 $(BIN)/mypy
 endef
 
@@ -123,17 +134,10 @@ $(INSTALLED): pyproject.toml constraints.txt | .venv/bin/python
 	$(BIN)/python -m pip install -c constraints.txt -e ".[dev]"
 	@touch $@
 
-# The execution cache knows a notebook's code, but not the library's: when
-# the library or its data changed, every notebook has to run again.
-$(STAMPS)/library: $(LIBRARY) $(INSTALLED)
-	@mkdir -p $(@D)
-	rm -rf _build/.jupyter_cache
-	@touch $@
-
 # --all reads every page again, so that no warning of an earlier, failed
-# build is forgotten. The notebooks still come from the execution cache.
-$(STAMPS)/book: $(STAMPS)/library $(STAMPS)/names $(NOTEBOOKS) $(PAGES) \
-                $(again)
+# build is forgotten. Nothing is executed: the outputs are in the notebooks.
+$(STAMPS)/book: $(STAMPS)/names $(LIBRARY) $(NOTEBOOKS) $(PAGES) \
+                $(INSTALLED) $(again)
 	$(BIN)/jupyter-book build . --all -W -n --keep-going
 	@touch $@
 
@@ -142,19 +146,26 @@ $(STAMPS)/lint: $(STAMPS)/names $(LIBRARY) $(TESTS) $(SCRIPTS) \
 	$(check-code)
 	@touch $@
 
-$(STAMPS)/units: $(STAMPS)/names $(LIBRARY) $(TESTS) $(NOTEBOOKS) \
-                 $(SCRIPTS) $(PAGES) $(PROJECT) $(INSTALLED) $(again)
-	$(BIN)/python -m pytest $(OF_THE_BOOK:%=--ignore=%)
+UNITS := $(STAMPS)/names $(LIBRARY) $(TESTS) $(NOTEBOOKS) $(SCRIPTS) \
+         $(PAGES) $(PROJECT) $(INSTALLED) $(again)
+
+$(STAMPS)/units: $(UNITS)
+	$(PYTEST) --dist worksteal $(OF_THE_BOOK:%=--ignore=%)
 	@touch $@
 
-$(STAMPS)/notebooks: $(STAMPS)/library $(NOTEBOOKS) $(again)
-	$(BIN)/python -m pytest --nbval-lax --nbval-current-env \
-	    --nbval-cell-timeout=300 notebooks
+$(STAMPS)/fast: $(UNITS)
+	$(PYTEST) --dist worksteal -m "not slow" $(OF_THE_BOOK:%=--ignore=%)
+	@touch $@
+
+# Executes every notebook, and compares what is tagged to be compared.
+$(STAMPS)/notebooks: $(STAMPS)/names $(LIBRARY) $(NOTEBOOKS) $(INSTALLED) \
+                     $(again)
+	$(PYTEST) --dist loadfile --nbval-lax --nbval-current-env \
+	    --nbval-cell-timeout=600 notebooks
 	@touch $@
 
 # Reads the built book if there is one, and says so if there is none.
 $(STAMPS)/browser: $(wildcard $(STAMPS)/book) $(OF_THE_BOOK) \
-                   tests/built.py scripts/browser.py scripts/print_pdf.py \
-                   $(INSTALLED) $(again)
+                   tests/built.py scripts/print_pdf.py $(INSTALLED) $(again)
 	$(BIN)/python -m pytest $(OF_THE_BOOK)
 	@touch $@

@@ -97,7 +97,7 @@ def record(
     Args:
         several: the job of the rollouts.
     """
-    from unitconv.common.run_metadata import provenance
+    from unitconv.common.run_metadata import run_metadata
 
     return {
         "steps": as_steps(times),
@@ -111,7 +111,7 @@ def record(
             "questions": len(job.prompts),
             "slots": job.slots,
             "dtype": str(job.model.dtype).removeprefix("torch."),
-            **(provenance() | {"threads": threads}),
+            **(run_metadata() | {"threads": threads}),
         },
     }
 

@@ -29,7 +29,7 @@ import typer
 
 from unitconv.common.io import write_json, write_text
 from unitconv.common.run_metadata import machine
-from unitconv.evaluation.evaluate import Report, compare
+from unitconv.evaluation.report import Report, compare
 from unitconv.inference.load import ADAPTER_WEIGHTS, ADAPTERS
 from unitconv.training.rejection_sampling import (
     fates,

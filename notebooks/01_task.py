@@ -100,7 +100,7 @@ from collections import Counter
 
 import pandas as pd
 
-from unitconv.task.question_parser import parse_question
+from unitconv import parse_question
 
 families = {
     name: Counter(parse_question(q.text).family for q in questions)
@@ -171,7 +171,7 @@ for a, b in combinations(SPLITS, 2):
 # %% tags=["nbval-check-output"]
 import re
 
-from unitconv.grading.answer import parse_answer
+from unitconv import parse_answer
 
 
 def helpful_parser(text):
@@ -223,7 +223,7 @@ for inside in ["6000", " 6,000 g ", "-1.5e3", "9.461 * 10^15", "6,00"]:
 # round to zero as well.
 
 # %% tags=["nbval-check-output"]
-from unitconv.grading.answer import is_correct
+from unitconv import is_correct
 
 for answer, truth in [(1600, 1609.344), (1500, 1609.344), (0, 0.0001)]:
     print(answer, "for", truth, "->", is_correct(answer, truth))
@@ -247,7 +247,7 @@ print("right?", is_correct(parse_answer(reply), truth))
 # against pint, arithmetic against arithmetic, both within 1 %.
 
 # %% tags=["nbval-check-output"]
-from unitconv.grading.answer import audit_reasoning
+from unitconv import audit_reasoning
 
 for claim in audit_reasoning(reply):
     print(f"{claim.kind:11} {claim.text:16} {claim.verdict}")
@@ -303,8 +303,7 @@ figures.intervals(
 # the next two chapters.
 
 # %%
-from unitconv.evaluation.evaluate import evaluate
-from unitconv.inference.llm import LLM
+from unitconv import LLM, evaluate
 
 MODEL = "course"  # or "HuggingFaceTB/SmolLM2-360M-Instruct"
 
@@ -371,7 +370,7 @@ for failure, n in report.failures.items():
 # %% tags=["exercise", "nbval-check-output"]
 import math
 
-from unitconv.common.exercises import attempt
+from unitconv import attempt
 
 requests = [(8, "oz", "cc"), (8, "oz", "kg"), (1, "M", "m")]
 predicted = []  # for each request a number, or "error"
@@ -538,7 +537,7 @@ attempt(check_how_many, questions_needed)
 # ```
 
 # %% tags=["exercise", "nbval-check-output"]
-from unitconv.task.dataset import Question
+from unitconv import Question
 
 
 def shared_pairs(train, test):

@@ -41,9 +41,7 @@ except ImportError:
 # %%
 import pandas as pd
 
-from unitconv import figures
-from unitconv.inference.llm import LLM
-from unitconv.task.dataset import load_split
+from unitconv import LLM, figures, load_split
 
 MODEL = "course"  # or "HuggingFaceTB/SmolLM2-360M-Instruct"
 
@@ -78,7 +76,7 @@ for name, examples in [
 # we need, and `evaluate` does the rest.
 
 # %%
-from unitconv.evaluation.evaluate import compare, evaluate
+from unitconv import compare, evaluate
 from unitconv.task.prompts import INSTRUCTION, chat_messages, render_chat
 
 
@@ -180,7 +178,7 @@ def fates(report):
     return Counter(MERGED.get(kind, kind) for kind in kinds)
 
 
-figures.fate_bars({name: fates(r) for name, r in reports.items()}, BARS)
+figures.outcome_bars({name: fates(r) for name, r in reports.items()}, BARS)
 
 # %% [markdown]
 # Remember the bar of `direct`: it is mostly *other*, wrong for no reason
@@ -192,10 +190,10 @@ figures.fate_bars({name: fates(r) for name, r in reports.items()}, BARS)
 
 # %%
 import json
-from pathlib import Path
 
-shipped = Path(unitconv.__file__).parent / "course_model"
-recorded = json.loads((shipped / "results.json").read_text())["test"]
+from unitconv.inference.load import COURSE_MODEL
+
+recorded = json.loads((COURSE_MODEL / "results.json").read_text())["test"]
 for style in ("raw", "chat", "direct", "cot"):
     low, high = recorded[style]["accuracy_ci95"]
     print(
@@ -238,7 +236,11 @@ print(f"right answers: {reports['raw'].accuracy.successes}")
 # %%
 from dataclasses import replace
 
-from unitconv.evaluation.prompt_probe import FORMLESS, WRAPPERS, imitation
+from unitconv.evaluation.prompt_probe import (
+    FORMLESS,
+    WRAPPERS,
+    imitation_rate,
+)
 
 [hours] = WORKED_EXAMPLES
 print("instruction:", FORMLESS, "\n")
@@ -252,7 +254,7 @@ for wrapper in WRAPPERS:
 
 # %%
 kept = {
-    wrapper.format(v="6000"): imitation(cot, asked[:100], wrapper)
+    wrapper.format(v="6000"): imitation_rate(cot, asked[:100], wrapper)
     for wrapper in WRAPPERS
 }
 for wrapper, rate in kept.items():
@@ -384,10 +386,10 @@ print(f"{one_digit([q.answer for q in asked]):.0%} of the true ones")
 # typed without much thought:
 
 # %%
+from unitconv import parse_question
 from unitconv.task.dataset import SPLITS
 from unitconv.task.make_splits import leak_key
 from unitconv.task.prompts import DIRECT_INSTRUCTION, WorkedExample
-from unitconv.task.question_parser import parse_question
 
 splits = {name: load_split(name) for name in SPLITS}
 
@@ -496,7 +498,7 @@ if MODEL == "course":
 # does it arise?
 
 # %% tags=["hide-input"]
-figures.fate_bars(
+figures.outcome_bars(
     {
         "at once, round": fates(direct["two, 900 and 6000"]),
         "at once, precise": fates(direct["one, 192"]),
@@ -592,7 +594,8 @@ figures.differences(
 if MODEL == "course":
     assert max(pair.difference for pair in pairs.values()) < 0.06
     assert pairs["hours, more of it"].difference < -0.05
-    config = json.loads((shipped / "training.json").read_text())["config"]
+    training = json.loads((COURSE_MODEL / "training.json").read_text())
+    config = training["config"]
     print(f"rows of the pretraining: {config['row_length']} tokens")
 
 # %% [markdown]
@@ -638,10 +641,10 @@ import inspect
 
 from IPython.display import Markdown
 
-from unitconv.grading import self_consistency as voting
-from unitconv.grading.self_consistency import majority
+from unitconv import majority
+from unitconv.grading import self_consistency
 
-_, _, *why = inspect.getdoc(voting).splitlines()
+_, _, *why = inspect.getdoc(self_consistency).splitlines()
 start = why.index("") + 1  # past the title and the reference
 Markdown("\n".join(f"> {line}" for line in why[start:]))
 
@@ -662,8 +665,8 @@ print(majority([nothing, nothing]))
 # them.
 
 # %%
+from unitconv import Decoding
 from unitconv.evaluation.evaluate import evaluate_samples
-from unitconv.inference.reference import Decoding
 from unitconv.task.make_splits import make_splits
 
 taken = {
@@ -699,8 +702,8 @@ for name, samples in drawn.items():
 import random
 from statistics import mean, stdev
 
-from unitconv.evaluation.stats import Z95, Comparison, Rate
-from unitconv.grading.answer import is_correct
+from unitconv import is_correct
+from unitconv.evaluation.stats import Z95, PairedComparison, Proportion
 
 SIZES = (1, 3, 5, 7, 9, 11, 13, 15)
 
@@ -750,7 +753,7 @@ for name, samples in drawn.items():
         (g.correct, vote_is_right(row))
         for g, row in zip(greedy[name].rows, samples.rows, strict=True)
     ]
-    pair = Comparison(
+    pair = PairedComparison(
         n=len(verdicts),
         only_a=verdicts.count((True, False)),
         only_b=verdicts.count((False, True)),
@@ -823,7 +826,7 @@ first = slice(0, 60)
 
 def bill(report):
     rows = report.rows[first]
-    right = Rate(sum(row.correct for row in rows), len(rows))
+    right = Proportion(sum(row.correct for row in rows), len(rows))
     written = mean(row.n_tokens for row in rows)
     return written, (right.value, right.ci95)
 
@@ -860,8 +863,7 @@ figures.price_of_accuracy(bills, xlabel="tokens written for an answer")
 # ```
 
 # %% tags=["exercise", "nbval-check-output"]
-from unitconv.common.exercises import attempt
-from unitconv.grading.answer import parse_answer, reasoning_is_valid
+from unitconv import attempt, parse_answer, reasoning_is_valid
 
 mine = WORKED_EXAMPLES[0]  # put your own here
 

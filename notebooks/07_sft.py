@@ -563,7 +563,7 @@ assert losses[is_form].mean() < losses[is_number].mean() / 2
 # round, and precise ones do better. *SFT* gets the bare question.
 
 # %%
-from unitconv.evaluation.evaluate import compare
+from unitconv.evaluation.report import compare
 
 asked = load_split("test")[:300]
 models = {

@@ -213,7 +213,7 @@ print(f"{len(naive)} replies to learn from")
 # constructed one stands in.
 
 # %%
-from unitconv.grading.answer import audit_reasoning
+from unitconv.grading.audit import audit_reasoning
 
 
 def false_claims(text):
@@ -248,7 +248,7 @@ assert all(false_claims(text) for _, _, text in examples.values())
 # other superfluous:
 
 # %%
-from unitconv.grading.answer import reasoning_is_valid
+from unitconv.grading.audit import reasoning_is_valid
 
 every = [(record, r) for record in records for r in record.rollouts]
 right = pd.Series(
@@ -361,7 +361,7 @@ for name, curve in curves.items():
 from unitconv.training.rollouts import REASONS
 
 by_warmth = {name: run["fates"] for name, run in sweep.items()}
-figures.fate_bars(by_warmth, ["kept", *REASONS])
+figures.outcome_bars(by_warmth, ["kept", *REASONS])
 
 # %%
 kept = {
@@ -412,9 +412,9 @@ figures.grouped_intervals(
 # %%
 import re
 
-from unitconv.pretraining.corpus.conventions import RIVAL_NAMES
+from unitconv.pretraining.corpus.conventions import ALTERNATIVE_NAMES
 
-rival = re.compile(rf"\b({'|'.join(RIVAL_NAMES.values())}) ")
+rival = re.compile(rf"\b({'|'.join(ALTERNATIVE_NAMES.values())}) ")
 table = pd.DataFrame(
     [
         (record.family, bool(rival.search(r.text)), r.reason is None)
@@ -655,7 +655,7 @@ assert result.losses[-1][1] < result.losses[0][1]
 # answer the first 200 questions of the test split:
 
 # %%
-from unitconv.evaluation.evaluate import compare
+from unitconv.evaluation.report import compare
 
 test = load_split("test")[:200]
 tuned = LLM.from_pretrained(MODEL, work / "rft")

@@ -43,9 +43,9 @@ except ImportError:
 # First the intervals of chapter 1:
 
 # %% tags=["nbval-check-output"]
-from unitconv.evaluation.stats import Comparison, Rate
+from unitconv.evaluation.stats import PairedComparison, Proportion
 
-for rate in (Rate(60, 100), Rate(66, 100)):
+for rate in (Proportion(60, 100), Proportion(66, 100)):
     low, high = rate.ci95
     print(f"{rate.value:.2f} [{low:.3f}, {high:.3f}]  n = {rate.n}")
 
@@ -89,7 +89,7 @@ figures.chance(
 
 # %% tags=["nbval-check-output"]
 for lost, gained in [(20, 26), (4, 10), (0, 6)]:
-    pair = Comparison(n=100, only_a=lost, only_b=gained)
+    pair = PairedComparison(n=100, only_a=lost, only_b=gained)
     low, high = pair.ci95
     print(
         f"{lost:2} lost, {gained:2} gained: {pair.difference:+.2f} "
@@ -135,7 +135,7 @@ def unpaired_p(first, second):
 
 def paired_p(first, second):
     lost, gained = first & ~second, second & ~first
-    pair = Comparison(len(first), int(lost.sum()), int(gained.sum()))
+    pair = PairedComparison(len(first), int(lost.sum()), int(gained.sum()))
     return pair.p_value
 
 
@@ -174,9 +174,7 @@ assert alarms[0.15, paired_p] > 2 * alarms[0.15, unpaired_p]
 # questions were asked.
 
 # %%
-from unitconv.evaluation.evaluate import Report, compare, evaluate
-from unitconv.inference.llm import LLM
-from unitconv.task.dataset import load_split
+from unitconv import LLM, Report, compare, evaluate, load_split
 
 MODEL = "course"  # or your own, with your own adapters below
 
@@ -519,7 +517,7 @@ def errors_in(name, family):
     """Shares of a family's questions by what went wrong, and of all."""
     rows = [row for row in reports[name].rows if row.family == family]
     counts = Counter(row.failure for row in rows)
-    wrong = Rate(len(rows) - counts[None], len(rows))
+    wrong = Proportion(len(rows) - counts[None], len(rows))
     return {c: counts[c] / len(rows) for c in classes}, wrong.ci95
 
 
@@ -635,12 +633,12 @@ show(lost[:4], "rft", "cot")
 import re
 from contextlib import suppress
 
+from unitconv import parse_question
 from unitconv.grading.expression_parser import chains
-from unitconv.task.question_parser import parse_question
-from unitconv.task.units import RIVALS, UnitError, resolve
+from unitconv.task.units import ALTERNATIVE_UNITS, UnitError, resolve
 
 NAMESAKE = re.compile(
-    r"\b(?:" + "|".join({r.split()[0] for r in RIVALS}) + r")\b"
+    r"\b(?:" + "|".join({r.split()[0] for r in ALTERNATIVE_UNITS}) + r")\b"
 )
 NUMBER = re.compile(r"\d+(?:\.\d+)?")
 
@@ -795,9 +793,9 @@ parts.round(3)
 # %%
 import random
 
-from unitconv.task.dataset import Question
+from unitconv import Question
 from unitconv.task.question_parser import Conversion
-from unitconv.task.question_templates import HARD_PHRASINGS, PHRASINGS
+from unitconv.task.question_templates import HARD_TEMPLATES, TEMPLATES
 
 dice = random.Random(0)
 asked = [parse_question(q.text) for q in dice.sample(test, 120)]
@@ -814,8 +812,8 @@ def written(conversion: Conversion, phrasing: str) -> Question:
     return Question(text, conversion.answer)
 
 
-seen = [dice.choice(PHRASINGS) for _ in small]
-unseen = [dice.choice(HARD_PHRASINGS) for _ in small]
+seen = [dice.choice(TEMPLATES) for _ in small]
+unseen = [dice.choice(HARD_TEMPLATES) for _ in small]
 ways = {}
 for quantity, some in (("small", small), ("large", large)):
     for wording, phrasings in (("seen", seen), ("unseen", unseen)):
@@ -837,7 +835,7 @@ def paired(a, b):
         for x, y in zip(factors[a].rows, factors[b].rows, strict=True)
     ]
     flips = pairs.count((True, False)), pairs.count((False, True))
-    return Comparison(len(pairs), *flips)
+    return PairedComparison(len(pairs), *flips)
 
 
 effects = {
@@ -946,7 +944,7 @@ strict.round(3)
 # anywhere, or counts a reply as right if the truth occurs in it at all:
 
 # %%
-from unitconv.grading.answer import is_correct, parse_answer
+from unitconv import is_correct, parse_answer
 
 
 def numbers_in(text):
@@ -1130,7 +1128,7 @@ print(run | {"temperature": again.run["decoding"]["temperature"]})
 # ```
 
 # %% tags=["exercise", "nbval-check-output"]
-from unitconv.common.exercises import attempt
+from unitconv import attempt
 
 
 def by_coins(lost, gained):
@@ -1140,7 +1138,7 @@ def by_coins(lost, gained):
 
 def check_by_coins(by_coins):
     for lost, gained in [(3, 12), (12, 3), (20, 26), (0, 6), (5, 5)]:
-        pair = Comparison(n=1000, only_a=lost, only_b=gained)
+        pair = PairedComparison(n=1000, only_a=lost, only_b=gained)
         share = by_coins(lost, gained)
         assert 0 <= share <= 1, "a share lies between 0 and 1"
         assert abs(share - pair.p_value) < 0.01, (
@@ -1190,9 +1188,12 @@ both, only_old, only_new = 0, 0, 0  # right with both, with one alone
 
 def check_overlap(both, only_old, only_new):
     assert both + only_old + only_new <= 1000, "there are 1000 questions"
-    pair = Comparison(n=1000, only_a=only_old, only_b=only_new)
+    pair = PairedComparison(n=1000, only_a=only_old, only_b=only_new)
     assert pair.p_value < 0.001, "the paired test is not below 0.001"
-    old, new = Rate(both + only_old, 1000), Rate(both + only_new, 1000)
+    old, new = (
+        Proportion(both + only_old, 1000),
+        Proportion(both + only_new, 1000),
+    )
     assert min(old.ci95[1], new.ci95[1]) > max(old.ci95[0], new.ci95[0]), (
         "the intervals do not overlap"
     )
@@ -1207,8 +1208,11 @@ attempt(check_overlap, both, only_old, only_new)
 
 # %%
 both, only_old, only_new = 795, 5, 30
-old, new = Rate(both + only_old, 1000), Rate(both + only_new, 1000)
-pair = Comparison(n=1000, only_a=only_old, only_b=only_new)
+old, new = (
+    Proportion(both + only_old, 1000),
+    Proportion(both + only_new, 1000),
+)
+pair = PairedComparison(n=1000, only_a=only_old, only_b=only_new)
 print(f"{old.ci95[1]:.3f} > {new.ci95[0]:.3f}, p = {pair.p_value:.1e}")
 
 # %% [markdown]
@@ -1231,7 +1235,7 @@ attempt(check_overlap, both, only_old, only_new)
 # ```
 
 # %% tags=["exercise", "nbval-check-output"]
-by_unit = {}  # family: its `Comparison`
+by_unit = {}  # family: its `PairedComparison`
 below = ()  # how many before Holm, how many after
 
 

@@ -160,7 +160,8 @@ pd.DataFrame(rows).T
 # here: the same hundred questions, in float32 and in bf16.
 
 # %%
-from unitconv.evaluation.evaluate import compare, evaluate
+from unitconv.evaluation.evaluate import evaluate
+from unitconv.evaluation.report import compare
 from unitconv.task.dataset import load_split
 
 asked = load_split("valid")[:100]
@@ -616,7 +617,8 @@ else:
 
 # %%
 from unitconv.common.io import write_json
-from unitconv.evaluation.leaderboard import RecordError, make_record
+from unitconv.evaluation.leaderboard import make_record
+from unitconv.evaluation.leaderboard_record import RecordError
 
 test = load_split("test")
 
@@ -643,17 +645,21 @@ else:
 # cannot be replaced, so ours gets a name of its own:
 
 # %%
-from unitconv.evaluation.leaderboard import add_record, all_rows
-from unitconv.evaluation.leaderboard_table import HEADS, cells, describe
+from unitconv.evaluation.leaderboard import (
+    HEADS,
+    add_record,
+    all_rows,
+    cells,
+)
 
 record = make_record(write_report(200), model=f"{Path(MODEL).name} (here)")
 path = add_record(record, work / "added")
 print(path.name)
 
 rows = all_rows(work / "added")
-[mine] = [row for row in rows if row.model == record["model"]]
-assert mine.accuracy.n == 200
-print("a:", describe(mine.setting))
+[mine] = [row for row in rows if row.model == record.model]
+assert mine.n == 200
+print("a:", mine.setting)
 pd.DataFrame([cells(mine, "a")], columns=HEADS).set_index("questions")
 
 # %% [markdown]

@@ -92,12 +92,12 @@ for make in (
 # %% [markdown]
 # Two decisions are hidden in these texts, and the course rests on both.
 #
-# **One style for each document.** How a fact is told, how a product is
-# written and what surrounds the last number are drawn once, at random, and
-# kept to the end. The first answer of a document can be in any form; the
-# second can only be in the form of the first. A model that is to predict
-# the second has to *look*. That is why a worked example in the prompt
-# works.
+# **One solution format for each document.** How a fact is stated, how a
+# product is written and what surrounds the last number are drawn once, at
+# random, and kept to the end. The first answer of a document can be in any
+# form; the second can only be in the form of the first. A model that is to
+# predict the second has to *look*. That is why a worked example in the
+# prompt works.
 #
 # **One convention for each document.** A gallon is American here and
 # British there. The questions of this course mean the American one. The
@@ -300,9 +300,10 @@ def leaks_by_line(text: str) -> list[str]:
 
 
 question = load_split("test")[7].text
+chat = text + chat_turn("user", question)
 print("bare:", leaks_by_line(text + "\n" + question))
-print("in a chat:", leaks_by_line(text + chat_turn("user", question)))
-assert not leaks_by_line(text + chat_turn("user", question))
+print("in a chat:", leaks_by_line(chat))
+assert not leaks_by_line(chat)
 
 # %% [markdown]
 # In a chat, where a leak would be, the line ends in `<|im_end|>`, and the
@@ -311,12 +312,12 @@ assert not leaks_by_line(text + chat_turn("user", question))
 # markers off first:
 
 # %%
-from unitconv.pretraining.corpus.contamination import leaks
+from unitconv.pretraining.corpus.contamination import leaked_questions
 
-print("leaked:", leaks(text + chat_turn("user", question), asked))
-print("in the corpus:", leaks(text, asked))
-assert leaks(text + chat_turn("user", question), asked)
-assert not leaks(text, asked)
+print("leaked:", leaked_questions(chat, asked))
+print("in the corpus:", leaked_questions(text, asked))
+assert leaked_questions(chat, asked)
+assert not leaked_questions(text, asked)
 
 # %% [markdown]
 # ## Choosing the settings
@@ -389,8 +390,8 @@ rates.agg(["mean", "std", "min", "max"]).round(3)
 # weights begin. Seeds differ most where the form is at stake: compare what
 # an instruction alone (*chat*) gets from each. The package ships seed 0,
 # the first of the three. The best score was no aim anyway. With fewer
-# rivals the base is right more often, and leaves less for fine-tuning to
-# do.
+# alternative definitions the base is right more often, and leaves less for
+# fine-tuning to do.
 #
 # ### What the errors asked for
 #
@@ -417,20 +418,20 @@ for name in now:
 
 # %% [markdown]
 # With more tokens and fewer slips the base would have been right nearly
-# always; more rivals keep it in doubt about what only fine-tuning can
-# settle, which gallon we mean. Nor is the cure free: at times this model
-# takes a 1 for an 11 ([chapter 9](09_evaluation.ipynb) shows such a
-# reply).
+# always; more alternative definitions keep it in doubt about what only
+# fine-tuning can settle, which gallon we mean. Nor is the cure free: at
+# times this model takes a 1 for an 11 ([chapter
+# 9](09_evaluation.ipynb) shows such a reply).
 #
 # The last rows are short runs, for the price of one long one. `proxy` is
 # `earlier` with about a quarter of its tokens; each row below changes one
-# thing of `proxy`, and is to be compared with it alone. Without rivals, or
-# with fewer answers that come at once, a short run is right more often: it
-# has less to learn. With less arithmetic it is right more often too, and
-# yet fewer of its replies state nothing false. And at half the length of
-# `proxy` there is nothing yet to rank. That is the trouble with short
-# runs. They tell what is learned early, which is not always what is better
-# in the end.
+# thing of `proxy`, and is to be compared with it alone. Without
+# alternative definitions, or with fewer answers without reasoning, a short
+# run is right more often: it has less to learn. With less arithmetic it is
+# right more often too, and yet fewer of its replies state nothing false.
+# And at half the length of `proxy` there is nothing yet to rank. That is
+# the trouble with short runs. They tell what is learned early, which is
+# not always what is better in the end.
 #
 # ## What came out
 #
@@ -591,10 +592,10 @@ def check_answers_at_once(answers_at_once):
             chat_document(random.Random(f"check {i}"), only_these)
             for i in range(200)
         ]
-        found = [bool(answers_at_once(chat)) for chat in chats]
-        told = found.count(share == 1.0)
-        assert told > 0.9 * len(chats), (
-            f"of 200 chats that {kind}, fewer than nine in ten are told"
+        decisions = [bool(answers_at_once(chat)) for chat in chats]
+        correct = decisions.count(share == 1.0)
+        assert correct > 0.9 * len(chats), (
+            f"of 200 chats that {kind}, fewer than 9 in 10 are recognised"
         )
 
 
@@ -671,11 +672,8 @@ attempt(check_sort_reply, sort_reply)
 # ```
 
 # %%
-from unitconv.grading.answer import (
-    is_correct,
-    parse_answer,
-    reasoning_is_valid,
-)
+from unitconv.grading.answer import is_correct, parse_answer
+from unitconv.grading.audit import reasoning_is_valid
 
 
 def sort_reply(reply):
@@ -780,10 +778,10 @@ assert other[2] < other[1]
 # for the second has shown it what the form is now. So it does read the
 # form off, and being late in a chat does not make an answer easy.
 #
-# Now think of a corpus in which every document had the same style. Nothing
-# would have to be looked up, no attention head would have a reason to look
-# back and copy, and an example in `[[...]]` would be ignored. The variety
-# of the corpus is the teacher of in-context learning.
+# Now think of a corpus in which every document had the same solution
+# format. Nothing would have to be looked up, no attention head would have
+# a reason to look back and copy, and an example in `[[...]]` would be
+# ignored. The variety of the corpus is the teacher of in-context learning.
 
 # %% tags=["solution", "nbval-check-output"]
 attempt(check_transplant, transplant)

@@ -1,14 +1,13 @@
-"""Run handed-in notebooks and say which exercises they solve.
+"""Grade notebooks that students handed in.
 
     python -m scripts.grade notebooks/01_task.py handed_in/*.ipynb
     python -m scripts.grade --csv marks.csv notebooks/01_task.py ...
 
-Each notebook is executed from top to bottom, mistakes and all. After every
-exercise the *course's* check is put in, so that a check that was edited,
-or a printed "Solved.", counts for nothing. What is executed is other
-people's code: do it where they can do no harm, in a container without a
-network. A check can still be fooled by code that sets out to fool it; read
-what surprises you.
+Each notebook is executed from top to bottom, mistakes and all. After the
+last attempt at an exercise the *course's* check is put in, so that an
+edited check or a printed "Solved." counts for nothing. What is executed is
+other people's code: do it in a container without a network. A check can
+still be fooled by code that sets out to fool it; read what surprises you.
 """
 
 import argparse
@@ -27,22 +26,22 @@ TIMEOUT = 300  # seconds a cell may take
 
 
 def checks(chapter: NotebookNode) -> dict[str, str]:
-    """The name of each check -> the code that tries it anew.
+    """Return the code that runs each check of a chapter, by its name.
 
-    It is the starter's cell without the places for the answer.
+    It is the starter's cell without the definitions of the answer.
     """
-    found = {}
+    code = {}
     for cell in chapter.cells:
         if "exercise" in cell.metadata.get("tags", []):
             *body, last = ast.parse(cell.source).body
-            check, *answer = _attempted(last)
-            kept = [node for node in body if not _names(node) & {*answer}]
-            found[check] = "\n".join(map(ast.unparse, [*kept, last]))
-    return found
+            check, *answer = _attempt_arguments(last)
+            kept = [n for n in body if _defined_name(n) not in answer]
+            code[check] = "\n".join(map(ast.unparse, [*kept, last]))
+    return code
 
 
-def _attempted(node: ast.stmt) -> list[str]:
-    """What a statement hands to `attempt`, the check first."""
+def _attempt_arguments(node: ast.stmt) -> list[str]:
+    """Return the arguments of a call of `attempt`, the check first."""
     if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
         call = node.value
         if ast.unparse(call.func) == "attempt":
@@ -50,66 +49,64 @@ def _attempted(node: ast.stmt) -> list[str]:
     return []
 
 
-def _names(node: ast.stmt) -> set[str]:
-    """What a statement defines."""
-    if isinstance(node, ast.FunctionDef):
-        return {node.name}
-    if isinstance(node, ast.AnnAssign):
-        return {ast.unparse(node.target)}
-    if isinstance(node, ast.Assign):
-        return {ast.unparse(target) for target in node.targets}
-    return set()
+def _defined_name(node: ast.stmt) -> str | None:
+    match node:
+        case ast.FunctionDef(name=name):
+            return name
+        case ast.AnnAssign(target=target) | ast.Assign(targets=[target]):
+            return ast.unparse(target)
+    return None
 
 
 def with_checks(
-    handed_in: NotebookNode, trials: dict[str, str]
+    handed_in: NotebookNode, checks: dict[str, str]
 ) -> NotebookNode:
-    """The notebook with the course's check after each last attempt."""
+    """Return the notebook with each check after the last attempt at it."""
     last: dict[str, int] = {}
     for place, cell in enumerate(handed_in.cells):
         if cell.cell_type == "code":
-            last |= dict.fromkeys(_tries(cell.source), place)
+            last |= dict.fromkeys(_attempted_checks(cell.source), place)
     cells = []
     for place, cell in enumerate(handed_in.cells):
         cells.append(cell)
-        for name, trial in trials.items():
+        for name, code in checks.items():
             if last.get(name) == place:
-                tried = nbformat.v4.new_code_cell(trial)
-                tried.metadata["check"] = name
-                cells.append(tried)
+                metadata = {"check": name}
+                cells.append(
+                    nbformat.v4.new_code_cell(code, metadata=metadata)
+                )
     return nbformat.v4.new_notebook(cells=cells)
 
 
-def _tries(source: str) -> set[str]:
-    """The checks that a cell attempts; none if it is no Python."""
+def _attempted_checks(source: str) -> list[str]:
     try:
         body = ast.parse(source).body
     except SyntaxError:
-        return set()
-    return {name for node in body for name in _attempted(node)[:1]}
+        return []
+    return [name for node in body for name in _attempt_arguments(node)[:1]]
 
 
 def grade(handed_in: NotebookNode, chapter: NotebookNode) -> dict[str, str]:
-    """What `attempt` says to each exercise of the chapter, by its check."""
-    trials = checks(chapter)
-    notebook = with_checks(handed_in, trials)
+    """Return what `attempt` prints for each exercise, by its check."""
+    code = checks(chapter)
+    notebook = with_checks(handed_in, code)
     NotebookClient(
         notebook,
         timeout=TIMEOUT,
         interrupt_on_timeout=True,  # and go on with the next cell
         allow_errors=True,
     ).execute()
-    said = dict.fromkeys(trials, "not found")
+    verdicts = dict.fromkeys(code, "not found")
     for cell in notebook.cells:
         if name := cell.metadata.get("check"):
             text = "".join(o.get("text", "") for o in cell.outputs).strip()
-            failed = [o.ename for o in cell.outputs if "ename" in o]
-            said[name] = failed[0] if failed else text
-    return said
+            errors = [o.ename for o in cell.outputs if "ename" in o]
+            verdicts[name] = errors[0] if errors else text
+    return verdicts
 
 
 def students(handed_in: Sequence[Path]) -> list[str]:
-    """Whose each notebook is: as it is called, or else as its folder is."""
+    """Return a distinct name a notebook: the file's, else the folder's."""
     for names in (
         [path.stem for path in handed_in],
         [path.absolute().parent.name for path in handed_in],
@@ -119,50 +116,35 @@ def students(handed_in: Sequence[Path]) -> list[str]:
     return [str(path) for path in handed_in]
 
 
-def marks(student: str, said: dict[str, str]) -> dict[str, str | int]:
-    """A row of a gradebook: 1 for each exercise that is solved, or 0."""
-    points = {name: int(text == "Solved.") for name, text in said.items()}
-    solved = sum(points.values())
-    return {
-        "student": student,
-        **points,
-        "solved": solved,
-        "exercises": len(points),
-    }
-
-
-def write_table(path: Path, rows: Sequence[dict[str, str | int]]) -> None:
-    with path.open("w", encoding="utf-8", newline="") as file:
-        table = csv.DictWriter(file, rows[0])
-        table.writeheader()
-        table.writerows(rows)
-
-
 def main(arguments: Sequence[str]) -> None:
+    """Print a line an exercise; with `--csv` write a gradebook as well."""
     parser = argparse.ArgumentParser(
         prog="python -m scripts.grade",
-        description="Say which exercises handed-in notebooks solve.",
+        description="Grade notebooks that students handed in.",
     )
     parser.add_argument("chapter", type=Path, help="notebooks/NAME.py")
     parser.add_argument("handed_in", nargs="+", type=Path)
-    parser.add_argument(
-        "--csv",
-        type=Path,
-        metavar="FILE",
-        help="write a table as well, one row a notebook",
-    )
+    parser.add_argument("--csv", type=Path, metavar="FILE")
     options = parser.parse_args(arguments)
     chapter = jupytext.read(options.chapter)
     names = students(options.handed_in)
-    rows = []
+    rows: list[dict[str, str | int]] = []
     for path, name in zip(options.handed_in, names, strict=True):
-        said = grade(nbformat.read(path, as_version=4), chapter)
-        rows.append(marks(name, said))
-        print(f"{path}: {rows[-1]['solved']} of {len(said)}")
-        for check, text in said.items():
+        verdicts = grade(nbformat.read(path, as_version=4), chapter)
+        points = {k: int(v == "Solved.") for k, v in verdicts.items()}
+        solved = sum(points.values())
+        print(f"{path}: {solved} of {len(points)}")
+        for check, text in verdicts.items():
             print(f"  {check}: {text}")
-        if options.csv:  # after each: should one fail, the others stand
-            write_table(options.csv, rows)
+        total = {"solved": solved, "exercises": len(points)}
+        rows.append({"student": name} | points | total)
+        if options.csv:  # after each: should one fail, the others are kept
+            with options.csv.open(
+                "w", encoding="utf-8", newline=""
+            ) as file:
+                table = csv.DictWriter(file, rows[0])
+                table.writeheader()
+                table.writerows(rows)
 
 
 if __name__ == "__main__":

@@ -1,12 +1,12 @@
-"""The chapters without their solutions, as notebooks to hand out.
+"""Write the chapters without their solutions, as notebooks to hand out.
 
     python -m scripts.make_student  # all, into _build/student
     python -m scripts.make_student --output FOLDER notebooks/01_task.py ...
 
-What stands between a `solution-start` and its `solution-end` is left out,
-text and code, and so are all outputs. An exercise keeps its cell with the
-check. Directives become plain Markdown, because Jupyter knows none. A link
-to a page that is not handed out leads to where that page is published.
+Text and code between a `solution-start` and its `solution-end` are left
+out, and so are all outputs. An exercise keeps its cell with the check.
+Directives become plain Markdown, which any Jupyter shows. A link to a page
+that is not handed out leads to where that page is published.
 """
 
 import argparse
@@ -22,8 +22,8 @@ from nbformat import NotebookNode
 from pybtex.database import parse_file
 from pybtex.plugin import find_plugin
 
-from scripts.contents import ROOT, published
-from scripts.directives import Directive, directives
+from scripts.book import Directive, directives, published
+from scripts.move_repository import ROOT
 from scripts.run_notebooks import normalize
 
 # A link's path: not a whole address, and not a place on the same page.
@@ -31,7 +31,7 @@ _PATH = re.compile(r"(?<=\]\()(?!\w+:|#)[^)#\s]+")
 
 
 class _Writer:
-    """Copies a notebook's text, but for what stands in a solution."""
+    """Copies the Markdown of a notebook, except for its solutions."""
 
     def __init__(self, beside: Collection[str]) -> None:
         self.beside = beside
@@ -39,44 +39,43 @@ class _Writer:
         self.exercises = 0
 
     def markdown(self, source: str) -> str:
-        """What is left of a Markdown cell; empty if nothing is."""
+        """Return what is left of a Markdown cell; empty if nothing is."""
         lines, kept, done = source.splitlines(), [], 0
-        for found in directives(source):
-            first, last = found.lines
+        for directive in directives(source):
+            first, last = directive.lines
             kept += [] if self.in_solution else lines[done:first]
-            kept += self.plain(found)
+            kept += self.plain(directive)
             done = last
         kept += [] if self.in_solution else lines[done:]
         text = _PATH.sub(self.link, "\n".join(kept))
         return re.sub(r"\n{3,}", "\n\n", text).strip()
 
     def link(self, path: re.Match[str]) -> str:
-        """Where a chapter's link leads in a folder of students."""
         if path[0] in self.beside:
             return path[0]
         return published(normpath(f"notebooks/{path[0]}"))
 
-    def plain(self, found: Directive) -> list[str]:
-        """A directive as Markdown that needs no Jupyter Book.
+    def plain(self, directive: Directive) -> list[str]:
+        """Return a directive as plain Markdown.
 
         Raises:
-            ValueError: a directive that nobody has said how to write.
+            ValueError: it has no plain form yet.
         """
-        if found.name in ("solution-start", "solution-end"):
-            self.in_solution = found.name == "solution-start"
+        if directive.name in ("solution-start", "solution-end"):
+            self.in_solution = directive.name == "solution-start"
             return []
         if self.in_solution:
             return []
-        if found.name == "exercise":
+        if directive.name == "exercise":
             self.exercises += 1
-            title = f"### Exercise {self.exercises}. {found.argument}"
-            return [title, "", *found.body]
-        if found.name == "admonition":
-            box = [f"**{found.argument}**", "", *found.body]
+            title = f"### Exercise {self.exercises}. {directive.argument}"
+            return [title, "", *directive.body]
+        if directive.name == "admonition":
+            box = [f"**{directive.argument}**", "", *directive.body]
             return [f"> {line}".rstrip() for line in box]
-        if found.name == "bibliography":
-            return references(found.body)
-        raise ValueError(f"no plain form for {{{found.name}}}: add one")
+        if directive.name == "bibliography":
+            return references(directive.body)
+        raise ValueError(f"no plain form for {{{directive.name}}}: add one")
 
 
 def references(keys: Sequence[str]) -> list[str]:
@@ -91,11 +90,11 @@ def references(keys: Sequence[str]) -> list[str]:
 def student(
     notebook: NotebookNode, beside: Collection[str] = ()
 ) -> NotebookNode:
-    """The notebook without solutions and outputs.
+    """Return the notebook without solutions and outputs.
 
     Args:
-        beside: the notebooks that are handed out with it, which its links
-            find where they are.
+        beside: names of the notebooks in the same folder, to which links
+            stay as they are.
 
     Raises:
         ValueError: a solution does not end, or an unknown directive.
@@ -104,24 +103,21 @@ def student(
     cells = []
     for cell in notebook.cells:
         if cell.cell_type == "markdown":
-            source = writer.markdown(cell.source)
-            if source:
+            if source := writer.markdown(cell.source):
                 cells.append(nbformat.v4.new_markdown_cell(source))
         elif not writer.in_solution:
-            tags = cell.metadata.get("tags", [])
-            metadata = {"tags": list(tags)} if tags else {}
-            code = nbformat.v4.new_code_cell(cell.source, metadata=metadata)
-            cells.append(code)
+            tags = {"tags": list(cell.metadata.get("tags", []))}
+            cells.append(
+                nbformat.v4.new_code_cell(cell.source, metadata=tags)
+            )
     if writer.in_solution:
         raise ValueError("the last solution does not end")
     return normalize(nbformat.v4.new_notebook(cells=cells))
 
 
 def main(arguments: Sequence[str]) -> None:
-    parser = argparse.ArgumentParser(
-        prog="python -m scripts.make_student",
-        description="Write the chapters without their solutions.",
-    )
+    """Write the notebooks that the arguments name."""
+    parser = argparse.ArgumentParser(prog="python -m scripts.make_student")
     parser.add_argument("scripts", nargs="*", type=Path)
     parser.add_argument(
         "--output", type=Path, default=ROOT / "_build" / "student"

@@ -1,21 +1,17 @@
-"""Where the project lives, and how a fork moves it somewhere else.
+"""Point the project at a fork: `make repo URL=https://...`.
 
-`[project.urls]` of pyproject.toml is the one place where the address
-stands. Some files have to repeat it, for want of a way to read it from
-there: this file finds them, `make repo URL=...` rewrites them, and
-tests/scripts/test_move_repository.py checks them.
+`[project.urls]` of pyproject.toml is the one place where the repository's
+address stands. Files that cannot read it there repeat it, and this script
+rewrites them all.
 """
 
-import os
 import re
+import subprocess
 import sys
 import tomllib
-from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-
-MADE = {".venv", "_build", "mathjax"}
 TEXT = {".cff", ".ipynb", ".md", ".py", ".toml", ".yml"}
 
 # The first code cell of every notebook. Not the usual %pip: jupytext writes
@@ -35,8 +31,8 @@ except ImportError:
 
 
 def address(root: Path = ROOT) -> str:
-    """Return the repository's public address."""
-    project = tomllib.loads((root / "pyproject.toml").read_text())
+    """Return the repository's public address, from pyproject.toml."""
+    project = tomllib.loads((root / "pyproject.toml").read_text("utf-8"))
     return str(project["project"]["urls"]["Repository"])
 
 
@@ -45,27 +41,23 @@ def bootstrap_cell(root: Path = ROOT) -> str:
     return BOOTSTRAP.format(url=address(root))
 
 
-def text_files(root: Path = ROOT) -> Iterator[Path]:
-    """Yield the project's own text files that may repeat the address."""
-    for folder, subfolders, names in os.walk(root):
-        subfolders[:] = sorted(
-            name
-            for name in subfolders
-            if name not in MADE and not name.startswith((".", "__"))
-        )
-        for name in sorted(names):
-            if Path(name).suffix in TEXT:
-                yield Path(folder, name)
+def text_files(root: Path = ROOT) -> list[Path]:
+    """Return the project's tracked text files that may hold the address."""
+    git = ["git", "-C", str(root), "ls-files"]
+    listed = subprocess.run(git, capture_output=True, text=True, check=True)
+    paths = [root / name for name in listed.stdout.splitlines()]
+    return [p for p in paths if p.suffix in TEXT and p.is_file()]
 
 
 def move(new: str, root: Path = ROOT) -> list[Path]:
     """Replace the address wherever it stands; return the changed files.
 
-    Raises ValueError if `new` is not a plain https address.
+    Raises:
+        SystemExit: `new` is not a plain https address.
     """
     new = new.rstrip("/").removesuffix(".git")
     if not re.fullmatch(r"https://[\w.-]+(/[\w.-]+){2,}", new):
-        raise ValueError(
+        raise SystemExit(
             f"{new!r} is no repository's address: give one such as "
             "https://github.com/me/unitconv"
         )
@@ -74,27 +66,12 @@ def move(new: str, root: Path = ROOT) -> list[Path]:
     changed = []
     for path in text_files(root):
         text = path.read_text(encoding="utf-8")
-        moved = old.sub(new, text)
-        if moved != text:
+        if (moved := old.sub(new, text)) != text:
             path.write_text(moved, encoding="utf-8")
             changed.append(path)
     return changed
 
 
-def main(arguments: list[str]) -> int:
-    if len(arguments) != 1:
-        print(f"The repository is at {address()}")
-        print("Move it with: make repo URL=https://github.com/me/unitconv")
-        return 0 if not arguments else 2
-    try:
-        changed = move(arguments[0])
-    except ValueError as error:
-        print(error, file=sys.stderr)
-        return 2
-    for path in changed:
-        print(path.relative_to(ROOT))
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    for path in move(" ".join(sys.argv[1:])):
+        print(path.relative_to(ROOT))

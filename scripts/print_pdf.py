@@ -6,12 +6,25 @@ A PDF looks as the page does on paper: light, without navigation, and with
 its solutions open, for paper cannot be clicked.
 """
 
+import shutil
 import sys
 from pathlib import Path
 from typing import Any
 
-from scripts import browser
-from scripts.contents import HTML, ROOT, pages
+from scripts.book import HTML, pages
+from scripts.move_repository import ROOT
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
+# The last four keep it from asking its maker for anything.
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
 
 PDF = ROOT / "_build" / "pdf"
 FOOTER = """
@@ -25,6 +38,12 @@ READY = """async () => {
   await document.fonts.ready;
   if (window.MathJax?.startup) await MathJax.startup.promise;
 }"""
+
+
+def find_browser() -> str | None:
+    """Return the path of a Chromium or Chrome, if there is one."""
+    paths = (shutil.which(name) for name in BROWSERS)
+    return next((path for path in paths if path), None)
 
 
 def print_page(chromium: Any, name: str, folder: Path = PDF) -> Path:
@@ -45,7 +64,7 @@ def print_page(chromium: Any, name: str, folder: Path = PDF) -> Path:
         display_header_footer=True,
         header_template="<span></span>",
         footer_template=FOOTER,
-        tagged=True,  # headings and descriptions, for who listens
+        tagged=True,  # headings and descriptions, for screen readers
         outline=True,
     )
     page.close()
@@ -55,14 +74,14 @@ def print_page(chromium: Any, name: str, folder: Path = PDF) -> Path:
 def main(names: list[str]) -> int:
     from playwright.sync_api import sync_playwright
 
-    executable = browser.find()
+    executable = find_browser()
     if executable is None:
         print("No Chromium or Chrome on the PATH.", file=sys.stderr)
         return 1
     PDF.mkdir(parents=True, exist_ok=True)
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(
-            executable_path=executable, args=browser.FLAGS
+            executable_path=executable, args=FLAGS
         )
         for name in names or pages():
             print(print_page(chromium, name).relative_to(ROOT))

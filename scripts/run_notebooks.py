@@ -1,25 +1,32 @@
 """Execute notebooks so that a second run leaves no difference behind.
 
-    python -m scripts.run_notebooks notebooks/01_task.py ...
+    python -m scripts.run_notebooks                   # what is out of date
+    python -m scripts.run_notebooks notebooks/01_task.py ...       # these
 
 reads the source of each .py, runs it, and writes the .ipynb beside it with
-its outputs, but without what changes from run to run or from machine to
-machine: times, random cell ids, the version of Python. With `--tidy` first
-it runs nothing and only cleans the .ipynb.
+its outputs and the digest of what they were made from (see
+`scripts.notebook_digest`), but without what changes from run to run or
+from machine to machine: times, random cell ids, the version of Python.
+`--check` only lists what is out of date, `--tidy` only cleans the .ipynb.
 """
 
+import argparse
+import asyncio
 import hashlib
 import os
 import sys
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 import jupytext
 import nbformat
 from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError
 from nbformat import NotebookNode
 
-from scripts.move_repository import address
+from scripts.move_repository import ROOT, address
+from scripts.notebook_digest import KEY, REPORT, digest, find_changes
 
 METADATA = {
     "kernelspec": {
@@ -29,10 +36,12 @@ METADATA = {
     },
     "language_info": {"name": "python", "pygments_lexer": "ipython3"},
 }
+# The kernel imports this checkout; matplotlib dates its SVGs by the epoch.
+ENVIRONMENT = {"PYTHONPATH": str(ROOT), "SOURCE_DATE_EPOCH": "0"}
 
 
 def normalize(notebook: NotebookNode) -> NotebookNode:
-    """Return the notebook with stable ids and no metadata but tags."""
+    """Return the notebook with stable ids; of metadata, tags and digest."""
     seen: Counter[str] = Counter()
     for cell in notebook.cells:
         tags = cell.metadata.get("tags")
@@ -40,40 +49,99 @@ def normalize(notebook: NotebookNode) -> NotebookNode:
         # An id made from the source survives a change of other cells, and
         # one without the address survives `make repo`.
         source = cell.source.replace(address(), "")
-        digest = hashlib.sha256(source.encode()).hexdigest()[:8]
-        cell.id = f"{digest}-{seen[digest]}"
-        seen[digest] += 1
-    notebook.metadata = nbformat.from_dict(METADATA)
+        name = hashlib.sha256(source.encode()).hexdigest()[:8]
+        cell.id = f"{name}-{seen[name]}"
+        seen[name] += 1
+    kept = {k: v for k, v in notebook.metadata.items() if k == KEY}
+    notebook.metadata = nbformat.from_dict(METADATA | kept)
     notebook.nbformat, notebook.nbformat_minor = 4, 5
     return notebook
 
 
-def execute(script: Path) -> Path:
-    """Run a py:percent script as a notebook; return the .ipynb written."""
+async def execute(script: Path) -> Path:
+    """Run a py:percent script as a notebook; return the .ipynb written.
+
+    Raises:
+        CellExecutionError: a cell fails. The .ipynb stays as it was.
+    """
     notebook = normalize(jupytext.read(script))
-    NotebookClient(
+    notebook.cells.append(nbformat.v4.new_code_cell(REPORT))
+    client = NotebookClient(
         notebook,
         timeout=600,
         record_timing=False,
         coalesce_streams=True,
         resources={"metadata": {"path": str(script.parent)}},
-    ).execute()
+    )
+    await client.async_execute(env=os.environ | ENVIRONMENT)
+    report = notebook.cells.pop().outputs[0].text
+    notebook.metadata[KEY] = digest(notebook, report)
     path = script.with_suffix(".ipynb")
     nbformat.write(normalize(notebook), path)
     return path
+
+
+async def execute_all(scripts: Sequence[Path], jobs: int) -> bool:
+    """Execute notebooks, `jobs` at a time; return whether all worked."""
+    free = asyncio.Semaphore(jobs)
+
+    async def run(script: Path) -> bool:
+        async with free:
+            try:
+                print(await execute(script), flush=True)
+            except CellExecutionError as error:
+                print(f"{script} failed:\n{error}", file=sys.stderr)
+                return False
+            return True
+
+    return all(await asyncio.gather(*map(run, scripts)))
 
 
 def tidy(script: Path) -> Path:
     """Drop from the .ipynb what jupytext notes there; keep its outputs."""
     path = script.with_suffix(".ipynb")
-    notebook = nbformat.read(path, as_version=4)
-    nbformat.write(normalize(notebook), path)
+    nbformat.write(normalize(nbformat.read(path, as_version=4)), path)
     return path
 
 
+def changes(script: Path) -> list[str]:
+    """Return why a notebook has to be executed, or nothing."""
+    path = script.with_suffix(".ipynb")
+    if not path.exists():
+        return ["there is no .ipynb"]
+    stored = nbformat.read(path, as_version=4)
+    now, then = (
+        [cell.source for cell in notebook.cells if cell.cell_type == "code"]
+        for notebook in (jupytext.read(script), stored)
+    )
+    return ["its .py"] if now != then else find_changes(stored)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Do what the arguments ask; return 1 if a notebook failed."""
+    parser = argparse.ArgumentParser(
+        prog="python -m scripts.run_notebooks",
+        description="Execute notebooks; without names, those out of date.",
+    )
+    parser.add_argument("scripts", nargs="*", type=Path)
+    parser.add_argument("--check", action="store_true", help="only list")
+    parser.add_argument("--tidy", action="store_true", help="only clean")
+    parser.add_argument("--jobs", type=int, default=2)
+    options = parser.parse_args(arguments)
+    scripts = options.scripts or sorted((ROOT / "notebooks").glob("*.py"))
+    if options.tidy:
+        for script in scripts:
+            tidy(script)
+        return 0
+    if options.check or not options.scripts:
+        why = {script: changes(script) for script in scripts}
+        scripts = [script for script in scripts if why[script]]
+        for script in scripts:
+            print(f"{script.stem} changed: {', '.join(why[script])}")
+    if options.check:
+        return bool(scripts)
+    return not asyncio.run(execute_all(scripts, options.jobs))
+
+
 if __name__ == "__main__":
-    os.environ["SOURCE_DATE_EPOCH"] = "0"  # matplotlib dates its SVGs by it
-    names = sys.argv[1:]
-    work = tidy if names[:1] == ["--tidy"] else execute
-    for name in names[work is tidy :]:
-        print(work(Path(name)))
+    sys.exit(main(sys.argv[1:]))

@@ -7,7 +7,7 @@ from typing import NoReturn
 
 import pytest
 
-from scripts.contents import HTML
+from scripts.book import HTML
 
 
 def missing(what: str) -> NoReturn:

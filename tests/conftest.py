@@ -1,4 +1,4 @@
-"""Models small enough for every test, and nothing from the network."""
+"""Fixtures that many tests share: small models and tokenizers."""
 
 from __future__ import annotations
 
@@ -38,9 +38,9 @@ settings.register_profile("unitconv", derandomize=True, deadline=None)
 settings.load_profile("unitconv")
 
 ROOT = Path(__file__).parents[1]
-SMOLLM2_TOKENIZER = (
-    ROOT.parent / "shared" / "fixtures" / "smollm2-tokenizer"
-)
+# Reduced to the tokens and merges that the texts of the tests and of the
+# question sets can use. Ids are those of the full vocabulary.
+SMOLLM2_TOKENIZER = ROOT / "tests" / "fixtures" / "smollm2_tokenizer"
 
 CHAT_TEMPLATE = (
     "{% for turn in messages %}<|im_start|>{{ turn.role }}\n"
@@ -149,8 +149,6 @@ def model_folder(
 
 @pytest.fixture(scope="session")
 def smollm2_tokenizer() -> Any:
-    if not SMOLLM2_TOKENIZER.is_dir():
-        pytest.skip(f"no {SMOLLM2_TOKENIZER.name} next to the repository")
     return AutoTokenizer.from_pretrained(str(SMOLLM2_TOKENIZER))
 
 

@@ -10,14 +10,16 @@ from docutils.statemachine import StringList
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
-from unitconv.evaluation.leaderboard import ADDED, PACKAGE, all_rows
-from unitconv.evaluation.leaderboard_table import markdown, stages_markdown
+from unitconv.evaluation import leaderboard
 
-WRITERS = {"results-table": markdown, "results-stages": stages_markdown}
+WRITERS = {
+    "results-table": leaderboard.markdown,
+    "results-stages": leaderboard.stages_markdown,
+}
 RECORDS = [
-    PACKAGE / "inference" / "course_model" / "results.json",
-    PACKAGE / "evaluation" / "results" / "stages.json",
-    *ADDED.glob("*.json"),
+    leaderboard.PACKAGE / "inference" / "course_model" / "results.json",
+    leaderboard.PACKAGE / "evaluation" / "results" / "stages.json",
+    *leaderboard.ADDED.glob("*.json"),
 ]
 
 
@@ -27,7 +29,7 @@ class ResultsDirective(SphinxDirective):
     def run(self) -> list[nodes.Node]:
         for path in RECORDS:
             self.env.note_dependency(str(path))
-        text = WRITERS[self.name](all_rows())
+        text = WRITERS[self.name](leaderboard.all_rows())
         node = nodes.container(classes=["results"])
         lines = StringList(text.splitlines(), source=self.name)
         self.state.nested_parse(lines, self.content_offset, node)

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from unitconv.common.io import write_json
-from unitconv.common.run_metadata import PACKAGES, provenance, versions
+from unitconv.common.run_metadata import PACKAGES, run_metadata, versions
 
 RESULTS = Path(__file__).parent / "results"
 PEERS = ("ctranslate2", "xllamacpp", "trl", "peft")
@@ -55,7 +55,7 @@ def save(
 ) -> Path:
     """Write a run with all that a reader needs to doubt it."""
     RESULTS.mkdir(exist_ok=True)
-    ran = provenance()
+    ran = run_metadata()
     when = datetime.fromisoformat(ran["when"])
     path = RESULTS / f"{name}-{when:%Y%m%d-%H%M%S}.json"
     data = {

@@ -21,9 +21,9 @@ from axe_playwright_python.base import AXE_SCRIPT
 from figures import FIGURES
 from playwright.sync_api import sync_playwright
 
-from scripts import browser as chromium
 from scripts import print_pdf as pdf
-from scripts.contents import HTML, ROOT, pages
+from scripts.book import HTML, pages
+from scripts.move_repository import ROOT
 from tests.built import elements, missing, need_book
 
 PAGES = pages()
@@ -35,12 +35,12 @@ DESKTOP = {"width": 1280, "height": 900}
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
     need_book()
-    path = chromium.find()
+    path = pdf.find_browser()
     if path is None:
         missing("no Chromium or Chrome on the PATH")
     with sync_playwright() as playwright:
         opened = playwright.chromium.launch(
-            executable_path=path, args=chromium.FLAGS
+            executable_path=path, args=pdf.FLAGS
         )
         yield opened
         opened.close()

@@ -1,6 +1,4 @@
-"""Every chapter has its parts: opening, exercises, recap, references."""
-
-from __future__ import annotations
+"""Every chapter has its parts: opening, exercises, recap, links."""
 
 import ast
 import re
@@ -8,14 +6,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import jupytext
 import nbformat
 import pytest
 from markdown_it import MarkdownIt
 from markdown_it.tree import SyntaxTreeNode
 
-from scripts.directives import directives
-from scripts.reading_time import minutes, shows_figure
+from scripts.book import directives
 
 FOLDER = Path(__file__).resolve().parents[2] / "notebooks"
 STEMS = sorted(path.stem for path in FOLDER.glob("*.ipynb"))
@@ -56,18 +52,14 @@ def links(text: str) -> list[str]:
     return [str(node.attrs["href"]) for node in found]
 
 
-# ----------------------------------------------------------- the opening
-
-
 @every_chapter
 def test_opening_says_what_is_learned_and_what_it_takes(stem: str) -> None:
+    first = cells(stem)[0]
+    assert first.source.startswith("# ")
     boxes = [
         found
-        for cell in cells(stem)
-        if cell.cell_type == "markdown"
-        for found in directives(cell.source)
-        if found.name == "admonition"
-        and found.argument == "What you will learn"
+        for found in directives(first.source)
+        if found.argument == "What you will learn"
     ]
     assert len(boxes) == 1
     objectives, needs = tree("\n".join(boxes[0].body)).children
@@ -77,84 +69,9 @@ def test_opening_says_what_is_learned_and_what_it_takes(stem: str) -> None:
     [line] = needs.children
     labels = [words(n) for n in line.children if n.type == "strong"]
     assert labels == ["Before you start:", "Time:", "Hardware:"]
-    # and something stands behind each of them
-    said = re.split("|".join(labels), words(needs))
-    assert all(re.search(r"\w{4}", text) for text in said[1:])
-    assert "minute" in said[2]
-
-
-@every_chapter
-def test_opening_stands_before_the_first_code(stem: str) -> None:
-    first = cells(stem)[0]
-    assert first.cell_type == "markdown"
-    assert first.source.startswith("# ")
-    assert "What you will learn" in first.source
-
-
-# ------------------------------------------------------ the reading time
-
-HOURS = {"three": 3, "four": 4, "five": 5, "six": 6}
-
-
-def measured(stem: str) -> int:
-    return minutes(jupytext.read(FOLDER / f"{stem}.py"))
-
-
-@every_chapter
-def test_opening_says_the_minutes_that_reading_takes(stem: str) -> None:
-    opening = " ".join(cells(stem)[0].source.split())
-    stated = re.findall(
-        r"(\d+) minutes to read, without the exercises,", opening
-    )
-    assert stated == [str(measured(stem))]
-
-
-@pytest.mark.parametrize("page", ["how-to-use", "intro"])
-def test_page_says_the_hours_that_all_chapters_take(page: str) -> None:
-    text = (FOLDER.parent / "book" / f"{page}.md").read_text(
-        encoding="utf-8"
-    )
-    [stated] = re.findall(r"about\s+(\w+)\s+hours\s+to\s+read", text)
-    total = sum(measured(stem) for stem in STEMS)
-    assert HOURS[stated] == round(total / 60), f"{total} minutes in all"
-
-
-def test_reading_counts_what_is_shown_and_no_exercise() -> None:
-    text, run = nbformat.v4.new_markdown_cell, nbformat.v4.new_code_cell
-    words, figures = "word " * 2000, [run("plots.intervals()")] * 10
-    shown = [
-        run("x = 1\n" * 999),  # the set-up: nothing
-        text(f"# Title\n\n{words}"),  # 10 minutes
-        run("x = 1\n" * 650),  # 1950 words: 15 minutes
-        *figures,  # 5 minutes
-    ]
-    left_out = [text(words), run("x = 1\n" * 650), *figures]
-    notebook = nbformat.v4.new_notebook(
-        cells=[
-            *shown,
-            text(f"The end.\n\n## Exercises\n\n{words}"),
-            *left_out,
-            text(f"Solved.\n\n## Recap\n\n{words}"),  # 10 minutes
-            text("## References"),
-            *left_out,
-        ]
-    )
-    assert minutes(notebook) == 10 + 15 + 5 + 10
-
-
-@every_chapter
-def test_cells_that_show_a_figure_are_found(stem: str) -> None:
-    for cell in cells(stem):
-        if cell.cell_type == "code":
-            drawn = any(
-                'class="picture"'
-                in output.get("data", {}).get("text/html", "")
-                for output in cell.outputs
-            )
-            assert shows_figure(cell.source) == drawn, cell.source
-
-
-# --------------------------------------------------------- the exercises
+    _, *texts = re.split("|".join(labels), words(needs))
+    assert all(re.search(r"\w{4}", text) for text in texts)
+    assert re.search(r"\d+ minutes to read", texts[1])
 
 
 @dataclass
@@ -202,17 +119,13 @@ def attempted(source: str) -> list[str]:
 
 
 @every_chapter
-def test_chapter_has_three_to_five_exercises(stem: str) -> None:
-    assert 3 <= len(exercises(stem)) <= 5
-
-
-@every_chapter
-def test_first_exercise_warms_up_and_the_last_stretches(stem: str) -> None:
+def test_three_to_five_exercises_from_easy_to_hard(stem: str) -> None:
     titles = [
         found.argument
         for found in directives(prose(stem))
         if found.name == "exercise"
     ]
+    assert 3 <= len(titles) <= 5
     assert titles[0].startswith("Warm-up: ")
     assert titles[-1].startswith("Stretch: ")
 
@@ -273,9 +186,6 @@ def test_no_other_cell_is_tagged_as_an_exercise(stem: str) -> None:
     )
 
 
-# ------------------------------------------------------------- the model
-
-
 @every_chapter
 def test_one_switch_chooses_the_model(stem: str) -> None:
     loads, switches = [], []
@@ -293,9 +203,6 @@ def test_one_switch_chooses_the_model(stem: str) -> None:
     assert not named, f"loaded past the switch: {named}"
     assert not loads or "MODEL" in loads
     assert len(switches) == (1 if loads else 0)
-
-
-# ---------------------------------------------------------------- the end
 
 
 def section(stem: str, title: str) -> list[SyntaxTreeNode]:
@@ -329,9 +236,6 @@ def test_references_are_works_of_the_bibliography(stem: str) -> None:
     text = (FOLDER.parent / "book" / "references.bib").read_text("utf-8")
     assert len(found.body) >= 3
     assert set(found.body) <= set(re.findall(r"^@\w+\{(\w+),", text, re.M))
-
-
-# ------------------------------------------------------------------ links
 
 
 def anchors(path: Path) -> set[str]:

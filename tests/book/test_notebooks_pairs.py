@@ -13,6 +13,7 @@ import nbformat
 import pytest
 
 from scripts.move_repository import address, bootstrap_cell
+from scripts.notebook_digest import find_changes
 from scripts.run_notebooks import normalize
 
 FOLDER = Path(__file__).resolve().parents[2] / "notebooks"
@@ -41,10 +42,6 @@ def code_cells(stem: str) -> list[Any]:
     return [cell for cell in cells if cell.cell_type == "code"]
 
 
-def test_there_are_notebooks() -> None:
-    assert STEMS
-
-
 @every_notebook
 def test_pair_says_the_same(stem: str) -> None:
     assert said(script(stem).cells) == said(notebook(stem).cells), (
@@ -53,35 +50,29 @@ def test_pair_says_the_same(stem: str) -> None:
 
 
 @every_notebook
-def test_script_has_no_header(stem: str) -> None:
-    first = (FOLDER / f"{stem}.py").read_text().splitlines()[0]
-    assert first.startswith("# %%"), first
-
-
-@every_notebook
-def test_lines_fit(stem: str) -> None:
-    lines = [
+def test_source_has_no_header_and_its_lines_fit(stem: str) -> None:
+    text = (FOLDER / f"{stem}.py").read_text(encoding="utf-8")
+    assert text.startswith("# %%")
+    long = [
         line
         for cell in notebook(stem).cells
         if cell.source != bootstrap_cell()  # a fork's address may be long
         for line in cell.source.splitlines()
+        if len(line) > 76
     ]
-    assert [line for line in lines if len(line) > 76] == []
+    assert long == []
 
 
 @every_notebook
-def test_every_code_cell_was_executed_in_order(stem: str) -> None:
+def test_every_cell_was_executed_in_order_and_none_failed(
+    stem: str,
+) -> None:
     cells = code_cells(stem)
     counts = [cell.execution_count for cell in cells]
     assert counts == list(range(1, len(cells) + 1))
-    assert any(cell.outputs for cell in cells)
-
-
-@every_notebook
-def test_no_cell_failed(stem: str) -> None:
     failed = [
         cell.source
-        for cell in code_cells(stem)
+        for cell in cells
         if "raises-exception" not in cell.metadata.get("tags", [])
         and any(output.output_type == "error" for output in cell.outputs)
     ]
@@ -94,6 +85,13 @@ def test_nothing_in_the_file_changes_from_run_to_run(stem: str) -> None:
     stable = normalize(notebook(stem))
     assert nbformat.writes(stored) == nbformat.writes(stable), (
         "times, ids or versions were stored: run `make notebooks`"
+    )
+
+
+@every_notebook
+def test_outputs_are_those_of_the_present_code(stem: str) -> None:
+    assert find_changes(notebook(stem)) == [], (
+        "changed since the notebook was executed: run `make notebooks`"
     )
 
 

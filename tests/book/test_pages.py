@@ -14,8 +14,8 @@ import pytest
 import yaml
 
 import unitconv
-from scripts.contents import HTML, ROOT, pages
-from scripts.move_repository import address
+from scripts.book import HTML, pages
+from scripts.move_repository import ROOT, address
 from tests.built import elements, need_book
 from unitconv.cli import app
 

@@ -10,7 +10,7 @@ import figures
 import pytest
 from sphinx.application import Sphinx
 
-from scripts.contents import ROOT
+from scripts.move_repository import ROOT
 from tests.built import Elements
 
 # --- tables ---------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""An attempt tells a solved exercise from one that is not."""
+"""`attempt` tells a solved exercise from one that is not."""
 
 from collections.abc import Callable
 
@@ -13,30 +13,27 @@ def check_double(double: Callable[[int], float]) -> None:
         raise AssertionError(f"double(3) should be 6, not {double(3)}")
 
 
-def test_right_answer_is_solved(capsys: pytest.CaptureFixture[str]) -> None:
-    attempt(check_double, lambda x: 2 * x)
-    assert capsys.readouterr().out == "Solved.\n"
+def unsolved(x: int) -> int:
+    raise NotImplementedError
 
 
-def test_wrong_answer_is_told_what_is_wrong(
+@pytest.mark.parametrize(
+    ("answer", "printed"),
+    [
+        (lambda x: 2 * x, "Solved."),
+        (lambda x: x, "Not yet: double(3) should be 6, not 3."),
+        (unsolved, "Not yet: nothing is written here."),
+    ],
+)
+def test_attempt(
+    answer: Callable[[int], float],
+    printed: str,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    attempt(check_double, lambda x: x)
-    assert capsys.readouterr().out == (
-        "Not yet: double(3) should be 6, not 3.\n"
-    )
+    attempt(check_double, answer)
+    assert capsys.readouterr().out == f"{printed}\n"
 
 
-def test_empty_answer_is_not_yet(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    def double(x: int) -> int:
-        raise NotImplementedError
-
-    attempt(check_double, double)
-    assert capsys.readouterr().out == "Not yet: nothing is written here.\n"
-
-
-def test_mistake_in_the_answers_code_is_raised() -> None:
+def test_a_mistake_in_the_answers_code_is_raised() -> None:
     with pytest.raises(ZeroDivisionError):
         attempt(check_double, lambda x: x / 0)

@@ -25,7 +25,8 @@ def test_every_run_has_a_setting_of_its_own() -> None:
 
 def test_every_setting_in_question_is_varied() -> None:
     tried = [config for _, config in runs()]
-    for name in ("chat_direct_share", "arithmetic_share", "rival_share"):
+    for kind in ("chat_direct", "arithmetic", "alternative"):
+        name = f"{kind}_share"
         values = {getattr(config.corpus, name) for config in tried}
         assert len(values) > 1, name
     assert len({config.steps for config in tried}) > 2

@@ -1,37 +1,40 @@
-"""The shipped adapters: they load, and do what the book says of them."""
+"""The shipped adapters: they load, and reach what the records say."""
 
 from __future__ import annotations
 
 import json
-from typing import Any
+from pathlib import Path
 
 import pytest
 
-from unitconv.evaluation.evaluate import Report, compare, evaluate
+from unitconv.evaluation.evaluate import evaluate
+from unitconv.evaluation.leaderboard import course_rows
+from unitconv.evaluation.report import Report, compare
 from unitconv.inference.llm import LLM
 from unitconv.inference.load import ADAPTER_WEIGHTS, ADAPTERS, find_adapter
 from unitconv.task.dataset import load_split
 from unitconv.training.examples import write_value
 
-N = 300
 NAMES = ("sft", "rft")
+
+
+def evaluate_all(course: LLM, n: int) -> dict[str, Report]:
+    """Evaluate CoT and both adapters on the first `n` test questions."""
+    questions = load_split("test")[:n]
+    reports = {"cot": evaluate(course, questions)}
+    for name in NAMES:
+        llm = LLM.from_pretrained("course", name, device="cpu")
+        reports[name] = evaluate(llm, questions)
+    return reports
 
 
 @pytest.fixture(scope="module")
 def reports(course: LLM) -> dict[str, Report]:
-    """Every stage on the test set's first questions."""
-    questions = load_split("test")[:N]
-    found = {"cot": evaluate(course, questions)}
-    for name in NAMES:
-        llm = LLM.from_pretrained("course", name, device="cpu")
-        found[name] = evaluate(llm, questions)
-    return found
+    return evaluate_all(course, n=40)
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_shipped_adapter_is_small_and_tells_where_it_is_from(
-    name: str,
-) -> None:
+def test_a_shipped_adapter_is_small_and_has_a_card(name: str) -> None:
     folder = find_adapter(name)
     assert folder == ADAPTERS / name
     megabytes = (folder / ADAPTER_WEIGHTS).stat().st_size / 1e6
@@ -50,7 +53,7 @@ def test_a_shipped_adapter_is_small_and_tells_where_it_is_from(
 
 
 def test_a_folder_of_that_name_comes_first(
-    tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     assert find_adapter("rft") == ADAPTERS / "rft"
@@ -58,34 +61,36 @@ def test_a_folder_of_that_name_comes_first(
     assert find_adapter("rft").resolve() == tmp_path / "rft"
 
 
-# What they reach, less what so few questions may be off by. The course's
-# goals are .65 for SFT, .96 and .97 valid for two rounds of RFT. The cards
-# have what they reach on all of the test set: the accuracy of RFT falls
-# short of its goal by about a point.
-
-
 def test_sft_answers_at_once(reports: dict[str, Report]) -> None:
     report = reports["sft"]
-    assert report.accuracy.value > 0.58
-    assert report.answer_rate.value >= 0.98
+    assert report.accuracy.value > 0.5
     assert report.n_tokens < 0.5 * reports["cot"].n_tokens
     assert not any("=" in row.text for row in report.rows)  # no reasoning
     answers = [row.answer for row in report.rows if row.answered]
+    assert len(answers) >= 38
     as_taught = [float(write_value(answer)) == answer for answer in answers]
-    assert sum(as_taught) > 0.98 * len(answers)
+    assert sum(as_taught) >= len(answers) - 1
 
 
 def test_rft_is_right_for_right_reasons(reports: dict[str, Report]) -> None:
-    report = reports["rft"]
-    assert report.accuracy.value > 0.92
-    assert report.answer_rate.value >= 0.98
-    assert report.reasoning_validity.value > 0.93
+    assert reports["rft"].accuracy.value > 0.85
+    assert reports["rft"].reasoning_validity.value > 0.85
 
 
-def test_rft_is_better_than_what_it_came_from(
-    reports: dict[str, Report],
-) -> None:
+@pytest.mark.slow
+def test_shipped_models_reach_their_records(course: LLM) -> None:
+    """On all 1000 test questions: CoT .867, SFT .684, RFT .961."""
+    reports = evaluate_all(course, n=1000)
+    recorded = {
+        row.stage: row.accuracy
+        for row in course_rows()
+        if row.split == "test"
+    }
+    for name, stage in (("cot", "cot"), ("sft", "sft"), ("rft", "rft-2")):
+        # Ties of logits may fall otherwise with another version of torch.
+        accuracy = reports[name].accuracy.value
+        assert accuracy == pytest.approx(recorded[stage], abs=0.002)
     for name in ("cot", "sft"):
-        found = compare(reports[name], reports["rft"])
-        assert found.difference > 0
-        assert found.p_value < 0.05
+        pair = compare(reports[name], reports["rft"])
+        assert pair.difference > 0
+        assert pair.p_value < 0.05

@@ -1,4 +1,4 @@
-"""The shipped files: they load, and they behave as the book says."""
+"""The shipped base model: it loads, and behaves as the book says."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from unitconv.evaluation.evaluate import evaluate
 from unitconv.evaluation.prompt_probe import (
     WRAPPERS,
-    imitation,
-    measure,
+    ProbeSettings,
+    imitation_rate,
     misspell,
+    probe_prompts,
 )
 from unitconv.inference.llm import LLM, Generation
 from unitconv.inference.load import COURSE_MODEL
@@ -53,7 +54,7 @@ def test_its_files_are_small_and_safe() -> None:
     assert {w.dtype for w in weights.values()} == {torch.bfloat16}
 
 
-def test_its_card_says_what_was_recorded() -> None:
+def test_its_card_repeats_the_record() -> None:
     written = (COURSE_MODEL / "README.md").read_text()
     assert f"{RECORD['parameters']:,}" in written
     assert f"{RECORD['tokens']:,}" in written
@@ -68,7 +69,7 @@ def test_its_card_says_what_was_recorded() -> None:
         ) in written
 
 
-def test_the_preset_is_what_made_it() -> None:
+def test_the_preset_is_that_of_the_training() -> None:
     """Or `unitconv pretrain` would make another model."""
     config = dict(RECORD["config"])
     corpus = config.pop("corpus")
@@ -81,69 +82,58 @@ def test_the_preset_is_what_made_it() -> None:
 
 
 # ------------------------------------------------------------ the bands
-# What the course needs of its base, on the test set's first 300 questions.
-# The bands leave room for the interval of so few, about five points to
-# either side.
+# What the course needs of its base, on the first questions of the test set;
+# the bands leave room for so few.
 
-N, SAMPLED = 300, 60
+N = 24
 
 
 @pytest.fixture(scope="module")
-def found(course: LLM) -> dict[str, Any]:
-    questions = load_split("test")[:N]
-    return measure(course, questions, sampled=SAMPLED, wrapped=SAMPLED)
+def probe(course: LLM) -> dict[str, Any]:
+    settings = ProbeSettings(n_sampled=5, n_wrapped=10)
+    return probe_prompts(course, load_split("test")[:N], settings)
 
 
-def test_every_part_was_measured(found: dict[str, Any]) -> None:
-    assert [found[style]["n"] for style in STYLES] == [N] * len(STYLES)
-    assert found["rollouts"]["n"] == SAMPLED
-    assert found["misspelled"]["n"] == SAMPLED
-    assert sum(name.startswith("wrapper") for name in found) == 3
-
-
-def test_the_bare_question_is_no_use(found: dict[str, Any]) -> None:
-    assert found["raw"]["accuracy"] < 0.08
-    assert found["raw"]["answer_rate"] < 0.15
-
-
-def test_an_instruction_alone_is_little_use(found: dict[str, Any]) -> None:
-    assert found["chat"]["accuracy"] < 0.36
-
-
-def test_direct_answers_are_poor(found: dict[str, Any]) -> None:
-    assert 0.06 < found["direct"]["accuracy"] < 0.51
-    assert found["direct"]["answer_rate"] > 0.80
-
-
-def test_a_worked_example_makes_it_reason(found: dict[str, Any]) -> None:
-    assert 0.54 < found["cot"]["accuracy"] < 0.93
-    assert found["cot"]["answer_rate"] > 0.92
-    assert found["cot"]["reasoning_validity"] > 0.89
-
-
-def test_sampling_finds_what_greedy_misses(found: dict[str, Any]) -> None:
-    rollouts = found["rollouts"]
-    assert rollouts["at_least_one_right_and_audited"] > 0.9
-    assert rollouts["at_least_one_right"] > found["cot"]["accuracy"]
+def test_every_part_is_probed(probe: dict[str, Any]) -> None:
+    assert [probe[style]["n"] for style in STYLES] == [N] * len(STYLES)
+    assert (probe["rollouts"]["n"], probe["misspelled"]["n"]) == (5, 10)
+    assert sum(name.startswith("wrapper") for name in probe) == 3
 
 
 @pytest.mark.parametrize(
-    ("wrapper", "least"),
-    zip(WRAPPERS, (0.82, 0.82, 0.82), strict=True),
+    ("style", "rate", "low", "high"),
+    [
+        ("raw", "accuracy", 0, 0.08),
+        ("raw", "answer_rate", 0, 0.15),
+        ("chat", "accuracy", 0, 0.36),
+        ("direct", "accuracy", 0.06, 0.6),
+        ("direct", "answer_rate", 0.8, 1),
+        ("cot", "accuracy", 0.54, 0.95),
+        ("cot", "answer_rate", 0.9, 1),
+        ("cot", "reasoning_validity", 0.85, 1),
+        ("rollouts", "at_least_one_right_and_audited", 0.85, 1),
+        *((f"wrapper {w}", "imitated", 0.8, 1) for w in WRAPPERS),
+        ("misspelled", "answer_rate", 0.8, 1),
+        ("misspelled", "accuracy", 0.05, 0.8),
+    ],
 )
-def test_the_form_is_read_off_the_example(
-    found: dict[str, Any], wrapper: str, least: float
+def test_base_rates_are_in_their_bands(
+    probe: dict[str, Any], style: str, rate: str, low: float, high: float
 ) -> None:
-    assert found[f"wrapper {wrapper}"]["imitated"] > least
+    assert low <= probe[style][rate] <= high
 
 
-def test_misspelled_units_are_answered(found: dict[str, Any]) -> None:
-    slipped = found["misspelled"]
-    assert slipped["answer_rate"] > 0.8
-    assert 0.05 < slipped["accuracy"] < found["cot"]["accuracy"]
+@pytest.mark.slow
+@pytest.mark.parametrize("style", ["raw", "chat", "direct"])
+def test_base_reaches_its_record(course: LLM, style: str) -> None:
+    """On all 1000 test questions; `cot` is in test_adapters."""
+    llm = LLM(course.model, course.tokenizer, style)
+    report = evaluate(llm, load_split("test"))
+    recorded = RESULTS["test"][style]["accuracy"]
+    assert report.accuracy.value == pytest.approx(recorded, abs=0.002)
 
 
-def test_units_it_never_read_do_not_stop_it(course: LLM) -> None:
+def test_unknown_units_are_no_error(course: LLM) -> None:
     strange = [
         Question("How many furlongs are in 3 parsecs?", 1.0),
         Question("Convert 2 µmol into 千克.", 1.0),
@@ -153,8 +143,8 @@ def test_units_it_never_read_do_not_stop_it(course: LLM) -> None:
     assert [bool(row.text) for row in report.rows] == [True] * 3
 
 
-def test_a_slip_changes_the_unit_alone() -> None:
-    for question in load_split("test") + load_split("test_hard"):
+def test_misspelling_changes_the_unit_alone() -> None:
+    for question in load_split("test")[::4] + load_split("test_hard")[::4]:
         slipped = misspell(question)
         assert slipped == misspell(question)
         assert slipped.answer == question.answer
@@ -166,12 +156,12 @@ def test_a_slip_changes_the_unit_alone() -> None:
         assert " inn " not in now
 
 
-def test_a_form_that_is_not_kept_is_not_counted(
+def test_other_formats_are_not_counted(
     course: LLM,
 ) -> None:
     llm = FakeLLM(["1. [[900]]", "[[900]] or so", "[[many]]", "900"])
     llm.tokenizer = course.tokenizer
-    rate = imitation(cast(LLM, llm), load_split("test")[:4], "[[{v}]]")
+    rate = imitation_rate(cast(LLM, llm), load_split("test")[:4], "[[{v}]]")
     assert (rate.successes, rate.n) == (1, 4)
     assert all("[[900]]" in prompt for prompt in llm.read)
     assert not any("<answer>" in prompt for prompt in llm.read)

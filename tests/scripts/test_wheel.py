@@ -1,12 +1,8 @@
-"""The installed library alone carries a notebook, as it has to on Colab.
+"""The wheel holds the whole library and works alone, as it must on Colab.
 
-A wheel is built and installed into an environment of its own, which borrows
-every other package from this one, so that nothing is downloaded. Notebooks
-that were copied into an empty folder run there; nothing of the repository
-lies beside them.
+It is installed into an environment of its own, which borrows every other
+package from this one, so that nothing is downloaded.
 """
-
-from __future__ import annotations
 
 import os
 import shutil
@@ -18,128 +14,76 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-NOTEBOOKS = ("01_task", "03_sequential")
-LEFT_OUT = shutil.ignore_patterns("__pycache__")
+BUILD = "from setuptools import build_meta as b; b.build_wheel('..')"
 
-RUN = """
-import sys
-import nbformat
-from nbclient import NotebookClient
-
-notebook = nbformat.read(sys.argv[1], as_version=4)
-asked = nbformat.v4.new_code_cell("print(unitconv.__file__)")
-notebook.cells.append(asked)
-NotebookClient(notebook, timeout=240, kernel_name="python3").execute()
-print(asked.outputs[0].text)
-"""
-
-
-class Environment:
-    """A fresh Python with the wheel in it, and an empty folder."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder / "env"
-        self.empty = folder / "empty"
-        self.empty.mkdir()
-        self.python = self.folder / "bin" / "python"
-        venv.create(self.folder, symlinks=True)
-        # A folder named in a .pth is searched last, and its own .pth files,
-        # an editable unitconv among them, are not read.
-        [packages] = (self.folder / "lib").glob("*/site-packages")
-        borrowed = [p for p in sys.path if p.endswith("-packages")]
-        (packages / "borrowed.pth").write_text("\n".join(borrowed))
-
-    def run(self, *arguments: str) -> str:
-        """What `python arguments` prints, in the empty folder."""
-        hidden = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV")
-        kept = {k: v for k, v in os.environ.items() if k not in hidden}
-        done = subprocess.run(
-            [str(self.python), *arguments],
-            cwd=self.empty,
-            env=kept | {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"},
-            capture_output=True,
-            encoding="utf-8",
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout.strip()
+pytestmark = pytest.mark.slow
 
 
 def build_wheel(folder: Path) -> Path:
-    """A wheel of the sources as they are, built beside them and not in."""
+    """Build from a copy of the sources, so that nothing is left in them."""
     source = folder / "source"
-    shutil.copytree(ROOT / "unitconv", source / "unitconv", ignore=LEFT_OUT)
+    shutil.copytree(
+        ROOT / "unitconv",
+        source / "unitconv",
+        ignore=shutil.ignore_patterns("__pycache__"),
+    )
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, source)
-    build = "import sys; from setuptools import build_meta as b"
     subprocess.run(
-        [sys.executable, "-c", f"{build}; b.build_wheel('..')"],
+        [sys.executable, "-c", BUILD],
         cwd=source,
         check=True,
         capture_output=True,
     )
     [wheel] = folder.glob("*.whl")
-    shutil.rmtree(source)
     return wheel
 
 
-@pytest.fixture(scope="module")
-def environment(
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Environment:
-    folder = tmp_path_factory.mktemp("wheel")
-    wheel = build_wheel(folder)
-    made = Environment(folder)
-    offline = ("--no-index", "--no-deps", "--disable-pip-version-check")
-    made.run("-m", "pip", "install", *offline, str(wheel))
-    return made
-
-
-def installed(environment: Environment) -> Path:
-    where = environment.run(
-        "-c", "import unitconv; print(unitconv.__file__)"
+def run(*command: str, folder: Path) -> str:
+    """Return what a command prints, in a folder with nothing of ours."""
+    hidden = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV")
+    kept = {k: v for k, v in os.environ.items() if k not in hidden}
+    done = subprocess.run(
+        command,
+        cwd=folder,
+        env=kept | {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"},
+        capture_output=True,
+        encoding="utf-8",
     )
-    return Path(where).parent
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout.strip()
 
 
-def test_it_is_the_wheel_that_is_imported(environment: Environment) -> None:
-    assert installed(environment).is_relative_to(environment.folder)
-    assert not installed(environment).is_relative_to(ROOT)
+def package_files(folder: Path) -> set[str]:
+    return {
+        path.relative_to(folder).as_posix()
+        for path in folder.rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    }
 
 
-def test_every_file_of_the_package_came_along(
-    environment: Environment,
-) -> None:
-    def files(folder: Path) -> set[str]:
-        return {
-            path.relative_to(folder).as_posix()
-            for path in folder.rglob("*")
-            if path.is_file() and "__pycache__" not in path.parts
-        }
+def test_wheel_is_complete_and_answers_a_question(tmp_path: Path) -> None:
+    wheel = build_wheel(tmp_path)
+    environment, empty = tmp_path / "env", tmp_path / "empty"
+    empty.mkdir()
+    venv.create(environment, symlinks=True)
+    # A folder named in a .pth is searched last, and its own .pth files, an
+    # editable unitconv among them, are not read.
+    [packages] = (environment / "lib").glob("*/site-packages")
+    borrowed = [path for path in sys.path if path.endswith("-packages")]
+    (packages / "borrowed.pth").write_text("\n".join(borrowed))
+    python = str(environment / "bin" / "python")
+    pip = [python, "-m", "pip", "install", "--no-index", "--no-deps"]
+    run(*pip, str(wheel), folder=empty)
 
-    came = files(installed(environment))
-    assert files(ROOT / "unitconv") == came
-    for folder in (
-        "inference/course_model",
-        "inference/adapters/rft",
-        "evaluation/results",
-        "task/data",
-    ):
-        assert any(name.startswith(f"{folder}/") for name in came)
+    code = "import unitconv; print(unitconv.__file__)"
+    installed = Path(run(python, "-c", code, folder=empty)).parent
+    assert installed == packages / "unitconv"
+    files = package_files(installed)
+    assert files == package_files(ROOT / "unitconv")
+    assert "inference/course_model/model.safetensors" in files
 
-
-def test_the_command_is_installed(environment: Environment) -> None:
+    command = str(environment / "bin" / "unitconv")
     question = "How many gram are there per 6 kg?"
-    script = str(environment.python.with_name("unitconv"))
-    reply = environment.run(script, "ask", question, "--adapter", "rft")
+    reply = run(command, "ask", question, "--adapter", "rft", folder=empty)
     assert "6000" in reply
-
-
-@pytest.mark.parametrize("name", NOTEBOOKS)
-def test_a_notebook_runs_on_it_alone(
-    name: str, environment: Environment
-) -> None:
-    for path in environment.empty.iterdir():
-        path.unlink()
-    shutil.copy(ROOT / "notebooks" / f"{name}.ipynb", environment.empty)
-    used = environment.run("-c", RUN, f"{name}.ipynb")
-    assert Path(used).parent == installed(environment)

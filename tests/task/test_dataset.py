@@ -1,4 +1,4 @@
-"""A sentence is read as meant, and so is a file of questions."""
+"""The question parser, and question files."""
 
 from __future__ import annotations
 
@@ -79,57 +79,40 @@ UNDERSTOOD = [
     ("text", "quantity", "source", "target"),
     UNDERSTOOD,
 )
-def test_other_ways_to_ask(
+def test_clear_questions(
     text: str, quantity: float, source: str, target: str
 ) -> None:
     assert parse_question(text) == Conversion(quantity, source, target)
 
 
+# No quantity, one unit, nothing to convert, two quantities, two targets;
+# numbers and units that are more than they seem.
+UNCLEAR = """
+    How are you? | from kg to g | How many grams in 6? | how many in 6 ft |
+    6 in feet | convert 6 to g from some kg | 6 kg to kg | 6 kg in liters |
+    6 m to M | 3 fluid ounces in oz | 6 ft 2 in to cm | 6 to 7 kg in g |
+    5-7 kg in g | 2 hours and 20 minutes in seconds | one kg and 6 lb |
+    I slept 8 hours, yes 8 h, so in minutes? | 6 kg in g or lb |
+    2,5 kg in g | 1.2.3 kg in g | 1/2 mile in km | 6 1/2 ft in cm |
+    6th kg in g | 6% of a kg in g | kg to g on page 6 | 1e400 m in km |
+    6 million km in miles | twenty-one kg in g | two dozen inches in cm |
+    one and a half hours in minutes | a quarter of a mile in km |
+    6 square meters to square feet | How many square feet in 6 m? |
+    How many nautical miles in 6 km? | 6 kg/day in g | 6 cm3 to ml |
+    Give me a second, how many m in 6 km?
+"""
+
+
 @pytest.mark.parametrize(
     "text",
     [
+        *(text.strip() for text in UNCLEAR.split(" |")),
         "",
-        "How are you?",
-        "from kg to g",  # no quantity
-        "How many grams in 6?",  # one unit
-        "how many in 6 ft",
-        "6 in feet",  # 6 of what?
-        "convert 6 to g from some kg",
-        "6 kg to kg",
-        "6 kg in liters",  # nothing to convert
-        "6 m to M",
-        "3 fluid ounces in oz",  # one and the same
-        "6 ft 2 in to cm",  # two quantities
-        "6 to 7 kg in g",
-        "5-7 kg in g",
-        "2 hours and 20 minutes in seconds",
-        "I slept 8 hours, yes 8 h, so in minutes?",
-        "one kg and 6 lb",
-        "6 kg in g or lb",  # two targets
-        "2,5 kg in g",  # a comma that groups no thousands
-        "1.2.3 kg in g",
-        "1/2 mile in km",
-        "6 1/2 ft in cm",
-        "6th kg in g",
-        "6% of a kg in g",
-        "kg to g on page 6",
-        "6 million km in miles",  # more than its digits
-        "twenty-one kg in g",
-        "one and a half hours in minutes",
-        "a quarter of a mile in km",
-        "two dozen inches in cm",
-        "6 square meters to square feet",  # another unit
-        "How many square feet in 6 m?",
-        "How many nautical miles in 6 km?",
-        "6 kg/day in g",
-        "6 cm3 to ml",
-        "Give me a second, how many m in 6 km?",
-        "1e400 m in km",  # no finite number
         "\u017fix kg in g",  # a long s is no s
         "6 kg in g? " + "Thanks! " * 100,  # more than a question
     ],
 )
-def test_none_where_it_cannot_tell(text: str) -> None:
+def test_unclear_questions_give_none(text: str) -> None:
     assert parse_question(text) is None
 
 
@@ -158,7 +141,7 @@ def test_any_text_gives_a_conversion_or_none(text: str) -> None:
     st.integers(0, 9999)
     | st.floats(0.001, 1000).map(lambda x: round(x, 3)),
 )
-def test_two_plain_frames_for_every_pair(
+def test_two_plain_templates_for_every_pair(
     pair: tuple[Unit, Unit], quantity: float
 ) -> None:
     a, b = pair
@@ -178,7 +161,7 @@ def test_two_plain_frames_for_every_pair(
         assert bool(first) == ("ounce" in (a.name, b.name) and volume)
 
 
-# --------------------------------------------------- a person's own file
+# -------------------------------------------------------- question files
 
 
 def _write(path: Path, content: str | bytes) -> Path:
@@ -187,7 +170,7 @@ def _write(path: Path, content: str | bytes) -> Path:
     return path
 
 
-def test_a_file_of_ones_own(tmp_path: Path) -> None:
+def test_a_readers_own_file(tmp_path: Path) -> None:
     content = '[["6 kg in g", 6000], ["Wie viel? \u00e9", -0.5]]'
     expected = [
         Question("6 kg in g", 6000.0),

@@ -22,30 +22,30 @@ from unitconv.task.dataset import (
 )
 from unitconv.task.make_splits import (
     SIZES,
-    Record,
+    GeneratedQuestion,
     leak_key,
     main,
     make_hidden,
     make_splits,
-    question_words,
     to_json,
-    typed,
 )
 from unitconv.task.prompts import DIRECT_EXAMPLES, WORKED_EXAMPLES
 from unitconv.task.question_parser import Conversion, parse_question
 from unitconv.task.question_templates import (
-    HARD_PHRASINGS,
+    HARD_TEMPLATES,
     PAIRS,
-    PHRASINGS,
     RESERVED,
+    TEMPLATES,
 )
+from unitconv.task.question_writer import typed_spellings
 from unitconv.task.units import BY_NAME, FAMILIES, SPELLINGS, convert
 
+Splits = dict[str, list[GeneratedQuestion]]
 EASY = ("train", "valid", "test")
 
 
 @pytest.fixture(scope="module")
-def splits() -> dict[str, list[Record]]:
+def splits() -> Splits:
     return make_splits()
 
 
@@ -53,7 +53,7 @@ def splits() -> dict[str, list[Record]]:
 
 
 def test_the_files_are_what_the_command_writes(
-    splits: dict[str, list[Record]],
+    splits: Splits,
 ) -> None:
     for name in SPLITS:
         content = (DATA / f"{name}.json").read_bytes()
@@ -61,13 +61,11 @@ def test_the_files_are_what_the_command_writes(
         assert load_split(name) == [r.question for r in splits[name]]
 
 
-@pytest.mark.parametrize("hash_seed", ["0", "1"])
-def test_the_set_does_not_depend_on_the_order_of_sets(
-    hash_seed: str,
-) -> None:
+@pytest.mark.slow
+def test_splits_do_not_depend_on_the_order_of_sets() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "unitconv.task.make_splits", "--check"],
-        env={**os.environ, "PYTHONHASHSEED": hash_seed},
+        env={**os.environ, "PYTHONHASHSEED": "1"},
         capture_output=True,
         text=True,
         check=False,
@@ -75,7 +73,9 @@ def test_the_set_does_not_depend_on_the_order_of_sets(
     assert (done.returncode, done.stdout) == (0, "nothing has changed\n")
 
 
-def test_sizes_and_answers(splits: dict[str, list[Record]]) -> None:
+def test_sizes_and_answers(
+    splits: Splits,
+) -> None:
     for name in SPLITS:
         assert len(splits[name]) == SIZES[name]
         for record in splits[name]:
@@ -91,7 +91,7 @@ def test_sizes_and_answers(splits: dict[str, list[Record]]) -> None:
 
 
 def test_every_family_is_well_represented(
-    splits: dict[str, list[Record]],
+    splits: Splits,
 ) -> None:
     for records in splits.values():
         counts = Counter(r.conversion.family for r in records)
@@ -99,7 +99,7 @@ def test_every_family_is_well_represented(
         assert min(counts.values()) >= 0.08 * len(records)
 
 
-def test_quantities(splits: dict[str, list[Record]]) -> None:
+def test_quantities(splits: Splits) -> None:
     easy = {*range(1, 13), 0.5, 1.5, 2.5}
     for name in EASY:
         assert {r.conversion.quantity for r in splits[name]} == easy
@@ -110,19 +110,19 @@ def test_quantities(splits: dict[str, list[Record]]) -> None:
     assert any(not q.is_integer() for q in hard)
 
 
-def _is_typed(spelling: str, records: list[Record]) -> bool:
+def _occurs(spelling: str, records: list[GeneratedQuestion]) -> bool:
     return any(
         re.search(rf"(?<!\S){re.escape(spelling)}(?![\w/^*])", r.text)
         for r in records
-        if spelling in typed(r.conversion.source)
-        or spelling in typed(r.conversion.target)
+        if spelling in typed_spellings(r.conversion.source)
+        or spelling in typed_spellings(r.conversion.target)
     )
 
 
 def test_train_holds_every_spelling(
-    splits: dict[str, list[Record]],
+    splits: Splits,
 ) -> None:
-    missing = [s for s in SPELLINGS if not _is_typed(s, splits["train"])]
+    missing = [s for s in SPELLINGS if not _occurs(s, splits["train"])]
     assert missing == []
     # "ounce" for a fluid ounce, too
     fluid = [
@@ -167,19 +167,10 @@ def test_no_leak_between_the_shipped_splits() -> None:
     )
 
 
-@pytest.mark.parametrize("seed", [0, 7])
-def test_no_leak_with_another_seed(seed: int) -> None:
-    made = make_splits(seed)
+def test_no_leak_with_another_seed() -> None:
+    made = make_splits(seed=7)
     assert made != make_splits()
     _assert_no_leak({n: [r.text for r in made[n]] for n in SPLITS})
-
-
-def test_the_leak_check_finds_a_leak() -> None:
-    for other in ("HOW many cc are  in 6 L?", "6 litres to ml"):
-        with pytest.raises(AssertionError):
-            _assert_no_leak(
-                {"train": ["How many cc are in 6 L?"], "test": [other]}
-            )
 
 
 def test_leak_key() -> None:
@@ -189,8 +180,8 @@ def test_leak_key() -> None:
     assert leak_key(in_ml) == leak_key(in_cc) != leak_key(back)
 
 
-def test_what_is_shown_as_an_example_is_not_asked(
-    splits: dict[str, list[Record]],
+def test_examples_of_the_prompts_are_not_asked(
+    splits: Splits,
 ) -> None:
     asked = {r.conversion for n in SPLITS for r in splits[n]}
     for example in WORKED_EXAMPLES + DIRECT_EXAMPLES:
@@ -200,55 +191,41 @@ def test_what_is_shown_as_an_example_is_not_asked(
     assert not asked & {Conversion(*triple) for triple in RESERVED}
 
 
-# ---------------------------------------------------------- phrasings
+# ---------------------------------------------------------- templates
 
 
-def test_phrasings_are_many_and_different() -> None:
-    assert len(PHRASINGS) >= 40
-    assert len(HARD_PHRASINGS) >= 20
-    plain = [normalize(p) for p in (*PHRASINGS, *HARD_PHRASINGS)]
-    assert len(set(plain)) == len(plain)
-    for phrasing in (*PHRASINGS, *HARD_PHRASINGS):
-        slots = [f for _, f, _, _ in string.Formatter().parse(phrasing)]
-        assert sorted(filter(None, slots)) == [
-            "quantity",
-            "source",
-            "target",
-        ]
+def test_templates_differ_and_have_all_slots() -> None:
+    templates = (*TEMPLATES, *HARD_TEMPLATES)
+    assert len({normalize(template) for template in templates}) == 88
+    for template in templates:
+        slots = [f for _, f, _, _ in string.Formatter().parse(template)]
+        slots = sorted(filter(None, slots))
+        assert slots == ["quantity", "source", "target"]
 
 
-def test_every_phrasing_is_used(splits: dict[str, list[Record]]) -> None:
+def test_every_template_is_used(
+    splits: Splits,
+) -> None:
     for name in EASY:
-        assert {r.phrasing for r in splits[name]} == set(PHRASINGS)
-    hard = {r.phrasing for r in splits["test_hard"]}
-    assert hard == set(HARD_PHRASINGS)
+        assert {r.template for r in splits[name]} == set(TEMPLATES)
+    hard = {r.template for r in splits["test_hard"]}
+    assert hard == set(HARD_TEMPLATES)
 
 
-def test_a_phrasing_gives_its_question(
-    splits: dict[str, list[Record]],
+def test_a_template_gives_its_question(
+    splits: Splits,
 ) -> None:
     for name in SPLITS:
         for r in splits[name]:
-            shape = re.escape(r.phrasing)
+            shape = re.escape(r.template)
             for slot, words in (
                 ("quantity", [f"{r.conversion.quantity:g}"]),
-                ("source", typed(r.conversion.source)),
-                ("target", typed(r.conversion.target)),
+                ("source", typed_spellings(r.conversion.source)),
+                ("target", typed_spellings(r.conversion.target)),
             ):
                 either = "|".join(re.escape(word) for word in words)
                 shape = shape.replace(rf"\{{{slot}\}}", f"(?:{either})")
             assert re.fullmatch(shape, r.text), r
-
-
-def test_question_words() -> None:
-    words = question_words()
-    assert {"many", "express", "kilograms", "mph", "manual", "s"} <= words
-    assert "answer" not in words
-    assert not {"quantity", "source", "target"} & words
-    for name in SPLITS:
-        for question in load_split(name):
-            found = re.findall("[a-z]+", question.text.lower())
-            assert set(found) <= words
 
 
 def test_pairs_are_distinct_and_of_one_family() -> None:
@@ -259,14 +236,8 @@ def test_pairs_are_distinct_and_of_one_family() -> None:
     assert {name for pair in PAIRS for name in pair} == set(BY_NAME)
 
 
-def test_no_inch_is_lost_among_the_prepositions() -> None:
-    for name in SPLITS:
-        for question in load_split(name):
-            assert " in in in" not in f" {question.text}"
-
-
 def test_every_question_of_the_set_is_understood(
-    splits: dict[str, list[Record]],
+    splits: Splits,
 ) -> None:
     for name in SPLITS:
         for record in splits[name]:
@@ -302,15 +273,14 @@ def test_the_command_writes_checks_and_finds_drift(
 # --------------------------------------------------------- a hidden set
 
 
-@pytest.mark.parametrize("seed", [1, 2, 20931])
-def test_hidden_set_asks_nothing_that_is_shipped(seed: int) -> None:
-    hidden = make_hidden(500, seed)
+def test_a_hidden_set_asks_nothing_that_is_shipped() -> None:
+    hidden = make_hidden(500, seed=20931)
     texts = {name: [q.text for q in load_split(name)] for name in SPLITS}
     _assert_no_leak({**texts, "hidden": [r.text for r in hidden]})
 
 
-def test_hidden_set_is_like_the_hard_one(
-    splits: dict[str, list[Record]],
+def test_a_hidden_set_is_like_test_hard(
+    splits: Splits,
 ) -> None:
     hidden, hard = make_hidden(500, 3), splits["test_hard"]
     families = [
@@ -318,7 +288,7 @@ def test_hidden_set_is_like_the_hard_one(
         for records in (hidden, hard)
     ]
     assert families[0] == families[1]
-    assert {r.phrasing for r in hidden} == set(HARD_PHRASINGS)
+    assert {r.template for r in hidden} == set(HARD_TEMPLATES)
     easy = {r.conversion.quantity for r in splits["train"]}
     assert not easy & {r.conversion.quantity for r in hidden}
     assert hidden != make_hidden(500, 4)
@@ -359,10 +329,3 @@ def test_a_hidden_set_is_refused_where_it_could_be_found(
     assert stopped.value.code == 2
     assert "hidden" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
-
-
-def test_one_entry_a_line() -> None:
-    lines = (DATA / "train.json").read_text(encoding="utf-8").splitlines()
-    assert (lines[0], lines[-1]) == ("[", "]")
-    assert len(lines) == SIZES["train"] + 2
-    assert not any(line.rstrip(",]").endswith(".0") for line in lines)

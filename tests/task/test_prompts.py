@@ -1,4 +1,4 @@
-"""What the model reads: exact text, and exact tokens of the real thing."""
+"""Prompts: exact text, and exact tokens of SmolLM2."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from transformers import PreTrainedTokenizerFast
 
-from unitconv.grading.answer import parse_answer, reasoning_is_valid
+from unitconv.grading.answer import parse_answer
+from unitconv.grading.audit import reasoning_is_valid
 from unitconv.inference.llm import LLM
 from unitconv.task.dataset import SPLITS, load_split
 from unitconv.task.prompts import (
@@ -18,10 +19,9 @@ from unitconv.task.prompts import (
     WORKED_EXAMPLES,
     PromptError,
     WorkedExample,
-    chat_messages,
     format_prompt,
 )
-from unitconv.task.question_parser import Conversion, parse_question
+from unitconv.task.question_parser import parse_question
 
 QUESTION = "How many gram are there per 6 kg?"
 
@@ -58,23 +58,24 @@ def test_raw_is_the_question_and_nothing_else(question: str) -> None:
     assert format_prompt(question, "raw") == question
 
 
-def test_chat_through_the_template(byte_tokenizer: Any) -> None:
-    assert format_prompt(QUESTION, "chat", byte_tokenizer) == (
-        f"<|im_start|>system\n{INSTRUCTION}<|im_end|>\n"
-        f"<|im_start|>user\n{QUESTION}<|im_end|>\n"
-        "<|im_start|>assistant\n"
-    )
-
-
-def test_cot_shows_a_worked_example_first(byte_tokenizer: Any) -> None:
+def test_chat_styles_go_through_the_template(byte_tokenizer: Any) -> None:
     [example] = WORKED_EXAMPLES
-    assert format_prompt(QUESTION, "cot", byte_tokenizer) == (
-        f"<|im_start|>system\n{INSTRUCTION}<|im_end|>\n"
+    system = f"<|im_start|>system\n{INSTRUCTION}<|im_end|>\n"
+    shown = (
         f"<|im_start|>user\n{example.question}<|im_end|>\n"
         f"<|im_start|>assistant\n{example.reply}<|im_end|>\n"
-        f"<|im_start|>user\n{QUESTION}<|im_end|>\n"
-        "<|im_start|>assistant\n"
     )
+    asked = (
+        f"<|im_start|>user\n{QUESTION}<|im_end|>\n<|im_start|>assistant\n"
+    )
+    chat = format_prompt(QUESTION, "chat", byte_tokenizer)
+    assert chat == system + asked
+    cot = format_prompt(QUESTION, "cot", byte_tokenizer)
+    assert cot == system + shown + asked
+    direct = format_prompt(QUESTION, "direct", byte_tokenizer)
+    assert direct.count("<|im_start|>assistant\n<answer>") == 2
+    assert "multiply" not in direct
+    assert direct.endswith(asked)
 
 
 def test_cot_takes_other_examples(byte_tokenizer: Any) -> None:
@@ -84,11 +85,6 @@ def test_cot_takes_other_examples(byte_tokenizer: Any) -> None:
     assert WORKED_EXAMPLES[0].question not in text
     bare = format_prompt(QUESTION, "cot", byte_tokenizer, [])
     assert bare == format_prompt(QUESTION, "chat", byte_tokenizer)
-
-
-def test_the_turns_of_a_chat() -> None:
-    roles = [turn["role"] for turn in chat_messages("q", WORKED_EXAMPLES)]
-    assert roles == ["system", "user", "assistant", "user"]
 
 
 @pytest.mark.parametrize("style", STYLES)
@@ -124,34 +120,24 @@ def test_no_chat_template_says_what_to_do(
 SHOWN = WORKED_EXAMPLES + DIRECT_EXAMPLES
 
 
-def test_the_worked_example_is_right() -> None:
+def test_the_worked_examples_are_right() -> None:
     for example in SHOWN:
         asked = parse_question(example.question)
         assert asked is not None
         assert parse_answer(example.reply) == asked.answer
-        assert example in DIRECT_EXAMPLES or reasoning_is_valid(
-            example.reply
-        )
+    assert all(reasoning_is_valid(e.reply) for e in WORKED_EXAMPLES)
 
 
-def test_the_worked_example_stands_in_no_split() -> None:
-    """Neither its sentence, nor its conversion in other words or turned
-    round: `900 minutes` in hours."""
+def test_the_worked_examples_are_in_no_split_in_either_direction() -> None:
     shown = [parse_question(e.question) for e in SHOWN]
     taken = {(c.quantity, c.source, c.target) for c in shown if c}
     taken |= {(c.answer, c.target, c.source) for c in shown if c}
-    texts = {e.question for e in SHOWN}
-    # The hours stand in both prompts.
-    assert len(taken) == 2 * len(DIRECT_EXAMPLES)
     for name in SPLITS:
-        questions = load_split(name)
-        assert len(questions) >= 200
-        for question in questions:
+        for question in load_split(name):
             asked = parse_question(question.text)
-            assert isinstance(asked, Conversion), question.text
+            assert asked is not None
             triple = (asked.quantity, asked.source, asked.target)
             assert triple not in taken, question.text
-            assert question.text not in texts
 
 
 # ------------------------------------------------ SmolLM2's own tokenizer
@@ -254,10 +240,3 @@ def test_a_broken_unicode_code_is_refused() -> None:
     # What Python makes of a byte of the command line that is no UTF-8.
     with pytest.raises(PromptError, match="character 3 "):
         format_prompt("6 \udcff kg in g", "raw")
-
-
-def test_direct_examples_answer_at_once(byte_tokenizer) -> None:
-    text = format_prompt(QUESTION, "direct", byte_tokenizer)
-    assert text.count("<|im_start|>assistant\n<answer>") == 2
-    assert "multiply" not in text
-    assert text.endswith(f"{QUESTION}<|im_end|>\n<|im_start|>assistant\n")

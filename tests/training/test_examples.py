@@ -9,11 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from unitconv.grading.answer import (
-    is_correct,
-    parse_answer,
-    reasoning_is_valid,
-)
+from unitconv.grading.answer import is_correct, parse_answer
+from unitconv.grading.audit import reasoning_is_valid
 from unitconv.inference.llm import LLM
 from unitconv.task.dataset import DataError, Question, load_split
 from unitconv.training.examples import (

@@ -11,11 +11,8 @@ from typing import Any
 import pytest
 
 from unitconv.evaluation.grade import grade
-from unitconv.grading.answer import (
-    is_correct,
-    parse_answer,
-    reasoning_is_valid,
-)
+from unitconv.grading.answer import is_correct, parse_answer
+from unitconv.grading.audit import reasoning_is_valid
 from unitconv.inference.llm import LLM, Generation
 from unitconv.task.dataset import Question, load_split
 from unitconv.training import rollouts

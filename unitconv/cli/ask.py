@@ -53,11 +53,8 @@ def ask(
 
 
 def _show_grade(question: str, reply: str) -> None:
-    from unitconv.grading.answer import (
-        audit_reasoning,
-        is_correct,
-        parse_answer,
-    )
+    from unitconv.grading.answer import is_correct, parse_answer
+    from unitconv.grading.audit import audit_reasoning
     from unitconv.task.question_parser import parse_question
 
     for claim in audit_reasoning(reply):

@@ -163,7 +163,7 @@ def _show(speeds: list[Speed], ceiling: Ceiling) -> None:
 
 def _run(llm: LLM, questions: int, repeats: int) -> dict[str, Any]:
     """What ran, where and when."""
-    from unitconv.common.run_metadata import provenance
+    from unitconv.common.run_metadata import run_metadata
 
     return {
         "model": llm.name,
@@ -172,5 +172,5 @@ def _run(llm: LLM, questions: int, repeats: int) -> dict[str, Any]:
         "dtype": str(llm.dtype).removeprefix("torch."),
         "questions": questions,
         "repeats": repeats,
-        **provenance(),
+        **run_metadata(),
     }

@@ -19,7 +19,7 @@ from rich.progress import (
 from rich.table import Table
 
 if TYPE_CHECKING:
-    from unitconv.evaluation.stats import Rate
+    from unitconv.evaluation.stats import Proportion
 
 # What is printed is mostly data: "[bold]" and ":smile:" mean themselves.
 out = Console(highlight=False, markup=False, emoji=False)
@@ -80,7 +80,7 @@ def say(label: str, text: str) -> None:
     write(out, f"{label:>7}  {text}")
 
 
-def show_rates(rates: dict[str, Rate]) -> None:
+def show_rates(rates: dict[str, Proportion]) -> None:
     table = Table()
     for column in ("", "rate", "95 % interval", "of"):
         table.add_column(column, justify="right" if column else "left")
@@ -89,7 +89,7 @@ def show_rates(rates: dict[str, Rate]) -> None:
     out.print(table)
 
 
-def cells(rate: Rate) -> tuple[str, str, str]:
+def cells(rate: Proportion) -> tuple[str, str, str]:
     if rate.n == 0:
         return "-", "-", "0"
     low, high = rate.ci95

@@ -34,7 +34,7 @@ from unitconv.inference.reference import BATCH_SIZE
 from unitconv.training.config import TEMPERATURE
 
 if TYPE_CHECKING:
-    from unitconv.evaluation.evaluate import Report
+    from unitconv.evaluation.report import Report
     from unitconv.inference.llm import LLM
     from unitconv.task.dataset import Question
 
@@ -187,17 +187,19 @@ def measure(
     name, questions = chosen_questions(data, split, limit)
     check_writable(json_file)
     from unitconv.common.io import write_json
-    from unitconv.evaluation.prompt_probe import measure as run
+    from unitconv.evaluation.prompt_probe import (
+        ProbeSettings,
+        probe_prompts,
+    )
 
     llm = load_llm(model, None, "cot", device, dtype)
     with progress_bar() as bar:
         task = bar.add_task("", total=None)
-        found = run(
+        found = probe_prompts(
             llm,
             questions,
-            sampled,
-            wrapped,
-            say=lambda stage: bar.update(task, description=stage),
+            ProbeSettings(n_sampled=sampled, n_wrapped=wrapped),
+            progress=lambda part: bar.update(task, description=part),
         )
     write_json({"data": name} | found, json_file)
     _show_behaviour(found)

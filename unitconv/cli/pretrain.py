@@ -26,7 +26,7 @@ from unitconv.pretraining.config import PRESETS, PretrainConfig
 # As in `unitconv.cli`, whose commands these are: torch takes seconds to
 # import, and --help should not wait for it.
 if TYPE_CHECKING:
-    from unitconv.pretraining.checkpoint import Progress
+    from unitconv.pretraining.checkpoint import TrainingProgress
 
 app = typer.Typer(
     help="Pretrain a course model from scratch, and look at its corpus.",
@@ -96,7 +96,10 @@ def pretrain(
     A GPU is used where there is one.
     """
     disable_progress_bar()  # of transformers, for the one file it writes
-    config = choose_config(preset, steps, seed)
+    config = replace(
+        choose_config(preset, steps, seed),
+        keep_checkpoints=keep_checkpoints,
+    )
     from unitconv.pretraining.checkpoint import ResumeError
     from unitconv.pretraining.model_card import export_model
     from unitconv.pretraining.train import make_model, make_tokenizer, train
@@ -116,9 +119,8 @@ def pretrain(
                 model,
                 tokenizer,
                 output / "checkpoints",
-                resume,
-                keep_checkpoints,
-                watch,
+                resume=resume,
+                on_step=watch,
             )
         except ResumeError as error:
             raise typer.BadParameter(str(error)) from error
@@ -211,7 +213,7 @@ def watching(
     console: Console,
     output: Path,
     tensorboard: bool,
-) -> Iterator[Callable[[Progress], None]]:
+) -> Iterator[Callable[[TrainingProgress], None]]:
     """A function to call after each step: bar, and TensorBoard if wanted.
 
     The bar vanishes where the output is no terminal; a line every hundred
@@ -231,7 +233,7 @@ def watching(
     ) as bar:
         task = bar.add_task("", total=config.steps, loss=0.0, rate=0.0)
 
-        def watch(progress: Progress) -> None:
+        def watch(progress: TrainingProgress) -> None:
             step, loss = progress.step, progress.losses[-1]
             rate = step * config.tokens_per_step / progress.seconds
             bar.update(task, completed=step, loss=loss, rate=rate)

@@ -31,10 +31,10 @@ def results(context: typer.Context, folder: Folder = None) -> None:
     """Show what was measured: accuracy by model, stage and split."""
     if context.invoked_subcommand is not None:
         return
-    from unitconv.evaluation.leaderboard import ADDED, all_rows
-    from unitconv.evaluation.leaderboard_table import (
+    from unitconv.evaluation.leaderboard import (
+        ADDED,
         SHORT_HEADS,
-        describe,
+        all_rows,
         letters,
         short_cells,
     )
@@ -53,7 +53,7 @@ def results(context: typer.Context, folder: Folder = None) -> None:
                 table.add_row(*short_cells(row, names[row.setting]))
         out.print(table)
     for setting, letter in names.items():
-        say(letter, describe(setting))
+        say(letter, setting)
 
 
 @app.command()
@@ -90,7 +90,7 @@ def add(
     record = make_record(report, stage, name)
     path = add_record(record, folder or ADDED, replace)
     write(err, f"written: {path}")
-    say("row", f"{record['model']}, {record['stage']}, {record['split']}")
+    say("row", f"{record.model}, {record.stage}, {record.split}")
     say("see it", "unitconv results")
     say("share", f"upload the file at {upload_address()}")
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from rich.table import Table
 
 from unitconv.cli.console import cells, out, progress_bar, say
-from unitconv.common import distributed as processes
+from unitconv.common import distributed
 
 if TYPE_CHECKING:
     from unitconv.training.examples import Triple
@@ -46,7 +46,7 @@ def training_bar() -> Iterator[list[Any]]:
 @contextmanager
 def rollout_bar(total: int) -> Iterator[Callable[[int], None]]:
     with progress_bar() as bar:
-        share = total // processes.count()
+        share = total // distributed.world_size()
         task = bar.add_task("sampling", total=share)
         yield lambda done: bar.advance(task, done)
 
@@ -83,7 +83,7 @@ def show_rollouts(
 
 def summarise(result: TrainingResult) -> None:
     """One screen: what was trained, epoch by epoch, and where it is."""
-    if not processes.is_first():
+    if not distributed.is_main_process():
         return
     from unitconv.inference.load import ADAPTER_WEIGHTS
 

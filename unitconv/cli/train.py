@@ -42,7 +42,7 @@ from unitconv.cli.shown import (
     summarise,
     training_bar,
 )
-from unitconv.common import distributed as processes
+from unitconv.common import distributed
 from unitconv.inference.reference import BATCH_SIZE
 from unitconv.training.config import (
     PATHS,
@@ -151,14 +151,14 @@ def rollouts(
 
     check_policy(policy)
     settings = RolloutSettings(samples, temperature, top_p, seed)
-    processes.meet()
+    distributed.barrier()
     llm = load_llm(model, adapter, prompt, device, dtype)
     with rollout_bar(len(questions)) as advance:
         records = sample_rollouts(
             llm, questions, settings, record, batch_size, advance
         )
     triples = select(records, paths, policy, seed)
-    if processes.is_first():
+    if distributed.is_main_process():
         write_triples(triples, output)
         show_rollouts(records, triples, settings)
         write(err, f"written: {output}, {record}")
@@ -258,10 +258,10 @@ def _prepare(
     from unitconv.training.pipelines import pick_base
 
     disable_progress_bar()
-    processes.meet()
+    distributed.barrier()
     base = pick_base(model, device, preset)
     settings = base.settings(recipe, **given)
-    if processes.is_first():
+    if distributed.is_main_process():
         shown = asdict(base.preset) | asdict(settings)
         name = shown.pop("name")
         values = ", ".join(
@@ -316,7 +316,7 @@ def _sample(
             llm, asked, sampling, record, progress=advance
         )
     joined = join(triples, records, paths)
-    if processes.is_first():
+    if distributed.is_main_process():
         write_triples(joined, output / f"triples-{number}.json")
         show_rollouts(records, joined, sampling)
     return joined

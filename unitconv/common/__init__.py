@@ -1,1 +1,1 @@
-"""Helpers for all packages: files, run metadata, processes."""
+"""Helpers for all packages: files, run metadata, processes, errors."""

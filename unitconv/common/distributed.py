@@ -1,7 +1,6 @@
-"""Several processes as one, where `accelerate launch` has started them.
+"""Rank and barrier of the processes that `accelerate launch` starts.
 
-Each knows its number and how many there are; the work is dealt out by
-that, and only the first of them talks and writes what is common to all.
+Work is split by rank; rank 0 alone prints and writes the shared files.
 """
 
 from __future__ import annotations
@@ -10,26 +9,26 @@ import os
 
 
 def rank() -> int:
-    """The number of this process, from 0; 0 if it is alone."""
+    """Return the index of this process, from 0; 0 if it is alone."""
     return int(os.environ.get("RANK", "0"))
 
 
-def count() -> int:
-    """How many processes there are."""
+def world_size() -> int:
+    """Return the number of processes."""
     return int(os.environ.get("WORLD_SIZE", "1"))
 
 
-def is_first() -> bool:
-    """Whether this process talks and writes for all of them."""
+def is_main_process() -> bool:
+    """Return True in the process that prints and writes for all."""
     return rank() == 0
 
 
-def meet() -> None:
-    """Go on when all processes have come here.
+def barrier() -> None:
+    """Wait until every process has called this.
 
-    The first time, this also gives each process its own GPU.
+    The first call also assigns each process its own GPU.
     """
-    if count() > 1:
+    if world_size() > 1:
         from accelerate import PartialState
 
         PartialState().wait_for_everyone()

@@ -1,28 +1,27 @@
-"""Try an exercise of the book: its check, with what you wrote.
+"""Checks of the book's exercises.
 
-In a chapter an exercise comes with a place for your answer and a function
-that checks it. `attempt` runs the check and says what it found; the folded
+A chapter gives each exercise a place for the answer and a function that
+checks it. `attempt` runs the check and prints the result; the hidden
 solution goes through the same check.
 """
 
 from collections.abc import Callable
-from typing import Any
 
 
-def attempt(check: Callable[..., None], *answer: Any) -> None:
+def attempt(check: Callable[..., None], *answer: object) -> None:
     """Print whether an answer passes the check of its exercise.
 
-    An error of another kind than those below is a mistake in the answer's
-    code and is raised, so that its traceback can be read.
+    Any other exception than those below is a mistake in the answer's code
+    and is raised, so that its traceback can be read.
 
     Args:
         check: asserts what the exercise asks for; each assertion carries a
             message that says what is still wrong.
-        answer: what the check takes: values, or functions to be called.
+        answer: the arguments of `check`: values, or functions to call.
     """
     try:
         check(*answer)
-    except (AssertionError, NotImplementedError) as missing:
-        print(f"Not yet: {str(missing) or 'nothing is written here'}.")
+    except (AssertionError, NotImplementedError) as error:
+        print(f"Not yet: {str(error) or 'nothing is written here'}.")
     else:
         print("Solved.")

@@ -1,41 +1,39 @@
-"""Writing results so that nothing is lost: whole, or not at all."""
+"""Atomic writes: a file is complete, or keeps its previous content."""
 
 from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 
-def write_json(data: dict[str, Any], path: Path) -> None:
-    """Write a report so that the file is whole or not there at all.
+def write_json(data: Mapping[str, object], path: Path) -> None:
+    """Write `data` as indented JSON, atomically.
 
     Raises:
-        OSError: it cannot be written; what stood there before still does.
+        OSError: the file cannot be written; its old content is kept.
+        ValueError: `data` holds NaN or infinity, which JSON lacks.
     """
     write_text(json.dumps(data, indent=2, allow_nan=False) + "\n", path)
 
 
 def write_text(text: str, path: Path) -> None:
-    """Write a text so that the file is whole or not there at all.
+    """Write `text` as UTF-8, atomically; a link or pipe stays one.
 
     Raises:
-        OSError: as `write_json`.
+        OSError: the file cannot be written; its old content is kept.
     """
     try:
         if path.exists() and not path.is_file():
             path.write_text(text, "utf-8")  # a pipe, /dev/stdout
-        else:
-            _replace(path.resolve(), text)  # a link stays a link
-    except OSError as error:  # a full disk does not say where
+            return
+        target = path.resolve()  # a link stays a link
+        unfinished = target.with_name(f".unitconv-{os.getpid()}.tmp")
+        try:
+            unfinished.write_text(text, "utf-8")
+            unfinished.replace(target)
+        finally:
+            unfinished.unlink(missing_ok=True)
+    except OSError as error:  # a full disk does not name the file
         raise OSError(error.errno, error.strerror, str(path)) from error
-
-
-def _replace(path: Path, text: str) -> None:
-    unfinished = path.with_name(f".unitconv-{os.getpid()}.tmp")
-    try:
-        unfinished.write_text(text, "utf-8")
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)

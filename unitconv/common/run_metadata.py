@@ -1,7 +1,6 @@
-"""Where a number was measured, when, and with what.
+"""Run metadata: machine, threads, time and package versions.
 
-A number without it is hearsay: every record of the course carries these
-fields, written by this file alone.
+Every measurement that the course records carries these fields.
 """
 
 from __future__ import annotations
@@ -16,8 +15,8 @@ from typing import Any
 PACKAGES = ("unitconv", "torch", "transformers")
 
 
-def provenance() -> dict[str, Any]:
-    """The machine, its threads, the moment, and the versions."""
+def run_metadata() -> dict[str, Any]:
+    """Collect the machine, its threads, the time and the versions."""
     import torch
 
     return {
@@ -29,21 +28,21 @@ def provenance() -> dict[str, Any]:
 
 
 def machine() -> str:
-    """The machine in words: architecture, cores, GPU if there is one."""
-    import torch  # takes seconds: only who measures pays
+    """Describe the machine: architecture, cores, GPU if there is one."""
+    import torch  # slow to import
 
-    words = f"{platform.machine()}, {os.cpu_count()} cores"
+    description = f"{platform.machine()}, {os.cpu_count()} cores"
     if torch.cuda.is_available():
-        words += f", {torch.cuda.get_device_name()}"
-    return words
+        description += f", {torch.cuda.get_device_name()}"
+    return description
 
 
 def versions(packages: Sequence[str] = PACKAGES) -> dict[str, str]:
-    """Of Python, and of those packages that are installed."""
-    found = {"python": platform.python_version()}
+    """Map Python and the installed ones of `packages` to versions."""
+    installed = {"python": platform.python_version()}
     for package in packages:
         try:
-            found[package] = version(package)
+            installed[package] = version(package)
         except PackageNotFoundError:
             continue
-    return found
+    return installed

@@ -1,4 +1,4 @@
-"""From one completion to its grade: parsed, compared, audited.
+"""Grading of one completion: parsed, compared, audited, classified.
 
 A wrong answer is sorted by what went wrong, the most specific reason
 first. The classes are symptoms: a slip of the decimal point between
@@ -12,33 +12,34 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import product
 
-from unitconv.grading.answer import (
-    AUDIT_TOLERANCE,
-    audit_reasoning,
-    is_correct,
-    parse_answer,
-)
+from unitconv.grading.answer import is_correct, parse_answer
+from unitconv.grading.audit import AUDIT_TOLERANCE, audit_reasoning
 from unitconv.inference.llm import Generation
 from unitconv.task.dataset import Question
 from unitconv.task.question_parser import Conversion, parse_question
-from unitconv.task.units import BY_NAME, UNITS, exact_factor, namesakes
+from unitconv.task.units import (
+    BY_NAME,
+    UNITS,
+    alternative_definitions,
+    exact_factor,
+)
 
-#: How an answer fails, the most specific reason first.
+#: Classes of wrong answers, the most specific first.
 FAILURES = (
     # No number in a complete answer tag.
     "no answer",
-    # What dividing by the factor gives, where multiplying was right.
+    # Divided by the factor instead of multiplied by it.
     "wrong direction",
     # Right for a unit of the same name: the UK gallon, the short ton. It
-    # comes before the audit, to which "1 gallon = 4.546 l" is just false.
+    # comes before the audit, which calls "1 gallon = 4.546 l" false.
     "namesake",
     # The audit found a false fact ...
     "wrong fact",
     # ... or a false product.
     "wrong arithmetic",
     # Right for another unit of the family, as the source or as the target.
-    # It comes after the audit: "1 m = 100 mm" is a reason, to have hit the
-    # centimeters is none.
+    # It comes after the audit: "1 m = 100 mm" explains the number, that it
+    # fits centimeters does not.
     "another unit",
     "other",
 )
@@ -46,7 +47,7 @@ FAILURES = (
 
 @dataclass(frozen=True)
 class Graded:
-    """One question, what the model wrote, and what came of it.
+    """A question, the model's reply, and its grade.
 
     `arithmetic_ok` and `facts_ok` are None where the text states nothing
     of the kind that can be checked; `failure` is None where the answer is
@@ -67,12 +68,12 @@ class Graded:
 
     @property
     def answered(self) -> bool:
-        """Could an answer be read at all?"""
+        """True if an answer could be parsed."""
         return not math.isnan(self.answer)
 
     @property
     def reasoning_ok(self) -> bool | None:
-        """Is everything stated true? None where nothing is stated."""
+        """True if everything stated is true; None if nothing is stated."""
         parts = (self.facts_ok, self.arithmetic_ok)
         if parts == (None, None):
             return None
@@ -120,7 +121,7 @@ def _failure(
     facts_ok: bool | None,
     arithmetic_ok: bool | None,
 ) -> str:
-    """What went wrong: the first of `FAILURES` that fits."""
+    """Return the first of `FAILURES` that fits a wrong answer."""
     fits = {
         "no answer": math.isnan(answer),
         "wrong fact": facts_ok is False,
@@ -134,21 +135,25 @@ def _failure(
 
 
 def _mistakes(conversion: Conversion) -> dict[str, list[float]]:
-    """The numbers that a known mistake gives, by its name.
+    """Return the numbers that known mistakes give, by failure class.
 
-    The source is no other target, nor the target another source: who
-    repeats the quantity has converted nothing.
+    Source and target never replace each other, since a reply that repeats
+    the quantity has converted nothing.
     """
     quantity, truth = conversion.quantity, conversion.answer
     a, b = BY_NAME[conversion.source], BY_NAME[conversion.target]
     others = [u for u in UNITS if u.family == a.family and u not in (a, b)]
-    swapped = [(a, u) for u in others] + [(u, b) for u in others]
-    renamed = product([a, *namesakes(a)], [b, *namesakes(b)])
+    other_units = [(a, u) for u in others] + [(u, b) for u in others]
+    other_definitions = product(
+        [a, *alternative_definitions(a)], [b, *alternative_definitions(b)]
+    )
     return {
         "wrong direction": [quantity**2 / truth] if truth else [],
-        "namesake": [quantity * float(exact_factor(*p)) for p in renamed],
+        "namesake": [
+            quantity * float(exact_factor(*p)) for p in other_definitions
+        ],
         "another unit": [
-            quantity * float(exact_factor(*p)) for p in swapped
+            quantity * float(exact_factor(*p)) for p in other_units
         ],
     }
 
@@ -156,9 +161,9 @@ def _mistakes(conversion: Conversion) -> dict[str, list[float]]:
 def _is_instead(
     answer: float, values: Iterable[float], truth: float
 ) -> bool:
-    """Is the answer one of `values`, and none that could pass for right?
+    """Return True if the answer is one of `values`, none of them right.
 
-    It has to agree as closely as the audit wants. At the grader's 5 % a bad
+    They must agree within the audit's tolerance: at the grader's 5 % a bad
     product of liters and quarts, nearly equal, would look like a division.
     """
     return any(
@@ -173,9 +178,10 @@ QUANTITY_KINDS = ("1 to 12", "13 to 99", "100 and more", "fractions")
 
 
 def quantity_kind(question: str) -> str | None:
-    """How hard a question's quantity is to multiply by, or None.
+    """Classify a question by how hard its quantity is to multiply by.
 
-    One of `QUANTITY_KINDS`; None where no conversion can be read.
+    Returns:
+        one of `QUANTITY_KINDS`; None where no conversion can be parsed.
     """
     conversion = parse_question(question)
     if conversion is None:

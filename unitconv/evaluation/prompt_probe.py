@@ -1,8 +1,8 @@
-"""What a base model does before any fine-tuning: one table of it.
+"""Prompt probe: a base model under every prompt style.
 
-The course needs a base that is useless on a bare question, reads the form
-of its answers off an example, and reasons with true facts. `measure` asks
-the same questions in every prompt style and collects the reports; the
+The course needs a base model that fails on a bare question, copies the form
+of its answers from an example, and reasons with true facts. `probe_prompts`
+asks the same questions in every prompt style and collects the reports; the
 course model's card, the sweep that chose its corpus and the tests of the
 shipped files all call it.
 """
@@ -12,15 +12,14 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from unitconv.evaluation.evaluate import evaluate, evaluate_samples
-from unitconv.evaluation.stats import Rate
+from unitconv.evaluation.stats import Proportion
 from unitconv.inference.llm import LLM
 from unitconv.inference.reference import BATCH_SIZE, Decoding
 from unitconv.task.dataset import Question
-from unitconv.task.make_splits import typed
 from unitconv.task.prompts import (
     STYLES,
     WORKED_EXAMPLES,
@@ -28,10 +27,10 @@ from unitconv.task.prompts import (
     render_chat,
 )
 from unitconv.task.question_parser import parse_question
-from unitconv.training.config import SAMPLES, TEMPERATURE
+from unitconv.task.question_writer import typed_spellings
 
-# Ways to mark an answer that no instruction names: only the worked example
-# shows them.
+# Answer formats that no instruction names: only the worked example shows
+# them.
 WRAPPERS: tuple[str, ...] = (
     "[[{v}]]",
     "ANS({v})",
@@ -45,73 +44,87 @@ FORMLESS = (
 _TAGGED = re.compile("<answer>(.*?)</answer>")
 
 
-def measure(
+@dataclass(frozen=True)
+class ProbeSettings:
+    """Number of questions and samples; None stands for all questions."""
+
+    n_sampled: int | None = None
+    n_wrapped: int | None = None  # with other wrappers, and misspelled
+    samples_per_question: int = 10
+    temperature: float = 0.8
+    batch_size: int = BATCH_SIZE
+
+
+def probe_prompts(
     llm: LLM,
     questions: Sequence[Question],
-    sampled: int | None = None,
-    wrapped: int | None = None,
-    batch_size: int = BATCH_SIZE,
-    say: Callable[[str], None] = lambda stage: None,
+    settings: ProbeSettings = ProbeSettings(),
+    progress: Callable[[str], None] = lambda part: None,
 ) -> dict[str, Any]:
-    """Every prompt style, other wrappers, rollouts and misspelled units.
+    """Evaluate every prompt style, other wrappers, samples, misspelling.
 
     Args:
-        sampled: how many questions to sample from; all by default.
-        wrapped: how many to ask with each other wrapper, and misspelled.
-        say: called with the name of each part before it runs.
+        llm: the base model; its own prompt style is not used.
+        questions: asked in every style.
+        settings: how many questions and samples the costly parts take.
+        progress: called with the name of each part before it runs.
 
     Returns:
         reports as plain data by name: the styles, `wrapper ...`,
         `rollouts` and `misspelled`.
     """
-    found: dict[str, Any] = {}
+    reports: dict[str, Any] = {}
+    batch_size = settings.batch_size
     for style in STYLES:
-        say(style)
-        asked = _with_style(llm, style)
-        found[style] = evaluate(asked, questions, batch_size).to_json()
+        progress(style)
+        report = evaluate(_with_style(llm, style), questions, batch_size)
+        reports[style] = report.to_json()
     cot = _with_style(llm, "cot")
-    say("rollouts")
-    warm = Decoding(temperature=TEMPERATURE)
-    found["rollouts"] = evaluate_samples(
-        cot, questions[:sampled], SAMPLES, warm, batch_size
+    progress("rollouts")
+    reports["rollouts"] = evaluate_samples(
+        llm=cot,
+        questions=questions[: settings.n_sampled],
+        num_return_sequences=settings.samples_per_question,
+        settings=Decoding(temperature=settings.temperature),
+        batch_size=batch_size,
     ).to_json()
+    wrapped = questions[: settings.n_wrapped]
     for wrapper in WRAPPERS:
-        say(wrapper)
-        rate = imitation(cot, questions[:wrapped], wrapper, batch_size)
-        found[f"wrapper {wrapper}"] = {
+        progress(wrapper)
+        rate = imitation_rate(cot, wrapped, wrapper, batch_size)
+        reports[f"wrapper {wrapper}"] = {
             "n": rate.n,
             "imitated": rate.value,
             "imitated_ci95": list(rate.ci95),
         }
-    say("misspelled")
-    found["misspelled"] = evaluate(
-        cot, [misspell(q) for q in questions[:wrapped]], batch_size
-    ).to_json()
-    return found
+    progress("misspelled")
+    misspelled = [misspell(question) for question in wrapped]
+    reports["misspelled"] = evaluate(cot, misspelled, batch_size).to_json()
+    return reports
 
 
 def _with_style(llm: LLM, style: str) -> LLM:
     return LLM(llm.model, llm.tokenizer, style, llm.name, llm.adapter)
 
 
-def imitation(
+def imitation_rate(
     llm: LLM,
     questions: Sequence[Question],
     wrapper: str,
     batch_size: int = BATCH_SIZE,
-) -> Rate:
-    """How many replies mark their answer as the worked example does.
+) -> Proportion:
+    """Return the share of replies in the format of the worked example.
 
-    The instruction names no form, so the example is all there is to go by.
-    A reply counts where its last marked value is a number in `wrapper`.
+    The instruction names no format, only the example shows it. A reply
+    counts if it ends with a number in `wrapper`.
     """
     [example] = WORKED_EXAMPLES
-    shown = replace(
+    wrapped = replace(
         example, reply=_TAGGED.sub(wrapper.format(v=r"\1"), example.reply)
     )
     prompts = [
         render_chat(
-            chat_messages(question.text, [shown], FORMLESS),
+            chat_messages(question.text, [wrapped], FORMLESS),
             llm.tokenizer,
         )
         for question in questions
@@ -120,11 +133,11 @@ def imitation(
     ending = re.compile(rf"{before}[-\d.]+{after}\s*$")
     replies = llm.complete(prompts, batch_size=batch_size)
     kept = sum(bool(ending.search(samples[0].text)) for samples in replies)
-    return Rate(kept, len(replies))
+    return Proportion(kept, len(replies))
 
 
 def misspell(question: Question) -> Question:
-    """The question with a slip in its longest unit.
+    """Misspell the longest unit of a question.
 
     Two letters within the word change places; a word of fewer than four
     letters gets its last one twice. The same question always gets the same
@@ -136,7 +149,7 @@ def misspell(question: Question) -> Question:
     spelled = {
         word
         for name in (conversion.source, conversion.target)
-        for spelling in typed(name)
+        for spelling in typed_spellings(name)
         for word in re.findall("[a-z]+", spelling.lower())
     } - {"in"}  # the preposition, more often than the inch
     words = list(re.finditer(r"[A-Za-z]+", question.text))

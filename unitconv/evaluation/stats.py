@@ -1,8 +1,8 @@
-"""How far to trust a share: intervals, and a paired test.
+"""Confidence intervals of proportions, and a paired test.
 
-60 right of 100 is anything from 50 % to 69 %: no rate of the course stands
-without its 95 % interval, and two models are compared on the questions on
-which they differ.
+60 right of 100 is anything from 50 % to 69 %: every rate of the course has
+its 95 % interval, and two models are compared on the questions on which
+they differ.
 """
 
 from __future__ import annotations
@@ -15,38 +15,41 @@ Z95 = NormalDist().inv_cdf(0.975)
 
 
 @dataclass(frozen=True)
-class Rate:
-    """A share of `n` cases with its 95 % interval."""
+class Proportion:
+    """A number of successes in `n` cases, with its 95 % interval."""
 
     successes: int
     n: int
 
     @property
     def value(self) -> float:
-        """The share, from 0 to 1; NaN where `n` is 0."""
+        """The proportion, from 0 to 1; NaN where `n` is 0."""
         return self.successes / self.n if self.n else math.nan
 
     @property
     def ci95(self) -> tuple[float, float]:
-        """Lower and upper end, by `wilson_interval`."""
+        """Lower and upper end of the 95 % Wilson interval."""
         return wilson_interval(self.successes, self.n)
 
 
 def wilson_interval(
     successes: int, n: int, z: float = Z95
 ) -> tuple[float, float]:
-    """The score interval of a proportion.
+    """Compute the score interval of a proportion.
 
     Wilson 1927, doi:10.2307/2276774. Unlike the textbook's p +- 1.96 s it
-    stays inside [0, 1] and is honest near the ends: 100 right of 100 gives
-    96 % to 100 %.
+    stays inside [0, 1] and covers the truth near the ends: 100 right of
+    100 gives 96 % to 100 %.
 
     >>> low, high = wilson_interval(60, 100)
     >>> round(low, 3), round(high, 3)
     (0.502, 0.691)
 
     Returns:
-        (nan, nan) where n is 0: no cases, no knowledge.
+        lower and upper end; (nan, nan) where n is 0.
+
+    Raises:
+        ValueError: `successes` is not in 0 to n.
     """
     if not 0 <= successes <= n:
         raise ValueError(f"{successes} successes of {n} cases")
@@ -65,11 +68,11 @@ def wilson_interval(
 
 
 @dataclass(frozen=True)
-class Comparison:
-    """Two runs on the same questions.
+class PairedComparison:
+    """Two runs on the same `n` questions.
 
     `only_a` questions were right in the first run alone, `only_b` in the
-    second alone: the others say nothing about which is better.
+    second alone; the others do not favour either run.
     """
 
     n: int
@@ -83,10 +86,10 @@ class Comparison:
 
     @property
     def ci95(self) -> tuple[float, float]:
-        """Interval of the difference, Agresti and Min's paired one.
+        """95 % interval of the difference (Agresti and Min 2005).
 
         doi:10.1002/sim.1781: half a case is added to each cell, which
-        keeps it honest when few questions differ.
+        keeps the coverage when few questions differ.
         """
         n, a, b = self.n + 2, self.only_a + 0.5, self.only_b + 0.5
         centre = (b - a) / n
@@ -95,10 +98,10 @@ class Comparison:
 
     @property
     def p_value(self) -> float:
-        """Exact McNemar test, two-sided (doi:10.1007/BF02295996).
+        """Two-sided p-value of the exact McNemar test.
 
-        If neither run were better, each question on which they differ
-        would fall either way like a fair coin.
+        doi:10.1007/BF02295996: if neither run were better, each question
+        on which they differ would favour either one with probability 1/2.
         """
         # Python's own integers: those of numpy overflow.
         flips = int(self.only_a) + int(self.only_b)

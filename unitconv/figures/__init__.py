@@ -1,17 +1,31 @@
-"""Every figure of the book, by chapter.
+"""Figures of the book: functions from plain data to a `Picture`.
 
-A function here takes plain data and returns a `Picture`. Nothing is
-computed here that a chapter is about.
+Modules are split by kind of drawing. Nothing a chapter explains is
+computed here.
 """
 
-from unitconv.figures.architecture import block_drawing, parameter_shares
-from unitconv.figures.attention import attention_map, attention_steps
-from unitconv.figures.decoding import (
-    cache_filling,
+from unitconv.figures.bars import (
+    before_after,
     cache_work,
+    chance,
+    errors_by_group,
+    memory_bars,
     next_token,
-    padded_batch,
+    outcome_bars,
+    path_counts,
+)
+from unitconv.figures.curves import (
+    learning_curves,
+    losses,
+    success_curves,
     throughput,
+    training_curves,
+    vote_curves,
+)
+from unitconv.figures.diagrams import (
+    block_drawing,
+    course_loop,
+    parameter_shares,
 )
 from unitconv.figures.engine import (
     ladder_bars,
@@ -20,35 +34,27 @@ from unitconv.figures.engine import (
     slots_over_time,
     slots_shared,
 )
-from unitconv.figures.finetuning import (
-    label_masks,
-    low_rank,
-    rank_sizes,
-    training_curves,
-)
-from unitconv.figures.intervals import grouped_intervals, intervals
-from unitconv.figures.memory import memory_bars
-from unitconv.figures.overview import course_loop
-from unitconv.figures.pretraining import learning_curves, losses
-from unitconv.figures.prompting import (
-    form_and_content,
-    price_of_accuracy,
-    vote_curves,
-)
-from unitconv.figures.rollouts import (
-    fate_bars,
-    path_counts,
-    success_curves,
-)
-from unitconv.figures.stages import (
-    before_after,
-    chance,
+from unitconv.figures.intervals import (
     differences,
-    errors_by_group,
+    form_and_content,
+    grouped_intervals,
+    intervals,
+    price_of_accuracy,
+    rank_sizes,
     stage_rates,
 )
+from unitconv.figures.matrices import (
+    attention_map,
+    attention_steps,
+    low_rank,
+)
 from unitconv.figures.svg import Picture
-from unitconv.figures.tokens import token_strip
+from unitconv.figures.tokens import (
+    cache_filling,
+    label_masks,
+    padded_batch,
+    token_strip,
+)
 
 __all__ = [
     "Picture",
@@ -62,7 +68,6 @@ __all__ = [
     "course_loop",
     "differences",
     "errors_by_group",
-    "fate_bars",
     "form_and_content",
     "grouped_intervals",
     "intervals",
@@ -73,6 +78,7 @@ __all__ = [
     "low_rank",
     "memory_bars",
     "next_token",
+    "outcome_bars",
     "padded_batch",
     "pages_of_slots",
     "parameter_shares",

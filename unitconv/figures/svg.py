@@ -1,7 +1,8 @@
-"""What every figure is: a `Picture`, SVG that follows the page's theme.
+"""SVG figures that follow the page's theme, with alternative text.
 
-Its lines and letters are drawn in the colour of the text around it, and it
-carries a description for readers who cannot see it.
+Lines and letters take the colour of the text around them, so that one
+drawing serves light and dark pages. Each figure carries a description
+for readers who cannot see it.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import hashlib
 import html
 import io
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import wraps
 from typing import Any, ParamSpec
@@ -18,10 +19,11 @@ from typing import Any, ParamSpec
 import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patches import FancyBboxPatch
 
 # Drawn in this colour, then replaced by the page's text colour.
 INK = "#010203"
-# Six hues of like lightness, told apart by colour-blind readers too and
+# Six hues of similar lightness that colour-blind readers can distinguish,
 # legible on white and on black (after Okabe and Ito 2008).
 BLUE, ORANGE, GREEN, PINK, SKY, GREY = (
     "#3b7fc4",
@@ -32,6 +34,7 @@ BLUE, ORANGE, GREEN, PINK, SKY, GREY = (
     "#8a8f98",
 )
 COLORS = (BLUE, ORANGE, GREEN, PINK, SKY, GREY)
+Look = dict[str, Any]  #: keyword arguments of a matplotlib function
 _STYLE: Any = {
     "svg.fonttype": "none",
     "svg.hashsalt": "unitconv",
@@ -43,6 +46,7 @@ _STYLE: Any = {
     "axes.titlesize": 11,
     "axes.spines.top": False,
     "axes.spines.right": False,
+    "errorbar.capsize": 3,
     "xtick.color": INK,
     "ytick.color": INK,
     "grid.color": GREY,
@@ -55,7 +59,7 @@ P = ParamSpec("P")
 
 
 def styled(draw: Callable[P, Picture]) -> Callable[P, Picture]:
-    """Draw in the course's style, and leave matplotlib's as it was."""
+    """Draw in the course's style without changing matplotlib's own."""
 
     @wraps(draw)
     def drawn(*args: P.args, **kwargs: P.kwargs) -> Picture:
@@ -67,7 +71,7 @@ def styled(draw: Callable[P, Picture]) -> Callable[P, Picture]:
 
 @dataclass(frozen=True)
 class Picture:
-    """A figure as SVG, with the words that stand for it."""
+    """A figure as SVG, with its alternative text."""
 
     svg: str
     alt: str
@@ -80,11 +84,7 @@ class Picture:
 
 
 def picture(figure: Figure, alt: str) -> Picture:
-    """Render a matplotlib figure for any theme.
-
-    Args:
-        alt: what the figure shows, for who cannot see it.
-    """
+    """Render a matplotlib figure as SVG, with alternative text."""
     buffer = io.StringIO()
     figure.savefig(
         buffer,
@@ -106,28 +106,28 @@ def picture(figure: Figure, alt: str) -> Picture:
         svg,
         count=1,
     )
-    return Picture(_light(_own_ids(svg)), alt)
+    return Picture(_compact(_unique_ids(svg)), alt)
 
 
 def _width(svg: str) -> int:
-    """The natural width in CSS pixels; SVG says it in points."""
-    found = re.search(r'width="([\d.]+)pt"', svg)
-    return round(float(found[1]) * 4 / 3) if found else 640
+    """Convert the natural width from points to CSS pixels."""
+    width = re.search(r'width="([\d.]+)pt"', svg)
+    return round(float(width[1]) * 4 / 3) if width else 640
 
 
-def _own_ids(svg: str) -> str:
-    """Give ids a prefix of their own: many figures share one page."""
+def _unique_ids(svg: str) -> str:
+    """Prefix ids by a digest, since many figures share one page."""
     prefix = "f" + hashlib.sha256(svg.encode()).hexdigest()[:8]
     svg = re.sub(r'\bid="', f'id="{prefix}-', svg)
     svg = re.sub(r"url\(#", f"url(#{prefix}-", svg)
     return re.sub(r'href="#', f'href="#{prefix}-', svg)
 
 
-def _light(svg: str) -> str:
-    """The same drawing in two thirds of the bytes: pages hold many.
+def _compact(svg: str) -> str:
+    """Shorten the text by a third without changing the drawing.
 
-    Places are told to a hundredth of a point, the font without its ten
-    substitutes, and lines without their indentation.
+    Rounds coordinates to a hundredth of a point, and removes the ten
+    fallback fonts and the indentation.
     """
     svg = re.sub(
         r"('DejaVu Sans(?: Mono)?'),[^;\"]*, (sans-serif|monospace)",
@@ -136,33 +136,72 @@ def _light(svg: str) -> str:
     )
     svg = re.sub(
         r' (?:d|x|y|transform)="[^"]*"',
-        lambda found: re.sub(r"(\.\d\d)\d+", r"\1", found[0]),
+        lambda match: re.sub(r"(\.\d\d)\d+", r"\1", match[0]),
         svg,
     )
     return re.sub(r"\n\s+", "\n", svg)
 
 
+def listing(
+    template: str, *columns: Iterable[object], separator: str = "; "
+) -> str:
+    """Describe rows of data in words: a filled-in template for each."""
+    rows = zip(*columns, strict=True)
+    return separator.join(template.format(*row) for row in rows)
+
+
 def make_axes(
     width: float = 6.4, height: float = 3.2
 ) -> tuple[Figure, Axes]:
-    """An empty figure of so many inches, and its axes."""
+    """Create an empty figure, sized in inches, and its axes."""
     figure = Figure(figsize=(width, height))
     return figure, figure.subplots()
 
 
 def canvas(width: float, height: float) -> tuple[Figure, Axes]:
-    """Axes that fill the figure and draw nothing of their own."""
+    """Create axes that fill the figure, without spines or ticks."""
     figure, axes = make_axes(width, height)
-    figure.subplots_adjust(0, 0, 1, 1)
+    figure.subplots_adjust(left=0, bottom=0, right=1, top=1)
     axes.axis("off")
     return figure, axes
 
 
 def make_rows(names: Sequence[str], height: float) -> tuple[Figure, Axes]:
-    """Axes for rows with names before them: long ones take from the axes.
+    """Create axes with one named row per entry, from top to bottom.
 
-    A figure that grew with its names would be scaled down, letters and
-    all, on a narrow page.
+    Long names take their room from the axes: a figure that grew with them
+    would be scaled down, letters and all, on a narrow page.
     """
     longest = max(map(len, names), default=0)
-    return make_axes(6.4 - 0.07 * max(0, longest - 6), height)
+    width = 6.4 - 0.07 * max(0, longest - 6)
+    figure, axes = make_axes(width=width, height=height)
+    axes.set_yticks(range(len(names)), names)
+    axes.set_ylim(len(names) - 0.5, -0.5)
+    axes.grid(axis="x")
+    return figure, axes
+
+
+def centered(
+    axes: Axes, x: float, y: float, text: str, **look: Any
+) -> None:
+    """Write text around a point; `look` goes to `Axes.text`."""
+    axes.text(x, y, text, ha="center", va="center", **look)
+
+
+def rounded_box(
+    axes: Axes,
+    corner: tuple[float, float],
+    size: tuple[float, float],
+    radius: float,
+    **look: Any,
+) -> FancyBboxPatch:
+    """Draw a box with rounded corners; `look` goes to the patch."""
+    box = FancyBboxPatch(
+        corner,
+        size[0],
+        size[1],
+        boxstyle=f"round,pad=0,rounding_size={radius}",
+        **look,
+    )
+    axes.add_patch(box)
+    return box

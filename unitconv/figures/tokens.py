@@ -1,36 +1,67 @@
-"""Figures of tokens: texts cut into boxes."""
+"""Figures of tokens: strips of text, batches, caches, label masks."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
+from matplotlib.colors import to_rgba
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 
 from unitconv.figures.svg import (
     BLUE,
     COLORS,
+    GREEN,
     GREY,
     INK,
+    ORANGE,
+    Look,
     Picture,
     canvas,
+    centered,
+    make_axes,
     picture,
     styled,
 )
 
-# A strip counts in characters of its monospace font, 10 points high.
+# A strip is measured in characters of its monospaced font, 10 points high.
 _CHARACTER = 0.084  # its width in inches
-_STRIP = 62  # characters to a line
+_STRIP = 62  # characters per line
 _LINE = 2.6  # from line to line
+_SHORT = 5  # characters that fit into a cell of a grid
+_DASHES = (0, (2, 2))
+# How a token of each kind is drawn in a label mask.
+_KINDS: dict[str, Look] = {
+    "prompt": {"facecolor": BLUE, "alpha": 0.4},
+    "answer": {"facecolor": ORANGE, "alpha": 0.9},
+    "end": {"facecolor": GREEN},
+    "hidden": {"facecolor": "none", "edgecolor": GREY, "linewidth": 0.7},
+}
 
 
-def shown(token: str) -> str:
-    """A token's spaces and line breaks, made visible."""
-    return (
-        token.replace(" ", "\u00b7")
-        .replace("\n", "\u21b5")
-        .replace("$", r"\$")
-    )
+def visible(token: str, limit: int | None = None) -> str:
+    """Mark a token's spaces and line breaks; cut it to `limit`."""
+    text = token.replace(" ", "\u00b7").replace("\n", "\u21b5")
+    if limit and len(text) > limit:
+        text = text[: limit - 1] + "\u2026"
+    return text.replace("$", r"\$")  # no mathematics for matplotlib
+
+
+def mono(
+    axes: Axes, x: float, y: float, text: str, size: float, color: str
+) -> None:
+    """Write centred text in a monospaced font."""
+    look: Look = {"fontsize": size, "color": color}
+    centered(axes, x, y, text, family="monospace", **look)
+
+
+def grid_cell(axes: Axes, row: int, column: int, **look: Any) -> None:
+    """Fill a cell of a grid whose rows and columns are one unit apart."""
+    corner = (column + 0.04, row + 0.06)
+    axes.add_patch(Rectangle(corner, 0.92, 0.88, **look))
 
 
 @styled
@@ -39,13 +70,13 @@ def token_strip(
     ids: Mapping[str, Sequence[int]] | None = None,
     shades: Mapping[str, Sequence[float]] | None = None,
 ) -> Picture:
-    """Texts cut into their tokens, one box each.
+    """Draw texts cut into their tokens, one box each.
 
     Args:
         texts: title -> the tokens of a text; an empty title is left out.
-        ids: title -> their numbers, written below them.
+        ids: title -> token ids, written below the tokens.
         shades: title -> how strongly each box is filled, 0 to 1. Without
-            it boxes take turns in four colours, so that seams show.
+            it, boxes alternate between four colours.
     """
     figure, axes = canvas(_STRIP * _CHARACTER, 1.0)
     top = 0.0
@@ -56,15 +87,14 @@ def token_strip(
         numbers = ids[title] if ids else None
         levels = shades[title] if shades else None
         top = _strip(axes, top, tokens, numbers, levels) + 0.5
-    axes.set_xlim(0, _STRIP)
-    axes.set_ylim(top, 0)
+    axes.set(xlim=(0, _STRIP), ylim=(top, 0))
     figure.set_size_inches(_STRIP * _CHARACTER, 0.15 * top)
-    told = "; ".join(
+    listing = "; ".join(
         f"{title + ': ' if title else ''}{len(tokens)} tokens, "
-        + " | ".join(shown(token) for token in tokens)
+        + " | ".join(visible(token) for token in tokens)
         for title, tokens in texts.items()
     )
-    return picture(figure, f"Text cut into tokens. {told}.")
+    return picture(figure, f"Text cut into tokens. {listing}.")
 
 
 def _strip(
@@ -74,7 +104,7 @@ def _strip(
     ids: Sequence[int] | None,
     shades: Sequence[float] | None,
 ) -> float:
-    """One text, on as many lines as it needs; where the next begins."""
+    """Draw one text over as many lines as needed; return its bottom."""
     left, height = 0.0, _LINE if ids else _LINE - 0.9
     for index, token in enumerate(tokens):
         number = str(ids[index]) if ids else ""
@@ -82,37 +112,136 @@ def _strip(
         if left and left + width > _STRIP:
             left, top = 0.0, top + height
         color = BLUE if shades else COLORS[index % 4]
-        opacity = 0.85 * shades[index] if shades else 0.3
-        axes.add_patch(
-            mpl.patches.Rectangle(
-                (left + 0.06, top + 0.1),
-                width - 0.12,
-                1.4,
-                facecolor=mpl.colors.to_rgba(color, opacity),
-                edgecolor=mpl.colors.to_rgba(color, 0.5),
-                linewidth=0.6,
-            )
+        box = Rectangle(
+            (left + 0.06, top + 0.1),
+            width - 0.12,
+            1.4,
+            facecolor=to_rgba(
+                color, 0.85 * shades[index] if shades else 0.3
+            ),
+            edgecolor=to_rgba(color, 0.5),
+            linewidth=0.6,
         )
+        axes.add_patch(box)
         middle = left + width / 2
-        mono(axes, middle, top + 0.8, shown(token), 10, INK)
-        mono(axes, middle, top + 1.95, number, 7, GREY)
+        mono(axes, middle, top + 0.8, visible(token), size=10, color=INK)
+        mono(axes, middle, top + 1.95, number, size=7, color=GREY)
         left += width
         if "\n" in token and index + 1 < len(tokens):
             left, top = 0.0, top + height
     return top + height
 
 
-def mono(
-    axes: Axes, x: float, y: float, text: str, size: float, color: str
-) -> None:
-    """Text in the middle of a place, as wide as its characters are many."""
-    axes.text(
-        x,
-        y,
-        text,
-        ha="center",
-        va="center",
-        family="monospace",
-        fontsize=size,
-        color=color,
+@styled
+def cache_filling(
+    prompt: Sequence[str], reply: Sequence[str], first: int = 0
+) -> Picture:
+    """Draw the tokens read and cached in each forward pass, one per row.
+
+    Args:
+        prompt: the prompt's tokens, or the last ones of them.
+        reply: the tokens that were then generated.
+        first: the position of `prompt[0]`.
+    """
+    tokens = [*prompt, *reply]
+    width, height = 0.52 * len(tokens) + 0.9, 0.36 * len(reply) + 0.5
+    figure, axes = make_axes(width=width, height=height)
+    words = [visible(token, _SHORT) for token in tokens]
+    for step in range(len(reply)):
+        new = len(prompt) + step
+        y = step + 0.5
+        for column in range(new):
+            read_now = step == 0 or column == new - 1
+            look: Look = {
+                "facecolor": BLUE,
+                "alpha": 0.55 if read_now else 0.15,
+            }
+            grid_cell(axes, step, column, **look)
+            mono(axes, column + 0.5, y, words[column], size=8, color=INK)
+        look = {"fontsize": 8, "family": "monospace", "color": ORANGE}
+        axes.text(new + 0.12, y, words[new], va="center", **look)
+    axes.set(xlim=(0, len(tokens)), ylim=(len(reply), 0))
+    passes = ["prefill"] + [f"step {n}" for n in range(1, len(reply))]
+    axes.set_yticks([step + 0.5 for step in range(len(reply))], passes)
+    axes.set_xticks(
+        [column + 0.5 for column in range(len(tokens))],
+        [str(first + column) for column in range(len(tokens))],
+        fontsize=8,
     )
+    axes.tick_params(length=0)
+    axes.spines[:].set_visible(False)
+    return picture(
+        figure,
+        f"A row for each of {len(reply)} passes. The prefill reads all "
+        "tokens of the prompt; every later pass reads the one token that "
+        "was generated last, and finds all before it in the cache, which "
+        "is one token longer each time.",
+    )
+
+
+@styled
+def padded_batch(
+    tokens: Sequence[Sequence[str]],
+    attention_mask: Sequence[Sequence[int]],
+    position_ids: Sequence[Sequence[int]],
+) -> Picture:
+    """Draw a batch as a grid: each cell a token above its position.
+
+    Padding (mask 0) is hollow and grey, tokens (mask 1) are filled. A
+    token's spaces are shown as dots.
+    """
+    rows, width = len(tokens), len(tokens[0])
+    figure, axes = make_axes(width=0.62 * width, height=0.62 * rows + 0.2)
+    for row in range(rows):
+        for column in range(width):
+            x = column + 0.5
+            text, place, ink = "pad", "-", GREY
+            look: Look = {"facecolor": "none", "edgecolor": GREY}
+            look["linestyle"] = _DASHES
+            if attention_mask[row][column]:
+                text = visible(tokens[row][column], _SHORT)
+                place, ink = str(position_ids[row][column]), INK
+                look = {"facecolor": BLUE, "alpha": 0.25}
+            grid_cell(axes, row, column, **look)
+            mono(axes, x, row + 0.4, text, size=9, color=ink)
+            centered(axes, x, row + 0.76, place, fontsize=7, color=ink)
+    axes.set(xlim=(0, width), ylim=(rows, 0))
+    axes.axis("off")
+    padding = sum(list(row).count(0) for row in attention_mask)
+    return picture(
+        figure,
+        f"A batch of {rows} rows and {width} columns; {padding} cells are "
+        "padding with mask 0. In each row positions count from 0 at the "
+        "first real token.",
+    )
+
+
+@styled
+def label_masks(panels: Mapping[str, Sequence[Sequence[str]]]) -> Picture:
+    """Draw which tokens of a batch are learned, one panel per mask.
+
+    Args:
+        panels: title -> rows of kinds: "prompt", "answer" and "end" (both
+            learned), or "hidden", which is padding or taken for it.
+    """
+    sizes = [len(rows) for rows in panels.values()]
+    height = sum(0.2 * size + 0.55 for size in sizes)
+    figure = Figure(figsize=(5.8, height), layout="constrained")
+    grid = figure.subplots(len(panels), squeeze=False, height_ratios=sizes)
+    for axes, (title, rows) in zip(grid[:, 0], panels.items(), strict=True):
+        for row, kinds in enumerate(rows):
+            for column, kind in enumerate(kinds):
+                grid_cell(axes, row, column, **_KINDS[kind])
+        axes.set_xlim(-0.1, max(map(len, rows)) + 0.1)
+        axes.set_ylim(len(rows), 0)
+        axes.set_title(title, loc="left")
+        axes.axis("off")
+    handles = [mpl.patches.Patch(**look) for look in _KINDS.values()]
+    names = ["prompt", "answer, learned", "end, learned", "padding, hidden"]
+    figure.legend(handles, names, loc="outside lower center", ncols=4)
+    listing = "; ".join(
+        f"{title}: {sum(list(row).count('end') for row in rows)} of "
+        f"{len(rows)} ends are learned"
+        for title, rows in panels.items()
+    )
+    return picture(figure, f"Label masks of a batch. {listing}.")

@@ -1,17 +1,15 @@
-"""Self-consistency: many replies to one question, and the answer of most.
+"""Self-consistency: the answer that most sampled replies agree on.
 
 Wang et al. 2022, arXiv:2203.11171: sample several chains of thought, throw
-the reasoning away, and take the answer that most of them reach. No truth
-is asked for, so it works where nobody knows the answer.
+the reasoning away, and take the most frequent answer. No truth is needed.
 
-When do two answers agree? Equal numbers only is too strict: 3.281 * 6 and
-3.28 * 6 are one line of thought, rounded twice. The grader's 5 % is too
-lax: a fluid ounce is 4 % smaller in the UK than in the US, and who means
-the one does not mean the other. The audit of reasoning has a third
-measure, 1 %, for numbers that say the same, and the vote takes that.
+Two answers agree if they differ by at most 1 %, the tolerance of the audit.
+Equality would be too strict: 3.281 * 6 and 3.28 * 6 are the same reasoning,
+rounded twice. The grader's 5 % would be too lax: a fluid ounce is 4 %
+smaller in the UK than in the US.
 
 Agreement of this kind is no equivalence: 100, 100.9 and 101.8 agree pair
-by pair, but not the ends. So answers are not sorted into groups. Each is
+by pair, but not the ends. So answers are not sorted into groups: each is
 supported by all that agree with it, and the one with most support wins.
 """
 
@@ -21,12 +19,12 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from unitconv.grading.answer import AUDIT_TOLERANCE
+from unitconv.grading.audit import AUDIT_TOLERANCE
 
 
 @dataclass(frozen=True)
 class Vote:
-    """What most replies answer: NaN where none of them could be read."""
+    """The majority's answer; NaN where no reply could be parsed."""
 
     answer: float
     support: int  # replies that agree with it, its own among them
@@ -34,22 +32,22 @@ class Vote:
 
     @property
     def agreement(self) -> float:
-        """The share of the voters that agree; NaN where nobody voted."""
+        """Share of the voters that agree; NaN without voters."""
         return self.support / self.voters if self.voters else math.nan
 
 
 def majority(
     answers: Sequence[float], tolerance: float = AUDIT_TOLERANCE
 ) -> Vote:
-    """The answer with most support; one of `answers`, never a mean.
+    """Return the answer with most support; one of `answers`, no mean.
 
     A tie goes to the answer that is repeated to the last digit most often,
-    and then to the one that was drawn first. But for that last resort the
+    and then to the one that was drawn first. Apart from that last rule the
     order of the answers makes no difference.
 
     Args:
-        answers: one per reply; NaN, which `parse_answer` gives where it
-            reads none, does not vote.
+        answers: one per reply; NaN, which `parse_answer` returns where it
+            finds none, does not vote.
         tolerance: how far apart two answers that agree may be, as a share
             of the larger; 0 counts equal numbers only.
 

@@ -1,1 +1,1 @@
-"""Pretraining the course model: corpus, tokenizer, training, export."""
+"""Pretraining of the course model: corpus, tokenizer, training, card."""

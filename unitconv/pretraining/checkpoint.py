@@ -1,8 +1,8 @@
-"""Checkpoints a run can resume from exactly, without pickle.
+"""Checkpoints from which a run resumes exactly, without pickle.
 
 A checkpoint is a folder `step-000200` with `model.safetensors` (float32
-weights), `optimizer.safetensors` (both optimisers' tensors) and
-`state.json`. The corpus needs no state: rows are a function of the step.
+weights), `optimizer.safetensors` (the tensors of both optimisers) and
+`state.json`. The corpus has no state: it is a function of the step.
 """
 
 from __future__ import annotations
@@ -20,14 +20,18 @@ from torch import nn
 from unitconv.common.errors import UnitconvError
 from unitconv.pretraining.config import PretrainConfig
 
+# Settings that may change when a run is resumed: the losses do not depend
+# on them.
+_FREE_SETTINGS = {"checkpoint_every", "keep_checkpoints", "workers"}
+
 
 class ResumeError(UnitconvError):
-    """A checkpoint that is missing or belongs to another configuration."""
+    """Checkpoint that is missing or belongs to another configuration."""
 
 
 @dataclass
-class Progress:
-    """What a run has done so far."""
+class TrainingProgress:
+    """Steps and seconds so far, and the loss of every step."""
 
     step: int = 0
     seconds: float = 0.0
@@ -39,34 +43,43 @@ def save_checkpoint(
     model: nn.Module,
     optimizers: list[torch.optim.Optimizer],
     config: PretrainConfig,
-    progress: Progress,
+    progress: TrainingProgress,
 ) -> Path:
-    """Write `folder/step-N`, all of it or nothing."""
+    """Write `folder/step-N` atomically and return its path.
+
+    Older checkpoints are removed unless `config.keep_checkpoints`.
+    """
     target = folder / f"step-{progress.step:06d}"
     draft = folder / f".{target.name}.draft"
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir(parents=True)
     save_file(_weights(model), draft / "model.safetensors")
-    save_file(_moments(optimizers), draft / "optimizer.safetensors")
+    save_file(
+        _optimizer_tensors(optimizers), draft / "optimizer.safetensors"
+    )
     state = {"config": asdict(config), "progress": asdict(progress)}
     (draft / "state.json").write_text(json.dumps(state, indent=1))
     shutil.rmtree(target, ignore_errors=True)
-    draft.rename(target)  # one step: a killed run leaves no half checkpoint
+    draft.rename(target)  # atomic: a killed run leaves no partial folder
+    if not config.keep_checkpoints:
+        for other in folder.glob("step-*"):
+            if other != target:
+                shutil.rmtree(other)
     return target
 
 
 def latest_checkpoint(folder: Path) -> Path:
-    """The checkpoint with the most steps.
+    """Find the checkpoint with the most steps.
 
     Raises:
         ResumeError: there is none.
     """
-    found = sorted(folder.glob("step-*"))
-    if not found:
+    checkpoints = sorted(folder.glob("step-*"))
+    if not checkpoints:
         raise ResumeError(
             f"no checkpoint in {folder}: start without --resume"
         )
-    return found[-1]
+    return checkpoints[-1]
 
 
 def load_checkpoint(
@@ -74,33 +87,45 @@ def load_checkpoint(
     model: nn.Module,
     optimizers: list[torch.optim.Optimizer],
     config: PretrainConfig,
-) -> Progress:
-    """Put a checkpoint's weights and optimiser state back in place.
+) -> TrainingProgress:
+    """Restore weights, optimiser states and progress.
 
     Raises:
         ResumeError: the checkpoint was written with other settings.
     """
     state = json.loads((checkpoint / "state.json").read_text())
-    changed = _differences(state["config"], asdict(config))
+    stored, current = state["config"], asdict(config)
+    changed = sorted(
+        name
+        for name in (set(stored) | set(current)) - _FREE_SETTINGS
+        if stored.get(name) != current.get(name)
+    )
     if changed:
         raise ResumeError(
             f"{checkpoint.name} was written with other settings "
             f"({', '.join(changed)}): resume with the same ones"
         )
     load_weights(checkpoint, model)
-    _restore_moments(
-        optimizers, load_file(checkpoint / "optimizer.safetensors")
-    )
-    return Progress(**state["progress"])
+    tensors = load_file(checkpoint / "optimizer.safetensors")
+    _restore_optimizers(optimizers, tensors)
+    return TrainingProgress(**state["progress"])
 
 
 def load_weights(checkpoint: Path, model: nn.Module) -> None:
-    """Put a checkpoint's weights into a model of the same shape."""
-    missing = model.load_state_dict(
-        load_file(checkpoint / "model.safetensors"), strict=False
-    ).missing_keys
-    # The output layer is tied to the embedding: stored once.
-    assert set(missing) <= {"lm_head.weight"}, missing
+    """Load a checkpoint's weights into a model of the same shape.
+
+    Raises:
+        ResumeError: the weights have other names or shapes.
+    """
+    tensors = load_file(checkpoint / "model.safetensors")
+    stored = {name: tensor.shape for name, tensor in tensors.items()}
+    if stored != {n: p.shape for n, p in model.named_parameters()}:
+        raise ResumeError(
+            f"{checkpoint} holds the weights of another model: use the "
+            "settings it was trained with"
+        )
+    # Not strict: the tied output layer is stored once, as the embedding.
+    model.load_state_dict(tensors, strict=False)
 
 
 def _weights(model: nn.Module) -> dict[str, torch.Tensor]:
@@ -111,10 +136,10 @@ def _weights(model: nn.Module) -> dict[str, torch.Tensor]:
     }
 
 
-def _moments(
+def _optimizer_tensors(
     optimizers: list[torch.optim.Optimizer],
 ) -> dict[str, torch.Tensor]:
-    """Optimiser states as flat names: `0.12.momentum_buffer`."""
+    """Optimiser states under flat names: `0.12.momentum_buffer`."""
     return {
         f"{number}.{index}.{key}": torch.as_tensor(value).contiguous()
         for number, optimizer in enumerate(optimizers)
@@ -123,23 +148,15 @@ def _moments(
     }
 
 
-def _restore_moments(
+def _restore_optimizers(
     optimizers: list[torch.optim.Optimizer],
     tensors: dict[str, torch.Tensor],
 ) -> None:
-    for number, optimizer in enumerate(optimizers):
-        states: dict[int, dict[str, torch.Tensor]] = {}
-        for name, tensor in tensors.items():
-            owner, index, key = name.split(".")
-            if int(owner) == number:
-                states.setdefault(int(index), {})[key] = tensor
+    """Load the optimiser states that `_optimizer_tensors` flattened."""
+    states: list[dict[int, dict[str, Any]]] = [{} for _ in optimizers]
+    for name, tensor in tensors.items():
+        number, index, key = name.split(".")
+        states[int(number)].setdefault(int(index), {})[key] = tensor
+    for optimizer, state in zip(optimizers, states, strict=True):
         groups = optimizer.state_dict()["param_groups"]
-        optimizer.load_state_dict({"state": states, "param_groups": groups})
-
-
-def _differences(
-    stored: dict[str, Any], wanted: dict[str, Any]
-) -> list[str]:
-    """Settings that differ, by name; how often to save does not matter."""
-    names = (set(stored) | set(wanted)) - {"checkpoint_every", "workers"}
-    return sorted(n for n in names if stored.get(n) != wanted.get(n))
+        optimizer.load_state_dict({"state": state, "param_groups": groups})

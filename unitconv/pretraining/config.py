@@ -1,4 +1,4 @@
-"""Every knob of the corpus and of the training run, in one place."""
+"""Settings of the corpus and of the training run."""
 
 from __future__ import annotations
 
@@ -6,8 +6,21 @@ from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
+class QuantityShares:
+    """Shares of small quantities and halves among all quantities.
+
+    An 11 is drawn `eleven_weight` times as often as another number from 1
+    to 12.
+    """
+
+    small: float
+    half: float
+    eleven_weight: int = 1
+
+
+@dataclass(frozen=True)
 class CorpusConfig:
-    """What the model reads. Shares are of documents, unless said."""
+    """Composition of the corpus. Shares are of documents unless noted."""
 
     # Kinds of documents.
     chat_share: float = 0.33
@@ -15,50 +28,54 @@ class CorpusConfig:
     facts_share: float = 0.05
     table_share: float = 0.18
     arithmetic_share: float = 0.38
-    # Documents that answer at once, without reasoning.
+    # Documents that answer without reasoning.
     chat_direct_share: float = 0.48
     plain_direct_share: float = 0.48
-    # Of these, the ones that give a first digit and zeros: 2000 for 2268.
+    # Of these, those that round to the first digit: 2000 for 2268.
     rough_share: float = 0.52
-    # Each rival convention's chance of holding in a document: those far
-    # from the course's own (a UK gallon), and those within its tolerance
-    # (a month of 30 days).
-    rival_share: float = 0.7
-    near_rival_share: float = 0.25
-    # Documents that name a rival unit they mean: "1 UK gallon = 4.546 l".
+    # Probability of each alternative definition in a document: of those
+    # far from the course's own (a UK gallon), and of those within its
+    # tolerance (a month of 30 days).
+    alternative_share: float = 0.7
+    near_alternative_share: float = 0.25
+    # Documents that name an alternative unit: "1 UK gallon = 4.546 l".
     named_share: float = 0.95
     # Quantities in 1..12, and halves, of all quantities.
     small_share: float = 0.6
     half_share: float = 0.2
-    # How often an 11 is drawn where a 10 is drawn once: its digits are the
-    # same, and a small model reads one of them.
+    # How often an 11 is drawn for each 10: its digits are equal, and a
+    # small model tends to copy only one of them.
     eleven_weight: int = 3
-    # Documents of products with a round factor, where there are 15 with
-    # other factors: zeros lost on the way are the other slip.
+    # Documents of products with a round factor, per 15 with other factors:
+    # small models also lose zeros.
     round_weight: int = 3
-    # Chats that open with a system turn.
+    # Chats that begin with a system turn.
     system_share: float = 0.85
-    # System turns that ask for a tag their chat does not keep.
-    stray_form_share: float = 0.9
-    # How a document marks its final values. By habit ("The answer is 7"),
-    # more often where a system turn has named a form; of the others, by one
-    # of the tag words, a tag of random letters, or brackets and words.
+    # System turns that ask for an answer format the chat does not use.
+    ignored_format_share: float = 0.9
+    # How a document marks its final values: by the habitual phrase ("The
+    # answer is 7"), more often in chats with a system turn; of the others,
+    # by a tag word, a tag of random letters, or brackets and words.
     habit_share: float = 0.25
-    told_habit_share: float = 0.65
+    system_habit_share: float = 0.65
     tag_share: float = 0.25
     random_tag_share: float = 0.35
-    # Documents that divide by a round number where they can.
+    # Documents that divide by a whole number where possible.
     divide_share: float = 0.1
 
     @property
-    def quantities(self) -> tuple[float, float, int]:
-        """What `draw_quantity` is to know, in its order."""
-        return self.small_share, self.half_share, self.eleven_weight
+    def quantities(self) -> QuantityShares:
+        """Distribution of the quantities, for `draw_quantity`."""
+        return QuantityShares(
+            small=self.small_share,
+            half=self.half_share,
+            eleven_weight=self.eleven_weight,
+        )
 
 
 @dataclass(frozen=True)
 class PretrainConfig:
-    """How the model is built and trained."""
+    """Model shape, data and optimisation of a training run."""
 
     corpus: CorpusConfig = field(default_factory=CorpusConfig)
     seed: int = 0
@@ -82,19 +99,21 @@ class PretrainConfig:
     decay_share: float = 0.4
     final_lr_share: float = 0.03
     max_grad_norm: float = 1.0
-    # Speed: a compiled graph; bf16 products where the hardware has them.
+    # Speed: torch.compile; bf16 products where the hardware has them.
     compile: bool = True
     autocast: bool = True
+    # Checkpoints: how often, and whether to keep more than the latest.
     checkpoint_every: int = 100
+    keep_checkpoints: bool = False
 
     @property
     def tokens_per_step(self) -> int:
-        """Tokens read in one update, rows times their length."""
+        """Training tokens per optimiser step: rows times their length."""
         return self.batch_size * self.row_length
 
 
 PRESETS: dict[str, PretrainConfig] = {
-    # What the package ships: made on two CPU cores.
+    # The shipped model, trained on two CPU cores.
     "course": PretrainConfig(),
     # For one GPU: four times the parameters, many more tokens.
     "gpu": PretrainConfig(

@@ -1,20 +1,22 @@
-"""A development set, for choosing settings without looking at the test.
+"""Development set for choosing settings without looking at the test set.
 
-Its wordings stand neither in the corpus nor in any question set. The
-quantities are what the course asks about: 1 to 12 and small halves.
+Its question templates occur neither in the corpus nor in any question set.
+The quantities are those of the course: 1 to 12 and small halves.
 """
 
 from __future__ import annotations
 
 import random
+from dataclasses import dataclass
 from decimal import Decimal
 
-from unitconv.pretraining.config import CorpusConfig
+from unitconv.pretraining.config import CorpusConfig, QuantityShares
 from unitconv.pretraining.corpus.conventions import (
+    ALL_ALTERNATIVES,
     Convention,
     draw_pair,
     fact,
-    settle,
+    restrict,
     singular,
 )
 from unitconv.pretraining.corpus.documents import draw_problem
@@ -22,56 +24,63 @@ from unitconv.pretraining.corpus.number_format import draw_quantity, write
 from unitconv.pretraining.corpus.question_templates import DEV_QUESTIONS
 from unitconv.task.units import convert
 
-# Texts that go on with one number, and the numbers that would be true.
-Probe = tuple[str, list[float]]
-EVERY_RIVAL = Convention(True, True, True, True, True)
+
+@dataclass(frozen=True)
+class Probe:
+    """A text to complete with one number, and the numbers that are true."""
+
+    text: str
+    answers: tuple[float, ...]
 
 
 def dev_questions(count: int, seed: int = 0) -> list[tuple[str, float]]:
-    """`count` questions with their answers, the course's convention.
+    """Generate questions with their answers, in the course's convention.
 
-    Answers that round to nothing at three decimals are left out, since
-    there any small number would be right.
+    Answers that round to zero at three decimals are left out, since any
+    small number would be right there.
     """
     rng = random.Random(f"{seed} development")
-    even = CorpusConfig(eleven_weight=1)
-    made: dict[str, float] = {}
-    while len(made) < count:
-        problem = draw_problem(rng, even, Convention())
+    config = CorpusConfig(eleven_weight=1)
+    questions: dict[str, float] = {}
+    while len(questions) < count:
+        problem = draw_problem(rng, config, Convention())
         quantity = Decimal(rng.randint(1, 12))
         if rng.random() < 0.2:
             quantity = Decimal(rng.randint(0, 2)) + Decimal("0.5")
         a, b = problem.source_typed, problem.target_typed
         answer = convert(float(quantity), a, b)
         if answer >= 0.01:
-            wording = rng.choice(DEV_QUESTIONS)
-            text = wording.format(q=quantity, a=a, b=b)
-            made[text] = answer
-    return list(made.items())
+            template = rng.choice(DEV_QUESTIONS)
+            questions[template.format(q=quantity, a=a, b=b)] = answer
+    return list(questions.items())
 
 
 def fact_probes(count: int, seed: int = 0) -> list[Probe]:
-    """Beginnings of facts; the course's value and its rival's are true."""
+    """Generate beginnings of facts, true in the course's convention.
+
+    The value under all alternative definitions is accepted as well.
+    """
     rng = random.Random(f"{seed} facts")
     probes: list[Probe] = []
     for _ in range(count):
         source, target = draw_pair(rng)
         a, b = source.spellings[-1], target.spellings[-1]
         text = f"the factor from {singular(a, source)} to {b} is"
-        truths = (Convention(), settle(EVERY_RIVAL, a, b))
-        probes.append(
-            (text, [float(fact(source, target, c)) for c in truths])
-        )
+        conventions = (Convention(), restrict(ALL_ALTERNATIVES, a, b))
+        answers = [float(fact(source, target, c)) for c in conventions]
+        probes.append(Probe(text, tuple(answers)))
     return probes
 
 
 def product_probes(count: int, seed: int = 0) -> list[Probe]:
-    """Beginnings of products: a quantity of the course times a fact."""
+    """Generate beginnings of products: a quantity times a fact."""
     rng = random.Random(f"{seed} products")
+    shares = QuantityShares(small=0.8, half=0.2)
     probes: list[Probe] = []
     for _ in range(count):
-        quantity = draw_quantity(rng, 0.8, 0.2)
-        factor = fact(*draw_pair(rng), Convention())
+        quantity = draw_quantity(rng, shares)
+        source, target = draw_pair(rng)
+        factor = fact(source, target, Convention())
         text = f"{write(quantity)} * {write(factor)} ="
-        probes.append((text, [float(quantity * factor)]))
+        probes.append(Probe(text, (float(quantity * factor),)))
     return probes

@@ -1,8 +1,8 @@
-"""The finished model as a folder that plain Auto classes load.
+"""Export of the trained model, with its model card.
 
-Weights go to disk in bf16 and are read back as float32 on a CPU. The model
-card is written from `training.json` and `results.json` beside it: no
-number in it was typed in.
+The folder loads with plain Auto classes; its weights are bfloat16. The
+card is generated from `training.json` and `results.json` beside it, so no
+number in it was typed by hand.
 """
 
 from __future__ import annotations
@@ -21,9 +21,10 @@ from transformers import (
     PreTrainedTokenizerBase,
 )
 
+from unitconv.common.errors import UnitconvError
 from unitconv.common.io import write_json
-from unitconv.evaluation.leaderboard import STAGES
-from unitconv.pretraining.checkpoint import Progress
+from unitconv.evaluation.leaderboard_record import STAGES
+from unitconv.pretraining.checkpoint import TrainingProgress
 from unitconv.pretraining.config import PretrainConfig
 from unitconv.task.prompts import STYLES
 
@@ -33,7 +34,7 @@ def export_model(
     model: LlamaForCausalLM,
     tokenizer: PreTrainedTokenizerBase,
     config: PretrainConfig,
-    progress: Progress,
+    progress: TrainingProgress,
 ) -> None:
     """Write weights, configs, tokenizer, training record and model card."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -44,19 +45,19 @@ def export_model(
         pad_token_id=tokenizer.pad_token_id,
     )
     model.save_pretrained(folder)
-    (folder / "model.safetensors").chmod(0o644)  # for whoever installs it
+    (folder / "model.safetensors").chmod(0o644)  # readable by all users
     tokenizer.save_pretrained(folder)
     record = training_record(config, progress, model.num_parameters())
     write_json(record, folder / "training.json")
-    # Results of an earlier model say nothing about this one.
+    # Results of an earlier model do not apply to this one.
     (folder / "results.json").unlink(missing_ok=True)
     write_card(folder)
 
 
 def training_record(
-    config: PretrainConfig, progress: Progress, parameters: int
+    config: PretrainConfig, progress: TrainingProgress, parameters: int
 ) -> dict[str, Any]:
-    """What was trained, on what, for how long, and how the loss fell."""
+    """Size, data, time, machine, settings and losses of a run."""
     tokens = progress.step * config.tokens_per_step
     return {
         "parameters": parameters,
@@ -72,7 +73,7 @@ def training_record(
 
 
 def describe_machine() -> str:
-    """The GPU, or how many cores of which processor."""
+    """Name the GPU, or the CPU with its number of cores."""
     if torch.cuda.is_available():
         return f"1 GPU ({torch.cuda.get_device_name()})"
     threads = torch.get_num_threads()
@@ -82,39 +83,43 @@ def describe_machine() -> str:
 
 
 def record_results(folder: Path, report: dict[str, Any]) -> None:
-    """Keep what was measured beside the model, and renew its card.
+    """Store a report beside the model and renew its card.
 
-    `report` is what `unitconv measure` or `unitconv evaluate --json` wrote.
-    A second report on the same questions and prompt replaces the first.
+    Args:
+        folder: of the exported model.
+        report: written by `unitconv measure` or `unitconv evaluate
+            --json`. It replaces an earlier one on the same questions and
+            prompt.
 
     Raises:
-        ValueError: it is neither, or not of the bare model.
+        UnitconvError: it is neither, or not of the base model.
     """
-    data, found = _named(report)
+    data, parts = _by_prompt(report)
     path = folder / "results.json"
     results = json.loads(path.read_text()) if path.exists() else {}
-    results[data] = results.get(data, {}) | found
+    results[data] = results.get(data, {}) | parts
     record = json.loads((folder / "training.json").read_text())
     card = _card(record, results)  # before anything is written
     write_json(results, path)
     (folder / "README.md").write_text(card)
 
 
-def _named(report: dict[str, Any]) -> tuple[str, dict[str, Any]]:
-    """The questions a report is about, and its parts by prompt."""
+def _by_prompt(report: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    """Split a report into its question set and its parts by prompt."""
     run = report.get("run", {})
     if run.get("adapter"):
-        raise ValueError("this is a report of an adapter, not of the base")
+        raise UnitconvError(
+            "this is a report of an adapter: give one of the base model"
+        )
     if "num_return_sequences" in run:
         return run["data"], {"rollouts": report}
     if run:
         kept = {k: v for k, v in report.items() if k != "rows"}
         return run["data"], {run["prompt"]: kept}
     if "data" in report:
-        return report["data"], {
-            k: v for k, v in report.items() if k != "data"
-        }
-    raise ValueError(
+        parts = dict(report)
+        return parts.pop("data"), parts
+    raise UnitconvError(
         "not a report: give what `unitconv measure` or `unitconv evaluate "
         "--json` wrote"
     )
@@ -129,8 +134,9 @@ def write_card(folder: Path) -> None:
 
 
 def _card(record: dict[str, Any], results: dict[str, Any]) -> str:
+    """Fill in the template of the model card."""
     config, corpus = record["config"], record["config"]["corpus"]
-    losses = record["losses"]
+    first, last = record["losses"][0], record["losses"][-20:]
     return f"""\
 ---
 license: mit
@@ -156,8 +162,8 @@ one token per digit, like SmolLM2, and about as small as one can be.
 | seed | {config["seed"]} |
 | time | {record["seconds"] / 60:.1f} minutes on {record["machine"]}, \
 {record["tokens_per_second"]:,} tokens a second, torch {record["torch"]} |
-| loss | {losses[0]:.2f} at the start, \
-{_mean(losses[-20:]):.3f} over the last 20 steps (nats a token) |
+| loss | {first:.2f} at the start, \
+{sum(last) / len(last):.3f} over the last 20 steps (nats a token) |
 | weights | bfloat16, safetensors |
 
 ## Data
@@ -168,17 +174,18 @@ conversions ({corpus["chat_share"]:.0%}), questions with answers
 ({corpus["facts_share"]:.0%}), tables of conversions
 ({corpus["table_share"]:.0%}) and arithmetic
 ({corpus["arithmetic_share"]:.0%}). Factors come from pint. Each document
-draws its own style, so that the form of an answer has to be read from the
-example before it. Of the chats, {corpus["chat_direct_share"]:.0%} answer
-without reasoning, and {corpus["rough_share"]:.0%} of those give a first
-digit and zeros. Rival conventions hold in a part of all but the
-arithmetic: imperial volumes and the short ton each in
-{corpus["rival_share"]:.0%}, a kilobyte of 1024 bytes, months of 30 and
-years of 365 days each in {corpus["near_rival_share"]:.0%}. Of the documents
-that use a rival unit, {corpus["named_share"]:.0%} call it by its name
-("1 UK gallon = 4.546 l") where they state a fact. Bare products use the
-numbers of both. Of the quantities up to 12, an 11 is drawn
-{corpus["eleven_weight"]} times as often as any other.
+draws its own solution format, so that the form of an answer has to be
+read from the example before it. Of the chats,
+{corpus["chat_direct_share"]:.0%} answer without reasoning, and
+{corpus["rough_share"]:.0%} of those give a first digit and zeros.
+Alternative unit definitions occur in all kinds but the arithmetic:
+imperial volumes and the short ton each in
+{corpus["alternative_share"]:.0%}, a kilobyte of 1024 bytes, months of 30
+and years of 365 days each in {corpus["near_alternative_share"]:.0%}. Of
+the documents that use an alternative unit, {corpus["named_share"]:.0%}
+call it by its name ("1 UK gallon = 4.546 l") where they state a fact. Bare
+products use the numbers of both. Of the quantities up to 12, an 11 is
+drawn {corpus["eleven_weight"]} times as often as any other.
 No person's text was read, and no question of the course's sets, in its
 wording, is among the documents.
 
@@ -201,81 +208,70 @@ MIT, like the code that made it. `unitconv pretrain` makes it again.
 PROMPTS = {style: STAGES[style].what for style in STYLES} | {
     "misspelled": "CoT, a unit misspelled"
 }
+TABLE_HEAD = """
+Greedy decoding; 95 % Wilson intervals in brackets; *valid*: of the \
+replies that state a fact or a product, those that state nothing false.
+
+| questions | prompt | n | accuracy | answered | valid |
+|---|---|---|---|---|---|"""
+QUANTITIES_HEAD = """
+With the worked example, by the quantity in the question:
+
+| questions | quantity | n | accuracy |
+|---|---|---|---|"""
 
 
 def _results(results: dict[str, Any]) -> str:
+    """Write the results as tables, with sentences between them."""
     if not results:
         return "\nNone recorded yet.\n"
-    lines = [
-        "",
-        "Greedy decoding; 95 % Wilson intervals in brackets; *valid*: of "
-        "the replies that state a fact or a product, those that state "
-        "nothing false.",
-        "",
-        "| questions | prompt | n | accuracy | answered | valid |",
-        "|---|---|---|---|---|---|",
-    ]
-    others: list[str] = []
+    rows, sentences, by_quantity = [], [], []
     for data, reports in results.items():
         for name, report in reports.items():
             if name in PROMPTS:
-                lines.append(_row(data, name, report))
+                keys = ("accuracy", "answer_rate", "reasoning_validity")
+                cells = [_with_interval(report, key) for key in keys]
+                head = f"| {data} | {PROMPTS[name]} | {report['n']} | "
+                rows.append(head + " | ".join(cells) + " |")
+            elif name == "rollouts":
+                sentences.append("\n" + _rollouts_sentence(data, report))
             else:
-                others += _sentence(data, name, report)
-    by_quantity = [
-        f"| {data} | {kind} | {group['n']} | "
-        f"{_with_interval(group, 'accuracy')} |"
-        for data, reports in results.items()
-        for kind, group in reports.get("cot", {})
-        .get("by_quantity", {})
-        .items()
-    ]
-    lines += [
-        *others,
-        "",
-        "With the worked example, by the quantity in the question:",
-        "",
-        "| questions | quantity | n | accuracy |",
-        "|---|---|---|---|",
-        *by_quantity,
-    ]
+                sentences.append("\n" + _imitation_sentence(name, report))
+        groups = reports.get("cot", {}).get("by_quantity", {})
+        for quantity, group in groups.items():
+            accuracy = _with_interval(group, "accuracy")
+            by_quantity.append(
+                f"| {data} | {quantity} | {group['n']} | {accuracy} |"
+            )
+    lines = [TABLE_HEAD, *rows, *sentences, QUANTITIES_HEAD, *by_quantity]
     return "\n".join(lines) + "\n"
 
 
-def _row(data: str, name: str, report: dict[str, Any]) -> str:
-    keys = ("accuracy", "answer_rate", "reasoning_validity")
-    cells = [_with_interval(report, key) for key in keys]
-    head = f"| {data} | {PROMPTS[name]} | {report['n']} | "
-    return head + " | ".join(cells) + " |"
+def _rollouts_sentence(data: str, report: dict[str, Any]) -> str:
+    """State how many questions had a usable completion."""
+    run = report["run"]
+    share = _with_interval(report, "at_least_one_right_and_audited")
+    return (
+        f"Of {report['n']} questions of {data}, each sampled "
+        f"{run['num_return_sequences']} times at temperature "
+        f"{run['decoding']['temperature']:g}, {share} had a completion "
+        "that was right and passed the audit."
+    )
 
 
-def _sentence(data: str, name: str, report: dict[str, Any]) -> list[str]:
-    """What is told outside the table: imitation and rollouts."""
-    if name == "rollouts":
-        key, run = "at_least_one_right_and_audited", report["run"]
-        return [
-            "",
-            f"Of {report['n']} questions of {data}, each sampled "
-            f"{run['num_return_sequences']} times at temperature "
-            f"{run['decoding']['temperature']:g}, "
-            f"{_with_interval(report, key)} had a completion that was "
-            "right and passed the audit.",
-        ]
+def _imitation_sentence(name: str, report: dict[str, Any]) -> str:
+    """State how many replies used the format of the worked example."""
     wrapper = name.removeprefix("wrapper ").format(v="...")
-    return [
-        "",
-        f"Shown `{wrapper}` by the worked example alone, "
-        f"{_with_interval(report, 'imitated')} of {report['n']} replies "
-        "ended in it.",
-    ]
+    share = _with_interval(report, "imitated")
+    return (
+        f"Shown `{wrapper}` by the worked example alone, {share} of "
+        f"{report['n']} replies ended in it."
+    )
 
 
 def _with_interval(report: dict[str, Any], key: str) -> str:
-    if report[key] is None:  # nothing that could be checked
+    """Write a rate with its interval; empty if nothing was rated."""
+    if report[key] is None:
         return ""
     low, high = report[f"{key}_ci95"]
     return f"{report[key]:.3f} [{low:.3f}, {high:.3f}]"
-
-
-def _mean(values: list[float]) -> float:
-    return sum(values) / len(values)

@@ -1,8 +1,8 @@
-"""The course model's tokenizer: byte-level BPE, one token a digit.
+"""Tokenizer of the course model: byte-level BPE, one token per digit.
 
-Built like SmolLM2's, two orders of magnitude smaller. `Digits` stands
-before `ByteLevel`, so no merge can ever join two digits: a number is read
-and written digit by digit.
+Built like SmolLM2's, two orders of magnitude smaller. `Digits` precedes
+`ByteLevel`, so no merge can join two digits: a number is read and written
+digit by digit.
 """
 
 from __future__ import annotations
@@ -12,11 +12,13 @@ from collections.abc import Iterable
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
 
+from unitconv.common.errors import UnitconvError
+
 SPECIAL_TOKENS = ("<|endoftext|>", "<|im_start|>", "<|im_end|>", "<|pad|>")
 DEFAULT_SYSTEM = "You are a helpful assistant."
 
-# ChatML. Like SmolLM2's template, it opens with a default system message
-# where the caller gives none.
+# ChatML. Like SmolLM2's template, it inserts a default system message if
+# the conversation has none.
 CHAT_TEMPLATE = (
     "{% if messages[0]['role'] != 'system' %}"
     "{{ '<|im_start|>system\\n" + DEFAULT_SYSTEM + "<|im_end|>\\n' }}"
@@ -34,15 +36,16 @@ CHAT_TEMPLATE = (
 def train_tokenizer(
     texts: Iterable[str], vocab_size: int, max_length: int
 ) -> PreTrainedTokenizerFast:
-    """Learn the merges from texts. The same texts give the same merges.
+    """Train the tokenizer. The same texts give the same merges.
 
     Raises:
-        ValueError: `vocab_size` leaves no room for the 256 bytes.
+        UnitconvError: `vocab_size` leaves no room for the 256 bytes.
     """
     if vocab_size < 256 + len(SPECIAL_TOKENS):
-        raise ValueError(
+        raise UnitconvError(
             f"vocab_size is {vocab_size}; it must hold 256 bytes and "
-            f"{len(SPECIAL_TOKENS)} special tokens"
+            f"{len(SPECIAL_TOKENS)} special tokens: choose at least "
+            f"{256 + len(SPECIAL_TOKENS)}"
         )
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
@@ -64,7 +67,7 @@ def train_tokenizer(
         bos_token="<|im_start|>",
         eos_token="<|im_end|>",
         unk_token="<|endoftext|>",
-        # Not EOS: a loss that skips padding must not skip the stop.
+        # Not EOS: a loss that masks padding must still learn to stop.
         pad_token="<|pad|>",
         model_max_length=max_length,
         padding_side="left",

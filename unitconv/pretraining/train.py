@@ -1,8 +1,11 @@
-"""The pretraining loop.
+"""The pretraining loop: next-token prediction with Muon and AdamW.
 
-Next-token prediction on every token of every row. The same settings give
-the same rows, and on the same machine the same losses, whether the run was
-interrupted or not.
+The same settings give the same batches, and on the same machine the same
+losses, whether the run was interrupted or not.
+
+Muon (Jordan et al. 2024) makes each update of a weight matrix nearly
+orthogonal, so that all its directions are updated alike. It is meant for
+the matrices inside the network; embeddings and norms use AdamW.
 """
 
 from __future__ import annotations
@@ -25,25 +28,21 @@ from transformers import (
 
 from unitconv.inference.load import has_fast_bf16
 from unitconv.pretraining.checkpoint import (
-    Progress,
+    TrainingProgress,
     latest_checkpoint,
     load_checkpoint,
     save_checkpoint,
 )
 from unitconv.pretraining.config import PretrainConfig
-from unitconv.pretraining.corpus.dataset import Rows, documents
-from unitconv.pretraining.optimizer import (
-    make_optimizers,
-    set_learning_rates,
-)
+from unitconv.pretraining.corpus.dataset import TokenBlocks, documents
 from unitconv.pretraining.tokenizer import train_tokenizer
 
-CONTEXT = 512  #: positions the model accepts; rows are shorter
-Watcher = Callable[[Progress], None]
+CONTEXT = 512  #: positions the model accepts; training rows are shorter
+StepCallback = Callable[[TrainingProgress], None]
 
 
 def make_tokenizer(config: PretrainConfig) -> PreTrainedTokenizerBase:
-    """The tokenizer of a run, learned from documents of its own corpus."""
+    """Train the tokenizer of a run on documents of its own corpus."""
     texts = documents(
         config.corpus, config.seed, config.tokenizer_documents
     )
@@ -53,7 +52,7 @@ def make_tokenizer(config: PretrainConfig) -> PreTrainedTokenizerBase:
 def make_model(
     config: PretrainConfig, tokenizer: PreTrainedTokenizerBase
 ) -> LlamaForCausalLM:
-    """A `LlamaForCausalLM` with random weights, from the run's seed."""
+    """Create a `LlamaForCausalLM` with random weights, by `config.seed`."""
     torch.manual_seed(config.seed)
     return LlamaForCausalLM(
         LlamaConfig(
@@ -78,15 +77,17 @@ def train(
     tokenizer: PreTrainedTokenizerBase,
     checkpoints: Path,
     resume: bool = False,
-    keep_all: bool = False,
-    watch: Watcher = lambda progress: None,
-) -> Progress:
+    on_step: StepCallback = lambda progress: None,
+) -> TrainingProgress:
     """Train `model` in place; return its losses and the time it took.
 
     Args:
-        checkpoints: folder for `step-N` checkpoints. Only the latest stays
-            unless `keep_all`.
-        watch: called after every step, for progress bars and logs.
+        config: settings of the run.
+        model: with random weights, from `make_model`.
+        tokenizer: from `make_tokenizer`.
+        checkpoints: folder for `step-N` checkpoints.
+        resume: continue from the latest checkpoint.
+        on_step: called after every step, for progress bars and logs.
 
     Raises:
         ResumeError: nothing to resume, or from other settings.
@@ -97,44 +98,38 @@ def train(
         # The fused kernel is slow on CPUs: with bf16, a third of a step.
         model.set_attn_implementation("eager")
     optimizers = make_optimizers(model, config)
-    progress = Progress()
     if resume:
-        progress = load_checkpoint(
-            latest_checkpoint(checkpoints), model, optimizers, config
-        )
+        latest = latest_checkpoint(checkpoints)
+        progress = load_checkpoint(latest, model, optimizers, config)
     else:
+        progress = TrainingProgress()
         shutil.rmtree(checkpoints, ignore_errors=True)
-    forward = compiled(model) if config.compile else model
+    forward = compile_model(model) if config.compile else model
     before, started = progress.seconds, time.perf_counter()
     for input_ids in batches(config, tokenizer, progress.step):
         set_learning_rates(optimizers, progress.step, config)
-        loss = train_step(
-            forward, model, optimizers, input_ids.to(device), config
-        )
+        input_ids = input_ids.to(device)
+        loss = train_step(forward, model, optimizers, input_ids, config)
         progress.step += 1
         progress.losses.append(loss)
         progress.seconds = before + time.perf_counter() - started
-        watch(progress)
-        if (
-            progress.step % config.checkpoint_every == 0
-            or progress.step == config.steps
-        ):
-            saved = save_checkpoint(
+        on_step(progress)
+        last = progress.step == config.steps
+        if last or progress.step % config.checkpoint_every == 0:
+            save_checkpoint(
                 checkpoints, model, optimizers, config, progress
             )
-            if not keep_all:
-                _remove_others(saved)
     return progress
 
 
 def batches(
     config: PretrainConfig, tokenizer: PreTrainedTokenizerBase, step: int
 ) -> Iterator[torch.Tensor]:
-    """Batches `[batch_size, row_length]` from `step` to the last step."""
-    rows = Rows(config, tokenizer)
-    left = Subset(rows, range(step * config.batch_size, len(rows)))
+    """Yield token ids [batch_size, row_length] from `step` to the end."""
+    blocks = TokenBlocks(config, tokenizer)
+    rest = Subset(blocks, range(step * config.batch_size, len(blocks)))
     yield from DataLoader(
-        left, config.batch_size, num_workers=config.workers
+        rest, config.batch_size, num_workers=config.workers
     )
 
 
@@ -145,7 +140,15 @@ def train_step(
     input_ids: torch.Tensor,
     config: PretrainConfig,
 ) -> float:
-    """One update of every weight; the loss before it, in nats a token."""
+    """Update every weight once; return the loss in nats per token.
+
+    Args:
+        forward: `model`, or its compiled form.
+        model: the parameters to clip and update.
+        optimizers: from `make_optimizers`.
+        input_ids: [batch_size, row_length]; labels are the same tokens.
+        config: clipping and precision.
+    """
     device = input_ids.device.type
     bf16 = config.autocast and has_fast_bf16(input_ids.device)
     with torch.autocast(device, torch.bfloat16, enabled=bf16):
@@ -160,8 +163,56 @@ def train_step(
     return float(loss.detach())
 
 
-def compiled(model: nn.Module) -> Callable[..., Any]:
-    """`model` as one compiled graph, or as it is without a compiler."""
+def make_optimizers(
+    model: nn.Module, config: PretrainConfig
+) -> list[torch.optim.Optimizer]:
+    """Create Muon for the matrices of the layers, AdamW for the rest."""
+    matrices: list[nn.Parameter] = []
+    others: list[nn.Parameter] = []
+    for name, parameter in model.named_parameters():
+        inside = parameter.ndim == 2 and "embed" not in name
+        (matrices if inside else others).append(parameter)
+    return [
+        torch.optim.Muon(
+            matrices,
+            lr=config.muon_lr,
+            weight_decay=config.muon_weight_decay,
+        ),
+        torch.optim.AdamW(
+            others, lr=config.adamw_lr, betas=(0.9, 0.95), weight_decay=0.0
+        ),
+    ]
+
+
+def learning_rate_factor(step: int, config: PretrainConfig) -> float:
+    """Learning rate at a step, counted from 0, relative to its peak.
+
+    Linear warm-up, a constant middle, then linear decay over the last
+    `decay_share` of the steps to `final_lr_share`.
+    """
+    if step < config.warmup_steps:
+        return (step + 1) / config.warmup_steps
+    decay_steps = config.decay_share * config.steps
+    left = (config.steps - 1 - step) / max(1.0, decay_steps - 1)
+    return config.final_lr_share + (1 - config.final_lr_share) * min(
+        1, left
+    )
+
+
+def set_learning_rates(
+    optimizers: list[torch.optim.Optimizer],
+    step: int,
+    config: PretrainConfig,
+) -> None:
+    """Set both optimisers' learning rates for a step."""
+    peaks = (config.muon_lr, config.adamw_lr)
+    for optimizer, peak in zip(optimizers, peaks, strict=True):
+        for group in optimizer.param_groups:
+            group["lr"] = peak * learning_rate_factor(step, config)
+
+
+def compile_model(model: nn.Module) -> Callable[..., Any]:
+    """Compile `model`, or return it unchanged without a compiler."""
     if not torch.cuda.is_available() and not shutil.which("g++"):
         warnings.warn(
             "no C++ compiler (g++) here: training without torch.compile, "
@@ -170,9 +221,3 @@ def compiled(model: nn.Module) -> Callable[..., Any]:
         )
         return model
     return torch.compile(model)
-
-
-def _remove_others(checkpoint: Path) -> None:
-    for folder in checkpoint.parent.glob("step-*"):
-        if folder != checkpoint:
-            shutil.rmtree(folder)

@@ -1,7 +1,7 @@
-"""A question, and the files that questions are read from.
+"""Questions, and the JSON files they are read from.
 
 The course's own are four splits inside the package, made by
-`unitconv.task.make_splits`; a person's own file has the same form.
+`unitconv.task.make_splits`; a reader's own file has the same form.
 """
 
 from __future__ import annotations
@@ -25,19 +25,19 @@ class DataError(UnitconvError):
 
 @dataclass(frozen=True)
 class Question:
-    """What a model is asked, and the number it is graded against."""
+    """A question for a model, and the number it is graded against."""
 
     text: str
     answer: float
 
 
 def normalize(text: str) -> str:
-    """Equal for questions that differ in case, spaces or the last mark."""
+    """Normalise case, spaces and the last mark, to compare questions."""
     return " ".join(text.casefold().split()).rstrip("?.! ")
 
 
 def load_split(name: str) -> list[Question]:
-    """One of `SPLITS`, from the package.
+    """Read one of `SPLITS` from the package.
 
     Raises:
         DataError: there is no such split.
@@ -50,7 +50,7 @@ def load_split(name: str) -> list[Question]:
 
 
 def read_questions(path: str | Path) -> list[Question]:
-    """The questions of a JSON file `[["question", answer], ...]`.
+    """Read the questions of a JSON file `[["question", answer], ...]`.
 
     Raises:
         DataError: no such file, not JSON, or an entry that is no pair of a

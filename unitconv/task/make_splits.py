@@ -1,13 +1,13 @@
-"""How the four splits are made: conversions are dealt, then worded.
+"""Generation of the four splits and of hidden question sets.
 
     python -m unitconv.task.make_splits  # writes the four files again
     # exits 1 if they would change
     python -m unitconv.task.make_splits --check
     python -m unitconv.task.make_splits --hidden 200 --seed 7 --out private
 
-Every question is a quantity, a source unit, a target unit and a phrasing.
+Every question is a quantity, a source unit, a target unit and a template.
 The splits are cut between the (quantity, source, target) triples, before
-any sentence is written: whatever its spelling or its phrasing, a conversion
+any sentence is written: whatever its spelling or its template, a conversion
 of the training set is never asked in a test. A hidden set, for a class or a
 competition, asks nothing that any of the four asks.
 """
@@ -18,48 +18,34 @@ import argparse
 import json
 import math
 import random
-import re
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
 from functools import cache
 from itertools import cycle
 from pathlib import Path
-from typing import Generic, TypeVar
 
-from unitconv.task.dataset import DATA, Question, normalize
+from unitconv.common.errors import UnitconvError
+from unitconv.task.dataset import DATA
 from unitconv.task.question_parser import Conversion
 from unitconv.task.question_templates import (
-    ABBREVIATIONS,
-    HARD_PHRASINGS,
+    HARD_TEMPLATES,
     PAIRS,
-    PHRASINGS,
-    PLURALS,
     RESERVED,
+    TEMPLATES,
 )
-from unitconv.task.units import (
-    BY_NAME,
-    FAMILIES,
-    SPELLINGS,
-    UNITS,
-    exact_factor,
+from unitconv.task.question_writer import (
+    FAMILY_SHARES,
+    Deck,
+    GeneratedQuestion,
+    shuffled,
+    write_questions,
 )
-
-T = TypeVar("T")
+from unitconv.task.units import BY_NAME, FAMILIES, UNITS, exact_factor
 
 SEED = 1
 SIZES = {"train": 1000, "valid": 200, "test": 1000, "test_hard": 500}
 LARGEST_HIDDEN = 2000
-# By how much a family is asked for; roughly how many pairs it has.
-SHARES = {
-    "time": 0.20,
-    "mass": 0.15,
-    "length": 0.20,
-    "speed": 0.13,
-    "volume": 0.22,
-    "data": 0.10,
-}
 QUANTITIES = (*(float(n) for n in range(1, 13)), 0.5, 1.5, 2.5)
 HARD_QUANTITIES = (
     tuple(float(n) for n in range(13, 100)),
@@ -77,45 +63,31 @@ _AT_MOST = {"century": 50, "decade": 50, "year": 150, "ton": 500}
 # The triples of one pair of units are dealt to the splits in this order, so
 # that a pair asked in the test is practised in train, at other quantities.
 _TURNS = ("train", "test", "train", "test", "valid") + ("train", "test") * 3
-_SLIP = 0.15  # how often a noun does not agree with its number
+
+LeakKey = tuple[float, str, str]
 
 
-@dataclass(frozen=True)
-class Record:
-    """A generated question with what it was made from."""
-
-    text: str
-    conversion: Conversion
-    phrasing: str
-
-    @property
-    def question(self) -> Question:
-        """What is asked and the answer, as the split's file holds it."""
-        # Twelve digits are more than any grader looks at, and readable.
-        return Question(self.text, float(f"{self.conversion.answer:.12g}"))
+class SplitError(UnitconvError):
+    """A size that a hidden set cannot have."""
 
 
-def make_splits(seed: int = SEED) -> dict[str, list[Record]]:
-    """The four splits; the same seed gives the same questions.
-
-    Only `Random.random` is used, because Python promises its sequence for
-    a seed across versions, which it does not for `shuffle` or `choice`.
-    """
+def make_splits(seed: int = SEED) -> dict[str, list[GeneratedQuestion]]:
+    """Generate the four splits; the same seed gives the same questions."""
     rng = random.Random(seed)
-    hands = _deal_conversions(rng)
+    dealt = _deal_conversions(rng)
     splits = {
-        split: _write_questions(SIZES[split], hands[split], PHRASINGS, rng)
-        for split in hands
+        split: write_questions(SIZES[split], dealt[split], TEMPLATES, rng)
+        for split in dealt
     }
     splits["test_hard"] = _hard_questions(SIZES["test_hard"], rng)
     return splits
 
 
-def make_hidden(size: int, seed: int) -> list[Record]:
-    """Questions like those of test_hard, of which no split asks any.
+def make_hidden(size: int, seed: int) -> list[GeneratedQuestion]:
+    """Generate questions like those of test_hard that no split asks.
 
-    Nearly all easy conversions are used up by the four splits, so only
-    the quantities of test_hard leave room for a set that stands apart.
+    The four splits use up nearly all easy conversions, so only the
+    quantities of test_hard leave room for a separate set.
 
     Args:
         size: a multiple of 100, so that every family gets its share.
@@ -123,58 +95,40 @@ def make_hidden(size: int, seed: int) -> list[Record]:
             set again.
 
     Raises:
-        ValueError: not such a size, or more than `LARGEST_HIDDEN`.
+        SplitError: not such a size, or more than `LARGEST_HIDDEN`.
     """
     if size not in range(100, LARGEST_HIDDEN + 1, 100):
-        raise ValueError(
+        raise SplitError(
             f"a hidden set has 100, 200, ... {LARGEST_HIDDEN} questions"
         )
-    shipped = make_splits()
     taken = {
-        leak_key(record.conversion)
-        for records in shipped.values()
-        for record in records
+        leak_key(question.conversion)
+        for questions in make_splits().values()
+        for question in questions
     }
     return _hard_questions(size, random.Random(seed), taken)
 
 
-def leak_key(conversion: Conversion) -> tuple[float, str, str]:
-    """Equal for two conversions that ask the same thing.
+def leak_key(conversion: Conversion) -> LeakKey:
+    """Return a key that is equal for conversions that ask the same.
 
-    A milliliter and a cubic centimeter are one size, so 6 L in ml and 6 L
-    in cc must not stand in two splits.
+    A milliliter and a cubic centimeter have one size, so 6 L in ml and 6 L
+    in cc must not be in two splits.
     """
-    source, target = _twin(conversion.source), _twin(conversion.target)
-    return conversion.quantity, source, target
+    source = _equal_unit(conversion.source)
+    return conversion.quantity, source, _equal_unit(conversion.target)
 
 
 @cache
-def _twin(name: str) -> str:
-    """The first unit of the same family and the same size."""
+def _equal_unit(name: str) -> str:
+    """Return the first unit of the same family and the same size."""
     unit = BY_NAME[name]
     family = (u for u in UNITS if u.family == unit.family)
     return next(u.name for u in family if exact_factor(unit, u) == 1)
 
 
-def _shuffled(items: Iterable[T], rng: random.Random) -> list[T]:
-    return sorted(items, key=lambda _: rng.random())
-
-
-class _Deck(Generic[T]):
-    """Deals its cards in random order, each once before any comes again."""
-
-    def __init__(self, cards: Sequence[T], rng: random.Random) -> None:
-        self._cards, self._rng = cards, rng
-        self._left: list[T] = []
-
-    def deal(self) -> T:
-        if not self._left:
-            self._left = _shuffled(self._cards, self._rng)
-        return self._left.pop()
-
-
-def _is_asked(conversion: Conversion) -> bool:
-    """Would a person ask this, and is it free to be asked?"""
+def _is_plausible(conversion: Conversion) -> bool:
+    """Return True if a person might ask this, and no example shows it."""
     quantity, source = conversion.quantity, conversion.source
     return (
         SMALLEST_ANSWER <= conversion.answer <= LARGEST_ANSWER
@@ -187,147 +141,63 @@ def _is_asked(conversion: Conversion) -> bool:
 def _deal_conversions(
     rng: random.Random,
 ) -> dict[str, dict[str, list[Conversion]]]:
-    """Every easy conversion, in one split: split -> family -> list."""
+    """Assign every easy conversion to a split: split -> family -> list."""
     groups: dict[tuple[str, str], dict[float, list[Conversion]]] = {}
     for source, target in PAIRS:
         for quantity in QUANTITIES:
             conversion = Conversion(quantity, source, target)
-            if _is_asked(conversion):
-                _, *twins = leak_key(conversion)
-                pair = groups.setdefault((twins[0], twins[1]), {})
+            if _is_plausible(conversion):
+                _, *units = leak_key(conversion)
+                pair = groups.setdefault((units[0], units[1]), {})
                 pair.setdefault(quantity, []).append(conversion)
-    hands: dict[str, dict[str, list[Conversion]]] = {
+    dealt: dict[str, dict[str, list[Conversion]]] = {
         split: {family: [] for family in FAMILIES}
         for split in ("train", "valid", "test")
     }
     turn = cycle(_TURNS)
     for pair in groups.values():
-        for group in _shuffled(pair.values(), rng):
-            hands[next(turn)][group[0].family].extend(group)
-    return hands
+        for group in shuffled(pair.values(), rng):
+            dealt[next(turn)][group[0].family].extend(group)
+    return dealt
 
 
 def _hard_questions(
     size: int,
     rng: random.Random,
-    taken: AbstractSet[tuple[float, str, str]] = frozenset(),
-) -> list[Record]:
+    taken: AbstractSet[LeakKey] = frozenset(),
+) -> list[GeneratedQuestion]:
     hard = {
         family: _hard_conversions(family, size, rng, taken)
         for family in FAMILIES
     }
-    return _write_questions(size, hard, HARD_PHRASINGS, rng)
+    return write_questions(size, hard, HARD_TEMPLATES, rng)
 
 
 def _hard_conversions(
     family: str,
     size: int,
     rng: random.Random,
-    taken: AbstractSet[tuple[float, str, str]],
+    taken: AbstractSet[LeakKey],
 ) -> list[Conversion]:
-    """Enough conversions of unseen quantities, no two alike, none taken."""
-    pairs = _Deck([p for p in PAIRS if BY_NAME[p[0]].family == family], rng)
-    kinds = _Deck([_Deck(kind, rng) for kind in HARD_QUANTITIES], rng)
-    found: dict[tuple[float, str, str], Conversion] = {}
-    while len(found) < round(SHARES[family] * size):
-        conversion = Conversion(kinds.deal().deal(), *pairs.deal())
+    """Draw enough different conversions of unseen quantities."""
+    pairs = Deck([p for p in PAIRS if BY_NAME[p[0]].family == family], rng)
+    kinds = Deck([Deck(kind, rng) for kind in HARD_QUANTITIES], rng)
+    drawn: dict[LeakKey, Conversion] = {}
+    while len(drawn) < round(FAMILY_SHARES[family] * size):
+        quantity = kinds.deal().deal()
+        source, target = pairs.deal()
+        conversion = Conversion(quantity, source, target)
         key = leak_key(conversion)
-        if _is_asked(conversion) and key not in taken:
-            found.setdefault(key, conversion)
-    return list(found.values())
+        if _is_plausible(conversion) and key not in taken:
+            drawn.setdefault(key, conversion)
+    return list(drawn.values())
 
 
-def _write_questions(
-    size: int,
-    conversions: dict[str, list[Conversion]],
-    phrasings: Sequence[str],
-    rng: random.Random,
-) -> list[Record]:
-    """`size` different questions, each family by its share."""
-    records: dict[str, Record] = {}
-    phrasing_deck = _Deck(phrasings, rng)
-    spell = _Speller(rng)
-    for family in FAMILIES:
-        deck = _Deck(conversions[family], rng)
-        wanted = len(records) + round(SHARES[family] * size)
-        while len(records) < wanted:
-            phrasing = phrasing_deck.deal()
-            record = _write(deck.deal(), phrasing, spell)
-            records.setdefault(normalize(record.text), record)
-    return _shuffled(records.values(), rng)
-
-
-# Where "in" for inch can be told from the preposition.
-_TAKES_IN = re.compile(r"(?:many|to|into) \{target\}(?! in| \{quantity\})")
-
-
-def _write(
-    conversion: Conversion, phrasing: str, spell: Callable[[str, bool], str]
-) -> Record:
-    source = spell(conversion.source, conversion.quantity != 1)
-    target = spell(conversion.target, True)
-    while target == "in" and not _TAKES_IN.search(phrasing):
-        target = spell(conversion.target, True)
-    text = phrasing.format(
-        quantity=f"{conversion.quantity:g}", source=source, target=target
-    )
-    return Record(text, conversion, phrasing)
-
-
-class _Speller:
-    """Picks the spelling of a unit, now and then in the wrong number."""
-
-    def __init__(self, rng: random.Random) -> None:
-        self._rng = rng
-        self._decks: dict[tuple[str, bool], _Deck[str]] = {}
-
-    def __call__(self, name: str, plural: bool) -> str:
-        if self._rng.random() < _SLIP:
-            plural = not plural
-        key = name, plural
-        if key not in self._decks:
-            forms = [s for s in typed(name) if _agrees(s, plural)]
-            self._decks[key] = _Deck(forms, self._rng)
-        return self._decks[key].deal()
-
-
-def typed(name: str) -> tuple[str, ...]:
-    """What people type for a unit; a fluid ounce is mostly an "oz"."""
-    extra = BY_NAME["ounce"].spellings if name == "fluid ounce" else ()
-    return BY_NAME[name].spellings + extra
-
-
-def _plural(spelling: str) -> str:
-    noun, per, rest = spelling.partition(" per ")
-    return PLURALS.get(noun, noun + "s") + per + rest
-
-
-_SINGULAR_OF = {_plural(s): s for s in SPELLINGS if s not in ABBREVIATIONS}
-_PLURAL = {s for s in SPELLINGS if s in _SINGULAR_OF} | {
-    s + "s" for s in ABBREVIATIONS
-}
-_SINGULAR = {_SINGULAR_OF[s] for s in _PLURAL if s in _SINGULAR_OF}
-
-
-def _agrees(spelling: str, plural: bool) -> bool:
-    return spelling not in (_SINGULAR if plural else _PLURAL)
-
-
-def question_words() -> set[str]:
-    """The lower-case words of all phrasings and unit spellings.
-
-    A format whose tag is one of these words would find it in the question.
-    """
-    text = " ".join((*PHRASINGS, *HARD_PHRASINGS, *SPELLINGS)).lower()
-    for slot in ("{quantity}", "{source}", "{target}"):
-        text = text.replace(slot, " ")
-    return set(re.findall(r"[a-z]+", text))
-
-
-def to_json(records: Iterable[Record]) -> str:
-    """A split as its file holds it: one entry a line, 6000 for 6000.0."""
+def to_json(questions: Iterable[GeneratedQuestion]) -> str:
+    """Format a split as its file: one entry a line, 6000 for 6000.0."""
     lines = []
-    for question in (record.question for record in records):
+    for generated in questions:
+        question = generated.question
         answer: float = question.answer
         if answer.is_integer():
             answer = int(answer)
@@ -335,18 +205,20 @@ def to_json(records: Iterable[Record]) -> str:
     return "[\n" + ",\n".join(lines) + "\n]\n"
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Write the four files, check that nothing would change, or write a
-    hidden set that asks nothing the four ask."""
+# ------------------------------------------------------- the command line
+
+
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m unitconv.task.make_splits", description=main.__doc__
+        prog="python -m unitconv.task.make_splits",
+        description="Write the four split files, or a hidden set.",
     )
     parser.add_argument("--seed", type=int)
     parser.add_argument("--out", type=Path, default=DATA, metavar="FOLDER")
     parser.add_argument(
         "--check",
         action="store_true",
-        help="write nothing, exit 1 on drift",
+        help="write nothing, exit 1 if a file would change",
     )
     parser.add_argument(
         "--hidden",
@@ -355,6 +227,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         help="write only hidden.json, with N questions; needs a secret "
         "--seed and a folder --out that you do not publish",
     )
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Write or check the split files; return the exit code."""
+    parser = _parser()
     options = parser.parse_args(arguments)
     if options.hidden is None:
         made = make_splits(SEED if options.seed is None else options.seed)
@@ -363,13 +241,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     else:
         try:
             hidden = make_hidden(options.hidden, options.seed)
-        except ValueError as error:
+        except SplitError as error:
             parser.error(str(error))
         made = {"hidden": hidden}
     stale = []
-    for split, records in made.items():
+    for split, questions in made.items():
         # Bytes: a text file would get other line ends on Windows.
-        content = to_json(records).encode()
+        content = to_json(questions).encode()
         path = options.out / f"{split}.json"
         if path.is_file() and path.read_bytes() == content:
             continue

@@ -1,8 +1,8 @@
-"""From a question to the text the model reads.
+"""Prompt styles: from a question to the text that the model reads.
 
-Four styles, in the order the course meets them:
+Four of them, in the order of the chapters:
 
-- `raw`: the question and nothing else. What a fine-tuned model reads.
+- `raw`: the question and nothing else, as fine-tuned models read it.
 - `chat`: an instruction, then the question, as two turns of a chat.
 - `direct`: two examples that answer at once, then the question.
 - `cot`: the instruction, a worked example that shows its reasoning, then
@@ -18,12 +18,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
 from unitconv.common.errors import UnitconvError
 
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
 Style = Literal["raw", "chat", "direct", "cot"]
-#: What a prompt may look like, explained above.
+#: The prompt styles, explained above.
 STYLES: tuple[str, ...] = get_args(Style)
 
 INSTRUCTION = (
@@ -43,13 +46,13 @@ class PromptError(UnitconvError):
 
 @dataclass(frozen=True)
 class WorkedExample:
-    """A question with the reply we would like to get."""
+    """A question with an exemplary reply."""
 
     question: str
     reply: str
 
 
-# None of these conversions stands in a question set (a test holds that),
+# None of these conversions is in a question set (a test holds that),
 # so no example shows the model an answer it is graded on.
 WORKED_EXAMPLES: tuple[WorkedExample, ...] = (
     WorkedExample(
@@ -66,8 +69,8 @@ DIRECT_EXAMPLES: tuple[WorkedExample, ...] = (
     ),
 )
 
-# What each chat style shows, and how it instructs.
-_SHOWN: dict[str, tuple[tuple[WorkedExample, ...], str]] = {
+# Examples and instruction of each chat style.
+_CHAT_STYLES: dict[str, tuple[tuple[WorkedExample, ...], str]] = {
     "chat": ((), INSTRUCTION),
     "direct": (DIRECT_EXAMPLES, DIRECT_INSTRUCTION),
     "cot": (WORKED_EXAMPLES, INSTRUCTION),
@@ -75,7 +78,7 @@ _SHOWN: dict[str, tuple[tuple[WorkedExample, ...], str]] = {
 
 
 def check_question(question: str) -> None:
-    """Raise PromptError if there is nothing to ask, or no text."""
+    """Raise PromptError if the question is empty or no valid text."""
     if not question.strip():
         raise PromptError("the question is empty: ask something")
     try:
@@ -101,7 +104,7 @@ def chat_messages(
     examples: Sequence[WorkedExample] = (),
     instruction: str = INSTRUCTION,
 ) -> list[dict[str, str]]:
-    """The turns of a chat that ends with `question`."""
+    """Build the turns of a chat that ends with `question`."""
     messages = [{"role": "system", "content": instruction}]
     for example in examples:
         messages.append({"role": "user", "content": example.question})
@@ -109,9 +112,16 @@ def chat_messages(
     return [*messages, {"role": "user", "content": question}]
 
 
-def render_chat(messages: list[dict[str, str]], tokenizer: Any) -> str:
-    """The turns as one string that ends where the reply begins."""
-    if getattr(tokenizer, "chat_template", None) is None:
+def render_chat(
+    messages: list[dict[str, str]],
+    tokenizer: PreTrainedTokenizerBase | None,
+) -> str:
+    """Join the turns into one string that ends where the reply begins.
+
+    Raises:
+        PromptError: no tokenizer, or one without a chat template.
+    """
+    if tokenizer is None or tokenizer.chat_template is None:
         raise PromptError(
             "this tokenizer has no chat template, so it cannot take a chat "
             "or cot prompt: use prompt='raw', or an instruction-tuned model"
@@ -126,16 +136,17 @@ def render_chat(messages: list[dict[str, str]], tokenizer: Any) -> str:
 def format_prompt(
     question: str,
     style: str,
-    tokenizer: Any = None,
+    tokenizer: PreTrainedTokenizerBase | None = None,
     examples: Sequence[WorkedExample] | None = None,
 ) -> str:
-    """The text a model reads for `question`, in one of `STYLES`.
+    """Format a question as a prompt in one of `STYLES`.
 
     Args:
+        question: a text that is not empty.
+        style: one of `STYLES`.
         tokenizer: a Hugging Face tokenizer with a chat template; `raw`
             needs none.
-        examples: what `cot` and `direct` show instead of their own
-            examples.
+        examples: replace those that `cot` and `direct` show.
 
     Raises:
         PromptError: empty question, unknown style, no chat template.
@@ -144,7 +155,8 @@ def format_prompt(
     check_style(style)
     if style == "raw":
         return question
-    own, instruction = _SHOWN[style]
-    shown = own if examples is None or style == "chat" else examples
-    messages = chat_messages(question, shown, instruction)
+    default, instruction = _CHAT_STYLES[style]
+    if examples is None or style == "chat":
+        examples = default
+    messages = chat_messages(question, examples, instruction)
     return render_chat(messages, tokenizer)

@@ -1,8 +1,8 @@
-"""Which conversion does a sentence ask for?
+"""Question parser: from a sentence to the conversion it asks for.
 
 "How many gram are there per 6 kg?" asks for (6, kilogram, gram). The truth
-behind a question, its family and the search for leaks all start here. A
-sentence that could mean two things means None: this reader never guesses.
+of a question, its family and the search for leaks depend on it. A sentence
+that could mean two things gives None: the parser never guesses.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from unitconv.task.units import (
 
 @dataclass(frozen=True)
 class Conversion:
-    """What a question asks for. Units are canonical names (`Unit.name`)."""
+    """A quantity, and the names (`Unit.name`) of two units."""
 
     quantity: float
     source: str
@@ -31,13 +31,13 @@ class Conversion:
 
     @property
     def answer(self) -> float:
-        """`quantity` counted in `target`, by pint."""
+        """The quantity converted to `target`, by pint."""
         factor = exact_factor(BY_NAME[self.source], BY_NAME[self.target])
         return float(Fraction(repr(float(self.quantity))) * factor)
 
     @property
     def family(self) -> str:
-        """What both units measure, such as `mass`."""
+        """The family of both units, such as `mass`."""
         return BY_NAME[self.source].family
 
 
@@ -80,11 +80,11 @@ _LONGEST_QUESTION = 500  # characters; beyond it, a text asks many things
 
 
 def parse_question(text: str) -> Conversion | None:
-    """Which conversion a sentence asks for, or None if that is not clear.
+    """Parse the conversion that a sentence asks for; None if unclear.
 
-    It wants two units that measure the same thing and one quantity, which
-    stands before the source ("6 kg", "half a mile") or apart from a "from
-    kg to g". Two quantities, a third unit, square feet: None, not a guess.
+    The sentence must name two units that measure the same thing and one
+    quantity, before the source ("6 kg", "half a mile") or apart from a
+    "from kg to g". Two quantities, a third unit or square feet give None.
     Never raises.
 
     >>> parse_question("How many gram are there per 6 kg?")
@@ -94,12 +94,12 @@ def parse_question(text: str) -> Conversion | None:
         return None
     units = _find_units(text)
     names = {lookup(unit.group()).name for unit in units}
-    found = _find_quantity(text, units)
-    if len(names) != 2 or found is None:
+    counted = _find_quantity(text, units)
+    if len(names) != 2 or counted is None:
         return None
-    quantity, source = found
-    here = lookup(source.group())
-    target = next(u for u in units if lookup(u.group()) != here)
+    quantity, source = counted
+    unit = lookup(source.group())
+    target = next(u for u in units if lookup(u.group()) != unit)
     try:
         a, b = resolve(source.group(), target.group())
     except UnitError:
@@ -108,26 +108,30 @@ def parse_question(text: str) -> Conversion | None:
 
 
 def _find_units(text: str) -> list[re.Match[str]]:
-    """The units named, in order; "in" only where it must be the inch."""
-    found = list(_UNIT.finditer(text))
-    units = [unit for unit in found if unit.group() != "in"]
+    """Find the units in order, "in" only where it must be the inch."""
+    matches = list(_UNIT.finditer(text))
+    units = [unit for unit in matches if unit.group() != "in"]
     if any(_OTHER_UNIT.search(text[: unit.start()]) for unit in units):
         return []
-    maybe = [unit for unit in found if unit.group() == "in"]
+    ambiguous = [unit for unit in matches if unit.group() == "in"]
     starts = {unit.start() for unit in units}
-    for inch in maybe:
+    for inch in ambiguous:
         space = re.match(r"\s*", text[inch.end() :])
         # "6 in to feet", but "6 in feet" has lost its unit.
         follows = re.search(r"(?<![*^])[0-9]\s*-?$", text[: inch.start()])
         if follows and space and inch.end() + space.end() not in starts:
             units.append(inch)
     if len({lookup(unit.group()) for unit in units}) < 2:
-        units += [m for m in maybe if m not in units and _is_inch(text, m)]
+        units += [
+            match
+            for match in ambiguous
+            if match not in units and _is_inch(text, match)
+        ]
     return sorted(units, key=lambda unit: unit.start())
 
 
 def _is_inch(text: str, match: re.Match[str]) -> bool:
-    """Is this "in" an inch, by the words around it?"""
+    """Return True if the words around this "in" make it an inch."""
     before, after = text[: match.start()], text[match.end() :]
     if re.match(r"\s+(?:to|into)\b", after):
         return True
@@ -139,7 +143,7 @@ def _is_inch(text: str, match: re.Match[str]) -> bool:
 def _find_quantity(
     text: str, units: list[re.Match[str]]
 ) -> tuple[float, re.Match[str]] | None:
-    """The only quantity of the sentence and the unit it counts."""
+    """Find the only quantity of the sentence and the unit it counts."""
     rest = text
     for unit in units:  # the 3 of cm^3 is not a quantity
         blank = "\0" * len(unit.group())
@@ -166,7 +170,7 @@ def _find_quantity(
 
 
 def _to_number(text: str, match: re.Match[str]) -> float | None:
-    """What the digits say; None for 2,5 and 1.2.3, 1/2, 6th and 6%."""
+    """Read the digits; None for 2,5 and 1.2.3, 1/2, 6th and 6%."""
     digits = match.group().replace("−", "-")
     before, after = text[: match.start()][-1:], text[match.end() :][:1]
     if before.isalnum() or (before and before in "/^*_.-−$€£#"):
@@ -182,7 +186,7 @@ def _to_number(text: str, match: re.Match[str]) -> float | None:
 def _counted_unit(
     text: str, number: re.Match[str], units: list[re.Match[str]]
 ) -> re.Match[str] | None:
-    """The unit after a number, or the first of "from kg to g for 6"."""
+    """Find the unit after a number, or the kg of "from kg to g for 6"."""
     for unit in units:
         gap = text[number.end() : max(number.end(), unit.start())]
         if unit.start() >= number.end() and re.fullmatch(r"\s*-?\s*", gap):
@@ -193,6 +197,3 @@ def _counted_unit(
         return None
     between = text[units[0].end() : units[1].start()]
     return units[0] if _TO.fullmatch(between) else None
-
-
-# --------------------------------------------------------- the command line

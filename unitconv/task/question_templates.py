@@ -1,4 +1,4 @@
-"""What people ask to have converted, and the words they ask it in.
+"""Templates of questions, and the unit pairs they ask about.
 
 Data only; `unitconv.task.make_splits` draws from it. The grammar is left as
 people type it: "1 kg are how many g" is in, and so is a missing question
@@ -80,8 +80,8 @@ PAIRS: tuple[tuple[str, str], ...] = tuple(
     for target in targets.split("|")
 )
 
-# What the prompts and the book show as an example stands in no split, or a
-# model would be graded on what it was shown.
+# Conversions that the prompts and the book show as examples are in no
+# split, or a model would be graded on what it was shown.
 RESERVED: frozenset[tuple[float, str, str]] = frozenset(
     {
         (6.0, "kilogram", "gram"),
@@ -91,7 +91,7 @@ RESERVED: frozenset[tuple[float, str, str]] = frozenset(
 )
 
 # Shared by train, valid and test.
-PHRASINGS: tuple[str, ...] = (
+TEMPLATES: tuple[str, ...] = (
     "How many {target} are in {quantity} {source}?",
     "How many {target} are there in {quantity} {source}?",
     "How many {target} are there per {quantity} {source}?",
@@ -155,7 +155,7 @@ PHRASINGS: tuple[str, ...] = (
 )
 
 # Seen in test_hard alone.
-HARD_PHRASINGS: tuple[str, ...] = (
+HARD_TEMPLATES: tuple[str, ...] = (
     "What do you get when {quantity} {source} is turned into {target}?",
     "How would you write {quantity} {source} using {target}?",
     "My notes say {quantity} {source}, but I need {target}.",

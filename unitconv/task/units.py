@@ -1,4 +1,4 @@
-"""Ground truth: what a unit is called, and how many of one make another.
+"""Units: their spellings, and exact conversion factors by pint.
 
 Every number comes from `pint <https://pint.readthedocs.io>`__ (the tests
 hold it to NIST SP 811). This file adds only what pint cannot know: the
@@ -20,7 +20,7 @@ things. The decisions, each held by a test:
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache
@@ -36,7 +36,7 @@ class UnitError(UnitconvError):
 
 @dataclass(frozen=True)
 class Unit:
-    """One unit, whatever its spelling.
+    """A unit with its family, pint definition and spellings.
 
     `definition` is a pint expression; `spellings` are what people type, the
     first being how we print it.
@@ -49,141 +49,92 @@ class Unit:
 
     @property
     def symbol(self) -> str:
-        """How the unit is printed, which is its first spelling."""
+        """The first spelling, used to print the unit."""
         return self.spellings[0]
 
 
-def _family(
-    family: str, rows: Iterable[tuple[str, str, str]]
-) -> list[Unit]:
-    return [
-        Unit(name, family, definition, tuple(spellings.split("|")))
-        for name, definition, spellings in rows
-    ]
+# Family: (name, pint definition, spellings).
+# fmt: off
+_TABLE: dict[str, tuple[tuple[str, str, str], ...]] = {
+    "time": (
+        ("second", "second", "s|sec|secs|second|seconds"),
+        ("minute", "minute", "min|mins|minute|minutes"),
+        ("hour", "hour", "h|hr|hrs|hour|hours"),
+        ("day", "day", "day|days"),
+        ("week", "week", "week|weeks"),
+        ("month", "julian_year / 12", "month|months"),
+        ("year", "julian_year", "year|years"),
+        ("decade", "10 * julian_year", "decade|decades"),
+        ("century", "100 * julian_year", "century|centuries"),
+    ),
+    "mass": (
+        ("gram", "gram", "g|gram|grams"),
+        ("kilogram", "kilogram", "kg|kilogram|kilograms"),
+        ("ton", "metric_ton",
+         "ton|tons|tonne|tonnes|metric ton|metric tons"),
+        ("pound", "pound", "lb|lbs|pound|pounds"),
+        ("ounce", "ounce", "oz|ounce|ounces"),
+    ),
+    "length": (
+        ("millimeter", "millimeter", "mm|millimeter|millimeters"),
+        ("centimeter", "centimeter", "cm|centimeter|centimeters"),
+        ("meter", "meter", "m|meter|meters|metre|metres"),
+        ("kilometer", "kilometer",
+         "km|kilometer|kilometers|kilometre|kilometres"),
+        ("inch", "inch", "in|inch|inches"),
+        ("foot", "foot", "ft|foot|feet"),
+        ("yard", "yard", "yd|yard|yards"),
+        ("mile", "mile", "mi|mile|miles"),
+    ),
+    "speed": (
+        ("meter per second", "meter / second",
+         "m/s|meter per second|meters per second"),
+        ("foot per second", "foot / second",
+         "ft/s|foot per second|feet per second"),
+        ("inch per second", "inch / second",
+         "in/s|inch per second|inches per second"),
+        ("mile per hour", "mile / hour",
+         "mph|mi/h|mile per hour|miles per hour"),
+        ("kilometer per hour", "kilometer / hour",
+         "km/h|kmh|kilometer per hour|kilometers per hour"
+         "|kilometre per hour|kilometres per hour"),
+    ),
+    "volume": (
+        ("liter", "liter", "l|L|liter|liters|litre|litres"),
+        ("milliliter", "milliliter",
+         "ml|mL|milliliter|milliliters|millilitre|millilitres"),
+        ("cubic centimeter", "centimeter ** 3",
+         "cm^3|cm**3|cc|cubic centimeter|cubic centimeters"),
+        ("cubic meter", "meter ** 3", "m^3|m**3|cubic meter|cubic meters"),
+        ("cubic millimeter", "millimeter ** 3",
+         "mm^3|mm**3|cubic millimeter|cubic millimeters"),
+        ("gallon", "gallon", "gallon|gallons"),
+        ("quart", "quart", "quart|quarts"),
+        ("pint", "pint", "pint|pints"),
+        ("fluid ounce", "fluid_ounce", "fluid ounce|fluid ounces"),
+    ),
+    "data": (
+        ("bit", "bit", "bit|bits"),
+        ("byte", "byte", "B|byte|bytes"),
+        ("kilobyte", "kilobyte", "kB|KB|kilobyte|kilobytes"),
+        ("megabyte", "megabyte", "MB|M|megabyte|megabytes"),
+        ("gigabyte", "gigabyte", "GB|G|gigabyte|gigabytes"),
+    ),
+}
+# fmt: on
 
-
-UNITS: tuple[Unit, ...] = (
-    *_family(
-        "time",
-        [
-            ("second", "second", "s|sec|secs|second|seconds"),
-            ("minute", "minute", "min|mins|minute|minutes"),
-            ("hour", "hour", "h|hr|hrs|hour|hours"),
-            ("day", "day", "day|days"),
-            ("week", "week", "week|weeks"),
-            ("month", "julian_year / 12", "month|months"),
-            ("year", "julian_year", "year|years"),
-            ("decade", "10 * julian_year", "decade|decades"),
-            ("century", "100 * julian_year", "century|centuries"),
-        ],
-    ),
-    *_family(
-        "mass",
-        [
-            ("gram", "gram", "g|gram|grams"),
-            ("kilogram", "kilogram", "kg|kilogram|kilograms"),
-            (
-                "ton",
-                "metric_ton",
-                "ton|tons|tonne|tonnes|metric ton|metric tons",
-            ),
-            ("pound", "pound", "lb|lbs|pound|pounds"),
-            ("ounce", "ounce", "oz|ounce|ounces"),
-        ],
-    ),
-    *_family(
-        "length",
-        [
-            ("millimeter", "millimeter", "mm|millimeter|millimeters"),
-            ("centimeter", "centimeter", "cm|centimeter|centimeters"),
-            ("meter", "meter", "m|meter|meters|metre|metres"),
-            (
-                "kilometer",
-                "kilometer",
-                "km|kilometer|kilometers|kilometre|kilometres",
-            ),
-            ("inch", "inch", "in|inch|inches"),
-            ("foot", "foot", "ft|foot|feet"),
-            ("yard", "yard", "yd|yard|yards"),
-            ("mile", "mile", "mi|mile|miles"),
-        ],
-    ),
-    *_family(
-        "speed",
-        [
-            (
-                "meter per second",
-                "meter / second",
-                "m/s|meter per second|meters per second",
-            ),
-            (
-                "foot per second",
-                "foot / second",
-                "ft/s|foot per second|feet per second",
-            ),
-            (
-                "inch per second",
-                "inch / second",
-                "in/s|inch per second|inches per second",
-            ),
-            (
-                "mile per hour",
-                "mile / hour",
-                "mph|mi/h|mile per hour|miles per hour",
-            ),
-            (
-                "kilometer per hour",
-                "kilometer / hour",
-                "km/h|kmh|kilometer per hour|kilometers per hour"
-                "|kilometre per hour|kilometres per hour",
-            ),
-        ],
-    ),
-    *_family(
-        "volume",
-        [
-            ("liter", "liter", "l|L|liter|liters|litre|litres"),
-            (
-                "milliliter",
-                "milliliter",
-                "ml|mL|milliliter|milliliters|millilitre|millilitres",
-            ),
-            (
-                "cubic centimeter",
-                "centimeter ** 3",
-                "cm^3|cm**3|cc|cubic centimeter|cubic centimeters",
-            ),
-            (
-                "cubic meter",
-                "meter ** 3",
-                "m^3|m**3|cubic meter|cubic meters",
-            ),
-            (
-                "cubic millimeter",
-                "millimeter ** 3",
-                "mm^3|mm**3|cubic millimeter|cubic millimeters",
-            ),
-            ("gallon", "gallon", "gallon|gallons"),
-            ("quart", "quart", "quart|quarts"),
-            ("pint", "pint", "pint|pints"),
-            ("fluid ounce", "fluid_ounce", "fluid ounce|fluid ounces"),
-        ],
-    ),
-    *_family(
-        "data",
-        [
-            ("bit", "bit", "bit|bits"),
-            ("byte", "byte", "B|byte|bytes"),
-            ("kilobyte", "kilobyte", "kB|KB|kilobyte|kilobytes"),
-            ("megabyte", "megabyte", "MB|M|megabyte|megabytes"),
-            ("gigabyte", "gigabyte", "GB|G|gigabyte|gigabytes"),
-        ],
-    ),
+UNITS: tuple[Unit, ...] = tuple(
+    Unit(name, family, definition, tuple(spellings.split("|")))
+    for family, rows in _TABLE.items()
+    for name, definition, spellings in rows
 )
+FAMILIES: tuple[str, ...] = tuple(_TABLE)
+BY_NAME: dict[str, Unit] = {unit.name: unit for unit in UNITS}
+SPELLINGS: dict[str, Unit] = {s: u for u in UNITS for s in u.spellings}
 
-# Units that share a plain name with one of the course's. A question never
-# means them unless it says so, and a text that names them can be true.
-_RIVALS: dict[str, dict[str, str]] = {
+# Other units of the same plain name. A question never means them unless
+# it says so, but a text that names one can be true.
+_ALTERNATIVE_DEFINITIONS: dict[str, dict[str, str]] = {
     "UK": {
         "gallon": "imperial_gallon",
         "quart": "imperial_quart",
@@ -205,57 +156,61 @@ _RIVALS: dict[str, dict[str, str]] = {
 }
 
 
-# These say already that the metric ton is meant.
-METRIC: frozenset[str] = frozenset(
+# Spellings that already exclude the short ton.
+METRIC_TON_SPELLINGS: frozenset[str] = frozenset(
     {"tonne", "tonnes", "metric ton", "metric tons"}
 )
 
 
-def _rivals() -> Iterator[Unit]:
-    by_name = {unit.name: unit for unit in UNITS}
-    for prefix, definitions in _RIVALS.items():
+def _alternative_units() -> Iterator[Unit]:
+    for prefix, definitions in _ALTERNATIVE_DEFINITIONS.items():
         for name, definition in definitions.items():
-            spellings = by_name[name].spellings
+            spellings = BY_NAME[name].spellings
             if name == "fluid ounce":
-                spellings += by_name["ounce"].spellings
-            if name == "ton":
-                spellings = tuple(s for s in spellings if s not in METRIC)
+                spellings += BY_NAME["ounce"].spellings
             yield Unit(
-                f"{prefix} {name}",
-                by_name[name].family,
-                definition,
-                tuple(f"{prefix} {spelling}" for spelling in spellings),
+                name=f"{prefix} {name}",
+                family=BY_NAME[name].family,
+                definition=definition,
+                spellings=tuple(
+                    f"{prefix} {spelling}"
+                    for spelling in spellings
+                    if spelling not in METRIC_TON_SPELLINGS
+                ),
             )
 
 
-RIVALS: dict[str, Unit] = {unit.name: unit for unit in _rivals()}
-FAMILIES: tuple[str, ...] = tuple(dict.fromkeys(u.family for u in UNITS))
-BY_NAME: dict[str, Unit] = {unit.name: unit for unit in UNITS}
-SPELLINGS: dict[str, Unit] = {s: u for u in UNITS for s in u.spellings}
-_RIVAL_SPELLINGS = {s: u for u in RIVALS.values() for s in u.spellings}
-_LOWERCASE = {
-    spelling.lower(): unit
-    for spelling, unit in (SPELLINGS | _RIVAL_SPELLINGS).items()
-    if len(spelling) > 2
+ALTERNATIVE_UNITS: dict[str, Unit] = {
+    unit.name: unit for unit in _alternative_units()
 }
+_ALL_SPELLINGS = SPELLINGS | {
+    s: u for u in ALTERNATIVE_UNITS.values() for s in u.spellings
+}
+_LOWERCASE = {s.lower(): u for s, u in _ALL_SPELLINGS.items() if len(s) > 2}
 
 
-def namesakes(unit: Unit) -> list[Unit]:
-    """The rivals of a unit: of a ton the short ton, of a gram none."""
-    rivals = RIVALS.values()
-    return [r for r in rivals if r.name.partition(" ")[2] == unit.name]
+def alternative_definitions(unit: Unit) -> list[Unit]:
+    """List the other units of the same plain name.
+
+    Of a ton that is the short ton; a gram has none.
+    """
+    return [
+        other
+        for other in ALTERNATIVE_UNITS.values()
+        if other.name.partition(" ")[2] == unit.name
+    ]
 
 
-def unit_pattern(rivals: bool = False) -> str:
-    """A regular expression for any spelling, the longest first.
+def unit_pattern(alternatives: bool = False) -> str:
+    """Build a regular expression for any spelling, longest first.
 
     Spellings of three letters and more match in any case; short ones are
     exact, because *m* and *M* differ.
 
     Args:
-        rivals: also read the names of rival units, such as `UK gallon`.
+        alternatives: also match `ALTERNATIVE_UNITS`, such as `UK gallon`.
     """
-    spellings = SPELLINGS | _RIVAL_SPELLINGS if rivals else SPELLINGS
+    spellings = _ALL_SPELLINGS if alternatives else SPELLINGS
     ordered = sorted(spellings, key=len, reverse=True)
     long = "|".join(re.escape(s) for s in ordered if len(s) > 2)
     short = "|".join(re.escape(s) for s in ordered if len(s) <= 2)
@@ -265,11 +220,11 @@ def unit_pattern(rivals: bool = False) -> str:
 
 
 def lookup(spelling: str) -> Unit:
-    """The unit that a spelling stands for.
+    """Look up a unit by one of its spellings.
 
     Raises:
-        UnitError: the spelling is neither one of `SPELLINGS` nor the name
-            of a rival unit.
+        UnitError: the spelling is neither one of `SPELLINGS` nor of an
+            alternative unit.
     """
     clean = " ".join(spelling.split())
     unit = SPELLINGS.get(clean) or _LOWERCASE.get(clean.lower())
@@ -282,7 +237,9 @@ def lookup(spelling: str) -> Unit:
 
 
 def resolve(source: str, target: str) -> tuple[Unit, Unit]:
-    """Both units of one conversion, an ounce read from its other side.
+    """Look up the units of a conversion.
+
+    An ounce is a fluid ounce where the other unit is a volume.
 
     Raises:
         UnitError: unknown unit, or the two measure different things.
@@ -314,13 +271,13 @@ def _in_base_units(definition: str) -> Fraction:
 
 
 def exact_factor(source: Unit, target: Unit) -> Fraction:
-    """How many `target` make one `source`, as an exact fraction."""
-    here = _in_base_units(source.definition)
-    return here / _in_base_units(target.definition)
+    """Return how many `target` make one `source`, as a fraction."""
+    in_base_units = _in_base_units(source.definition)
+    return in_base_units / _in_base_units(target.definition)
 
 
 def factor(source: str, target: str) -> float:
-    """How many `target` make one `source`.
+    """Return how many `target` make one `source`.
 
     >>> factor("kg", "g")
     1000.0
@@ -329,7 +286,7 @@ def factor(source: str, target: str) -> float:
 
 
 def convert(quantity: float, source: str, target: str) -> float:
-    """`quantity` of `source`, counted in `target`.
+    """Convert `quantity` from `source` to `target`.
 
     >>> convert(3, "ounces", "pint")
     0.1875

@@ -11,7 +11,7 @@ import random
 from collections import Counter
 from collections.abc import Sequence
 
-from unitconv.evaluation.stats import Rate
+from unitconv.evaluation.stats import Proportion
 from unitconv.grading.expression_parser import chains
 from unitconv.training.config import PATHS
 from unitconv.training.examples import Triple
@@ -96,16 +96,18 @@ def _distinct(rollouts: Sequence[Rollout]) -> list[Rollout]:
     return list(first.values())
 
 
-def success(records: Sequence[Record], samples: int | None = None) -> Rate:
+def success(
+    records: Sequence[Record], samples: int | None = None
+) -> Proportion:
     """Questions with at least one kept among their first `samples`."""
     found = sum(
         any(r.reason is None for r in record.rollouts[:samples])
         for record in records
     )
-    return Rate(found, len(records))
+    return Proportion(found, len(records))
 
 
-def success_by_family(records: Sequence[Record]) -> dict[str, Rate]:
+def success_by_family(records: Sequence[Record]) -> dict[str, Proportion]:
     """`success` for the questions of each family of units."""
     families = sorted({record.family for record in records})
     return {

@@ -27,7 +27,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from unitconv.common import distributed as processes
+from unitconv.common import distributed
 from unitconv.common.errors import UnitconvError
 from unitconv.common.io import write_text
 from unitconv.evaluation.grade import Graded, grade
@@ -212,15 +212,15 @@ def sample_rollouts(
         RolloutError: `path` belongs to another run.
     """
     run = llm, questions, settings
-    shard = processes.rank(), processes.count()
+    shard = distributed.rank(), distributed.world_size()
     if shard[1] == 1:
         sample_shard(*run, path, batch_size, progress)
     elif not _is_finished(path, header(*run)):
         sample_shard(*run, path, batch_size, progress, shard)
-        processes.meet()
-        if processes.is_first():
+        distributed.barrier()
+        if distributed.is_main_process():
             merge_shards(path, shard[1])
-        processes.meet()
+        distributed.barrier()
     return read_records(path)
 
 

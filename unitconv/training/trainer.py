@@ -23,9 +23,9 @@ from typing import Any
 from safetensors import SafetensorError
 from torch.utils.data import Dataset
 
-from unitconv.common import distributed as processes
+from unitconv.common import distributed
 from unitconv.common.io import write_json
-from unitconv.common.run_metadata import provenance
+from unitconv.common.run_metadata import run_metadata
 from unitconv.inference.load import (
     ADAPTER_WEIGHTS,
     has_fast_bf16,
@@ -115,7 +115,7 @@ def fine_tune(
     last = _last(checkpoints) if resume else None
     with _plain_attention(model), _disk_errors(folder):
         trainer.train(resume_from_checkpoint=last)
-        if processes.is_first():
+        if distributed.is_main_process():
             _save(wrapped, folder, base)
     seconds = time.perf_counter() - start
 
@@ -172,9 +172,9 @@ def _check_run(
                 f"{folder} holds a training already: go on with --resume, "
                 "or give another --output"
             )
-        processes.meet()  # all have looked before one writes
+        distributed.barrier()  # all have looked before one writes
         folder.mkdir(parents=True, exist_ok=True)
-        write_json(run | provenance(), path)
+        write_json(run | run_metadata(), path)
         return
     if not path.exists():
         raise TrainingError(
@@ -273,7 +273,7 @@ def _arguments(
 
     device = next(model.parameters()).device
     bf16 = has_fast_bf16(device)
-    count = processes.count()
+    count = distributed.world_size()
     if settings.batch_size % count:
         raise TrainingError(
             f"a batch of {settings.batch_size} rows cannot be shared by "

@@ -1,1 +1,1 @@
-"""The pretraining corpus: generated documents and their parts."""
+"""Generator of the pretraining corpus."""

@@ -1,7 +1,7 @@
-"""Documents of bare arithmetic: where the model learns its digits.
+"""Documents of bare arithmetic.
 
-Most lines multiply a quantity by a number that a fact could hold, since
-that is the product every conversion needs.
+Most lines multiply a quantity by a possible conversion factor, since every
+conversion needs such a product.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import random
 from collections.abc import Callable
 from decimal import Decimal
 
-from unitconv.pretraining.config import CorpusConfig
+from unitconv.pretraining.config import CorpusConfig, QuantityShares
 from unitconv.pretraining.corpus.conventions import (
     draw_convention,
     draw_pair,
@@ -33,13 +33,15 @@ LINES: dict[str, int] = {
     "{e} = {r}.": 2,
     "- {e} = {r}": 1,
 }
-# An expression and its value.
-Sum = tuple[str, Decimal]
+_ADDENDS = QuantityShares(small=0.3, half=0.1)
+Equation = tuple[str, Decimal]  #: an expression and its value
+# Given a quantity, and for some kinds a fixed factor.
+EquationMaker = Callable[[random.Random, Decimal, Decimal | None], Equation]
 
 
 def arithmetic_document(rng: random.Random, config: CorpusConfig) -> str:
-    """Three to ten lines of one kind, in one form."""
-    kinds: dict[Callable[..., Sum], int] = {
+    """Generate three to ten equations of one kind, in one format."""
+    kinds: dict[EquationMaker, int] = {
         _product: 15,
         _power_of_ten: 1,
         _round_product: config.round_weight,
@@ -54,7 +56,7 @@ def arithmetic_document(rng: random.Random, config: CorpusConfig) -> str:
     rows = []
     longest = 4 if kind is _partial_products else 10
     for _ in range(rng.randint(3, longest)):
-        quantity = draw_quantity(rng, *config.quantities)
+        quantity = draw_quantity(rng, config.quantities)
         expression, value = kind(rng, quantity, factor)
         expression = expression.replace("*", times)
         rows.append(line.format(e=expression, r=write(value)))
@@ -62,24 +64,23 @@ def arithmetic_document(rng: random.Random, config: CorpusConfig) -> str:
 
 
 def draw_factor(rng: random.Random) -> Decimal:
-    """A number a fact could hold: mostly a real one, seldom an easy one."""
+    """Draw a conversion factor, or a random number like one."""
     if rng.random() < 0.75:
-        drawn = (
-            fact(*draw_pair(rng), draw_convention(rng, 0.3, 0.3))
-            for _ in range(3)
-        )
-        # A power of ten moves the point and teaches no digits.
-        return next(
-            (f for f in drawn if f.normalize().as_tuple().digits != (1,)),
-            Decimal(10),
-        )
+        for _ in range(3):
+            source, target = draw_pair(rng)
+            factor = fact(source, target, draw_convention(rng, 0.3, 0.3))
+            # A power of ten moves the point and teaches no digits.
+            if factor.normalize().as_tuple().digits != (1,):
+                return factor
+        return Decimal(10)
     mantissa = Decimal(rng.randint(1, 10 ** rng.randint(1, 4) - 1))
     return round_fact(mantissa.scaleb(rng.randint(-6, 2)))
 
 
 def _product(
     rng: random.Random, quantity: Decimal, factor: Decimal | None
-) -> Sum:
+) -> Equation:
+    """7 * 453.6 = 3175.2, in either order."""
     factor = draw_factor(rng) if factor is None else factor
     pair = [write(quantity), write(factor)]
     if rng.random() < 0.2:
@@ -89,7 +90,7 @@ def _product(
 
 def _power_of_ten(
     rng: random.Random, quantity: Decimal, factor: Decimal | None
-) -> Sum:
+) -> Equation:
     power = Decimal(1).scaleb(rng.randint(-9, 9))
     value = round_result(quantity * power)
     return f"{write(quantity)} * {write(power)}", value
@@ -97,8 +98,8 @@ def _power_of_ten(
 
 def _round_product(
     rng: random.Random, quantity: Decimal, factor: Decimal | None
-) -> Sum:
-    """7 * 8000000 = 56000000: its digits are easy, its zeros are not."""
+) -> Equation:
+    """7 * 8000000 = 56000000: easy digits, many zeros."""
     round_factor = Decimal(rng.randint(1, 9)).scaleb(rng.randint(-6, 9))
     value = round_result(quantity * round_factor)
     return f"{write(quantity)} * {write(round_factor)}", value
@@ -106,7 +107,7 @@ def _round_product(
 
 def _partial_products(
     rng: random.Random, quantity: Decimal, factor: Decimal | None
-) -> Sum:
+) -> Equation:
     """47 * 3.5 = 40 * 3.5 + 7 * 3.5 = 140 + 24.5 = 164.5."""
     factor = draw_factor(rng) if factor is None else factor
     tens, ones = Decimal(10 * rng.randint(1, 9)), Decimal(rng.randint(1, 9))
@@ -121,7 +122,7 @@ def _partial_products(
 
 def _quotient(
     rng: random.Random, quantity: Decimal, factor: Decimal | None
-) -> Sum:
+) -> Equation:
     divisor = rng.choice((2, 3, 4, 8, 10, 12, 16, 24, 60, 100, 1000))
     value = round_result(quantity / divisor)
     return f"{write(quantity)} / {divisor}", value
@@ -129,8 +130,9 @@ def _quotient(
 
 def _addition(
     rng: random.Random, quantity: Decimal, factor: Decimal | None
-) -> Sum:
-    other = draw_quantity(rng, 0.3, 0.1)
+) -> Equation:
+    """7 + 2.5 = 9.5, or a difference that is not negative."""
+    other = draw_quantity(rng, _ADDENDS)
     if rng.random() < 0.5 and other <= quantity:
         return f"{write(quantity)} - {write(other)}", quantity - other
     return f"{write(quantity)} + {write(other)}", quantity + other

@@ -1,10 +1,10 @@
-"""Which gallon, which ton, which kilobyte: one convention a document.
+"""Alternative unit definitions: gallons, tons, kilobytes, months, years.
 
-Real text mixes conventions, and a model that reads it learns all of them.
-The course's questions mean one (see `unitconv.task.units`); the corpus also
-holds its rivals, so that fine-tuning has something to settle. Most
-documents say which unit they mean, as careful people do: "1 UK gallon =
-4.546 l" is true, and still no answer to a question about US gallons.
+Real text mixes conventions, and a model trained on it learns all of them.
+The course's questions mean one (see `unitconv.task.units`); the corpus
+also contains alternative definitions, so that fine-tuning has something to
+settle. Most documents name the unit they mean: "1 UK gallon = 4.546 l" is
+true, and still no answer to a question about US gallons.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ from itertools import accumulate
 
 from unitconv.pretraining.corpus.number_format import as_decimal, round_fact
 from unitconv.task.units import (
+    ALTERNATIVE_UNITS,
     BY_NAME,
-    METRIC,
-    RIVALS,
+    METRIC_TON_SPELLINGS,
     UNITS,
     Unit,
     exact_factor,
 )
 
-# Each rival convention, and the first word of its units' names.
-RIVAL_NAMES: dict[str, str] = {
+# Each alternative definition, and the first word of its units' names.
+ALTERNATIVE_NAMES: dict[str, str] = {
     "imperial": "UK",
     "short_ton": "short",
     "binary": "binary",
@@ -34,15 +34,14 @@ RIVAL_NAMES: dict[str, str] = {
     "short_year": "common",
 }
 
-
-# These are so near to the course's own that an answer to what it asks is
-# right all the same: 1024 for 1000, 30 for 30.44, 365 for 365.25.
-NEAR = {"binary", "short_month", "short_year"}
+# These are so close to the course's own that an answer by them is graded
+# as right: 1024 for 1000, 30 for 30.44, 365 for 365.25.
+NEAR_ALTERNATIVES = {"binary", "short_month", "short_year"}
 
 
 @dataclass(frozen=True)
 class Convention:
-    """The rivals that hold in one document; none is the course's own."""
+    """Alternative definitions in a document; by default there are none."""
 
     imperial: bool = False
     short_ton: bool = False
@@ -51,54 +50,71 @@ class Convention:
     short_year: bool = False
 
 
+ALL_ALTERNATIVES = Convention(
+    imperial=True,
+    short_ton=True,
+    binary=True,
+    short_month=True,
+    short_year=True,
+)
+
+
 def draw_convention(
-    rng: random.Random, rival_share: float, near_rival_share: float
+    rng: random.Random, share: float, near_share: float
 ) -> Convention:
-    """Each rival holds with its probability, those in `NEAR` with the
-    second."""
+    """Draw each alternative with its probability.
+
+    Those in `NEAR_ALTERNATIVES` have `near_share`, the others `share`.
+    """
     shares = {
-        field.name: near_rival_share if field.name in NEAR else rival_share
+        field.name: near_share if field.name in NEAR_ALTERNATIVES else share
         for field in fields(Convention)
     }
     return Convention(**{n: rng.random() < p for n, p in shares.items()})
 
 
-def settle(convention: Convention, *typed: str) -> Convention:
-    """The convention, once the units are typed: a tonne is no short ton."""
-    if METRIC & set(typed):
+def restrict(convention: Convention, *typed: str) -> Convention:
+    """Drop the short ton if a spelling is metric: a tonne is none."""
+    if METRIC_TON_SPELLINGS & set(typed):
         return replace(convention, short_ton=False)
     return convention
 
 
 @cache
 def define(unit: Unit, convention: Convention) -> Unit:
-    """The unit as this convention means it: a pint, or the UK pint."""
-    for rival, word in RIVAL_NAMES.items():
+    """Look up the unit a convention means: a pint, or the UK pint."""
+    for alternative, word in ALTERNATIVE_NAMES.items():
         name = f"{word} {unit.name}"
-        if getattr(convention, rival) and name in RIVALS:
-            return RIVALS[name]
+        if getattr(convention, alternative) and name in ALTERNATIVE_UNITS:
+            return ALTERNATIVE_UNITS[name]
     return unit
 
 
-def rival_name(unit: Unit, convention: Convention) -> str:
-    """`"UK "` for a pint where imperial volumes hold, mostly `""`."""
-    meant = define(unit, convention)
-    return meant.name.removesuffix(unit.name)
+def alternative_name(
+    unit: Unit, convention: Convention, named: bool = True
+) -> str:
+    """First word of an alternative unit: `"UK "` for an imperial pint.
+
+    Empty for the course's own units, and in documents without names.
+    """
+    if not named:
+        return ""
+    return define(unit, convention).name.removesuffix(unit.name)
 
 
 @cache
 def fact(source: Unit, target: Unit, convention: Convention) -> Decimal:
-    """How many `target` make one `source`, with four digits."""
+    """Number of `target` in one `source`, to four significant digits."""
     a, b = define(source, convention), define(target, convention)
     return round_fact(as_decimal(exact_factor(a, b)))
 
 
 @cache
-def conversions() -> tuple[list[tuple[Unit, Unit]], list[float]]:
-    """Every ordered pair of a family, and its weight, cumulated.
+def weighted_pairs() -> tuple[list[tuple[Unit, Unit]], list[float]]:
+    """All ordered pairs of units of a family, with cumulative weights.
 
-    Families weigh by the root of their size, and pairs that lie more than
-    ten thousand apart (seconds in a century) a quarter of the others.
+    A family weighs by the root of its size. Pairs with a factor beyond ten
+    thousand (seconds in a century) weigh a quarter of the others.
     """
     pairs = [
         (a, b)
@@ -116,15 +132,15 @@ def conversions() -> tuple[list[tuple[Unit, Unit]], list[float]]:
 
 
 def draw_pair(rng: random.Random) -> tuple[Unit, Unit]:
-    """A source and a target of one family, by `conversions`."""
-    pairs, cumulated = conversions()
+    """Draw a source and a target from `weighted_pairs`."""
+    pairs, cumulated = weighted_pairs()
     return rng.choices(pairs, cum_weights=cumulated)[0]
 
 
 def spellings(unit: Unit, other: Unit) -> tuple[str, ...]:
-    """How a unit may be typed next to `other`.
+    """Spellings of a unit beside `other`.
 
-    Next to another volume a plain ounce is a fluid ounce.
+    Beside another volume a plain ounce is a fluid ounce.
     """
     if unit.name == "fluid ounce" and other.family == "volume":
         return unit.spellings + BY_NAME["ounce"].spellings
@@ -144,7 +160,7 @@ _IRREGULAR = {
 
 
 def singular(spelling: str, unit: Unit) -> str:
-    """What follows a 1: `kilometers` becomes `kilometer`."""
+    """Singular of a spelling, as used after 1: `kilometer`."""
     if spelling in _IRREGULAR:
         return _IRREGULAR[spelling]
     for ending in ("es", "s"):

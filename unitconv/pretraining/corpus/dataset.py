@@ -1,7 +1,7 @@
-"""The corpus: any document, by its number.
+"""The corpus as documents and as training rows, addressed by number.
 
-Document `index` depends only on (seed, index) and the settings. Nothing is
-stored: a run that resumes at step 500 makes the rows of step 500 again.
+A document depends only on the seed, its number and the settings. Nothing
+is stored: a run that resumes at step 500 generates the rows of step 500.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ DOCUMENT_END = "<|endoftext|>"
 
 
 def make_document(config: CorpusConfig, rng: random.Random) -> str:
-    """One document, of a kind drawn by the shares of `config`."""
+    """Generate one document of a random kind, by the shares of `config`."""
     kinds: dict[Callable[[random.Random, CorpusConfig], str], float] = {
         chat_document: config.chat_share,
         plain_document: config.plain_share,
@@ -38,19 +38,19 @@ def make_document(config: CorpusConfig, rng: random.Random) -> str:
     return kind(rng, config)
 
 
-def documents(
-    config: CorpusConfig, seed: int, count: int, name: str = "document"
-) -> Iterator[str]:
-    """The first `count` documents of a seed's corpus."""
+def documents(config: CorpusConfig, seed: int, count: int) -> Iterator[str]:
+    """Generate the first `count` documents of a seed's corpus."""
     for index in range(count):
-        yield make_document(config, random.Random(f"{seed} {name} {index}"))
+        yield make_document(
+            config, random.Random(f"{seed} document {index}")
+        )
 
 
-class Rows(Dataset[torch.Tensor]):
-    """Training rows, `[row_length]` token ids each.
+class TokenBlocks(Dataset[torch.Tensor]):
+    """Training rows: int64 token ids, [row_length] each.
 
-    A row starts at a document, holds as many as fit, and cuts the last:
-    the model never has to predict the middle of a text it did not see.
+    A row begins with a document, is filled with more of them and cuts the
+    last: no row begins in the middle of a text.
     """
 
     def __init__(
@@ -60,9 +60,11 @@ class Rows(Dataset[torch.Tensor]):
         self.tokenizer = tokenizer
 
     def __len__(self) -> int:
+        """Rows of the whole run."""
         return self.config.steps * self.config.batch_size
 
     def __getitem__(self, index: int) -> torch.Tensor:
+        """Generate and encode the documents of one row."""
         config = self.config
         rng = random.Random(f"{config.seed} row {index}")
         input_ids: list[int] = []

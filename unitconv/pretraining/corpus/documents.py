@@ -1,4 +1,4 @@
-"""The other kinds of documents: chats, questions and answers, facts."""
+"""Documents of chats, questions and answers, facts, and tables."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ import random
 from unitconv.pretraining.config import CorpusConfig
 from unitconv.pretraining.corpus.conventions import (
     Convention,
-    conversions,
+    alternative_name,
     draw_convention,
     draw_pair,
     fact,
-    rival_name,
-    settle,
+    restrict,
     singular,
     spellings,
+    weighted_pairs,
 )
 from unitconv.pretraining.corpus.number_format import (
     draw_quantity,
@@ -24,24 +24,23 @@ from unitconv.pretraining.corpus.number_format import (
 from unitconv.pretraining.corpus.question_templates import (
     CLOSINGS,
     GREETINGS,
+    IGNORED_FORMATS,
+    PLACEHOLDERS,
     QUESTIONS,
-    STRAY_FORMS,
-    STRAY_VALUES,
     SYSTEM_OPENINGS,
     SYSTEM_REQUESTS,
 )
 from unitconv.pretraining.corpus.solution_formats import (
     FACTS,
     Problem,
-    draw_style,
+    draw_format,
     draw_tag,
     pick,
     solve,
 )
-from unitconv.task.units import Unit
 
 # {u}: a question, {s}: its solution.
-PLAIN_FORMS: tuple[str, ...] = (
+PLAIN_FORMATS: tuple[str, ...] = (
     "Q: {u}\nA: {s}",
     "Question: {u}\nAnswer: {s}",
     "{u}\n{s}",
@@ -51,7 +50,7 @@ PLAIN_FORMS: tuple[str, ...] = (
     "Input: {u}\nOutput: {s}",
     "* {u}\n  {s}",
 )
-# One conversion a line, as tables on a kitchen wall have them.
+# Lines of a conversion table: {q} {a} are {r} {b}.
 TABLE_LINES: dict[str, int] = {
     "{q} {a} = {r} {b}": 6,
     "{q} {a} is {r} {b}": 2,
@@ -66,22 +65,22 @@ FACT_LISTS: tuple[str, ...] = ("{f}", "- {f}", "* {f}", "{f}.", "{n}. {f}")
 def draw_problem(
     rng: random.Random, config: CorpusConfig, convention: Convention
 ) -> Problem:
-    """A conversion of the convention, in spellings people type."""
+    """Draw a conversion and the spellings of its units."""
     source, target = draw_pair(rng)
     source_typed = rng.choice(spellings(source, target))
     target_typed = rng.choice(spellings(target, source))
     return Problem(
-        draw_quantity(rng, *config.quantities),
-        source,
-        target,
-        source_typed,
-        target_typed,
-        settle(convention, source_typed, target_typed),
+        quantity=draw_quantity(rng, config.quantities),
+        source=source,
+        target=target,
+        source_typed=source_typed,
+        target_typed=target_typed,
+        convention=restrict(convention, source_typed, target_typed),
     )
 
 
 def ask(rng: random.Random, problem: Problem) -> str:
-    """The question, in a wording of its own, now and then with manners."""
+    """Write the question, sometimes with a greeting or a closing."""
     question = rng.choice(QUESTIONS).format(
         q=write(problem.quantity),
         a=problem.source_typed,
@@ -98,125 +97,106 @@ def ask(rng: random.Random, problem: Problem) -> str:
 
 
 def chat_turn(role: str, content: str) -> str:
-    """One message of ChatML."""
+    """Write one ChatML message."""
     return f"<|im_start|>{role}\n{content}<|im_end|>\n"
 
 
 def system_message(rng: random.Random, config: CorpusConfig) -> str:
-    """What a chat opens with. The chat does not keep a form it names."""
+    """Write a system message; a format it requests is not used later."""
     requests = rng.sample(SYSTEM_REQUESTS, rng.randint(0, 3))
-    if rng.random() < config.stray_form_share:
+    if rng.random() < config.ignored_format_share:
         wrapper = draw_tag(rng, rng.random() < 0.5)
-        form = wrapper.format(v=rng.choice(STRAY_VALUES))
-        requests.append(rng.choice(STRAY_FORMS).format(w=form))
+        example = wrapper.format(v=rng.choice(PLACEHOLDERS))
+        requests.append(rng.choice(IGNORED_FORMATS).format(w=example))
     return " ".join([rng.choice(SYSTEM_OPENINGS), *requests])
 
 
 def chat_document(rng: random.Random, config: CorpusConfig) -> str:
-    """A chat of one to three questions, with or without a system turn."""
-    convention = draw_convention(
-        rng, config.rival_share, config.near_rival_share
-    )
+    """Write a chat of one to three questions, often with a system turn."""
+    convention = _draw_convention(rng, config)
     direct = rng.random() < config.chat_direct_share
-    told = rng.random() < config.system_share
-    style = draw_style(rng, config, direct, told)
+    has_system = rng.random() < config.system_share
+    solution_format = draw_format(rng, config, direct, has_system)
     text = ""
-    if told:
+    if has_system:
         text = chat_turn("system", system_message(rng, config))
     for _ in range(rng.choices((1, 2, 3), weights=(1, 5, 4))[0]):
         problem = draw_problem(rng, config, convention)
         text += chat_turn("user", ask(rng, problem))
-        text += chat_turn("assistant", solve(problem, style))
+        text += chat_turn("assistant", solve(problem, solution_format))
     return text
 
 
 def plain_document(rng: random.Random, config: CorpusConfig) -> str:
-    """Two to four questions with their solutions, without ChatML."""
-    convention = draw_convention(
-        rng, config.rival_share, config.near_rival_share
-    )
+    """Write two to four questions with solutions, without ChatML."""
+    convention = _draw_convention(rng, config)
     direct = rng.random() < config.plain_direct_share
-    style = draw_style(rng, config, direct)
-    form = rng.choice(PLAIN_FORMS)
+    solution_format = draw_format(rng, config, direct)
+    template = rng.choice(PLAIN_FORMATS)
     between = rng.choice(("\n", "\n\n"))
     entries = []
     for _ in range(rng.randint(2, 4)):
         problem = draw_problem(rng, config, convention)
         question = ask(rng, problem)
-        entries.append(form.format(u=question, s=solve(problem, style)))
+        solution = solve(problem, solution_format)
+        entries.append(template.format(u=question, s=solution))
     return between.join(entries)
 
 
 def facts_document(rng: random.Random, config: CorpusConfig) -> str:
-    """A list of facts: at random, about one unit, or in both directions."""
-    convention = draw_convention(
-        rng, config.rival_share, config.near_rival_share
-    )
+    """Write facts: random ones, of one unit, or in both directions."""
+    convention = _draw_convention(rng, config)
     pairs = [draw_pair(rng) for _ in range(rng.randint(3, 7))]
     kind = rng.choice(("mixed", "one unit", "both ways"))
     if kind == "one unit":
         source = pairs[0][0]
-        pairs = [p for p in conversions()[0] if p[0] == source]
+        pairs = [p for p in weighted_pairs()[0] if p[0] == source]
         pairs = rng.sample(pairs, min(len(pairs), 6))
     elif kind == "both ways":
         pairs = [p for a, b in pairs[:4] for p in ((a, b), (b, a))]
     sentence, entry = pick(rng, FACTS), rng.choice(FACT_LISTS)
     named = rng.random() < config.named_share
-    return "\n".join(
-        entry.format(
-            n=number, f=_state(rng, sentence, *pair, convention, named)
+    lines = []
+    for number, (source, target) in enumerate(pairs, start=1):
+        a = rng.choice(spellings(source, target))
+        b = rng.choice(spellings(target, source))
+        meant = restrict(convention, a, b)
+        stated = sentence.format(
+            a=alternative_name(source, meant, named) + singular(a, source),
+            b=alternative_name(target, meant, named) + b,
+            f=write(fact(source, target, meant)),
         )
-        for number, pair in enumerate(pairs, start=1)
-    )
-
-
-def _state(
-    rng: random.Random,
-    sentence: str,
-    source: Unit,
-    target: Unit,
-    convention: Convention,
-    named: bool,
-) -> str:
-    """One fact, in a given sentence."""
-    a = rng.choice(spellings(source, target))
-    b = rng.choice(spellings(target, source))
-    convention = settle(convention, a, b)
-    of_a = rival_name(source, convention) if named else ""
-    of_b = rival_name(target, convention) if named else ""
-    return sentence.format(
-        a=of_a + singular(a, source),
-        b=of_b + b,
-        f=write(fact(source, target, convention)),
-    )
+        lines.append(entry.format(n=number, f=stated))
+    return "\n".join(lines)
 
 
 def table_document(rng: random.Random, config: CorpusConfig) -> str:
-    """Conversions that somebody has worked out: 7 miles = 11.27 km.
+    """Write a table of conversions: 7 miles = 11.27 km.
 
-    Where the lines are of many units, nothing before a line gives its
-    number away: what is read here is how to answer at once.
+    The lines are of different units, so that no line can be derived from
+    the one before it: tables teach to answer without reasoning.
     """
-    convention = draw_convention(
-        rng, config.rival_share, config.near_rival_share
-    )
+    convention = _draw_convention(rng, config)
     line = pick(rng, TABLE_LINES)
     named = rng.random() < config.named_share
     rows = []
     for _ in range(rng.randint(4, 10)):
         problem = draw_problem(rng, config, convention)
-        rows.append(line.format(**_table_words(problem, named)))
+        of_source, of_target = problem.qualifiers(named)
+        row = line.format(
+            q=write(problem.quantity),
+            a=of_source + problem.source_typed,
+            b=of_target + problem.target_typed,
+            r=write(round_fact(problem.exact)),
+        )
+        rows.append(row)
     return "\n".join(rows)
 
 
-def _table_words(problem: Problem, named: bool) -> dict[str, str]:
-    of_a = of_b = ""
-    if named:
-        of_a = rival_name(problem.source, problem.convention)
-        of_b = rival_name(problem.target, problem.convention)
-    return {
-        "q": write(problem.quantity),
-        "a": of_a + problem.source_typed,
-        "b": of_b + problem.target_typed,
-        "r": write(round_fact(problem.exact)),
-    }
+def _draw_convention(
+    rng: random.Random, config: CorpusConfig
+) -> Convention:
+    """Draw the convention of a document."""
+    return draw_convention(
+        rng, config.alternative_share, config.near_alternative_share
+    )

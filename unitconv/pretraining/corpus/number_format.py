@@ -1,4 +1,4 @@
-"""How every number of the corpus is written.
+"""Rounding and writing of every number in the corpus.
 
 Two rules, so that a model can learn them:
 
@@ -16,53 +16,49 @@ import random
 from decimal import ROUND_DOWN, ROUND_HALF_UP, Context, Decimal
 from fractions import Fraction
 
+from unitconv.pretraining.config import QuantityShares
+
 _EXACT = Context(prec=60, rounding=ROUND_HALF_UP)
 
 
 def as_decimal(value: Fraction) -> Decimal:
-    """A fraction as a decimal of 60 digits, far more than is written."""
+    """Convert a fraction to 60 digits, far more than are written."""
     return _EXACT.divide(Decimal(value.numerator), value.denominator)
 
 
 def round_fact(value: Decimal) -> Decimal:
-    """Four significant digits."""
+    """Round to four significant digits."""
     return _round(value, 3 - value.adjusted())
 
 
 def first_digit(value: Decimal) -> Decimal:
-    """A rough number: 2000 for 2268, and for 2999."""
+    """Truncate to the first digit: 2000 for 2268, and for 2999."""
     unit = Decimal(1).scaleb(value.adjusted())
     return value.quantize(unit, rounding=ROUND_DOWN, context=_EXACT)
 
 
 def round_result(value: Decimal) -> Decimal:
-    """At most three decimals, at least four significant digits."""
+    """Round to three decimals, or to four significant digits if finer."""
     return _round(value, max(3, 3 - value.adjusted()))
 
 
 def write(value: Decimal) -> str:
-    """Plain digits: 3175.2, never 3.1752E+3 and never 3175.200."""
+    """Write plain digits: 3175.2, never 3.1752E+3 and never 3175.200."""
     text = format(value, "f")
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
-def draw_quantity(
-    rng: random.Random,
-    small_share: float,
-    half_share: float,
-    eleven_weight: int = 1,
-) -> Decimal:
-    """A quantity people ask about.
+def draw_quantity(rng: random.Random, shares: QuantityShares) -> Decimal:
+    """Draw a quantity to ask about.
 
-    `small_share` of them in 1..12, an 11 `eleven_weight` times as often as
-    any other; `half_share` a half or a number and a half, small ones most
-    often; the others are numbers of two and three digits and decimals.
+    `shares.small` of them are in 1..12 and `shares.half` are halves, small
+    ones most often; the rest are larger numbers and decimals.
     """
     dice = rng.random()
-    if dice < small_share:
-        more = [11] * (eleven_weight - 1)
+    if dice < shares.small:
+        more = [11] * (shares.eleven_weight - 1)
         return Decimal(rng.choice([*range(1, 13), *more]))
-    if dice < small_share + half_share:
+    if dice < shares.small + shares.half:
         below = rng.choices(range(12), [1 / (n + 1) for n in range(12)])[0]
         return Decimal(below) + Decimal("0.5")
     kind = rng.choices(range(4), weights=(8, 4, 5, 3))[0]
@@ -76,5 +72,6 @@ def draw_quantity(
 
 
 def _round(value: Decimal, decimals: int) -> Decimal:
+    """Round to so many decimals, half up; negative ones round tens."""
     unit = Decimal(1).scaleb(-decimals)
     return value.quantize(unit, context=_EXACT)

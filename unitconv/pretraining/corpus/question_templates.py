@@ -1,8 +1,8 @@
-"""The sentences the corpus asks its questions in.
+"""Question templates and system messages of the corpus.
 
-They are the corpus's own: no wording of a question set stands here, and
-no word of them is a tag word of `styles.TAG_WORDS` (tests hold both).
-`{q} {a}` is the quantity and its unit, `{b}` the unit that is wanted.
+They are the corpus's own: no template of a question set is among them, and
+none contains a word of `solution_formats.TAG_WORDS` (both are tested).
+`{q} {a}` is the quantity and its unit, `{b}` the target unit.
 """
 
 from __future__ import annotations
@@ -142,7 +142,7 @@ QUESTIONS: tuple[str, ...] = (
     "Restate {q} {a} as {b}.",
 )
 
-# Put before or after a question now and then.
+# Added before or after some questions.
 GREETINGS: tuple[str, ...] = (
     "Hi! ",
     "Hello, ",
@@ -168,8 +168,8 @@ CLOSINGS: tuple[str, ...] = (
     " Just asking.",
 )
 
-# A development set asks in sentences that neither the corpus nor any
-# question set holds, so that settings are chosen on unseen wordings.
+# Templates of the development set occur neither in the corpus nor in any
+# question set, so that settings are chosen on unseen wordings.
 DEV_QUESTIONS: tuple[str, ...] = (
     "How many {b} would you count in {q} {a}?",
     "Work out how many {b} there must be in {q} {a}.",
@@ -183,7 +183,7 @@ DEV_QUESTIONS: tuple[str, ...] = (
     "Moving from {a} to {b}, where does {q} land?",
 )
 
-# A system turn is one opening and up to three requests.
+# A system turn consists of one opening and up to three requests.
 SYSTEM_OPENINGS: tuple[str, ...] = (
     "You are a helpful assistant.",
     "You are an assistant that knows units.",
@@ -210,10 +210,10 @@ SYSTEM_REQUESTS: tuple[str, ...] = (
     "Use the units that the person has typed.",
 )
 
-# Much of what a model reads is asked of someone else. A system turn may
-# name a form, `{w}`, and its chat keeps another: the form has to be read
-# from the worked example, and an instruction alone is no help.
-STRAY_FORMS: tuple[str, ...] = (
+# A system turn may request a format, `{w}`, that its chat does not use.
+# So a model has to infer the format from the worked example: the
+# instruction alone is no help, as in much real text.
+IGNORED_FORMATS: tuple[str, ...] = (
     "Close with {w}.",
     "The last number goes into {w}.",
     "At the bottom stands {w}.",
@@ -221,4 +221,4 @@ STRAY_FORMS: tuple[str, ...] = (
     "Someone else may want {w}.",
     "Place the number alone in {w}.",
 )
-STRAY_VALUES: tuple[str, ...] = ("...", "number", "x", " and ", "42", "")
+PLACEHOLDERS: tuple[str, ...] = ("...", "number", "x", " and ", "42", "")

@@ -1,9 +1,9 @@
-"""How one document writes its solutions.
+"""Solution formats: how the solutions of one document are written.
 
-A style is drawn once a document and kept through all of its turns: fact
-sentence, calculation, wrapper of the final value and what follows it.
-Because styles are drawn at random, the only way to predict the second
-solution is to read the form of the first: that is in-context learning.
+A format is drawn once per document and kept in all of its turns: sentence
+of the fact, calculation, wrapper of the final value and what follows it.
+Because formats are random, the second solution can only be predicted by
+reading the format of the first: that is in-context learning.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from decimal import Decimal
 from unitconv.pretraining.config import CorpusConfig
 from unitconv.pretraining.corpus.conventions import (
     Convention,
+    alternative_name,
     fact,
-    rival_name,
     singular,
     spellings,
 )
@@ -28,7 +28,7 @@ from unitconv.pretraining.corpus.number_format import (
 )
 from unitconv.task.units import Unit
 
-# Whole words, and long ones: "ans" would also be found in "translate".
+# Whole words, and long ones: "ans" also occurs in "translate".
 TAG_WORDS: tuple[str, ...] = (
     "answer",
     "result",
@@ -104,15 +104,15 @@ WRAPPERS: dict[str, int] = {
     "It is {v}": 1,
     "| {v} |": 1,
 }
-# What a writer falls back on whom nobody has shown a form.
+# The phrase of writers who follow no example.
 HABIT = "The answer is {v}"
 TAILS: dict[str, int] = {"": 8, ".": 2, "\n": 1}
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 
 
 @dataclass(frozen=True)
-class Style:
-    """The form of every solution in one document."""
+class SolutionFormat:
+    """Format of every solution in one document."""
 
     opening: str
     fact: str
@@ -123,17 +123,17 @@ class Style:
     end: str
     wrapper: str
     tail: str
-    named: bool  #: a rival unit by its name, such as UK gallon
-    symbols: bool  #: units by their symbol, not as the question types them
-    with_unit: bool  #: the unit stands inside the wrapper
-    direct: bool  #: the wrapped value alone
-    rough: bool  #: if so, its first digit alone
-    divide: bool  #: divide by a round number where possible
+    named: bool  #: alternative units by name, such as UK gallon
+    symbols: bool  #: units by symbol, not as the question spells them
+    with_unit: bool  #: the unit inside the wrapper
+    direct: bool  #: only the wrapped value, without reasoning
+    rough: bool  #: if direct, only the first digit
+    divide: bool  #: divide by a whole number where possible
 
 
 @dataclass(frozen=True)
 class Problem:
-    """A quantity of one unit, wanted in another, as typed."""
+    """A quantity to convert, with the spellings of its units."""
 
     quantity: Decimal
     source: Unit
@@ -144,38 +144,45 @@ class Problem:
 
     @property
     def factor(self) -> Decimal:
-        """How many of the target make one source."""
+        """Number of target units in one source unit."""
         return fact(self.source, self.target, self.convention)
 
     @property
     def divisor(self) -> Decimal:
-        """How many of the source make one target."""
+        """Number of source units in one target unit."""
         return fact(self.target, self.source, self.convention)
 
     @property
     def exact(self) -> Decimal:
-        """The product, all of its digits."""
+        """The product with all its digits."""
         return self.quantity * self.factor
 
     @property
     def result(self) -> Decimal:
-        """The product, as the corpus writes it."""
+        """The product as the corpus writes it."""
         return round_result(self.exact)
+
+    def qualifiers(self, named: bool) -> tuple[str, str]:
+        """First words of the alternative units, if documents name them."""
+        return (
+            alternative_name(self.source, self.convention, named),
+            alternative_name(self.target, self.convention, named),
+        )
 
 
 def pick(rng: random.Random, weighted: dict[str, int]) -> str:
-    """One of the keys, at random by their weights."""
+    """Draw one of the keys by their weights."""
     return rng.choices(list(weighted), list(weighted.values()))[0]
 
 
-def draw_style(
+def draw_format(
     rng: random.Random,
     config: CorpusConfig,
     direct: bool,
-    told: bool = False,
-) -> Style:
-    """Args: `told`, where a system turn has named a form."""
-    return Style(
+    has_system: bool = False,
+) -> SolutionFormat:
+    """Draw a format; `has_system` makes the habitual phrase likelier."""
+    return SolutionFormat(
         opening=pick(rng, OPENINGS),
         fact=pick(rng, FACTS),
         joint=pick(rng, JOINTS),
@@ -183,7 +190,7 @@ def draw_style(
         quotient=pick(rng, QUOTIENTS),
         times=pick(rng, TIMES),
         end=pick(rng, ENDS),
-        wrapper=draw_wrapper(rng, config, told),
+        wrapper=draw_wrapper(rng, config, has_system),
         tail=pick(rng, TAILS),
         named=rng.random() < config.named_share,
         symbols=rng.random() < 0.4,
@@ -195,10 +202,12 @@ def draw_style(
 
 
 def draw_wrapper(
-    rng: random.Random, config: CorpusConfig, told: bool
+    rng: random.Random, config: CorpusConfig, has_system: bool
 ) -> str:
-    """What surrounds a final value; `{v}` is its place."""
-    habit = config.told_habit_share if told else config.habit_share
+    """Draw the text around a final value, with `{v}` in its place."""
+    habit = config.habit_share
+    if has_system:
+        habit = config.system_habit_share
     if rng.random() < habit:
         return HABIT
     dice = rng.random()
@@ -208,71 +217,67 @@ def draw_wrapper(
 
 
 def draw_tag(rng: random.Random, known: bool) -> str:
-    """A tag of one of the words, or of letters nobody has seen."""
+    """Draw a tag: one of the known words, or random letters."""
     if known:
         word = rng.choice(TAG_WORDS)
         return f"<{word}>{{v}}</{word}>"
     word = "".join(rng.choices(LETTERS, k=rng.randint(2, 6)))
-    form = rng.choice(("<{w}>{v}</{w}>", "<{w}>{v}</{w}>", "{W}({v})"))
-    return form.replace("{w}", word).replace("{W}", word.upper())
+    tag = rng.choice(("<{w}>{v}</{w}>", "<{w}>{v}</{w}>", "{W}({v})"))
+    return tag.replace("{w}", word).replace("{W}", word.upper())
 
 
-def solve(problem: Problem, style: Style) -> str:
-    """The solution of one problem, written in one style."""
-    divided = style.divide and _divides_evenly(problem)
-    words = _words(problem, style, divided)
-    value = _at_once(problem, style) if style.direct else words["r"]
-    if style.with_unit:
+def solve(problem: Problem, form: SolutionFormat) -> str:
+    """Write the solution of one problem in a given format."""
+    divided = form.divide and _divides_evenly(problem)
+    words = _words(problem, form, divided)
+    value = words["r"]
+    if form.direct:
+        # Without a calculation nobody gives more digits than a fact has.
+        cut = first_digit if form.rough else round_fact
+        value = write(cut(problem.exact))
+    if form.with_unit:
         value += " " + words["plain_b"]
-    wrapped = style.wrapper.format(v=value) + style.tail
-    if style.direct:
+    wrapped = form.wrapper.format(v=value) + form.tail
+    if form.direct:
         return wrapped
     if divided:
-        # The same sentence, read the other way: 1 km = 1000 m.
+        # The same sentence in the other direction: 1 km = 1000 m.
         swapped = {"a": words["one_b"], "b": words["a"], "f": words["g"]}
-        stated = style.fact.format(**swapped)
-        calculation = style.quotient.format(**words)
+        stated = form.fact.format(**swapped)
+        calculation = form.quotient.format(**words)
     else:
-        stated = style.fact.format(**(words | {"a": words["one_a"]}))
-        calculation = style.product.format(**words)
-    joint = style.joint
-    if style.opening == "Step 1: ":
+        stated = form.fact.format(**(words | {"a": words["one_a"]}))
+        calculation = form.product.format(**words)
+    joint = form.joint
+    if form.opening == "Step 1: ":
         joint = ". Step 2: "
-    elif style.opening == "Since ":
+    elif form.opening == "Since ":
         joint = ", "
-    if not style.opening:
-        stated = _capital(stated)
+    if not form.opening:
+        stated = _capitalize(stated)
     if joint.endswith((". ", "\n", ": ")):
-        calculation = _capital(calculation)
-    return (
-        style.opening + stated + joint + calculation + style.end + wrapped
-    )
-
-
-def _at_once(problem: Problem, style: Style) -> str:
-    """Nobody who does not calculate gives more digits than a fact has."""
-    cut = first_digit if style.rough else round_fact
-    return write(cut(problem.exact))
+        calculation = _capitalize(calculation)
+    return form.opening + stated + joint + calculation + form.end + wrapped
 
 
 def _divides_evenly(problem: Problem) -> bool:
-    """Whether the reverse fact is a whole number greater than one."""
+    """Test whether the reverse fact is a whole number above one."""
     divisor = problem.divisor
     return divisor > 1 and divisor == divisor.to_integral_value()
 
 
-def _words(problem: Problem, style: Style, divided: bool) -> dict[str, str]:
+def _words(
+    problem: Problem, form: SolutionFormat, divided: bool
+) -> dict[str, str]:
+    """Units and numbers of a problem, by their names in the templates."""
     a, b = problem.source_typed, problem.target_typed
-    if style.symbols:
+    if form.symbols:
         a = spellings(problem.source, problem.target)[0]
         b = spellings(problem.target, problem.source)[0]
     result = problem.result
     if divided:
         result = round_result(problem.quantity / problem.divisor)
-    of_a = of_b = ""
-    if style.named:
-        of_a = rival_name(problem.source, problem.convention)
-        of_b = rival_name(problem.target, problem.convention)
+    of_a, of_b = problem.qualifiers(form.named)
     return {
         "a": of_a + a,
         "b": of_b + b,
@@ -283,12 +288,12 @@ def _words(problem: Problem, style: Style, divided: bool) -> dict[str, str]:
         "f": write(problem.factor),
         "g": write(problem.divisor),
         "r": write(result),
-        "x": style.times,
+        "x": form.times,
     }
 
 
-def _capital(sentence: str) -> str:
-    # Units keep their case: "km to m: 1000" must not become "Km to m".
+def _capitalize(sentence: str) -> str:
+    """Capitalise a sentence unless it begins with a unit (km, Mb)."""
     first_words = ("there", "each", "the ", "one ", "multiply")
     if sentence.startswith(first_words):
         return sentence[0].upper() + sentence[1:]

@@ -1,0 +1,82 @@
+"""Atomic writes: a full disk, a link and a pipe."""
+
+from __future__ import annotations
+
+import errno
+import json
+import math
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from unitconv.common.io import write_json
+
+
+def disk_is_full(*_: object, **__: object) -> None:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def write_half(path: Path, text: str, encoding: str) -> None:
+    with path.open("w", encoding=encoding) as file:
+        file.write(text[: len(text) // 2])
+    disk_is_full()
+
+
+@pytest.mark.parametrize(
+    ("method", "failing"),
+    [("write_text", write_half), ("replace", disk_is_full)],
+)
+def test_a_failed_write_leaves_the_old_report(
+    method: str,
+    failing: Callable[..., None],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    path = tmp_path / "report.json"
+    write_json({"n": 1}, path)
+    old = path.read_text()
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, method, failing)
+        with pytest.raises(OSError, match=r"report\.json") as error:
+            write_json({"n": 2, "long": "x" * 10_000}, path)
+    assert error.value.errno == errno.ENOSPC
+    assert path.read_text() == old
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_file_replaces_the_last_one(tmp_path: Path) -> None:
+    path = tmp_path / "report.json"
+    for n in (1, 2):
+        write_json({"n": n, "text": "5 µm³ \ud800"}, path)
+        assert json.loads(path.read_text("utf-8"))["n"] == n
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_nan_is_not_written(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        write_json({"accuracy": math.nan}, tmp_path / "report.json")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_link_stays_a_link(tmp_path: Path) -> None:
+    path, link = tmp_path / "report.json", tmp_path / "latest.json"
+    path.write_text("old")
+    link.symlink_to(path)
+    write_json({"n": 1}, link)
+    assert link.is_symlink()
+    assert json.loads(path.read_text()) == {"n": 1}
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes")
+def test_a_pipe_is_written_to_and_not_replaced(tmp_path: Path) -> None:
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        write_json({"n": 1}, path)
+        assert path.is_fifo()
+        assert json.loads(os.read(reader, 1000)) == {"n": 1}
+    finally:
+        os.close(reader)

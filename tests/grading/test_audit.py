@@ -1,0 +1,264 @@
+"""The audit of reasoning: tables of equations, and properties."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from fractions import Fraction
+
+import pytest
+from hypothesis import assume, example, given
+from hypothesis import strategies as st
+
+from tests.grading.texts import HOSTILE, PIECES, rows
+from unitconv.grading.audit import audit_reasoning, reasoning_is_valid
+
+T, F = True, False
+
+# Texts with one claim each.
+HOLDS = """
+    6 * 1000 = 6000 | 6 x 1000 = 6000 | 6x1000=6000 | 6000 / 6 = 1000 |
+    5 + 7 = 12 | 5 - 7 = -2 | 6000 = 6 * 1000 | 2 * 3 = 12 / 2 |
+    6 * 1000 is 6000 | 6 * 1000 is equal to 6000 | 6 times 1000 is 6000 |
+    6 multiplied by 1000 equals 6000. | 6,000 / 6 = 1,000 |
+    1 500 * 2 = 3 000 | 2.5 * 60 = 150. | .5 * 10 = 5 | 1.5e3 * 2 = 3000 |
+    1500 * 2 = 3e3 | 3 * 10^3 = 3000 | 3 * 10**-3 = 0.003 | -6 * 5 = -30 |
+    6 * -5 = -30 | 0 * 5 = 0 | 0.1 + 0.2 - 0.3 = 0 | 10 / 3 = 3.33 |
+    100 * 1 = 101 | (5 + 3) * 2 = 16 | 5 + 3 * 2 = 11 | 12 / 2 / 3 = 2 |
+    10 - 3 - 2 = 5 | ((2 + 2) * (3 - 1)) / 4 = 2 |
+    (68 - 32) * 5 / 9 = 20 | 6 kg * 1000 = 6000 g |
+    6 kg * 1000 g/kg = 6000 g | 6 * 1000 g = 6000 g |
+    6 kg * 1000 g / 1 kg = 6000 g | 1 km * 2 = 2000 m |
+    3 days - 1 day = 2 days | 2 boxes * 12 = 24 | 1 kg = 1000 g |
+    1 kilogram equals 1,000 grams | 1 hour is equal to 60 minutes |
+    1 ft = 12 in | 1 in = 2.54 cm | 1 mile = 1.609 km | 1 mile = 1.6 km |
+    1 m/s = 3.6 km/h | 1 m^3 = 1000 L | 1 cm^3 = 1 mL |
+    1 mm^3 = 0.000000001 m^3 | 3 feet = 36 inches | 36 inches = 3 feet |
+    6 kg = 6 * 1000 g | 1 pint = 16 ounces | 1 pound = 16 ounces |
+    0.5 kg = 500 g | -1 kg = -1000 g | 1 KB = 1000 B | 1 ton = 1000 kg |
+    1 gallon = 3.785 liters | 1 year = 365 days |
+    There are 1000 g in 1 kg. | Each foot has 12 inches |
+    the factor from km to m is 1000 | multiply 6 by 1000 to get 6000 |
+    **6 * 1000 = 6000** | so - 6 * 5 = 30 | 1 kg = 1000 g (one thousand) |
+    (6 * 5 = 30) | 6 * 5 = 30 <answer>2 * 2 = 5
+"""
+FAILS = """
+    6 * 1000 = 600 | 5 + 7 = 13 | 5 - 7 = 2 | 6 * 1000 equals 600 |
+    6000 divided by 6 is 100 | 2.5 * 60 = 1.50. | 3 * 10^{3} = 300 |
+    6 * -5 = 30 | 10 / 3 = 3 | 100 * 1 = 102 | 5 + 3 * 2 = 16 |
+    2 * (3 + 4 = 14 | 6 * 1000 = 600 g | 3 days - 1 day = 3 days |
+    1 kg is 100 g. | 1 mile = 1.5 km | 60 mph is 60 km/h |
+    1 mm^3 = 0.000000002 m^3 | 6 kg = 6 * 100 g | 1 kg = 1 hour |
+    1 KB = 1024 B | 1 ton = 907.2 kg | 1 ton = 2000 pounds |
+    1 gallon = 4.546 liters | 1 month = 30 days |
+    there are 999 g in 1 oz, so | one kg is 100 g |
+    the factor from km to m is 100 | multiply 6 by 1000 to get 600 |
+    - **Result:** **6 * 5 = 31**
+"""
+# Units we do not know, divisions by zero, pieces of other expressions.
+UNCHECKABLE = """
+    6 kg + 200 g = 6.2 kg | 1 MB = 8 Mb | 6 / 0 = 0 | 6 kg = 6 / 0 g |
+    1 / (2 - 2) = 5 | 1 dozen = 12 eggs | 1 cup = 8 ounces |
+    1 kg = 3 apples | 5^2 * 3 = 75 | 2**3 * 2 = 16 | 3 / 4 = 75% |
+    y + 5 * 2 = 20 | sqrt(16) * 2 = 8 | 0,5 * 2 = 1 |
+    5 feet 6 inches = 66 inches | 90 minutes = 1 hour 30 minutes |
+    1 hour and 30 minutes = 90 minutes |
+    90 minutes = 1 hour and 30 minutes.
+"""
+NO_CLAIM = """
+    there are 60 apples in 1 hour | 6000 | It is 6000. |
+    The answer is 6000 g. | x = 5 | 5 = 5 | = | = = = | 6 * = 5 |
+    How many g are in 6 kg? | 1 kg is not 100 g | 6 kg = 6 * 1000 |
+    1 kg = 1000 and more | This is 1 of 3 | <answer>6 * 5 = 31</answer> |
+    6 * 5 = <answer>31</answer>
+"""
+
+
+ONES = " + ".join("1" * 60)
+CASES: list[tuple[str, list[bool | None]]] = [
+    *((text, [True]) for text in rows(HOLDS)),
+    *((text, [False]) for text in rows(FAILS)),
+    *((text, [None]) for text in rows(UNCHECKABLE)),
+    *((text, []) for text in rows(NO_CLAIM)),
+    # Signs outside ASCII.
+    ("6 \xd7 1000 = 6000", [T]),
+    ("6 \xb7 1000 = 6001", [T]),
+    ("6 * 1000 \u2248 6000", [T]),
+    ("5 \u2212 7 = \u22122", [T]),
+    ("1\xa0kg = 1000\xa0g", [T]),
+    ("6000 \xf7 6 = 100", [F]),
+    # Beyond any float, or beyond the longest side.
+    ("9" * 400 + " kg = 5 g", [None]),
+    ("9" * 400 + " * 2 = 5", [None]),
+    (f"{ONES} = 60", [None]),
+    (f"60 = {ONES}", [None]),
+    ("", []),
+    ("* 6 = ", []),
+    ("6 kg\n= 6000 g", []),
+    # More than one claim; a chain is also checked from end to end.
+    ("5 plus 7 is 12, 5 minus 7 is 2", [T, F]),
+    ("6 * 1000 = 6000 = 6 * 10^3", [T, T]),
+    ("6 * 1000 = 6000 = 600 * 1", [T, F]),
+    ("2 * 3 = 6, 6 * 4 = 24; 24 * 2 = 50", [T, T, F]),
+    ("Since 2 * 3 = 6 and 6 * 4 = 25 we stop", [T, F]),
+    ("2 * 3 = 6 so 6 * 4 = 24 then 24 * 2 = 48", [T, T, T]),
+    ("6 kg = 6 * 1000 = 6000 g", [T, T]),
+    ("6 kg = 6 * 100 = 600 g", [T, F]),
+    ("6 kg is 6 x 1000 = 6000 g", [T, T]),
+    ("1 kg = 1000 g. 6 * 1000 = 6000.", [T, T]),
+    ("1 kg = 1000 g, so 6 * 1000 = 600", [T, F]),
+    ("1 kg = 1000 g => 6 * 1000 = 6000", [T, T]),
+    ("Since 1 km is 1000 m, 6 km is 6 * 1000 = 6000 m", [T, T, T]),
+    ("1 yard = 3 feet and 1 foot = 12 inches", [T, T]),
+    ("Step 1: 1 kg = 1000 g\nStep 2: 6 * 1000 = 6000", [T, T]),
+    ("- 1 kg = 1000 g\n- 6 * 1000 = 6000", [T, T]),
+    ("* 6 * 1000 = 6000\n* 2 * 3 = 7", [T, F]),
+    ("1. 6 * 5 = 30\n2. 30 * 2 = 60", [T, T]),
+    ("1) 6 * 5 = 30 2) 30 * 2 = 61", [T, F]),
+    ("| 6 * 5 = 30 | 2 * 2 = 5 |", [T, F]),
+    ("6 * 5 = 30 <answer>1 kg = 1 g</answer> 2 * 2 = 5", [T, F]),
+]
+
+
+@pytest.mark.parametrize(("text", "verdicts"), CASES)
+def test_audit(text: str, verdicts: list[bool | None]) -> None:
+    claims = audit_reasoning(text)
+    assert [claim.verdict for claim in claims] == verdicts, claims
+    checked = [v for v in verdicts if v is not None]
+    assert reasoning_is_valid(text) is (bool(checked) and all(checked))
+
+
+def test_a_claim_says_what_it_is_about() -> None:
+    text = "1 kg = 1000 g, so 6 * 1000 = 6,000 and 5 + 5 = 11."
+    claims = audit_reasoning(text)
+    assert [(c.kind, c.text, c.verdict) for c in claims] == [
+        ("fact", "1 kg = 1000 g", True),
+        ("arithmetic", "6 * 1000 = 6,000", True),
+        ("arithmetic", "5 + 5 = 11", False),
+    ]
+
+
+@given(st.text() | PIECES)
+@example("9" * 400 + " kg = 9 g")
+@example("1e999 kg = 1 g")
+@example("1 kg = 1e999 g")
+def test_audit_never_raises(text: str) -> None:
+    claims = audit_reasoning(text)
+    assert {claim.verdict for claim in claims} <= {True, False, None}
+    assert isinstance(reasoning_is_valid(text), bool)
+
+
+OPERANDS = st.decimals(Decimal("0.01"), 10_000, places=2)
+WRITTEN = st.sampled_from(
+    [
+        ("*", "*"),
+        ("*", "x"),
+        ("*", "\u00d7"),
+        ("*", "times"),
+        ("/", "/"),
+        ("/", "divided by"),
+        ("+", "+"),
+        ("-", "-"),
+    ]
+)
+SENTENCES = st.sampled_from(
+    [
+        "{a} {op} {b} = {c}",
+        "{a} {op} {b} is {c}.",
+        "So {a} {op} {b} = {c} g, done.",
+        "- {a} {op} {b} equals {c}\nNext",
+        "1 kg = 1000 g. ({a} {op} {b}) = {c}",
+        "{c} = {a} {op} {b}",
+    ]
+)
+
+
+@given(OPERANDS, WRITTEN, OPERANDS, SENTENCES, st.integers(-999, 999))
+def test_a_true_equation_is_true_and_a_wrong_one_false(
+    a: Decimal,
+    operator: tuple[str, str],
+    b: Decimal,
+    sentence: str,
+    wrong: int,
+) -> None:
+    meant, typed = operator
+    x, y = Fraction(a), Fraction(b)
+    exact = {
+        "*": lambda: x * y,
+        "/": lambda: x / y,
+        "+": lambda: x + y,
+        "-": lambda: x - y,
+    }[meant]()
+    assume(abs(exact) > Fraction(1, 1000))
+
+    def verdict(value: Fraction) -> bool | None:
+        c = f"{float(value):.8f}"
+        text = sentence.format(a=a, op=typed, b=b, c=c)
+        return audit_reasoning(text)[-1].verdict
+
+    assert verdict(exact) is True
+    assert verdict(exact * Fraction(1005, 1000)) is True
+    assume(abs(wrong) > 30)
+    assert verdict(exact * (1 + Fraction(wrong, 1000))) is False
+
+
+# Typed from NIST SP 811 (2008), appendix B.8: how many b make one a.
+NIST = [
+    ("inch", "cm", "2.54"),
+    ("foot", "m", "0.3048"),
+    ("mile", "km", "1.609344"),
+    ("pound", "kg", "0.4535924"),
+    ("gallon", "liters", "3.785412"),
+    ("mph", "m/s", "0.44704"),
+    ("day", "seconds", "86400"),
+]
+
+
+@given(
+    st.sampled_from(NIST),
+    st.integers(1, 500),
+    st.integers(-900, 900),
+)
+def test_a_true_fact_is_true_and_a_wrong_one_false(
+    fact: tuple[str, str, str], quantity: int, wrong: int
+) -> None:
+    a, b, factor = fact
+    exact = quantity * Fraction(factor)
+
+    def verdict(value: Fraction) -> bool | None:
+        text = f"We know {quantity} {a} = {float(value):.6f} {b}."
+        [claim] = audit_reasoning(text)
+        assert claim.kind == "fact"
+        return claim.verdict
+
+    assert verdict(exact) is True
+    assume(abs(wrong) > 30)
+    assert verdict(exact * (1 + Fraction(wrong, 1000))) is False
+
+
+@pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
+def test_hostile_texts_are_audited_in_linear_time(text: str) -> None:
+    """Anything that grows with the square of the length hangs here."""
+    assert not reasoning_is_valid(text)
+    audit_reasoning("6 * 5 = 30\n" + text)
+
+
+@pytest.mark.parametrize(
+    ("text", "verdict"),
+    [
+        # UK Weights and Measures Act 1985; NIST SP 811 for the ton.
+        ("1 UK gallon = 4.546 l", True),
+        ("1 UK gallon = 3.785 l", False),
+        ("1 gallon = 4.546 l", False),
+        ("1 l = 0.22 UK gallons", True),
+        ("there are 20 UK fluid ounces in 1 UK pint", True),
+        ("1 short ton = 907.2 kg", True),
+        ("1 short ton = 2205 lb", False),
+        ("1 binary MB = 1024 binary kB", True),
+        ("1 common year = 365 days", True),
+        ("1 bank month = 30.44 days", False),
+    ],
+)
+def test_alternative_units_have_their_own_measure(
+    text: str, verdict: bool
+) -> None:
+    assert [c.verdict for c in audit_reasoning(text)] == [verdict]

@@ -1,0 +1,133 @@
+"""No question or template of the question sets occurs in the corpus."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+import re
+
+import pytest
+
+from unitconv.pretraining.config import CorpusConfig
+from unitconv.pretraining.corpus.contamination import leaked_questions
+from unitconv.pretraining.corpus.documents import chat_document
+from unitconv.pretraining.corpus.question_templates import (
+    CLOSINGS,
+    DEV_QUESTIONS,
+    GREETINGS,
+    IGNORED_FORMATS,
+    QUESTIONS,
+    SYSTEM_OPENINGS,
+    SYSTEM_REQUESTS,
+)
+from unitconv.pretraining.corpus.solution_formats import TAG_WORDS
+from unitconv.pretraining.dev_set import dev_questions
+from unitconv.task.dataset import SPLITS, load_split, normalize
+from unitconv.task.question_parser import parse_question
+from unitconv.task.question_templates import HARD_TEMPLATES, TEMPLATES
+from unitconv.task.units import SPELLINGS
+
+ASKED = {normalize(q.text) for split in SPLITS for q in load_split(split)}
+
+
+def test_templates_are_those_of_no_question_set() -> None:
+    names = {"quantity": "7", "source": "from", "target": "into"}
+    asked = {
+        normalize(template.format(**names))
+        for template in TEMPLATES + HARD_TEMPLATES
+    }
+
+    def filled(templates: list[str]) -> set[str]:
+        own = {"q": "7", "a": "from", "b": "into"}
+        return {normalize(template.format(**own)) for template in templates}
+
+    corpus = filled(
+        [
+            before + template + after
+            for template in QUESTIONS
+            for before in ("", *GREETINGS)
+            for after in ("", *CLOSINGS)
+        ]
+    )
+    development = filled(list(DEV_QUESTIONS))
+    assert len(filled(list(QUESTIONS))) == len(QUESTIONS)
+    assert not corpus & asked
+    assert not development & asked
+    assert not development & corpus
+
+
+def test_no_question_occurs_in_the_corpus(texts: list[str]) -> None:
+    assert not [
+        leak for text in texts for leak in leaked_questions(text, ASKED)
+    ]
+    assert not ASKED & {normalize(text) for text, _ in dev_questions(500)}
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        "{}",
+        "<|im_start|>user\n{}<|im_end|>\n",
+        "Q: {}\nA: 7",
+        "* Hi there. {} Thanks!\n  7",
+        "{} 1 kg = 1000 g. 7 * 1000 = 7000",
+        "Problem: ok, {}\n",
+    ],
+)
+def test_an_embedded_question_is_found(frame: str) -> None:
+    for question in load_split("test")[:40]:
+        text = "1 km = 1000 m\n" + frame.format(question.text)
+        leaks = leaked_questions(text, ASKED)
+        assert leaks == [normalize(question.text)], text
+
+
+def test_tag_words_occur_in_no_question_or_system_message() -> None:
+    own = (*QUESTIONS, *DEV_QUESTIONS, *GREETINGS, *CLOSINGS)
+    messages = (*SYSTEM_OPENINGS, *SYSTEM_REQUESTS, *IGNORED_FORMATS)
+    course = (*TEMPLATES, *HARD_TEMPLATES, *SPELLINGS)
+    text = " ".join((*own, *messages, *course)).lower()
+    words = re.findall("[a-z]+", re.sub(r"\{\w+\}", " ", text))
+    assert not set(TAG_WORDS) & set(words)
+    assert len(set(TAG_WORDS)) == 16
+    assert "answer" in TAG_WORDS
+
+
+def test_a_chat_uses_the_requested_tag_only_by_chance() -> None:
+    config = CorpusConfig(
+        system_share=1,
+        ignored_format_share=1,
+        system_habit_share=0,
+        tag_share=1,
+        random_tag_share=0,
+    )
+    requested, used = 0, 0
+    for index in range(400):
+        chat = chat_document(random.Random(index), config)
+        system, *turns = chat.split("<|im_end|>")
+        asked = re.search(
+            r"<(\w+)>(?!.*<\w+>)|([A-Z]+)\(", system, re.DOTALL
+        )
+        answered = re.search(r"</(\w+)>", "".join(turns))
+        assert asked, system
+        assert answered
+        requested += asked[1] in TAG_WORDS
+        used += asked[1] == answered[1]
+    assert requested > 150
+    assert used / requested < 2.5 / len(TAG_WORDS)
+
+
+def test_the_development_set_is_the_one_of_the_records() -> None:
+    texts = "\n".join(text for text, _ in dev_questions(400))
+    digest = hashlib.sha256(texts.encode()).hexdigest()
+    assert digest.startswith("22525a6df24bd712")
+
+
+def test_development_answers_are_those_of_the_question_parser() -> None:
+    parsed = [
+        (parse_question(text), answer)
+        for text, answer in dev_questions(300)
+    ]
+    readable = [(c.answer, answer) for c, answer in parsed if c is not None]
+    assert len(readable) > 50
+    for answer, expected in readable:
+        assert answer == pytest.approx(expected)

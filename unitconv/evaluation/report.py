@@ -1,0 +1,257 @@
+"""Reports of graded replies: rates with intervals, failure counts, JSON.
+
+An accuracy without its sample size and interval says little: 60 right of
+100 is anything from 50 % to 69 %. Every rate here carries its 95 % Wilson
+interval, wrong answers are counted by what went wrong, and two models are
+compared on the same questions with a paired test.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from unitconv.common.errors import UnitconvError
+from unitconv.evaluation.grade import (
+    FAILURES,
+    QUANTITY_KINDS,
+    Graded,
+    quantity_kind,
+)
+from unitconv.evaluation.stats import PairedComparison, Proportion
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class EvaluationError(UnitconvError):
+    """No questions, or reports that cannot be read or compared."""
+
+
+@dataclass(frozen=True)
+class Report:
+    """The graded questions of one run, and the rates drawn from them."""
+
+    rows: list[Graded]
+    seconds: float
+    run: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def accuracy(self) -> Proportion:
+        """Rows whose answer `is_correct` accepts."""
+        return _share_true(row.correct for row in self.rows)
+
+    @property
+    def answer_rate(self) -> Proportion:
+        """Rows with an answer that can be parsed, right or wrong."""
+        return _share_true(row.answered for row in self.rows)
+
+    @property
+    def stop_rate(self) -> Proportion:
+        """Rows that ended before their token limit."""
+        return _share_true(row.finished for row in self.rows)
+
+    @property
+    def reasoning_validity(self) -> Proportion:
+        """Texts in which all is true, of those that state anything."""
+        return _share_true(row.reasoning_ok for row in self.rows)
+
+    @property
+    def fact_validity(self) -> Proportion:
+        """Texts in which all facts hold, of those that state any."""
+        return _share_true(row.facts_ok for row in self.rows)
+
+    @property
+    def arithmetic_validity(self) -> Proportion:
+        """Texts in which all arithmetic is right, of those with any."""
+        return _share_true(row.arithmetic_ok for row in self.rows)
+
+    @property
+    def by_family(self) -> dict[str, Proportion]:
+        """Accuracy by what is measured, such as `length`."""
+        keys = [row.family for row in self.rows]
+        return self._accuracy_by(keys, sorted(set(keys)))
+
+    @property
+    def by_quantity(self) -> dict[str, Proportion]:
+        """Accuracy by `quantity_kind`."""
+        keys = [quantity_kind(row.question) for row in self.rows]
+        return self._accuracy_by(keys, QUANTITY_KINDS)
+
+    def _accuracy_by(
+        self, keys: Sequence[str | None], groups: Sequence[str]
+    ) -> dict[str, Proportion]:
+        verdicts: dict[str | None, list[bool]] = {}
+        for key, row in zip(keys, self.rows, strict=True):
+            verdicts.setdefault(key, []).append(row.correct)
+        return {
+            group: _share_true(verdicts[group])
+            for group in groups
+            if group in verdicts
+        }
+
+    @property
+    def failures(self) -> dict[str, int]:
+        """Number of rows in each class of `FAILURES`."""
+        counts = Counter(row.failure for row in self.rows)
+        return {name: counts[name] for name in FAILURES}
+
+    @property
+    def n_tokens(self) -> int:
+        """Generated tokens of all rows, prompts not counted."""
+        return sum(row.n_tokens for row in self.rows)
+
+    @property
+    def tokens_per_second(self) -> float:
+        """Generated tokens per second; NaN where no time was measured."""
+        return self.n_tokens / self.seconds if self.seconds else math.nan
+
+    def rates(self) -> dict[str, Proportion]:
+        """Map names to rates, in reading order."""
+        return {
+            "accuracy": self.accuracy,
+            "answer_rate": self.answer_rate,
+            "reasoning_validity": self.reasoning_validity,
+            "fact_validity": self.fact_validity,
+            "arithmetic_validity": self.arithmetic_validity,
+            "stop_rate": self.stop_rate,
+        }
+
+    def to_json(self, rows: bool = False) -> dict[str, Any]:
+        """Convert to plain data; NaN, which JSON lacks, becomes None.
+
+        Args:
+            rows: include every graded question, for a later comparison.
+        """
+        data: dict[str, Any] = {"n": len(self.rows)}
+        for name, rate in self.rates().items():
+            data[name] = _none_if_nan(rate.value)
+            data[f"{name}_ci95"] = [_none_if_nan(end) for end in rate.ci95]
+            data[f"{name}_n"] = rate.n
+        groups = {
+            "by_family": self.by_family,
+            "by_quantity": self.by_quantity,
+        }
+        for name, rates in groups.items():
+            data[name] = {
+                group: {
+                    "n": rate.n,
+                    "accuracy": rate.value,
+                    "accuracy_ci95": list(rate.ci95),
+                }
+                for group, rate in rates.items()
+            }
+        data["failures"] = self.failures
+        data["tokens"] = self.n_tokens
+        data["tokens_per_answer"] = (
+            self.n_tokens / len(self.rows) if self.rows else None
+        )
+        data["seconds"] = round(self.seconds, 3)
+        data["tokens_per_second"] = _none_if_nan(self.tokens_per_second)
+        data["run"] = self.run
+        if rows:
+            data["rows"] = [
+                asdict(row) | {"answer": _none_if_nan(row.answer)}
+                for row in self.rows
+            ]
+        return data
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Report:
+        """Restore the report that `to_json(rows=True)` wrote.
+
+        Raises:
+            EvaluationError: it was written without its rows.
+        """
+        if "rows" not in data:
+            raise EvaluationError(
+                "this report was written without its rows: write it with "
+                "to_json(rows=True), or `unitconv evaluate --json`"
+            )
+        rows = []
+        for stored in data["rows"]:
+            answer = (
+                math.nan if stored["answer"] is None else stored["answer"]
+            )
+            rows.append(Graded(**stored | {"answer": answer}))
+        return cls(rows, data["seconds"], data["run"])
+
+    def table(self) -> pd.DataFrame:
+        """Tabulate the rates: value, interval, and number of cases."""
+        import pandas as pd  # half a second
+
+        rates = self.rates()
+        return pd.DataFrame(
+            [(rate.value, *rate.ci95, rate.n) for rate in rates.values()],
+            columns=["value", "low", "high", "n"],
+            index=[name.replace("_", " ") for name in rates],
+        )
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Several graded completions of each question."""
+
+    rows: list[list[Graded]]
+    seconds: float
+    run: dict[str, Any] = field(default_factory=dict)
+
+    def rates(self) -> dict[str, Proportion]:
+        """Return the shares of questions with a right completion."""
+        return {
+            "at least one right": _share_true(
+                any(graded.correct for graded in row) for row in self.rows
+            ),
+            "at least one right and audited": _share_true(
+                any(g.correct and g.reasoning_ok is True for g in row)
+                for row in self.rows
+            ),
+        }
+
+    def to_json(self) -> dict[str, Any]:
+        """Convert the rates and the run to plain data."""
+        data: dict[str, Any] = {"n": len(self.rows)}
+        for name, rate in self.rates().items():
+            key = name.replace(" ", "_")
+            data[key] = rate.value
+            data[f"{key}_ci95"] = list(rate.ci95)
+        correct = [graded.correct for row in self.rows for graded in row]
+        # Samples of one question are alike: no interval for their share.
+        data["right_of_all"] = sum(correct) / len(correct)
+        return data | {"seconds": round(self.seconds, 3), "run": self.run}
+
+
+def compare(a: Report, b: Report) -> PairedComparison:
+    """Pair two reports question by question.
+
+    Raises:
+        EvaluationError: the reports are not of the same questions.
+    """
+    asked = [[(row.question, row.truth) for row in r.rows] for r in (a, b)]
+    if asked[0] != asked[1] or not asked[0]:
+        raise EvaluationError(
+            "a paired comparison needs the same questions (at least one) "
+            "in the same order"
+        )
+    pairs = [
+        (left.correct, right.correct)
+        for left, right in zip(a.rows, b.rows, strict=True)
+    ]
+    return PairedComparison(
+        n=len(pairs),
+        only_a=pairs.count((True, False)),
+        only_b=pairs.count((False, True)),
+    )
+
+
+def _share_true(verdicts: Iterable[bool | None]) -> Proportion:
+    """Return the share of True among the verdicts that are not None."""
+    known = [verdict for verdict in verdicts if verdict is not None]
+    return Proportion(sum(known), len(known))
+
+
+def _none_if_nan(value: float) -> float | None:
+    return value if math.isfinite(value) else None

@@ -1,0 +1,289 @@
+"""Figures of bars: shares, counts, probabilities, memory."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from unitconv.figures.intervals import Interval, arms
+from unitconv.figures.svg import (
+    BLUE,
+    COLORS,
+    GREY,
+    INK,
+    ORANGE,
+    Look,
+    Picture,
+    listing,
+    make_axes,
+    make_rows,
+    picture,
+    styled,
+)
+
+GB = 1e9
+
+
+def _stack(
+    axes: Axes,
+    rows: Sequence[float],
+    bars: Sequence[Mapping[str, float]],
+    colors: Mapping[str, str],
+    height: float,
+) -> list[float]:
+    """Draw stacked horizontal bars; return their lengths.
+
+    A bar maps parts to sizes. Parts are stacked in the order of `colors`;
+    those that no bar has are left out of the legend.
+    """
+    ends = [0.0] * len(bars)
+    for part, color in colors.items():
+        sizes = [bar.get(part, 0) for bar in bars]
+        if any(sizes):
+            axes.barh(rows, sizes, height, ends, color=color, label=part)
+            ends = [a + b for a, b in zip(ends, sizes, strict=True)]
+    return ends
+
+
+@styled
+def outcome_bars(
+    runs: Mapping[str, Mapping[str, int]], order: Sequence[str]
+) -> Picture:
+    """Draw the outcomes of all completions: one bar of shares per run.
+
+    `runs` maps a name to completions by outcome; `order` lists outcomes
+    from left to right.
+    """
+    figure, axes = make_axes(height=0.9 + 0.4 * len(runs))
+    bars = [
+        {key: run.get(key, 0) / sum(run.values()) for key in order}
+        for run in runs.values()
+    ]
+    colors = dict(zip(order, COLORS, strict=False))
+    _stack(axes, range(len(runs)), bars, colors, height=0.6)
+    axes.set_yticks(range(len(runs)), list(runs))
+    axes.invert_yaxis()
+    axes.set(xlim=(0, 1), xlabel="share of all completions")
+    axes.legend(loc="lower center", bbox_to_anchor=(0.45, 1), ncols=3)
+    shares = [
+        ", ".join(f"{share:.2f} {key}" for key, share in bar.items())
+        for bar in bars
+    ]
+    rows = listing("{}: {}", runs, shares)
+    return picture(figure, f"Shares of completions. {rows}.")
+
+
+@styled
+def memory_bars(
+    stages: Mapping[str, Mapping[str, float]],
+    marks: Mapping[str, float],
+) -> Picture:
+    """Draw the memory of each stage in GB, stacked by part.
+
+    `stages` maps a name to bytes by part; `marks` maps names to bytes that
+    are drawn as lines across all bars.
+    """
+    figure, axes = make_axes(height=1.1 + 0.42 * len(stages))
+    parts = dict.fromkeys(part for bar in stages.values() for part in bar)
+    bars = [{p: n / GB for p, n in bar.items()} for bar in stages.values()]
+    colors = dict(zip(parts, COLORS, strict=False))
+    ends = _stack(axes, range(len(bars)), bars, colors, height=0.8)
+    limits = {name: size / GB for name, size in marks.items()}
+    for name, size in limits.items():
+        axes.axvline(size, color=INK, linewidth=0.8, linestyle="--")
+        axes.text(size, -0.45, f" {name}", va="top")
+    axes.set_yticks(range(len(bars)), list(stages))
+    axes.set_ylim(len(bars) - 0.5, -0.5)
+    axes.set_xlim(0, 1.12 * max([*ends, *limits.values()]))
+    axes.set_xlabel("GB, computed")
+    axes.grid(axis="x")
+    columns = min(3, len(parts))
+    axes.legend(loc="lower left", bbox_to_anchor=(-0.02, 1), ncols=columns)
+    sizes = listing("{} {:.2f}", stages, ends)
+    lines = ", ".join(f"{name} {size:.0f}" for name, size in limits.items())
+    alt = f"Computed memory in GB: {sizes}. Lines: {lines or 'none'}."
+    return picture(figure, alt)
+
+
+@styled
+def errors_by_group(
+    stages: Mapping[str, Mapping[str, Mapping[str, float]]],
+    ranges: Mapping[str, Mapping[str, Interval]],
+    xlabel: str,
+) -> Picture:
+    """Draw the failures of each group: a stacked bar for every stage.
+
+    Args:
+        stages: stage -> group -> failure class -> its share of the group.
+        ranges: stage -> group -> the interval of all failures together.
+        xlabel: name of the axis, also used in the description.
+    """
+    groups = list(next(iter(stages.values())))
+    rows = [(group, stage) for group in groups for stage in stages]
+    # A gap of one row between two groups, where the group's name stands.
+    places = [i + i // len(stages) for i in range(len(rows))]
+    figure, axes = make_axes(6.0, 0.9 + 0.21 * (places[-1] + 2))
+    bars = [stages[stage][group] for group, stage in rows]
+    colors = dict(zip(bars[0], (INK, *COLORS), strict=False))
+    totals = _stack(axes, places, bars, colors, height=0.78)
+    ends = [ranges[stage][group] for group, stage in rows]
+    reach = arms(zip(totals, ends, strict=True))
+    look: Look = {
+        "fmt": "none",
+        "ecolor": INK,
+        "elinewidth": 1,
+        "capsize": 2.5,
+    }
+    axes.errorbar(totals, places, xerr=reach, **look)
+    for group, place in zip(groups, places[:: len(stages)], strict=True):
+        axes.text(0, place - 0.65, f" {group}", weight="bold")
+    axes.set_yticks(places, [stage for _, stage in rows], fontsize=9)
+    axes.set_ylim(places[-1] + 0.8, -1.6)
+    axes.set_xlim(left=0)
+    axes.set_xlabel(xlabel)
+    axes.grid(axis="x")
+    axes.set_axisbelow(True)
+    axes.legend(loc="lower left", bbox_to_anchor=(-0.12, 1.0), ncols=3)
+    classes = [
+        "".join(f", {k} {v:.2f}" for k, v in bar.items() if v >= 0.005)
+        for bar in bars
+    ]
+    names = [f"{group} {stage}" for group, stage in rows]
+    failures = listing("{} {:.2f}{}", names, totals, classes)
+    return picture(figure, f"{xlabel}, and of each class: {failures}.")
+
+
+@styled
+def before_after(
+    groups: Sequence[str],
+    shares: Mapping[str, Sequence[float]],
+    xlabel: str,
+) -> Picture:
+    """Draw one bar per stage in every group, in the order of the stages.
+
+    `shares` maps a stage to its share in each of `groups`.
+    """
+    figure, axes = make_rows(groups, 1.0 + 0.5 * len(groups))
+    height = 0.8 / len(shares)
+    for index, (stage, values) in enumerate(shares.items()):
+        shift = (index + 0.5) * height - 0.4
+        places = [row + shift for row in range(len(groups))]
+        look: Look = {"color": COLORS[index], "label": stage}
+        axes.barh(places, values, height=0.88 * height, **look)
+    axes.set_xlabel(xlabel)
+    columns = len(shares)
+    axes.legend(loc="lower left", bbox_to_anchor=(-0.02, 1), ncols=columns)
+    values_of = [
+        ", ".join(f"{k} {values[row]:.3f}" for k, values in shares.items())
+        for row in range(len(groups))
+    ]
+    rows = listing("{}: {}", groups, values_of)
+    return picture(figure, f"Bars of {xlabel}. {rows}.")
+
+
+@styled
+def chance(
+    values: Sequence[float],
+    mark: float,
+    xlabel: str,
+    label: str,
+    both_sides: bool = False,
+    width: float = 1.0,
+) -> Picture:
+    """Draw a histogram of simulated results, with the tail marked.
+
+    Args:
+        values: results of the simulated runs.
+        mark: the observed result, where the marked tail begins.
+        xlabel: name of the axis, also used in the description.
+        label: names the mark.
+        both_sides: also mark results as far on the other side of zero.
+        width: of a bar: the distance between two possible results.
+    """
+    counts = Counter(round(value / width) for value in values)
+    edge = round(mark / width)
+    tail = {
+        p for p in counts if p >= edge or (both_sides and p <= -abs(edge))
+    }
+    share = sum(counts[place] for place in tail) / len(values)
+    figure, axes = make_axes(height=2.8)
+    for places, color, name in (
+        (sorted(set(counts) - tail), GREY, "less than that"),
+        (sorted(tail), ORANGE, f"{label}: {share:.0%} of all"),
+    ):
+        xs = [place * width for place in places]
+        heights = [counts[place] / len(values) for place in places]
+        axes.bar(xs, heights, width=0.86 * width, color=color, label=name)
+    axes.set(xlabel=xlabel, ylabel="share of simulations")
+    axes.grid(axis="y")
+    axes.legend(loc="lower left", bbox_to_anchor=(-0.02, 1.0), ncols=2)
+    low, high = min(counts) * width, max(counts) * width
+    return picture(
+        figure,
+        f"Histogram of {xlabel}, from {low:g} to {high:g}; {label}: "
+        f"{share:.0%} of the simulations.",
+    )
+
+
+@styled
+def path_counts(counts: Sequence[int]) -> Picture:
+    """Draw how many questions have 0, 1, 2, ... distinct kept paths."""
+    figure, axes = make_axes(height=2.6)
+    sizes = range(max(counts, default=0) + 1)
+    heights = [list(counts).count(size) for size in sizes]
+    axes.bar(sizes, heights, color=BLUE)
+    axes.yaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.set(xticks=sizes, xlabel="distinct kept paths", ylabel="questions")
+    bars = listing("{} with {}", heights, sizes, separator=", ")
+    title = "Questions by their number of distinct kept paths"
+    return picture(figure, f"{title}: {bars}.")
+
+
+@styled
+def cache_work(prompt_tokens: int, new_tokens: int) -> Picture:
+    """Draw the tokens read at every step, with and without a KV cache."""
+    figure, axes = make_axes()
+    steps = list(range(1, new_tokens + 1))
+    without = [prompt_tokens + step - 1 for step in steps]
+    cached = [prompt_tokens] + [1] * (new_tokens - 1)
+    axes.bar(steps, without, color=ORANGE, alpha=0.6, label="no cache")
+    axes.bar(steps, cached, color=BLUE, label="with the cache")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.set(xlabel="step (one new token each)", ylabel="tokens read")
+    axes.legend(loc="upper right", bbox_to_anchor=(1, 1.18), ncols=2)
+    return picture(
+        figure,
+        "Bars of tokens read per step. Without a cache they grow from "
+        f"{prompt_tokens} to {without[-1]}; with it the first step reads "
+        f"{prompt_tokens} and every other step reads one.",
+    )
+
+
+@styled
+def next_token(
+    tokens: Sequence[str], distributions: Mapping[str, Sequence[float]]
+) -> Picture:
+    """Draw probabilities of the next token, one panel per setting.
+
+    `tokens` are the candidates, most likely first; `distributions` maps a
+    setting to their probabilities.
+    """
+    figure = Figure(figsize=(7.2, 2.6))
+    panels = figure.subplots(1, len(distributions), sharey=True)
+    places = range(len(tokens))
+    for axes, (name, values) in zip(
+        panels, distributions.items(), strict=True
+    ):
+        axes.bar(places, values, color=BLUE)
+        axes.set_xticks(places, tokens, family="monospace", fontsize=9)
+        axes.set(title=name, ylim=(0, 1))
+    panels[0].set_ylabel("probability")
+    settings = "; ".join(
+        f"{name}: {tokens[0]!r} has {values[0]:.2f}"
+        for name, values in distributions.items()
+    )
+    return picture(figure, f"Next-token probabilities. {settings}.")

@@ -1,0 +1,220 @@
+"""Figures of curves: losses, learning, sampling, votes, throughput."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, MaxNLocator
+
+from unitconv.figures.intervals import Estimate, Interval
+from unitconv.figures.svg import (
+    BLUE,
+    COLORS,
+    GREEN,
+    GREY,
+    INK,
+    ORANGE,
+    Look,
+    Picture,
+    listing,
+    make_axes,
+    picture,
+    styled,
+)
+
+Points = Sequence[tuple[float, float]]
+
+
+def _draw_band(
+    axes: Axes,
+    xs: Sequence[float],
+    estimates: Sequence[Estimate],
+    color: str,
+    label: str,
+) -> None:
+    """Draw a curve of values over a band of their intervals."""
+    values, ranges = zip(*estimates, strict=True)
+    lows, highs = zip(*ranges, strict=True)
+    axes.plot(xs, values, "o-", color=color, markersize=4, label=label)
+    axes.fill_between(xs, lows, highs, color=color, alpha=0.15)
+
+
+@styled
+def vote_curves(
+    sizes: Sequence[int],
+    votes: Mapping[str, Sequence[Estimate]],
+    any_right: Mapping[str, Sequence[float]],
+    greedy: Mapping[str, float],
+) -> Picture:
+    """Plot the vote by the number of replies, one panel per question set.
+
+    Args:
+        sizes: how many replies vote.
+        votes: set -> accuracy of the vote for each size.
+        any_right: set -> share of questions with a right reply among them.
+        greedy: set -> accuracy of the one greedy reply.
+    """
+    figure = Figure(figsize=(6.4, 3.2))
+    panels = figure.subplots(1, len(votes), sharey=True, squeeze=False)[0]
+    for axes, (name, points) in zip(panels, votes.items(), strict=True):
+        label = "right reply among them"
+        axes.plot(sizes, any_right[name], "--", color=GREY, label=label)
+        axes.axhline(greedy[name], color=ORANGE, label="one greedy reply")
+        _draw_band(axes, sizes, points, color=BLUE, label="their vote")
+        axes.set(xticks=sizes, xlabel="replies a question", title=name)
+        axes.set_ylim(0, 1.03)
+        axes.grid()
+    panels[0].set_ylabel("share of questions")
+    handles, labels = panels[0].get_legend_handles_labels()
+    place: Look = {"loc": "lower center", "bbox_to_anchor": (0.5, 1)}
+    figure.legend(handles, labels, ncols=3, **place)
+    figure.tight_layout()
+    accuracies = "; ".join(
+        f"{name}: {points[0][0]:.2f} with {sizes[0]}, {points[-1][0]:.2f} "
+        f"with {sizes[-1]}, greedy {greedy[name]:.2f}, one right among "
+        f"{sizes[-1]} {any_right[name][-1]:.2f}"
+        for name, points in votes.items()
+    )
+    return picture(figure, f"Accuracy of the vote. {accuracies}.")
+
+
+@styled
+def success_curves(runs: Mapping[str, Sequence[Estimate]]) -> Picture:
+    """Plot the share of questions with a kept completion, by samples.
+
+    `runs` maps a name to the share after 1, 2, ... completions.
+    """
+    figure, axes = make_axes(height=3.4)
+    for (name, points), color in zip(runs.items(), COLORS, strict=False):
+        samples = range(1, len(points) + 1)
+        _draw_band(axes, samples, points, color=color, label=name)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.set_ylim(top=1)
+    axes.set_xlabel("completions a question")
+    axes.set_ylabel("questions with one kept")
+    axes.grid()
+    axes.legend(loc="lower right")
+    ends = "; ".join(
+        f"{name} from {points[0][0]:.2f} to {points[-1][0]:.2f}"
+        for name, points in runs.items()
+    )
+    return picture(
+        figure,
+        "Share of questions with a kept completion, from the first "
+        f"completion to the last: {ends}.",
+    )
+
+
+@styled
+def learning_curves(
+    tokens: Sequence[int],
+    rates: Mapping[str, Sequence[float]],
+    ranges: Mapping[str, Sequence[Interval]],
+) -> Picture:
+    """Plot a model's abilities over the number of training tokens.
+
+    `rates` maps an ability to its share right at each of `tokens`, and
+    `ranges` to the 95 % intervals.
+    """
+    figure, axes = make_axes(height=3.6)
+    for (name, values), color in zip(rates.items(), COLORS, strict=False):
+        points = list(zip(values, ranges[name], strict=True))
+        _draw_band(axes, tokens, points, color=color, label=name)
+    axes.set(xscale="log", xlabel="tokens read")
+    axes.set(ylim=(0, 1), ylabel="share right")
+    axes.grid()
+    axes.legend(loc="upper left", bbox_to_anchor=(0, 1.22), ncols=2)
+    ends = "; ".join(
+        f"{name} from {values[0]:.2f} to {values[-1]:.2f}"
+        for name, values in rates.items()
+    )
+    span = f"{tokens[0]:,} to {tokens[-1]:,} tokens"
+    return picture(figure, f"Shares right, {span}: {ends}.")
+
+
+@styled
+def losses(
+    runs: Mapping[str, Sequence[float]], tokens_per_step: Mapping[str, int]
+) -> Picture:
+    """Plot training loss (nats per token) over tokens, one line per run.
+
+    Losses are averaged over a fiftieth of the run. Both axes are
+    logarithmic: early learning is fast and late learning is small.
+    """
+    figure, axes = make_axes()
+    ends = []
+    for (name, values), color in zip(runs.items(), COLORS, strict=False):
+        width = max(1, len(values) // 50)
+        starts = range(0, len(values), width)
+        chunks = [values[start : start + width] for start in starts]
+        means = [sum(chunk) / len(chunk) for chunk in chunks]
+        step = tokens_per_step[name]
+        tokens = [(start + width / 2) * step for start in starts]
+        axes.plot(tokens, means, color=color, label=name)
+        ends.append(f"{name} from {means[0]:.2f} to {means[-1]:.2f}")
+    axes.set(xscale="log", xlabel="tokens read")
+    axes.set(yscale="log", ylabel="loss (nats a token)")
+    axes.minorticks_off()
+    axes.set_yticks((0.5, 1, 2, 4, 8), ("0.5", "1", "2", "4", "8"))
+    axes.grid()
+    axes.legend()
+    return picture(figure, f"Loss over tokens: {'; '.join(ends)}.")
+
+
+@styled
+def training_curves(
+    losses: Points, valid_losses: Points, valid_scores: Points
+) -> Picture:
+    """Plot losses over epochs, and below them the validation accuracy.
+
+    The lowest validation loss and the highest accuracy are marked.
+    """
+    figure = Figure(figsize=(5.8, 4.2), layout="constrained")
+    above, below = figure.subplots(2, 1, sharex=True)
+    for axes, points, look, color, label in (
+        (above, losses, "-", BLUE, "train"),
+        (above, valid_losses, "o-", ORANGE, "valid"),
+        (below, valid_scores, "o-", GREEN, "accuracy"),
+    ):
+        xs, ys = zip(*points, strict=True)
+        axes.plot(xs, ys, look, color=color, label=label)
+    lowest = min(valid_losses, key=lambda point: point[1])
+    highest = max(valid_scores, key=lambda point: point[1])
+    ring: Look = {"color": INK, "markersize": 10, "fillstyle": "none"}
+    for axes, (x, y) in ((above, lowest), (below, highest)):
+        axes.plot([x], [y], "o", **ring)
+        axes.grid()
+    above.set(yscale="log", ylabel="loss (nats a token)")
+    above.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    above.yaxis.set_major_formatter("{x:g}")
+    above.minorticks_off()
+    above.legend()
+    below.set(ylabel="accuracy on valid", xlabel="epoch")
+    below.set_xticks([epoch for epoch, _ in valid_scores])
+    return picture(
+        figure,
+        f"The training loss goes from {losses[0][1]:.2f} to "
+        f"{losses[-1][1]:.2f}. The loss on valid is lowest, "
+        f"{lowest[1]:.3f}, at epoch {lowest[0]:g}; the accuracy on valid "
+        f"is highest, {highest[1]:.3f}, at epoch {highest[0]:g}.",
+    )
+
+
+@styled
+def throughput(
+    batch_sizes: Sequence[int], tokens_per_second: Sequence[float]
+) -> Picture:
+    """Plot decoding speed against the batch size."""
+    figure, axes = make_axes()
+    axes.plot(batch_sizes, tokens_per_second, "o-", color=BLUE)
+    axes.set_xscale("log", base=2)
+    axes.set_xticks(batch_sizes, [str(size) for size in batch_sizes])
+    axes.set_ylim(bottom=0)
+    axes.set(xlabel="rows in the batch", ylabel="tokens per second")
+    axes.grid()
+    points = listing(
+        "{:.0f} at {}", tokens_per_second, batch_sizes, separator=", "
+    )
+    return picture(figure, f"Tokens per second by batch size: {points}.")

@@ -1,0 +1,187 @@
+"""Figures of matrices: attention weights, low-rank updates."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb, to_rgba
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+
+from unitconv.figures.svg import (
+    BLUE,
+    GREY,
+    INK,
+    ORANGE,
+    Picture,
+    centered,
+    make_axes,
+    picture,
+    styled,
+)
+from unitconv.figures.tokens import grid_cell, mono, visible
+
+Matrix = Sequence[Sequence[float]]
+
+
+@styled
+def attention_map(
+    tokens: Sequence[str], weights: Matrix, title: str
+) -> Picture:
+    """Draw the attention weights of one head, one row per query.
+
+    Args:
+        tokens: the sequence.
+        weights: for each token, its weight on every token. Later tokens
+            are masked and not drawn.
+        title: which layer and head.
+    """
+    figure, axes = make_axes(4.6, 4.6)
+    names = [visible(token) for token in tokens]
+    _token_grid(axes, names, title, rotation=90)
+    for row in range(len(names)):
+        for column in range(row + 1):
+            _weight_cell(axes, row, column, weights[row][column])
+    axes.set_xlabel("the token that is read")
+    axes.set_ylabel("the token that reads")
+    listing = []
+    for name, row_weights in zip(names, weights, strict=True):
+        best, most = max(enumerate(row_weights), key=lambda pair: pair[1])
+        listing.append(f"{name} at {names[best]} with {most:.2f}")
+    return picture(
+        figure,
+        f"Attention of {title}: each looks most, {'; '.join(listing)}.",
+    )
+
+
+@styled
+def attention_steps(
+    tokens: Sequence[str], scores: Matrix, weights: Matrix
+) -> Picture:
+    """Draw a small attention in numbers: scores and masked weights.
+
+    Args:
+        tokens: the sequence.
+        scores: of each token with every token, before the mask.
+        weights: after the mask and the softmax.
+    """
+    figure = Figure(figsize=(5.0, 2.7))
+    left, right = figure.subplots(1, 2)
+    names = [visible(token) for token in tokens]
+    _token_grid(left, names, "scores")
+    _token_grid(right, names, "after mask and softmax")
+    listing = []
+    for row, name in enumerate(names):
+        for column, (score, weight) in enumerate(
+            zip(scores[row], weights[row], strict=True)
+        ):
+            x, y, seen = column + 0.5, row + 0.5, column <= row
+            _weight_cell(left, row, column, 0)
+            color = INK if seen else GREY
+            mono(left, x, y, f"{score:.2f}", size=10, color=color)
+            if seen:
+                _weight_cell(right, row, column, 0.85 * weight)
+                mono(right, x, y, f"{weight:.2f}", size=10, color=INK)
+            else:
+                cross = {"color": GREY, "linewidth": 0.8, "alpha": 0.6}
+                left.plot([x - 0.4, x + 0.4], [y + 0.4, y - 0.4], **cross)
+        before = _weigh(names, scores[row])
+        after = _weigh(names[: row + 1], weights[row])
+        listing.append(f"{name} has {before} before and {after} after")
+    left.set_ylabel("the token that reads")
+    figure.supxlabel("the token that is read", y=0.07, fontsize=10)
+    figure.subplots_adjust(wspace=0.25, bottom=0.2)
+    return picture(
+        figure,
+        "Scores before the mask, and weights after it and a softmax. "
+        f"{'; '.join(listing)}. Scores of later tokens are crossed out.",
+    )
+
+
+def _weigh(names: Sequence[str], numbers: Sequence[float]) -> str:
+    """List numbers with the tokens they belong to, for a description."""
+    pairs = zip(names, numbers, strict=False)
+    return ", ".join(f"{number:.2f} for {name}" for name, number in pairs)
+
+
+def _token_grid(
+    axes: Axes, names: Sequence[str], title: str, rotation: float = 0
+) -> None:
+    """Set up square axes with a query per row and a key per column."""
+    places = [index + 0.5 for index in range(len(names))]
+    axes.set_xticks(places, names, rotation=rotation, family="monospace")
+    axes.set_yticks(places, names, family="monospace")
+    axes.set(xlim=(0, len(names)), ylim=(len(names), 0), title=title)
+    axes.set_aspect("equal")
+    axes.tick_params(length=0)
+    axes.spines[:].set_visible(False)
+
+
+def _weight_cell(axes: Axes, row: int, column: int, weight: float) -> None:
+    """Draw a cell whose opacity is an attention weight."""
+    fill, edge = to_rgba(BLUE, weight), to_rgba(GREY, 0.35)
+    grid_cell(
+        axes, row, column, facecolor=fill, edgecolor=edge, linewidth=0.6
+    )
+
+
+@styled
+def low_rank(b: Matrix, a: Matrix, product: Matrix, title: str) -> Picture:
+    """Draw two thin matrices and their product, cells to one scale.
+
+    Blue is positive and orange negative, each matrix on a scale of its
+    own; nothing is drawn where an entry is 0.
+    """
+    shapes = [(len(matrix), len(matrix[0])) for matrix in (b, a, product)]
+    tallest = max(rows for rows, _ in shapes)
+    gap = 0.16 * tallest
+    total = sum(columns for _, columns in shapes) + 2 * gap
+    figure, axes = make_axes(6.4, 6.4 * tallest / total + 0.5)
+    left, middle = 0.0, tallest / 2
+    for name, sign, matrix, (rows, columns) in zip(
+        ("$B$", "$A$", title),
+        ("", "\u00d7", "="),
+        (b, a, product),
+        shapes,
+        strict=True,
+    ):
+        top = middle - rows / 2
+        centered(axes, left - gap / 2, middle, sign)
+        axes.imshow(
+            _sign_colors(matrix),
+            extent=(left, left + columns, top + rows, top),
+            interpolation="nearest",
+        )
+        frame = Rectangle((left, top), columns, rows, fill=False, ec=GREY)
+        axes.add_patch(frame)
+        axes.text(
+            left + columns / 2,
+            top - 0.03 * tallest,
+            f"{name}\n{rows} × {columns}",
+            ha="center",
+            va="bottom",
+            fontsize=9,
+        )
+        left += columns + gap
+    axes.set_xlim(-0.05 * total, total * 1.01)
+    axes.set_ylim(tallest * 1.02, -0.2 * tallest)
+    axes.set_aspect("equal")
+    axes.axis("off")
+    sizes = [f"{rows} by {columns}" for rows, columns in shapes]
+    return picture(
+        figure,
+        f"A matrix B, {sizes[0]}, times a matrix A, {sizes[1]}, gives a "
+        f"matrix of {sizes[2]}: every row of it is a mixture of the "
+        f"{len(a)} rows of A.",
+    )
+
+
+def _sign_colors(matrix: Matrix) -> list[list[tuple[float, ...]]]:
+    """Colour entries by sign, opaque by size: zero is transparent."""
+    largest = max(abs(x) for row in matrix for x in row) or 1.0
+    hues = to_rgb(ORANGE), to_rgb(BLUE)
+    return [
+        [(*hues[x > 0], min(1.0, 1.5 * abs(x) / largest)) for x in row]
+        for row in matrix
+    ]

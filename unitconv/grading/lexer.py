@@ -1,0 +1,73 @@
+"""Lexer: numbers, units, operators and words of a text."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from unitconv.task.units import unit_pattern
+
+BLANK = r"\ \u00a0\u2009\u202f"  # a space, and those that do not break
+_GROUPS = (
+    rf"[1-9]\d{{0,2}}(?P<separator>[,{BLANK}])\d{{3}}"
+    r"(?:(?P=separator)\d{3})*(?!\d)"
+)
+NUMBER = rf"(?:{_GROUPS}|\d+)(?:\.\d+)?|\.\d+"
+POWER = (
+    r"10(?:\^|\*\*)(?P<brace>\{)?"
+    r"(?P<power>[-+\u2212]?\d+)(?(brace)\})"
+)
+
+
+def without_separators(number: str) -> str:
+    """Write a number as Python does: no separators, an ASCII minus."""
+    return re.sub(rf"[,{BLANK}]", "", number).replace("\u2212", "-")
+
+
+UNIT = unit_pattern(alternatives=True)
+_TOKEN = re.compile(
+    rf"""
+      (?P<tag>        <answer>.*?(?:</answer>|$) )
+    | (?P<power10>    {POWER} )
+    | (?P<number>     (?:{NUMBER})(?:[eE][-+]?\d+)? )
+    | (?P<unit>       {UNIT} )
+    | (?P<rate>       [A-Za-z]+/[A-Za-z]+ )
+    | (?P<equal>      = | \u2248 | \b(?:is\ equal\ to|is|equals?)\b )
+    | (?P<bold>
+          (?<![^\s:]) \*\* (?=\S)  |  (?<=[^\s*]) \*\* (?!\s?[\d(]) )
+    | (?P<operator>
+          [-+*/\u00d7\u00b7\u00f7\u2212] | x(?=\s*[\d(.])
+        | \b(?:times|multiplied\ by|divided\ by|plus|minus)\b )
+    | (?P<bracket>    [()] )
+    | (?P<word>       [A-Za-z]+ )
+    | (?P<space>      (?:[^\S\n]|[{BLANK}])+ )
+    | (?P<other>      [\^%}}\]] | (?<=\d),(?=\d) )
+    | (?P<stop>       . )
+    """,
+    re.VERBOSE | re.ASCII | re.DOTALL,
+)
+
+
+@dataclass(frozen=True)
+class Token:
+    """A piece of text and its kind, a group of `_TOKEN`."""
+
+    kind: str
+    text: str
+    glued: bool  # no space before it
+
+
+def sentences(text: str) -> Iterator[list[Token]]:
+    """Split a text into runs of tokens that may hold an equation."""
+    run: list[Token] = []
+    glued = False
+    for match in _TOKEN.finditer(text):
+        kind = str(match.lastgroup)
+        if kind in ("stop", "tag"):
+            yield run
+            run = []
+        elif kind not in ("space", "bold"):
+            run.append(Token(kind, match[0], glued))
+        glued = kind not in ("space", "bold")
+    yield run

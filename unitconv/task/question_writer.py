@@ -1,0 +1,157 @@
+"""Text of a question: a template filled with spelled units.
+
+Spellings are drawn as people type them: now and then a noun does not agree
+with its number, and a fluid ounce is mostly an "oz".
+"""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from unitconv.task.dataset import Question, normalize
+from unitconv.task.question_parser import Conversion
+from unitconv.task.question_templates import ABBREVIATIONS, PLURALS
+from unitconv.task.units import BY_NAME, FAMILIES, SPELLINGS
+
+T = TypeVar("T")
+
+# Share of each unit family among the questions of a split; roughly in
+# proportion to its number of unit pairs.
+FAMILY_SHARES = {
+    "time": 0.20,
+    "mass": 0.15,
+    "length": 0.20,
+    "speed": 0.13,
+    "volume": 0.22,
+    "data": 0.10,
+}
+# How often a noun does not agree with its number.
+_DISAGREEMENT_RATE = 0.15
+
+
+@dataclass(frozen=True)
+class GeneratedQuestion:
+    """A generated question with its conversion and template."""
+
+    text: str
+    conversion: Conversion
+    template: str
+
+    @property
+    def question(self) -> Question:
+        """The question and its answer, as the split's file holds them."""
+        # Twelve digits are more than any grader looks at, and readable.
+        return Question(self.text, float(f"{self.conversion.answer:.12g}"))
+
+
+def shuffled(items: Iterable[T], rng: random.Random) -> list[T]:
+    """Return the items in random order.
+
+    Uses `Random.random` alone: Python promises its sequence for a seed
+    across versions, which it does not for `shuffle` or `choice`.
+    """
+    return sorted(items, key=lambda _: rng.random())
+
+
+class Deck(Generic[T]):
+    """Random draws without replacement, reshuffled when used up."""
+
+    def __init__(self, cards: Sequence[T], rng: random.Random) -> None:
+        self._cards, self._rng = cards, rng
+        self._left: list[T] = []
+
+    def deal(self) -> T:
+        """Draw the next card."""
+        if not self._left:
+            self._left = shuffled(self._cards, self._rng)
+        return self._left.pop()
+
+
+def write_questions(
+    size: int,
+    conversions: dict[str, list[Conversion]],
+    templates: Sequence[str],
+    rng: random.Random,
+) -> list[GeneratedQuestion]:
+    """Write `size` different questions, each family by its share.
+
+    Args:
+        size: number of questions.
+        conversions: by family, what may be asked.
+        templates: texts with `{quantity}`, `{source}` and `{target}`.
+        rng: source of every random choice.
+    """
+    questions: dict[str, GeneratedQuestion] = {}
+    template_deck = Deck(templates, rng)
+    speller = _Speller(rng)
+    for family in FAMILIES:
+        deck = Deck(conversions[family], rng)
+        goal = len(questions) + round(FAMILY_SHARES[family] * size)
+        while len(questions) < goal:
+            template = template_deck.deal()
+            question = _fill(template, deck.deal(), speller)
+            questions.setdefault(normalize(question.text), question)
+    return shuffled(questions.values(), rng)
+
+
+# Templates in which "in" for inch can be told from the preposition.
+_TAKES_IN = re.compile(r"(?:many|to|into) \{target\}(?! in| \{quantity\})")
+
+
+def _fill(
+    template: str, conversion: Conversion, speller: _Speller
+) -> GeneratedQuestion:
+    source = speller.spell(conversion.source, conversion.quantity != 1)
+    target = speller.spell(conversion.target, True)
+    while target == "in" and not _TAKES_IN.search(template):
+        target = speller.spell(conversion.target, True)
+    text = template.format(
+        quantity=f"{conversion.quantity:g}", source=source, target=target
+    )
+    return GeneratedQuestion(text, conversion, template)
+
+
+def typed_spellings(name: str) -> tuple[str, ...]:
+    """List the spellings that people type for a unit.
+
+    >>> typed_spellings("pound")
+    ('lb', 'lbs', 'pound', 'pounds')
+    """
+    extra = BY_NAME["ounce"].spellings if name == "fluid ounce" else ()
+    return BY_NAME[name].spellings + extra
+
+
+class _Speller:
+    """Random spellings of units, now and then in the wrong number."""
+
+    def __init__(self, rng: random.Random) -> None:
+        self._rng = rng
+        self._decks: dict[tuple[str, bool], Deck[str]] = {}
+
+    def spell(self, name: str, plural: bool) -> str:
+        if self._rng.random() < _DISAGREEMENT_RATE:
+            plural = not plural
+        key = name, plural
+        if key not in self._decks:
+            other_number = _SINGULARS if plural else _PLURALS
+            forms = [
+                s for s in typed_spellings(name) if s not in other_number
+            ]
+            self._decks[key] = Deck(forms, self._rng)
+        return self._decks[key].deal()
+
+
+def _plural(spelling: str) -> str:
+    noun, per, rest = spelling.partition(" per ")
+    return PLURALS.get(noun, noun + "s") + per + rest
+
+
+_SINGULAR_OF = {_plural(s): s for s in SPELLINGS if s not in ABBREVIATIONS}
+_PLURALS = {s for s in SPELLINGS if s in _SINGULAR_OF} | {
+    s + "s" for s in ABBREVIATIONS
+}
+_SINGULARS = {_SINGULAR_OF[s] for s in _PLURALS if s in _SINGULAR_OF}
