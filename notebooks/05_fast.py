@@ -127,7 +127,9 @@ assert useful < decoded
 # ## Slots
 #
 # So let a finished row leave at once and give its place to a question that
-# waits. That is *continuous batching* (Yu et al. 2022). A place is called
+# waits. That is *continuous batching* ([Yu et al.
+# 2022](https://www.usenix.org/conference/osdi22/presentation/yu)). A place
+# is called
 # a *slot*: room in the KV cache for one row. Three things need care.
 #
 # - **The cache is allocated once** and written in place. Growing it by a
@@ -249,7 +251,8 @@ print(f"{saved:.0%} of the reading saved; the replies are the same")
 # many copies from memory as there are rows. It takes less to store it once
 # and to let all rows attend to the one copy: their queries, put under each
 # other, are *one* matrix, and a large product is what processors are good
-# at. Juravsky et al. (2024) call it Hydragen.
+# at. [Juravsky et al. (2024)](https://arxiv.org/abs/2402.05099) call it
+# Hydragen.
 #
 # But softmax runs over *all* keys of a row: those of the prefix and its
 # own. Must they lie together? No: it asks for the *scores*, one number a
@@ -306,7 +309,8 @@ print("merged:  ", [f"{x:.4f}" for x in merged.tolist()])
 # %% [markdown]
 # The two numbers together are the logarithm of a sum of exponentials, and
 # so the method's name is *log-sum-exp* merging. It is exact as well, and
-# it is the step that lets FlashAttention (Dao et al. 2022) take the keys
+# it is the step that lets FlashAttention ([Dao et al.
+# 2022](https://arxiv.org/abs/2205.14135)) take the keys
 # block by block. We merged like this at first. On a CPU, with a prefix of
 # a hundred tokens, one softmax over both takes fewer passes over the same
 # few numbers.
@@ -392,7 +396,8 @@ for size in (64, 16):
 # One row that rambles makes the box long for all. The remedy is what an
 # operating system does with memory. It is dealt out in small *pages*; a row
 # gets a page when it needs one and gives its pages back when it leaves; a
-# table says which page holds what (Kwon et al. 2023, PagedAttention). They
+# table says which page holds what ([Kwon et al.
+# 2023](https://arxiv.org/abs/2309.06180), PagedAttention). They
 # must be small, as the count shows: the last page of a row is half empty.
 #
 # Any page will do, so pages in use can stay together:
@@ -634,7 +639,9 @@ print(f"{joint['name']}, {joint['gain']:.2f}x")
 # \frac{\text{bytes}}{\text{bytes per second}}\right)
 # $$
 #
-# That is the *roofline* (Williams et al. 2009). Which side of it counts is
+# That is the *roofline* ([Williams et al.
+# 2009](https://doi.org/10.1145/1498765.1498785)). Which side of it counts
+# is
 # decided by the operations done with each byte, the *intensity*. With one
 # row each weight is read for one product and one sum; with 64 rows it is
 # read once for 64 of each.
@@ -1188,22 +1195,14 @@ attempt(check_who_first, steps_taken)
 #
 # ## References
 #
-# - G.-I. Yu et al. (2022). Orca: a distributed serving system for
-#   transformer-based generative models. [USENIX OSDI](
-#   https://www.usenix.org/conference/osdi22/presentation/yu).
-# - J. Juravsky et al. (2024). Hydragen: high-throughput LLM inference with
-#   shared prefixes. [arXiv:2402.05099](https://arxiv.org/abs/2402.05099)
-# - T. Dao et al. (2022). FlashAttention: fast and memory-efficient exact
-#   attention with IO-awareness.
-#   [arXiv:2205.14135](https://arxiv.org/abs/2205.14135)
-# - W. Kwon et al. (2023). Efficient memory management for large language
-#   model serving with PagedAttention.
-#   [arXiv:2309.06180](https://arxiv.org/abs/2309.06180)
-# - A. Holtzman et al. (2020). The curious case of neural text
-#   degeneration. [arXiv:1904.09751](https://arxiv.org/abs/1904.09751)
-# - D. Goldberg (1991). What every computer scientist should know about
-#   floating-point arithmetic.
-#   [doi:10.1145/103162.103163](https://doi.org/10.1145/103162.103163)
-# - S. Williams, A. Waterman, D. Patterson (2009). Roofline: an insightful
-#   visual performance model for multicore architectures.
-#   [doi:10.1145/1498765.1498785](https://doi.org/10.1145/1498765.1498785)
+# ```{bibliography}
+# :list: bullet
+#
+# yu2022
+# juravsky2024
+# dao2022
+# kwon2023
+# holtzman2020
+# goldberg1991
+# williams2009
+# ```
