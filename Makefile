@@ -26,7 +26,7 @@ NOT_MADE  := -not -path '*/__pycache__/*' -not -path '*/.ipynb_*' \
              -not -name '.*'
 LIBRARY   := $(shell find unitconv -type f $(NOT_MADE))
 TESTS     := $(shell find tests scripts experiments book/_ext \
-               -name '*.py' $(NOT_MADE))
+               -type f $(NOT_MADE))
 SCRIPTS   := $(wildcard notebooks/*.py)
 NOTEBOOKS := $(wildcard notebooks/*.ipynb)
 PAGES     := $(shell find book -type f $(NOT_MADE)) _config.yml \
@@ -49,11 +49,10 @@ book: $(STAMPS)/book ## Install, build the book from the notebooks
 	@echo "The book is built. Open it in a browser:"
 	@echo "  file://$(CURDIR)/$(HTML)/index.html"
 
-# Lint and types take one core for a minute, and the browser for three: the
-# unit tests and the notebooks fill what is left of the two.
+# Lint and types take one core for a minute: the unit tests fill the other.
 test: $(INSTALLED) ## Install; lint, types, units, notebooks, browser
 	$(MAKE) -j2 $(STAMPS)/lint $(STAMPS)/units
-	$(MAKE) -j2 $(STAMPS)/browser $(STAMPS)/notebooks
+	$(MAKE) $(STAMPS)/notebooks $(STAMPS)/browser
 	@echo "Every check passed for these sources" \
 	    "(make test FORCE=1 runs them again)."
 
@@ -167,5 +166,5 @@ $(STAMPS)/notebooks: $(STAMPS)/names $(LIBRARY) $(NOTEBOOKS) $(INSTALLED) \
 # Reads the built book if there is one, and says so if there is none.
 $(STAMPS)/browser: $(wildcard $(STAMPS)/book) $(OF_THE_BOOK) \
                    tests/built.py scripts/print_pdf.py $(INSTALLED) $(again)
-	$(BIN)/python -m pytest $(OF_THE_BOOK)
+	$(PYTEST) --dist worksteal $(OF_THE_BOOK)
 	@touch $@

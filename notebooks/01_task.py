@@ -696,12 +696,10 @@ attempt(check_cut, cut_by_pair)
 #
 # ## References
 #
-# - E. B. Wilson (1927). Probable inference, the law of succession, and
-#   statistical inference.
-#   [doi:10.2307/2276774](https://doi.org/10.2307/2276774)
-# - A. Thompson, B. N. Taylor (2008). Guide for the use of the
-#   International System of Units, NIST SP 811.
-#   [doi:10.6028/NIST.SP.811e2008](https://doi.org/10.6028/NIST.SP.811e2008)
-# - Z. Yuan et al. (2023). Scaling relationship on learning mathematical
-#   reasoning with large language models.
-#   [arXiv:2308.01825](https://arxiv.org/abs/2308.01825)
+# ```{bibliography}
+# :list: bullet
+#
+# wilson1927
+# thompson2008
+# yuan2023
+# ```

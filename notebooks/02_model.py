@@ -1066,34 +1066,20 @@ attempt(check_encode_safely, encode_safely)
 #
 # ## References
 #
-# - R. Sennrich, B. Haddow, A. Birch (2016). Neural machine translation of
-#   rare words with subword units.
-#   [arXiv:1508.07909](https://arxiv.org/abs/1508.07909)
-# - R. Nogueira, Z. Jiang, J. Lin (2021). Investigating the limitations of
-#   transformers with simple arithmetic tasks.
-#   [arXiv:2102.13019](https://arxiv.org/abs/2102.13019)
-# - A. K. Singh, D. J. Strouse (2024). Tokenization counts: the impact of
-#   tokenization on arithmetic in frontier LLMs.
-#   [arXiv:2402.14903](https://arxiv.org/abs/2402.14903)
-# - N. Lee et al. (2023). Teaching arithmetic to small transformers.
-#   [arXiv:2307.03381](https://arxiv.org/abs/2307.03381)
-# - A. Vaswani et al. (2017). Attention is all you need.
-#   [arXiv:1706.03762](https://arxiv.org/abs/1706.03762)
-# - O. Press, L. Wolf (2017). Using the output embedding to improve
-#   language models. [arXiv:1608.05859](https://arxiv.org/abs/1608.05859)
-# - B. Zhang, R. Sennrich (2019). Root mean square layer normalization.
-#   [arXiv:1910.07467](https://arxiv.org/abs/1910.07467)
-# - N. Shazeer (2020). GLU variants improve transformer.
-#   [arXiv:2002.05202](https://arxiv.org/abs/2002.05202)
-# - J. Su et al. (2021). RoFormer: enhanced transformer with rotary
-#   position embedding.
-#   [arXiv:2104.09864](https://arxiv.org/abs/2104.09864)
-# - C. Olsson et al. (2022). In-context learning and induction heads.
-#   [arXiv:2209.11895](https://arxiv.org/abs/2209.11895)
-# - H. Touvron et al. (2023). LLaMA: open and efficient foundation language
-#   models. [arXiv:2302.13971](https://arxiv.org/abs/2302.13971)
-# - J. Ainslie et al. (2023). GQA: training generalized multi-query
-#   transformer models from multi-head checkpoints.
-#   [arXiv:2305.13245](https://arxiv.org/abs/2305.13245)
-# - L. Ben Allal et al. (2025). SmolLM2: when smol goes big.
-#   [arXiv:2502.02737](https://arxiv.org/abs/2502.02737)
+# ```{bibliography}
+# :list: bullet
+#
+# sennrich2016
+# nogueira2021
+# singh2024
+# lee2023
+# vaswani2017
+# press2017
+# zhang2019
+# shazeer2020
+# su2021
+# olsson2022
+# touvron2023
+# ainslie2023
+# benallal2025
+# ```

@@ -665,15 +665,12 @@ attempt(check_fair, draw)
 #
 # ## References
 #
-# - A. Vaswani et al. (2017). Attention is all you need.
-#   [arXiv:1706.03762](https://arxiv.org/abs/1706.03762)
-# - J. Wei et al. (2022). Chain-of-thought prompting elicits reasoning in
-#   large language models.
-#   [arXiv:2201.11903](https://arxiv.org/abs/2201.11903)
-# - A. Holtzman et al. (2020). The curious case of neural text
-#   degeneration. [arXiv:1904.09751](https://arxiv.org/abs/1904.09751)
-# - R. Pope et al. (2022). Efficiently scaling transformer inference.
-#   [arXiv:2211.05102](https://arxiv.org/abs/2211.05102)
-# - G. Steele, D. Lea, C. Flood (2014). Fast splittable pseudorandom
-#   number generators.
-#   [doi:10.1145/2660193.2660195](https://doi.org/10.1145/2660193.2660195)
+# ```{bibliography}
+# :list: bullet
+#
+# vaswani2017
+# wei2022
+# holtzman2020
+# pope2022
+# steele2014
+# ```

@@ -654,10 +654,10 @@ attempt(check_positions, forgiven, noticed)
 #
 # ## References
 #
-# - J. Su et al. (2021). RoFormer: enhanced transformer with rotary
-#   position embedding.
-#   [arXiv:2104.09864](https://arxiv.org/abs/2104.09864)
-# - G.-I. Yu et al. (2022). Orca: a distributed serving system for
-#   transformer-based generative models. USENIX OSDI.
-# - H. He (2025). Defeating nondeterminism in LLM inference. Thinking
-#   Machines Lab.
+# ```{bibliography}
+# :list: bullet
+#
+# su2021
+# yu2022
+# he2025
+# ```

@@ -99,7 +99,8 @@ print(cot.format_prompt(question))
 
 # %% [markdown]
 # The fifth way is the shortest ever published: no example, but the words
-# "Let us think step by step" (Kojima et al. 2022). It was found on models
+# "Let us think step by step" ([Kojima et al.
+# 2022](https://arxiv.org/abs/2205.11916)). It was found on models
 # many thousand times as large as ours.
 
 # %%
@@ -274,7 +275,8 @@ figures.intervals(
 
 # %% [markdown]
 # No weight has changed, and the model does in this prompt what it did not
-# do in the last. This is *in-context learning* (Brown et al. 2020): what
+# do in the last. This is *in-context learning* ([Brown et al.
+# 2020](https://arxiv.org/abs/2005.14165)): what
 # to do is read off the text, anew each time, and forgotten after it. Where
 # does a model learn to learn so? Each chat of this one's pretraining kept
 # one form, drawn at random, from its first reply to its last ([the
@@ -285,7 +287,8 @@ figures.intervals(
 # ## What else does it take from the example?
 #
 # The example holds a fact, a product and an answer. Does the model need
-# them to be *true*? Min et al. (2022) gave models examples with random
+# them to be *true*? [Min et al. (2022)](https://arxiv.org/abs/2202.12837)
+# gave models examples with random
 # labels, and most tasks hardly suffered. We can do the same, and one thing
 # more. In the first variant every number is false. In the second all is
 # true, but the answer comes first and the reasoning after it.
@@ -336,7 +339,8 @@ if MODEL == "course":
 # goes*: state a fact, work something out, close with a tag. Where the
 # example answers first, so do most replies, and now answers are lost,
 # although nothing false was shown. A reply is written from left to right:
-# reasons that come after the answer cannot help it. Wei et al. (2022)
+# reasons that come after the answer cannot help it.
+# [Wei et al. (2022)](https://arxiv.org/abs/2201.11903)
 # found the same in models tens of thousands of times as large.
 #
 # So a false number in an example is easy to overlook: the score does not
@@ -410,7 +414,8 @@ assert "test" in leaks(careless)
 # A search for the sentence finds nothing, and yet its answer is graded, to
 # a question in other words. An example from the test set is a small leak
 # when one prompt serves for all questions. It is a large one when each
-# question gets the most similar example of a pool (Liu et al. 2021), for
+# question gets the most similar example of a pool ([Liu et al.
+# 2021](https://arxiv.org/abs/2101.06804)), for
 # then the search hunts down exactly the questions that are in both.
 # Quantities beyond 12 are asked in `test_hard` alone, so the next ones are
 # likely to be free, and the check says whether they are:
@@ -526,7 +531,8 @@ pd.DataFrame(
 
 # %% [markdown]
 # A family is a few dozen questions, so a difference of a few points is
-# within its interval. Now more examples, and other orders. Lu et al. (2021)
+# within its interval. Now more examples, and other orders.
+# [Lu et al. (2021)](https://arxiv.org/abs/2104.08786)
 # found prompts whose order alone made the difference between nearly the
 # best result and guessing. The last two rows are controls: one example,
 # and before it as many tokens of idle talk as two further examples take,
@@ -625,7 +631,8 @@ for name, half in [("first", slice(0, 100)), ("second", slice(100, 200))]:
 # and they will differ. Different chains of thought go wrong in different
 # ways, but those that go right all arrive at the same place. So let them
 # vote: throw the reasoning away and keep the answer that most of them
-# reach. Wang et al. (2022) call it self-consistency.
+# reach. [Wang et al. (2022)](https://arxiv.org/abs/2203.11171) call it
+# self-consistency.
 #
 # What counts as the same answer has to be decided:
 
@@ -1116,21 +1123,14 @@ attempt(check_winner, excess)
 #
 # ## References
 #
-# - J. Wei et al. (2022). Chain-of-thought prompting elicits reasoning in
-#   large language models.
-#   [arXiv:2201.11903](https://arxiv.org/abs/2201.11903)
-# - T. Brown et al. (2020). Language models are few-shot learners.
-#   [arXiv:2005.14165](https://arxiv.org/abs/2005.14165)
-# - T. Kojima et al. (2022). Large language models are zero-shot reasoners.
-#   [arXiv:2205.11916](https://arxiv.org/abs/2205.11916)
-# - S. Min et al. (2022). Rethinking the role of demonstrations: what makes
-#   in-context learning work?
-#   [arXiv:2202.12837](https://arxiv.org/abs/2202.12837)
-# - J. Liu et al. (2021). What makes good in-context examples for GPT-3?
-#   [arXiv:2101.06804](https://arxiv.org/abs/2101.06804)
-# - Y. Lu et al. (2021). Fantastically ordered prompts and where to find
-#   them: overcoming few-shot prompt order sensitivity.
-#   [arXiv:2104.08786](https://arxiv.org/abs/2104.08786)
-# - X. Wang et al. (2022). Self-consistency improves chain of thought
-#   reasoning in language models.
-#   [arXiv:2203.11171](https://arxiv.org/abs/2203.11171)
+# ```{bibliography}
+# :list: bullet
+#
+# wei2022
+# brown2020
+# kojima2022
+# min2022
+# liu2021
+# lu2021
+# wang2022
+# ```

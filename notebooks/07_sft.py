@@ -218,7 +218,8 @@ figures.label_masks(
 #
 # Training every weight would work. It would also need a gradient and two
 # more numbers of the optimiser for each, and leave a whole model behind
-# for every habit we teach. LoRA (Hu et al. 2021) freezes a layer's matrix
+# for every habit we teach. LoRA ([Hu et al.
+# 2021](https://arxiv.org/abs/2106.09685)) freezes a layer's matrix
 # $W$ and learns an addition to it, as the product of two thin matrices:
 #
 # $$y = W x + \frac{\alpha}{r}\, B A\, x, \qquad
@@ -402,7 +403,8 @@ except TrainingError as error:
 # must keep what each step will need on the way back: the *activations*.
 # They grow with the batch and the length of its examples; LoRA does not
 # remove them: a gradient has to pass through the frozen layers to reach
-# the matrices below. *Gradient checkpointing* (Chen et al. 2016) keeps the
+# the matrices below. *Gradient checkpointing* ([Chen et al.
+# 2016](https://arxiv.org/abs/1604.06174)) keeps the
 # input of each layer only, and computes the rest a second time when the
 # backward pass comes by.
 #
@@ -1323,12 +1325,11 @@ attempt(check_shown, shown, reasoned)
 #
 # ## References
 #
-# - E. J. Hu et al. (2021). LoRA: low-rank adaptation of large language
-#   models. [arXiv:2106.09685](https://arxiv.org/abs/2106.09685)
-# - T. Chen et al. (2016). Training deep nets with sublinear memory cost.
-#   [arXiv:1604.06174](https://arxiv.org/abs/1604.06174)
-# - L. Ben Allal et al. (2025). SmolLM2: when smol goes big.
-#   [arXiv:2502.02737](https://arxiv.org/abs/2502.02737)
-# - A. Agresti, Y. Min (2005). Simple improved confidence intervals for
-#   comparing matched proportions.
-#   [doi:10.1002/sim.1781](https://doi.org/10.1002/sim.1781)
+# ```{bibliography}
+# :list: bullet
+#
+# hu2021
+# chen2016
+# benallal2025
+# agresti2005
+# ```

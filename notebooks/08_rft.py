@@ -5,7 +5,8 @@
 # times, with some chance in it, it gives others, and often one of them is
 # right where the first was not. The skill is there and does not come out.
 #
-# Rejection-sampling fine-tuning (RFT; Yuan et al. 2023) brings it out. The
+# Rejection-sampling fine-tuning (RFT;
+# [Yuan et al. 2023](https://arxiv.org/abs/2308.01825)) brings it out. The
 # model answers every training question several times, a grader keeps the
 # replies that are right, and the model is trained on those. Nobody writes
 # a line of reasoning: the model writes its own training data, and code
@@ -240,7 +241,8 @@ assert all(false_claims(text) for _, _, text in examples.values())
 # %% [markdown]
 # The tolerance of 5 % forgives a slip in a product; and two mistakes can
 # cancel. A model trained on such replies is taught the slip and the false
-# fact, and on the next question nothing may cancel. Uesato et al. (2022)
+# fact, and on the next question nothing may cancel.
+# [Uesato et al. (2022)](https://arxiv.org/abs/2211.14275)
 # found the like on word problems: where only the final answer is judged,
 # more of the right solutions hold a wrong step.
 #
@@ -956,8 +958,10 @@ figures.grouped_intervals(
 # often as the new ones. What the first adapter picked up by mistake would
 # stay in the weights, with no row to account for it. And the rounds would
 # differ in data *and* in the length of training, so that no comparison
-# could tell which of the two helped. STaR (Zelikman et al. 2022) and
-# ReST-EM (Singh et al. 2023) begin from the base in every round too.
+# could tell which of the two helped. STaR ([Zelikman et al.
+# 2022](https://arxiv.org/abs/2203.14465)) and
+# ReST-EM ([Singh et al. 2023](https://arxiv.org/abs/2312.06585)) begin from
+# the base in every round too.
 #
 # Did the second round help? Ten samples of the base had covered nearly
 # all training questions, so it had little new to learn from. Positive
@@ -1043,9 +1047,10 @@ attempt(check_cold, different_texts)
 # :label: ex-rft-passk
 #
 # `success_rate(records, k)` looks at the first k completions, so it depends
-# on the order. Chen et al. (2021) ask instead: of *all* ways to choose k
-# of the n completions that were drawn, which share holds at least one of
-# the c that were kept? Write that share. The check lists every choice for
+# on the order. [Chen et al. (2021)](https://arxiv.org/abs/2107.03374) ask
+# instead: of *all* ways to choose k of the n completions that were drawn,
+# which share holds at least one of the c that were kept? Write that share.
+# The check lists every choice for
 # small n.
 # ```
 
@@ -1116,7 +1121,8 @@ attempt(check_at_least_one, at_least_one)
 # :label: ex-rft-majority
 #
 # Suppose nobody knew the answers. The most frequent answer of a question's
-# rollouts is a guess at the truth (self-consistency, Wang et al. 2022).
+# rollouts is a guess at the truth (self-consistency,
+# [Wang et al. 2022](https://arxiv.org/abs/2203.11171)).
 # Write a function that keeps the rollouts that agree with it, without a
 # look at `record.answer`. How often is the guess right, and what would a
 # model learn from what you keep?
@@ -1370,22 +1376,14 @@ scratch.cleanup()
 #
 # ## References
 #
-# - Z. Yuan et al. (2023). Scaling relationship on learning mathematical
-#   reasoning with large language models.
-#   [arXiv:2308.01825](https://arxiv.org/abs/2308.01825)
-# - E. Zelikman et al. (2022). STaR: bootstrapping reasoning with
-#   reasoning. [arXiv:2203.14465](https://arxiv.org/abs/2203.14465)
-# - J. Uesato et al. (2022). Solving math word problems with process- and
-#   outcome-based feedback.
-#   [arXiv:2211.14275](https://arxiv.org/abs/2211.14275)
-# - A. Singh et al. (2023). Beyond human data: scaling self-training for
-#   problem-solving with language models.
-#   [arXiv:2312.06585](https://arxiv.org/abs/2312.06585)
-# - M. Chen et al. (2021). Evaluating large language models trained on
-#   code. [arXiv:2107.03374](https://arxiv.org/abs/2107.03374)
-# - X. Wang et al. (2022). Self-consistency improves chain of thought
-#   reasoning in language models.
-#   [arXiv:2203.11171](https://arxiv.org/abs/2203.11171)
-# - Q. McNemar (1947). Note on the sampling error of the difference between
-#   correlated proportions or percentages. Psychometrika 12.
-#   [doi:10.1007/BF02295996](https://doi.org/10.1007/BF02295996)
+# ```{bibliography}
+# :list: bullet
+#
+# yuan2023
+# zelikman2022
+# uesato2022
+# singh2023
+# chen2021
+# wang2022
+# mcnemar1947
+# ```

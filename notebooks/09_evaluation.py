@@ -101,7 +101,8 @@ for lost, gained in [(20, 26), (4, 10), (0, 6)]:
 # were better, each flip would be a fair coin: lost or gained. The p-value
 # is the chance that so many coins fall at least as lopsided as they did.
 # Six of six is rare for a coin; 26 of 46 is not. The interval of the
-# difference is that of Agresti and Min (2005).
+# difference is that of
+# [Agresti and Min (2005)](https://doi.org/10.1002/sim.1781).
 #
 # A p-value is not the chance that the models are equal, and a large one
 # does not show that they are. It says how well *luck alone* explains what
@@ -157,7 +158,8 @@ assert alarms[0.15, paired_p] > 2 * alarms[0.15, unpaired_p]
 # most about 5 % of the cases, as it should. With a true one of three
 # points it sees what the unpaired test mostly misses, on the same answers.
 # The luck of the draw, whether these 1000 questions are easy or hard, is
-# the same for both models and cancels. Miller (2024) makes the same case
+# the same for both models and cancels.
+# [Miller (2024)](https://arxiv.org/abs/2411.00640) makes the same case
 # for language models in general.
 #
 # So: same questions, in the same order, and keep every row. A `Report`
@@ -447,7 +449,8 @@ figures.grouped_intervals(
 # you need several seeds of each, and the dots of one should lie beyond
 # those of the other. With three seeds each, even that is luck once in ten
 # times: of the twenty ways to deal six ranks to two recipes, two keep them
-# apart. Bouthillier et al. (2021) measure how much seeds and splits move
+# apart. [Bouthillier et al. (2021)](https://arxiv.org/abs/2103.03098)
+# measure how much seeds and splits move
 # the benchmarks that others rank models by.
 #
 # How well do three seeds tell their own spread? Draw three numbers whose
@@ -931,7 +934,7 @@ strict.round(3)
 # the audit sees, but only in replies that reason: the last line of `sft`
 # is no verdict on its answers. And even a reply that passes both was
 # merely not caught. Stated reasoning need not be how the answer came about
-# (Turpin et al. 2023).
+# ([Turpin et al. 2023](https://arxiv.org/abs/2305.04388)).
 #
 # ## Four traps
 #
@@ -1477,24 +1480,15 @@ attempt(check_peeking, reports_a_difference)
 #
 # ## References
 #
-# - E. B. Wilson (1927). Probable inference, the law of succession, and
-#   statistical inference.
-#   [doi:10.2307/2276774](https://doi.org/10.2307/2276774)
-# - Q. McNemar (1947). Note on the sampling error of the difference between
-#   correlated proportions or percentages.
-#   [doi:10.1007/BF02295996](https://doi.org/10.1007/BF02295996)
-# - A. Agresti, Y. Min (2005). Simple improved confidence intervals for
-#   comparing matched proportions.
-#   [doi:10.1002/sim.1781](https://doi.org/10.1002/sim.1781)
-# - S. Holm (1979). A simple sequentially rejective multiple test
-#   procedure. Scandinavian Journal of Statistics 6, 65-70.
-# - X. Bouthillier et al. (2021). Accounting for variance in machine
-#   learning benchmarks.
-#   [arXiv:2103.03098](https://arxiv.org/abs/2103.03098)
-# - C. Dwork et al. (2015). The reusable holdout: preserving validity in
-#   adaptive data analysis.
-#   [doi:10.1126/science.aaa9375](https://doi.org/10.1126/science.aaa9375)
-# - M. Turpin et al. (2023). Language models don't always say what they
-#   think. [arXiv:2305.04388](https://arxiv.org/abs/2305.04388)
-# - E. Miller (2024). Adding error bars to evals.
-#   [arXiv:2411.00640](https://arxiv.org/abs/2411.00640)
+# ```{bibliography}
+# :list: bullet
+#
+# wilson1927
+# mcnemar1947
+# agresti2005
+# holm1979
+# bouthillier2021
+# dwork2015
+# turpin2023
+# miller2024
+# ```

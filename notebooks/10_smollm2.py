@@ -150,7 +150,8 @@ pd.DataFrame(rows).T
 # %% [markdown]
 # bf16 has the range of float32 and three digits; float16 has a digit more
 # and ends at 65,504. In training, a gradient too small for it becomes zero
-# and one too large infinite. *Loss scaling* (Micikevicius et al. 2018)
+# and one too large infinite. *Loss scaling* ([Micikevicius et al.
+# 2018](https://arxiv.org/abs/1710.03740))
 # multiplies the loss so that gradients fit, and skips a step where they do
 # not. `Trainer` does that; and what we train, the LoRA matrices, is kept
 # in float32 in any case.
@@ -858,7 +859,8 @@ attempt(check_slots, slots_that_fit)
 # %% [markdown]
 # The engine reserves room for the longest question and the longest reply
 # in every slot, so that no row runs out of memory halfway. Most rows need
-# less. vLLM (Kwon et al. 2023) reserves less and lets more rows in; one
+# less. vLLM ([Kwon et al. 2023](https://arxiv.org/abs/2309.06180)) reserves
+# less and lets more rows in; one
 # waits when the pages run out. For replies as short as ours that would gain
 # little.
 #
@@ -956,16 +958,13 @@ scratch.cleanup()
 #
 # ## References
 #
-# - L. Ben Allal et al. (2025). SmolLM2: when smol goes big.
-#   [arXiv:2502.02737](https://arxiv.org/abs/2502.02737)
-# - P. Micikevicius et al. (2018). Mixed precision training.
-#   [arXiv:1710.03740](https://arxiv.org/abs/1710.03740)
-# - D. Kalamkar et al. (2019). A study of BFLOAT16 for deep learning
-#   training. [arXiv:1905.12322](https://arxiv.org/abs/1905.12322)
-# - T. Chen et al. (2016). Training deep nets with sublinear memory cost.
-#   [arXiv:1604.06174](https://arxiv.org/abs/1604.06174)
-# - E. Hu et al. (2021). LoRA: low-rank adaptation of large language
-#   models. [arXiv:2106.09685](https://arxiv.org/abs/2106.09685)
-# - W. Kwon et al. (2023). Efficient memory management for large language
-#   model serving with PagedAttention.
-#   [arXiv:2309.06180](https://arxiv.org/abs/2309.06180)
+# ```{bibliography}
+# :list: bullet
+#
+# benallal2025
+# micikevicius2018
+# kalamkar2019
+# chen2016
+# hu2021
+# kwon2023
+# ```

@@ -4,7 +4,8 @@
 # The course model is one that you can make yourself, from nothing, on a
 # laptop. It has never seen a sentence that a person wrote. Still it reads
 # questions, copies the form of an example and multiplies. In that it
-# follows TinyStories (Eldan and Li 2023): a narrow world lets a tiny model
+# follows TinyStories ([Eldan and Li
+# 2023](https://arxiv.org/abs/2305.07759)): a narrow world lets a tiny model
 # do what otherwise takes a large one.
 #
 # **The question of this chapter:** in which order does a model learn these
@@ -209,7 +210,8 @@ assert progress.losses[-1] < progress.losses[0] - 1
 
 # %% [markdown]
 # And here is the real run, from its record. Its optimiser for matrices is
-# Muon (Jordan et al. 2024), made for networks that have to learn from few
+# Muon ([Jordan et al. 2024](https://kellerjordan.github.io/posts/muon/)),
+# made for networks that have to learn from few
 # tokens; embeddings and norms stay with AdamW.
 
 # %% tags=["hide-input"]
@@ -273,7 +275,8 @@ assert all(p["answers"]["rate"] <= p["facts"]["rate"] for p in curve)
 # Products begin first: arithmetic is the most frequent kind of document
 # and needs no names. Facts come bit by bit, as one learns vocabulary.
 # Imitation is one skill and not many; in larger models it goes with the
-# forming of attention heads that look back and copy (Olsson et al. 2022).
+# forming of attention heads that look back and copy ([Olsson et al.
+# 2022](https://arxiv.org/abs/2209.11895)).
 # A whole answer needs a fact, a product and a form, though no odd form:
 # at no checkpoint are more answers right than facts known.
 #
@@ -497,8 +500,10 @@ assert shown["direct"]["high"] < shown["cot"]["low"]
 # | vocabulary | 768 | 49,152 |
 #
 # SmolLM2 read trillions of tokens, thousands for each of its parameters
-# (Ben Allal et al. 2025), far beyond the twenty that are best for a fixed
-# budget of compute (Hoffmann et al. 2022). The course model makes do with
+# ([Ben Allal et al. 2025](https://arxiv.org/abs/2502.02737)), far beyond
+# the twenty that are best for a fixed
+# budget of compute ([Hoffmann et al.
+# 2022](https://arxiv.org/abs/2203.15556)). The course model makes do with
 # the few that the first cell counts, since its world is small.
 #
 # What carries over is everything that concerns *form*: decoding, prompts,
@@ -799,14 +804,12 @@ attempt(check_transplant, transplant)
 #
 # ## References
 #
-# - R. Eldan, Y. Li (2023). TinyStories: how small can language models be
-#   and still speak coherent English?
-#   [arXiv:2305.07759](https://arxiv.org/abs/2305.07759)
-# - C. Olsson et al. (2022). In-context learning and induction heads.
-#   [arXiv:2209.11895](https://arxiv.org/abs/2209.11895)
-# - K. Jordan et al. (2024). Muon: an optimizer for hidden layers in neural
-#   networks. [Blog post](https://kellerjordan.github.io/posts/muon/).
-# - L. Ben Allal et al. (2025). SmolLM2: when smol goes big.
-#   [arXiv:2502.02737](https://arxiv.org/abs/2502.02737)
-# - J. Hoffmann et al. (2022). Training compute-optimal large language
-#   models. [arXiv:2203.15556](https://arxiv.org/abs/2203.15556)
+# ```{bibliography}
+# :list: bullet
+#
+# eldan2023
+# olsson2022
+# jordan2024
+# benallal2025
+# hoffmann2022
+# ```

@@ -137,7 +137,7 @@ def main(arguments: Sequence[str]) -> None:
         for check, text in verdicts.items():
             print(f"  {check}: {text}")
         total = {"solved": solved, "exercises": len(points)}
-        rows.append({"student": name} | points | total)
+        rows.append({"student": name, **points, **total})
         if options.csv:  # after each: should one fail, the others are kept
             with options.csv.open(
                 "w", encoding="utf-8", newline=""

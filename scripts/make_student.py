@@ -19,6 +19,8 @@ from posixpath import normpath
 import jupytext
 import nbformat
 from nbformat import NotebookNode
+from pybtex.database import parse_file
+from pybtex.plugin import find_plugin
 
 from scripts.book import Directive, directives, published
 from scripts.move_repository import ROOT
@@ -71,7 +73,18 @@ class _Writer:
         if directive.name == "admonition":
             box = [f"**{directive.argument}**", "", *directive.body]
             return [f"> {line}".rstrip() for line in box]
+        if directive.name == "bibliography":
+            return references(directive.body)
         raise ValueError(f"no plain form for {{{directive.name}}}: add one")
+
+
+def references(keys: Sequence[str]) -> list[str]:
+    """Write these works of book/references.bib as a Markdown list."""
+    works = parse_file(str(ROOT / "book" / "references.bib"))
+    style = find_plugin("pybtex.style.formatting", "plain")()
+    entries = style.format_bibliography(works, keys)
+    texts = [entry.text.render_as("markdown") for entry in entries]
+    return ["- " + " ".join(text.split()) for text in texts]
 
 
 def student(

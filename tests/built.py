@@ -1,11 +1,9 @@
-"""What the tests of the built book share."""
+"""Helpers for the tests of the built book."""
 
 import os
 from functools import cache
 from html.parser import HTMLParser
-from importlib import import_module
-from pathlib import Path
-from typing import Any, NoReturn
+from typing import NoReturn
 
 import pytest
 
@@ -13,17 +11,10 @@ from scripts.book import HTML
 
 
 def missing(what: str) -> NoReturn:
+    """Skip the test; in CI, where nothing may be missing, fail it."""
     if os.environ.get("CI"):
         pytest.fail(f"{what}, and in CI these tests have to run")
     pytest.skip(what)
-
-
-def imported(name: str) -> Any:
-    """A package that the course can do without, and its tests cannot."""
-    try:
-        return import_module(name)
-    except ImportError:
-        missing(f"{name} is not installed (pip install -e '.[dev]')")
 
 
 def need_book() -> None:
@@ -45,12 +36,13 @@ class Elements(HTMLParser):
         self.all.append((tag, {k: v or "" for k, v in attrs}))
 
     def of(self, *tags: str) -> list[dict[str, str]]:
-        return [found for tag, found in self.all if tag in tags]
+        return [attributes for tag, attributes in self.all if tag in tags]
 
     def ids(self) -> set[str]:
-        return {found["id"] for _, found in self.all if "id" in found}
+        return {attrs["id"] for _, attrs in self.all if "id" in attrs}
 
 
 @cache
-def elements(path: Path) -> Elements:
-    return Elements(path.read_text(encoding="utf-8"))
+def elements(name: str) -> Elements:
+    """Parse a page of the built book by its name, such as `book/intro`."""
+    return Elements((HTML / f"{name}.html").read_text(encoding="utf-8"))

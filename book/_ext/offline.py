@@ -1,23 +1,41 @@
-"""Sphinx extension: keep out of the pages what a book on disk cannot use.
+"""Sphinx extension: make pages right for the place they are opened from.
 
-- The theme preloads its icon fonts across origins, which a browser refuses
-  for files; the style sheet loads the same fonts without fuss.
-- sphinx-thebe, which Jupyter Book always loads, prepares every page, twice,
-  for a script from another host that nothing here ever asks for.
+Opened from disk, a page can load neither of these, so they go:
+
+- The preloads of the theme's icon fonts, which a browser refuses across
+  origins; the style sheet loads the same fonts.
+- sphinx-thebe, which Jupyter Book always loads, for a script of another
+  host that nothing here asks for.
+
+`html.baseurl` in _config.yml says where the book is published. It becomes
+the root of the page for missing addresses and of Open Graph; while it is
+empty, no page gives an address of its own.
 """
 
 import re
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from sphinx.application import Sphinx
+from sphinx.config import Config
 
-UNUSABLE = re.compile(
+REMOVED = re.compile(
     r'<link rel="preload" as="font"[^>]*>\s*'
     r"|<script>const THEBE_JS_URL\b.*?</script>\s*"
-    r'|<script[^>]*\bsrc="[^"]*sphinx-thebe\.js[^"]*"[^>]*></script>\s*',
+    r'|<script[^>]*\bsrc="[^"]*sphinx-thebe\.js[^"]*"[^>]*></script>\s*'
+    r'|<meta property="og:url" content="(?!https?:)[^"]*" />\s*',
     re.DOTALL,
 )
+
+
+def set_addresses(app: Sphinx, config: Config) -> None:
+    site = (config.html_baseurl or "").rstrip("/") + "/"
+    config["notfound_urls_prefix"] = urlsplit(site).path
+    if config.html_baseurl:
+        config["ogp_site_url"] = site
+    else:
+        config["ogp_image"] = None
 
 
 def clean(app: Sphinx, error: Exception | None) -> None:
@@ -25,11 +43,13 @@ def clean(app: Sphinx, error: Exception | None) -> None:
         return
     for path in Path(app.outdir).rglob("*.html"):
         html = path.read_text(encoding="utf-8")
-        cleaned = UNUSABLE.sub("", html)
+        cleaned = REMOVED.sub("", html)
         if cleaned != html:
             path.write_text(cleaned, encoding="utf-8")
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
+    # Before sphinx-notfound-page checks its prefix.
+    app.connect("config-inited", set_addresses, priority=400)
     app.connect("build-finished", clean)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

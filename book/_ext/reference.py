@@ -1,14 +1,15 @@
-"""Sphinx extension: the pages that are made from the library itself.
+"""Sphinx extension: document every module of a package.
 
-- A line `{commands}` in a page becomes the command line's help, as typer
-  writes it, so that no page can tell of an option that is gone.
-- In docstrings `arXiv:2308.01825` and `doi:10.2307/2276774` become links,
-  and signatures are made fit to be read.
+    ```{package} unitconv.training
+    ```
+
+becomes a section with the docstring of the package and a table of its
+public modules, and one for each module, so no page has to list them.
 """
 
 import re
-import subprocess
-import sys
+from importlib import import_module
+from pkgutil import walk_packages
 from typing import Any
 
 from docutils import nodes
@@ -16,72 +17,56 @@ from docutils.statemachine import StringList
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
-SOURCES = {
+AUTOMODULE = "```{{eval-rst}}\n.. automodule:: {}\n   {}\n```"
+AUTOSUMMARY = "```{{eval-rst}}\n.. autosummary::\n\n   {}\n```"
+# Plain text in the docstrings, so that `help()` reads well too.
+LINKS = {
     r"\barXiv:(\d{4}\.\d{4,5})": r"`\g<0> <https://arxiv.org/abs/\1>`__",
     r"\bdoi:(10\.\d+/[\w./]*\w)": r"`\g<0> <https://doi.org/\1>`__",
 }
-# What of typer's Markdown is put another way.
-TIDIED = {
-    r"^(##+) `(.+)`$": r"\1 \2",
-    r"^\* `--help`.*\n": "",
-    r"^\*\*Options\*\*:\n\n(?=\n|\Z)": "",
-}
-# Outside of backticks two hyphens would become a dash.
-OPTION = re.compile(r"(`[^`\n]*`)|(?<![-\w])(--[a-z][-a-z]*)")
 
 
-def command_help() -> str:
-    """Every command of `unitconv` with its options, as Markdown."""
-    typer = [sys.executable, "-m", "typer", "unitconv.cli", "utils", "docs"]
-    written = subprocess.run(
-        [*typer, "--name", "unitconv"],
-        check=True,
-        capture_output=True,
-        encoding="utf-8",
-    ).stdout
-    # The part before the first command only lists the commands.
-    text = "## " + written.split("\n## ", 1)[1]
-    for pattern, better in TIDIED.items():
-        text = re.sub(pattern, better, text, flags=re.M)
-    return OPTION.sub(lambda found: found[1] or f"`{found[2]}`", text)
+def markdown(package: str) -> str:
+    """Write the sections of a package and of each public module."""
+    found = walk_packages(import_module(package).__path__, f"{package}.")
+    modules = [module for module in found if "._" not in module.name]
+    # A table in a module names what lies below it by its short name.
+    short = [module.name.removeprefix(f"{package}.") for module in modules]
+    parts = [
+        f"## {package}",
+        AUTOMODULE.format(package, ":no-members:"),
+        AUTOSUMMARY.format("\n   ".join(short)),
+    ]
+    for _, name, is_package in modules:
+        # What a package re-exports is documented where it is defined.
+        members = ":no-members:" if is_package else ":members:"
+        parts += [f"### {name}", AUTOMODULE.format(name, members)]
+    return "\n\n".join(parts)
 
 
-class Commands(SphinxDirective):
-    """`{commands}`: the help of every command, one section each."""
+class PackageDirective(SphinxDirective):
+    """`{package} NAME`: a section for it, and one for each module."""
+
+    required_arguments = 1
 
     def run(self) -> list[nodes.Node]:
-        held = nodes.Element()
-        lines = StringList(command_help().splitlines(), "typer")
-        self.state.nested_parse(lines, 0, held, match_titles=True)
-        return held.children
+        lines = markdown(self.arguments[0]).splitlines()
+        parent = nodes.Element()
+        source = StringList(lines, self.name)
+        self.state.nested_parse(source, 0, parent, match_titles=True)
+        return parent.children
 
 
-def link_sources(
-    app: Sphinx, what: str, name: str, obj: Any, options: Any, lines: Any
-) -> None:
+def link_sources(app: Sphinx, *what: Any) -> None:
+    """Turn the arXiv and DOI numbers of a docstring into links."""
+    lines: list[str] = what[-1]
     text = "\n".join(lines)
-    for pattern, link in SOURCES.items():
+    for pattern, link in LINKS.items():
         text = re.sub(pattern, link, text)
     lines[:] = text.split("\n")
 
 
-def readable_defaults(
-    app: Sphinx,
-    what: str,
-    name: str,
-    obj: Any,
-    options: Any,
-    signature: str | None,
-    returned: str | None,
-) -> tuple[str | None, str | None]:
-    """A default that a factory makes is no Python: write it as "..."."""
-    shown = signature and signature.replace("<factory>", "...")
-    return shown, returned
-
-
 def setup(app: Sphinx) -> dict[str, Any]:
-    app.setup_extension("sphinx.ext.autodoc")
-    app.add_directive("commands", Commands)
+    app.add_directive("package", PackageDirective)
     app.connect("autodoc-process-docstring", link_sources)
-    app.connect("autodoc-process-signature", readable_defaults)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,13 +1,8 @@
-"""Sphinx extension: the table of results, from the records themselves.
+"""Sphinx extension: `{results-table}` and `{results-stages}`.
 
-    ```{results-table}
-    ```
-
-on a page of `book/` becomes what `unitconv.evaluation.leaderboard`
-writes of every record there is when the book is built.
+Both are written from the records when the book is built.
 """
 
-from pathlib import Path
 from typing import Any
 
 from docutils import nodes
@@ -15,42 +10,33 @@ from docutils.statemachine import StringList
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
-from unitconv.evaluation.leaderboard import (
-    ADDED,
-    PACKAGE,
-    all_rows,
-    markdown,
-    stages_markdown,
-)
+from unitconv.evaluation import leaderboard
+
+WRITERS = {
+    "results-table": leaderboard.markdown,
+    "results-stages": leaderboard.stages_markdown,
+}
+RECORDS = [
+    leaderboard.PACKAGE / "inference" / "course_model" / "results.json",
+    leaderboard.PACKAGE / "evaluation" / "results" / "stages.json",
+    *leaderboard.ADDED.glob("*.json"),
+]
 
 
-class ResultsTable(SphinxDirective):
-    """All rows; or, as `results-stages`, what their stages are."""
+class ResultsDirective(SphinxDirective):
+    """The rows of all records, or what their stages are."""
 
     def run(self) -> list[nodes.Node]:
-        for path in sources():
+        for path in RECORDS:
             self.env.note_dependency(str(path))
-        rows = all_rows()
-        text = WRITERS[self.name](rows)
+        text = WRITERS[self.name](leaderboard.all_rows())
         node = nodes.container(classes=["results"])
         lines = StringList(text.splitlines(), source=self.name)
         self.state.nested_parse(lines, self.content_offset, node)
         return [node]
 
 
-WRITERS = {"results-table": markdown, "results-stages": stages_markdown}
-
-
-def sources() -> list[Path]:
-    """What the page is made of: it is read again when one has changed."""
-    return [
-        PACKAGE / "inference" / "course_model" / "results.json",
-        PACKAGE / "evaluation" / "results" / "stages.json",
-        *sorted(ADDED.glob("*.json")),
-    ]
-
-
 def setup(app: Sphinx) -> dict[str, Any]:
     for name in WRITERS:
-        app.add_directive(name, ResultsTable)
+        app.add_directive(name, ResultsDirective)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,23 +1,26 @@
-"""The built book, read as files: links, buttons, words, sizes.
+"""The built book, read as files: links, buttons, text alternatives, sizes.
 
 Needs the book (`make book`); without it the tests are skipped and say so,
-except in CI, where they fail. tests/test_book.py opens the same pages in a
+except in CI, where they fail. test_book.py opens the same pages in a
 browser.
 """
 
-from itertools import pairwise
+import re
 from pathlib import Path
+from pkgutil import walk_packages
 from urllib.parse import unquote, urlsplit
 
 import pytest
 import yaml
 
+import unitconv
 from scripts.book import HTML, pages
 from scripts.move_repository import ROOT, address
 from tests.built import elements, need_book
+from unitconv.cli import app
 
 PAGES = pages()
-OTHERS = ["404", "genindex", "search"]
+OTHERS = ["genindex", "search"]
 LARGEST = 500_000  # bytes of HTML, figures included
 CONFIG = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))
 
@@ -34,10 +37,10 @@ def page(name: str) -> Path:
 # --- links ----------------------------------------------------------------
 
 
-def broken(name: str) -> list[str]:
+def broken_links(name: str) -> list[str]:
     """Links of a page that lead to no file or to no place in it."""
-    found = []
-    for tag in elements(page(name)).of("a", "link", "script", "img"):
+    broken = []
+    for tag in elements(name).of("a", "link", "script", "img"):
         link = tag.get("href") or tag.get("src") or ""
         parts = urlsplit(link)
         if parts.scheme or parts.netloc:
@@ -46,43 +49,62 @@ def broken(name: str) -> list[str]:
         if parts.path:
             target = (target.parent / unquote(parts.path)).resolve()
         if not target.is_file() or not target.is_relative_to(HTML):
-            found.append(link)
+            broken.append(link)
             continue
         place = unquote(parts.fragment)
-        if place and place not in elements(target).ids():
-            found.append(link)
-    return found
+        if place and target.suffix == ".html":
+            there = target.relative_to(HTML).with_suffix("").as_posix()
+            if place not in elements(there).ids():
+                broken.append(link)
+    return broken
 
 
 @pytest.mark.parametrize("name", PAGES + OTHERS)
 def test_links_inside_the_book_lead_somewhere(name: str) -> None:
-    assert len(elements(page(name)).of("a")) > len(PAGES)
-    assert broken(name) == []
+    assert len(elements(name).of("a")) > len(PAGES)
+    assert broken_links(name) == []
 
 
-def test_previous_and_next_walk_the_contents_in_order() -> None:
-    for here, there in pairwise(PAGES):
-        for start, end, kind in (
-            (here, there, "right-next"),
-            (there, here, "left-prev"),
-        ):
-            [link] = [
-                found["href"]
-                for found in elements(page(start)).of("a")
-                if kind in found.get("class", "").split()
-            ]
-            assert (page(start).parent / link).resolve() == page(end)
-    assert not any(
-        "right-next" in found.get("class", "")
-        for found in elements(page(PAGES[-1])).of("a")
-    )
+def test_reference_documents_every_public_module() -> None:
+    anchors = set()
+    for name in PAGES:
+        if name.startswith("book/reference"):
+            anchors |= elements(name).ids()
+    modules = walk_packages(unitconv.__path__, "unitconv.")
+    expected = {
+        f"module-{module.name}"
+        for module in modules
+        # The page of commands shows what the command line can do.
+        if not re.search(r"\b_|unitconv\.cli", module.name)
+    }
+    assert expected <= anchors
 
 
-def test_page_for_missing_addresses_leads_to_every_page() -> None:
-    links = {found.get("href") for found in elements(page("404")).of("a")}
-    assert links >= {f"{name}.html" for name in PAGES}
-    forms = [form["action"] for form in elements(page("404")).of("form")]
-    assert set(forms) == {"search.html"}
+def test_commands_page_shows_every_command() -> None:
+    ids = elements("book/reference-commands").ids()
+    commands = [
+        command.name or command.callback.__name__
+        for command in app.registered_commands
+        if command.callback
+    ]
+    commands += [str(group.name) for group in app.registered_groups]
+    assert len(commands) > 5
+    assert {f"unitconv-{command}" for command in commands} <= ids
+
+
+def test_bibliography_holds_every_work_of_the_chapters() -> None:
+    """No chapter links to a paper that the bibliography does not have."""
+    papers = re.compile(r"https://(?:arxiv\.org/abs|doi\.org)/[^\"#]+")
+    listed = papers.findall(page("book/bibliography").read_text())
+    chapters = [name for name in PAGES if name.startswith("notebooks/")]
+    cited = {
+        link
+        for name in chapters
+        for link in papers.findall(page(name).read_text())
+    }
+    assert len(listed) > 40
+    assert cited <= set(listed)
+    assert len(listed) == len(set(listed)), "a work that is listed twice"
 
 
 # --- buttons --------------------------------------------------------------
@@ -90,7 +112,7 @@ def test_page_for_missing_addresses_leads_to_every_page() -> None:
 
 def buttons(name: str) -> dict[str, str]:
     """The addresses behind a page's buttons, by what they do."""
-    links = elements(page(name)).of("a")
+    links = elements(name).of("a")
     named = {
         found["title"]: found["href"]
         for found in links
@@ -98,11 +120,6 @@ def buttons(name: str) -> dict[str, str]:
     }
     assert len(named) > 3
     return named
-
-
-def source(name: str) -> Path:
-    path = ROOT / f"{name}.md"
-    return path if path.exists() else ROOT / f"{name}.ipynb"
 
 
 @pytest.mark.parametrize("name", PAGES)
@@ -118,76 +135,64 @@ def test_edit_button_opens_the_text_behind_the_page(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_download_button_brings_the_source(name: str) -> None:
-    link = buttons(name)["Download source file"]
-    file = (page(name).parent / link).resolve()
-    assert file.suffix == source(name).suffix
-    assert file.read_bytes() == source(name).read_bytes()
-
-
-@pytest.mark.parametrize("name", PAGES)
 def test_launch_buttons_open_the_notebook(name: str) -> None:
-    repository = urlsplit(address()).path.strip("/")
+    repository = urlsplit(address()).path
     branch = CONFIG["repository"]["branch"]
-    launch = CONFIG["launch_buttons"]
-    starts = {
-        "Launch on Colab": f"{launch['colab_url']}/github/{repository}"
-        f"/blob/{branch}/",
-        "Launch on Binder": f"{launch['binderhub_url']}/v2/gh/{repository}"
-        f"/{branch}?urlpath=tree/",
+    launched = {
+        title: url
+        for title, url in buttons(name).items()
+        if title.startswith("Launch on")
     }
-    shown = buttons(name)
-    if source(name).suffix == ".md":
-        assert not set(starts) & set(shown)
+    if not name.startswith("notebooks/"):
+        assert launched == {}
         return
-    for button, start in starts.items():
-        assert shown[button].startswith(start)
-        assert ROOT / shown[button].removeprefix(start) == source(name)
+    assert set(launched) == {"Launch on Colab", "Launch on Binder"}
+    for url in launched.values():
+        assert repository in url
+        assert f"/{branch}" in url
+        assert url.endswith(f"/{name}.ipynb")
 
 
-# --- words for who cannot see, and for who is sent a link -----------------
+# --- text alternatives and metadata ---------------------------------------
 
 
 @pytest.mark.parametrize("name", PAGES + OTHERS)
-def test_every_figure_has_words(name: str) -> None:
+def test_every_figure_has_a_text_alternative(name: str) -> None:
     figures = [
         found
-        for found in elements(page(name)).of("svg")
+        for found in elements(name).of("svg")
         if found.get("role") == "img"
     ]
     assert [f for f in figures if len(f.get("aria-label", "")) < 15] == []
-    # What is no figure with words is an ornament, and says so.
+    # All others are ornaments, hidden from screen readers.
     others = [
         found
-        for found in elements(page(name)).of("svg")
+        for found in elements(name).of("svg")
         if found.get("role") != "img"
     ]
     assert [f for f in others if f.get("aria-hidden") != "true"] == []
-    images = elements(page(name)).of("img")
+    images = elements(name).of("img")
     assert [i for i in images if not i.get("alt", "").strip()] == []
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_every_header_of_a_table_says_what_it_heads(name: str) -> None:
-    headers = elements(page(name)).of("th")
+def test_every_table_header_has_a_scope(name: str) -> None:
+    headers = elements(name).of("th")
     scopes = {found.get("scope") for found in headers}
     assert scopes <= {"col", "row"}
-    assert bool(headers) == ("<table" in page(name).read_text())
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_a_posted_link_shows_what_the_page_is(name: str) -> None:
-    metas = elements(page(name)).of("meta")
+def test_open_graph_describes_the_page(name: str) -> None:
+    metas = elements(name).of("meta")
     shown = {m["property"]: m["content"] for m in metas if "property" in m}
     assert shown["og:site_name"] == CONFIG["title"]
-    kind = "website" if name == PAGES[0] else "article"
-    assert shown["og:type"] == kind
-    assert shown["og:title"] in page(name).read_text().split("<h1>", 1)[1]
+    title = re.sub(r"^\d+\. ", "", shown["og:title"])
+    assert f"<h1>{title}<" in page(name).read_text()
     assert 40 <= len(shown["og:description"]) <= 210
-    [described] = [m for m in metas if m.get("name") == "description"]
-    assert described["content"] == shown["og:description"]
     # An address of its own only where the book knows that it has one.
-    assert ("og:image" in shown) is bool(CONFIG["html"]["baseurl"])
+    published = bool(CONFIG["html"]["baseurl"])
+    assert ("og:image" in shown) is ("og:url" in shown) is published
 
 
 # --- weight ---------------------------------------------------------------

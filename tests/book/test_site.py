@@ -1,24 +1,17 @@
 """The book's own Sphinx extensions, without building the book."""
 
 import json
-import struct
 from io import StringIO
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
-import accessibility as accessible_html
-import edit_button
-import figure_role as book_figures
-import open_graph
+import accessibility
+import figures
 import pytest
-from docutils import nodes
 from sphinx.application import Sphinx
 
 from scripts.move_repository import ROOT
-
-CARD = ROOT / "book" / "_static" / "images" / "card.png"
-
+from tests.built import Elements
 
 # --- tables ---------------------------------------------------------------
 
@@ -33,14 +26,14 @@ DOCUTILS = (
 )
 
 
-def test_headers_of_a_table_say_what_they_head() -> None:
-    assert accessible_html.scoped(PANDAS) == (
+def test_headers_of_a_table_get_a_scope() -> None:
+    assert accessibility.add_scopes(PANDAS) == (
         '<table><thead>\n<tr><td></td> <th scope="col">n</th></tr>'
         '<tr><th scope="col">run</th> <td></td></tr></thead>'
         '<tbody><tr><th scope="row" rowspan="2">a</th><td>1</td></tr>'
         "</tbody></table>"
     )
-    assert accessible_html.scoped(DOCUTILS) == (
+    assert accessibility.add_scopes(DOCUTILS) == (
         "<table><thead><tr><td></td>"
         '<th scope="col" class="head"><p>n</p></th></tr></thead></table>'
     )
@@ -48,129 +41,77 @@ def test_headers_of_a_table_say_what_they_head() -> None:
 
 def test_parameters_of_a_signature_are_a_list() -> None:
     written = '<dt class="sig">f(<dl>\n<dd>a,</dd>\n</dl>\n)</dt>'
-    assert accessible_html.listed(written) == (
+    assert accessibility.list_parameters(written) == (
         '<dt class="sig">f(<ul>\n<li>a,</li>\n</ul>\n)</dt>'
     )
 
 
-@pytest.mark.parametrize("table", [PANDAS, DOCUTILS])
-def test_what_is_said_once_is_not_said_twice(table: str) -> None:
-    once = accessible_html.scoped(table)
-    assert accessible_html.scoped(once) == once
-
-
-# --- what a posted link shows ---------------------------------------------
-
-
-def app(baseurl: str = "") -> Any:
-    config = SimpleNamespace(
-        root_doc="intro", html_title="The book", html_baseurl=baseurl
-    )
-    return SimpleNamespace(config=config)
-
-
-def test_without_an_address_no_picture_is_promised() -> None:
-    found = open_graph.tags(app(), "a/page", "A page", "Words.")
-    assert found == {
-        "title": "A page",
-        "description": "Words.",
-        "type": "article",
-        "site_name": "The book",
-    }
-
-
-@pytest.mark.parametrize("slash", ["", "/"])
-def test_with_an_address_picture_and_page_are_absolute(slash: str) -> None:
-    site = "https://example.org/course"
-    found = open_graph.tags(app(site + slash), "intro", "T", "Words.")
-    assert found["type"] == "website"
-    assert found["url"] == f"{site}/intro.html"
-    assert found["image"] == f"{site}/_static/images/card.png"
-
-
-def test_the_picture_has_the_size_that_is_shown() -> None:
-    header = CARD.read_bytes()[:24]
-    assert header.startswith(b"\x89PNG")
-    assert struct.unpack(">II", header[16:24]) == (1200, 630)
-
-
-def test_description_is_the_first_paragraph_of_the_text() -> None:
-    document = nodes.document("", "")
-    section = nodes.section()
-    section += nodes.title(text="Title")
-    section += nodes.note("", nodes.paragraph(text="In a box."))
-    section += nodes.paragraph(text="First\nwords.")
-    section += nodes.paragraph(text="More words.")
-    document += section
-    assert open_graph.description(document) == "First words."
-    assert open_graph.description(nodes.document("", "")) == ""
-
-
-def test_long_descriptions_end_between_sentences_or_words() -> None:
-    sentences = "One sentence here. " * 20
-    found = open_graph.shortened(sentences.strip())
-    assert found.endswith("here.")
-    assert 150 < len(found) <= open_graph.LENGTH
-    found = open_graph.shortened("word " * 100)
-    assert found.endswith("word ...")
-    assert 150 < len(found) <= open_graph.LENGTH + 4
-
-
-# --- buttons, figures -----------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("url", "edited"),
-    [
-        (
-            "https://x/edit/main/n/01_a.ipynb",
-            "https://x/edit/main/n/01_a.py",
-        ),
-        ("https://x/edit/main/book/a.md", "https://x/edit/main/book/a.md"),
-    ],
-)
-def test_edit_button_avoids_notebooks(url: str, edited: str) -> None:
-    edit = {"label": "source-edit-button", "url": url}
-    download = {"label": "download-source-button", "url": url}
-    groups = [{"buttons": [edit, download]}, {"label": "fullscreen"}]
-    edit_button.edit_the_script(
-        app(), "page", "page.html", {"header_buttons": groups}, None
-    )
-    assert (edit["url"], download["url"]) == (edited, url)
-
-
-@pytest.mark.parametrize("narrow", [False, True])
-@pytest.mark.parametrize("name", sorted(book_figures.FIGURES))
-def test_figures_of_the_pages_are_drawn(name: str, narrow: bool) -> None:
-    drawn = book_figures.FIGURES[name](narrow)
-    assert drawn.svg.count('role="img"') == 1
-    assert len(drawn.alt) > 60
+# --- figures --------------------------------------------------------------
 
 
 def test_figure_of_the_stages_shows_what_is_recorded() -> None:
     record = ROOT / "unitconv" / "evaluation" / "results" / "stages.json"
     seed = json.loads(record.read_text())["seeds"]["seed-0"]
-    alt = book_figures.stage_rates().alt
-    for stage, name in book_figures.STAGES.items():
+    alt = figures.stage_rates().alt
+    for stage, name in figures.STAGES.items():
         accuracy = seed["rates"]["test"][stage]["accuracy"]
         assert f"{name} right in {accuracy:.2f} of all" in alt
 
 
-def test_figure_that_does_not_exist_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "conf.py").write_text('extensions = ["figure_role"]')
-    (tmp_path / "index.rst").write_text(".. picture:: no-such-figure\n")
-    said = StringIO()
+def build(folder: Path, source: str, **config: Any) -> str:
+    """Build a page with Sphinx; return what Sphinx complains about."""
+    (folder / "conf.py").write_text("")
+    (folder / "index.rst").write_text(source)
+    warnings = StringIO()
     Sphinx(
-        tmp_path,
-        tmp_path,
-        tmp_path / "out",
-        tmp_path / "trees",
-        "html",
+        srcdir=folder,
+        confdir=folder,
+        outdir=folder / "out",
+        doctreedir=folder / "trees",
+        buildername="html",
+        confoverrides=config,
         status=None,
-        warning=said,
+        warning=warnings,
     ).build()
-    assert "no figure 'no-such-figure'" in said.getvalue()
-    assert "course-loop, stage-rates" in said.getvalue()
+    return warnings.getvalue()
+
+
+def test_figure_that_does_not_exist_is_refused(tmp_path: Path) -> None:
+    source = ".. picture:: no-such-figure\n"
+    warnings = build(tmp_path, source, extensions=["figures"])
+    assert "no such figure" in warnings
+    assert "['course-loop', 'stage-rates']" in warnings
+
+
+# --- the address of the book ----------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("baseurl", "image", "root"),
+    [
+        ("", None, "/"),
+        ("https://x.org/a", "https://x.org/a/card.png", "/a/"),
+        ("https://x.org/a/", "https://x.org/a/card.png", "/a/"),
+    ],
+)
+def test_addresses_follow_from_the_base_url(
+    tmp_path: Path, baseurl: str, image: str | None, root: str
+) -> None:
+    build(
+        tmp_path,
+        "Title\n=====\n\nSome words.\n",
+        extensions=["offline", "sphinxext.opengraph", "notfound.extension"],
+        html_baseurl=baseurl,
+        ogp_image="card.png",
+        ogp_social_cards={"enable": False},
+    )
+    index = Elements((tmp_path / "out" / "index.html").read_text())
+    shown = {m.get("property"): m["content"] for m in index.of("meta")[2:]}
+    assert shown.get("og:image") == image
+    assert ("og:url" in shown) is bool(baseurl)
+    lost = Elements((tmp_path / "out" / "404.html").read_text())
+    styles = [link["href"] for link in lost.of("link") if "href" in link]
+    assert any(link.startswith(f"{root}_static/") for link in styles)
 
 
 def test_first_page_may_ask_why_bare_answers_fall_behind() -> None:

@@ -1,19 +1,16 @@
-"""Sphinx extension: figures drawn while the book is built.
-
-In a page of Markdown,
+"""Sphinx extension: draw a figure while the book is built.
 
     ```{picture} stage-rates
     ```
 
-draws what FIGURES has under that name, from the records of today, so it is
-never older than they are. It is drawn twice, wide and for a phone, and the
-page shows the one that it has room for.
+draws that entry of FIGURES from the current records, wide and for a phone;
+the page shows the one that fits.
 """
 
 import json
 from collections.abc import Callable
 from importlib.resources import files
-from typing import Any, ClassVar
+from typing import Any
 
 from docutils import nodes
 from sphinx.application import Sphinx
@@ -22,7 +19,7 @@ from sphinx.util.docutils import SphinxDirective
 from unitconv import figures
 from unitconv.figures import Picture
 
-# What a stage of the record is to a reader who knows no chapter yet.
+# The stages of the record, in words for a reader who knows no chapter yet.
 STAGES = {
     "cot": "shown how to reason",
     "sft": "taught bare answers",
@@ -32,7 +29,7 @@ STAGES = {
 
 
 def stage_rates(narrow: bool = False) -> Picture:
-    """How many of the test questions each stage gets right."""
+    """Draw the share of test questions that each stage answers rightly."""
     record = files("unitconv") / "evaluation" / "results" / "stages.json"
     seeds = json.loads(record.read_text(encoding="utf-8"))["seeds"]
     rates = next(iter(seeds.values()))["rates"]["test"]
@@ -49,26 +46,24 @@ FIGURES: dict[str, Callable[[bool], Picture]] = {
     "course-loop": figures.course_loop,
     "stage-rates": stage_rates,
 }
-# What sphinx-design shows on a narrow page only, and on all others. What
-# is not shown is not read out either.
-SHOWN = {True: "sd-d-sm-none", False: "sd-d-none sd-d-sm-block"}
+# Classes of sphinx-design; a hidden figure is not read out either.
+VISIBLE = {True: "sd-d-sm-none", False: "sd-d-none sd-d-sm-block"}
 
 
 class PictureDirective(SphinxDirective):
-    """Put a figure of FIGURES on the page; on paper of LaTeX, its words."""
+    """`{picture} NAME`: a figure of FIGURES, as inline SVG."""
 
     required_arguments = 1
-    option_spec: ClassVar[dict[str, Any]] = {}
 
     def run(self) -> list[nodes.Node]:
-        name = self.arguments[0]
-        if name not in FIGURES:
-            known = ", ".join(sorted(FIGURES))
-            raise self.error(f"no figure {name!r}; there are: {known}")
+        draw = FIGURES.get(self.arguments[0])
+        if draw is None:
+            raise self.error(
+                f"no such figure; there are: {sorted(FIGURES)}"
+            )
         html = "".join(
-            f'<div class="{classes}">{drawn._repr_html_()}</div>'
-            for narrow, classes in SHOWN.items()
-            for drawn in [FIGURES[name](narrow)]
+            f'<div class="{classes}">{draw(narrow)._repr_html_()}</div>'
+            for narrow, classes in VISIBLE.items()
         )
         return [nodes.raw("", html, format="html")]
 
