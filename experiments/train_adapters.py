@@ -1,16 +1,15 @@
-"""The course's adapters: made by its own commands, measured, recorded.
+"""Train, evaluate and record the adapters that the package ships.
 
-    python -m experiments.train_adapters run  # the shipped seed, everything
-    python -m experiments.train_adapters run --seeds 3  # and two more
-    # digits, ranks, temperatures
-    python -m experiments.train_adapters sweep
+    python -m experiments.train_adapters run  # seed 0, the shipped one
+    python -m experiments.train_adapters run --seeds 3  # and 2 more
+    python -m experiments.train_adapters sweep  # digits, ranks, ...
     python -m experiments.train_adapters ship  # seed 0 into the package
-    python -m experiments.train_adapters collect  # what the book reads
+    python -m experiments.train_adapters collect  # the book's records
 
-Every step is a command that a reader can type. Its output lies in
-`_build/stages/`; a step whose output is there is not run again, and one
-that was killed goes on. `collect` writes `stages.json` and `sweeps.json`
-to `unitconv/evaluation/results`.
+Every step is a command that a reader can type. Its output goes to
+`_build/stages/`; a step with an output is skipped, and one that was killed
+is resumed. `collect` writes `stages.json` and `sweeps.json` to
+`unitconv/evaluation/results`.
 """
 
 from __future__ import annotations
@@ -27,21 +26,23 @@ from typing import Annotated, Any
 
 import typer
 
+from experiments.adapter_card import adapter_card
 from unitconv.common.io import write_json, write_text
 from unitconv.common.run_metadata import machine
 from unitconv.evaluation.report import Report, compare
+from unitconv.evaluation.stats import Proportion
 from unitconv.inference.load import ADAPTER_WEIGHTS, ADAPTERS
 from unitconv.training.rejection_sampling import (
-    fates,
-    success,
-    success_by_family,
+    outcome_counts,
+    success_rate,
+    success_rate_by_family,
 )
-from unitconv.training.rollouts import read_records
+from unitconv.training.rollouts import read_rollouts
 
 ROOT = Path(__file__).resolve().parents[1]
 WORK = ROOT / "_build" / "stages"
 RESULTS = ROOT / "unitconv" / "evaluation" / "results"
-# What is compared, and the adapter it is: None is the base, one-shot CoT.
+# Adapter folders of the models to compare; None is the base, one-shot CoT.
 STAGES: dict[str, str | None] = {
     "cot": None,
     "sft": "sft",
@@ -49,8 +50,13 @@ STAGES: dict[str, str | None] = {
     "rft-2": "rft",
     "random": "random",
 }
+PAIRS = (
+    *("cot sft", "cot rft-1", "sft rft-1"),
+    *("rft-1 rft-2", "cot rft-2", "random rft-1"),
+)
+SPLITS = ("test", "test_hard")
 DIGITS, RANKS, TEMPERATURES = (2, 3, 4, 6), (1, 4, 16, 64), (0.4, 0.8, 1.2)
-SAMPLED = 300  # questions of the train split in a sweep of temperatures
+SAMPLED = 300  # train questions for each temperature
 
 app = typer.Typer(help=__doc__, no_args_is_help=True)
 
@@ -66,64 +72,58 @@ def run(
 
 
 def run_seed(seed: int) -> None:
-    folder, s = WORK / f"seed-{seed}", ["--seed", str(seed)]
+    folder, seeded = WORK / f"seed-{seed}", f"--seed={seed}"
     folder.mkdir(parents=True, exist_ok=True)
-    rft = folder / "rft.json"
-    step(["sft", "-o", f"{folder}/sft", *s], folder / "sft")
-    step(["rollouts", "-o", str(rft), *s], rft)
-    rounds = ["rft", "--data", str(rft), "--rounds", "2", *s]
-    step([*rounds, "-o", f"{folder}/rft"], folder / "rft")
+    triples, control = folder / "rft.json", folder / "random.json"
+    step(["sft", seeded], folder / "sft")
+    step(["rollouts", seeded], triples)
+    step(["rft", f"--data={triples}", "--rounds=2", seeded], folder / "rft")
     # The control chooses among the same rollouts.
-    control = folder / "random.json"
     record = control.with_suffix(".jsonl")
     if not record.exists():
-        shutil.copy(rft.with_suffix(".jsonl"), record)
-    how = ["--policy", "random"]
-    step(["rollouts", "-o", str(control), *how, *s], control)
-    step(
-        ["rft", "--data", str(control), "-o", f"{folder}/random", *s],
-        folder / "random",
-    )
+        shutil.copy(triples.with_suffix(".jsonl"), record)
+    step(["rollouts", "--policy=random", seeded], control)
+    step(["rft", f"--data={control}", seeded], folder / "random")
     for name, adapter in STAGES.items():
-        for split in ("test", "test_hard"):
+        for split in SPLITS:
+            chosen = [f"--adapter={folder / adapter}"] if adapter else []
             report = folder / f"{name}-{split}.json"
-            chosen = ["--adapter", f"{folder}/{adapter}"] if adapter else []
-            how = ["--split", split, "--json", str(report)]
-            step(["evaluate", *chosen, *how], report)
+            step(["evaluate", *chosen, f"--split={split}"], report)
 
 
 @app.command()
 def sweep() -> None:
-    """One thing changed at a time, seed 0: what the defaults rest on."""
+    """Vary one setting at a time, with seed 0, to check the defaults."""
     folder = WORK / "sweep"
     folder.mkdir(parents=True, exist_ok=True)
-    for digits in DIGITS:
-        train_and_grade(
-            ["sft", "--digits", str(digits)], f"digits-{digits}"
+    trainings = {f"digits-{n}": f"--digits={n}" for n in DIGITS}
+    trainings |= {f"rank-{n}": f"--rank={n}" for n in RANKS}
+    for name, option in trainings.items():
+        step(["sft", option], folder / name)
+        step(
+            ["evaluate", f"--adapter={folder / name}", "--split=valid"],
+            folder / f"{name}.json",
         )
-    for rank in RANKS:
-        train_and_grade(["sft", "--rank", str(rank)], f"rank-{rank}")
-    for warm in TEMPERATURES:
-        output = folder / f"temperature-{warm:g}.json"
-        how = ["--temperature", f"{warm:g}", "--limit", str(SAMPLED)]
-        step(["rollouts", *how, "-o", str(output)], output)
-
-
-def train_and_grade(command: list[str], name: str) -> None:
-    folder = WORK / "sweep" / name
-    step([*command, "-o", str(folder)], folder)
-    report = folder.with_name(f"{name}.json")
-    how = ["--split", "valid", "--json", str(report)]
-    step(["evaluate", "--adapter", str(folder), *how], report)
+    for temperature in TEMPERATURES:
+        step(
+            [
+                "rollouts",
+                f"--temperature={temperature:g}",
+                f"--limit={SAMPLED}",
+            ],
+            folder / f"temperature-{temperature:g}.json",
+        )
 
 
 def step(arguments: list[str], output: Path) -> None:
-    """One command, unless its output is there; how long it took."""
+    """Run a command unless its output exists; record its duration."""
     is_training = arguments[0] in ("sft", "rft")
     if (output / ADAPTER_WEIGHTS if is_training else output).exists():
         return
+    option = "--json" if arguments[0] == "evaluate" else "--output"
+    arguments = [*arguments, f"{option}={output}"]
     if is_training and (output / "run.json").exists():
-        arguments = [*arguments, "--resume"]
+        arguments.append("--resume")
     typer.echo("unitconv " + " ".join(arguments))
     start = time.perf_counter()
     command = [sys.executable, "-m", "unitconv.cli", *arguments]
@@ -137,7 +137,7 @@ def step(arguments: list[str], output: Path) -> None:
 
 @app.command()
 def ship() -> None:
-    """The adapters and rollouts of seed 0 into the package."""
+    """Copy the adapters and rollouts of seed 0 into the package."""
     folder = WORK / "seed-0"
     RESULTS.mkdir(exist_ok=True)
     for name, stage in (("sft", "sft"), ("rft", "rft-2")):
@@ -145,141 +145,50 @@ def ship() -> None:
         shipped.mkdir(parents=True, exist_ok=True)
         for file in ("adapter_config.json", ADAPTER_WEIGHTS, "run.json"):
             shutil.copy(folder / name / file, shipped / file)
-        write_text(card(folder, name, stage), shipped / "README.md")
+        reports = {s: folder / f"{stage}-{s}.json" for s in SPLITS}
+        card = adapter_card(name, folder / name / "run.json", reports)
+        write_text(card, shipped / "README.md")
     shutil.copy(folder / "rft.json", RESULTS / "rft.json")
-    # Without a time in it, so that the same record gives the same bytes.
+    # Without a time stamp the same record gives the same bytes.
     packed = gzip.compress((folder / "rft.jsonl").read_bytes(), mtime=0)
     (RESULTS / "rollouts.jsonl.gz").write_bytes(packed)
 
 
-def card(folder: Path, name: str, stage: str) -> str:
-    """What a shipped adapter is, from the records beside it."""
-    run = json.loads((folder / name / "run.json").read_text())
-    trained = ", ".join(
-        f"{key.replace('_', ' ')} {value}"
-        for key, value in run.items()
-        if key not in NOT_SETTINGS
-    )
-    commands = COMMANDS[name]
-    return CARD.format(
-        title=name.upper(),
-        what=commands[0],
-        rows=run["n_rows"],
-        trained=trained,
-        commands="\n".join(commands[1:]),
-        results="\n".join(
-            result_line(folder / f"{stage}-{split}.json", split)
-            for split in ("test", "test_hard")
-        ),
-    )
-
-
-# What else a run's record holds: its rows, and where it ran.
-NOT_SETTINGS = ("n_rows", "rows", "machine", "threads", "when", "versions")
-COMMANDS = {
-    "sft": (
-        "questions with their answers, without reasoning",
-        "unitconv sft --output my_sft",
-    ),
-    "rft": (
-        "questions with reasoning that the base model, and then the model "
-        "of the first round, sampled themselves, where it was right and "
-        "passed the audit",
-        "unitconv rollouts --output rft.json",
-        "unitconv rft --data rft.json --rounds 2 --output my_rft",
-    ),
-}
-CARD = """---
-license: mit
-library_name: peft
-base_model: course
----
-
-# {title}: an adapter for the course model
-
-A LoRA adapter of the course *unitconv*, for the model that its package
-ships. It was trained on the train split: {rows} rows, {what}.
-
-Made again by:
-
-```bash
-{commands}
-```
-
-Settings: {trained}.
-
-## Results
-
-Greedy, the question alone as prompt; 95 % Wilson intervals in brackets.
-*valid*: of the replies that state a fact or a product, those that state
-nothing false.
-
-| questions | n | accuracy | answered | valid |
-|---|---|---|---|---|
-{results}
-
-## Limits
-
-Those of its base: it knows the units of the course and little else. Use it
-to learn how training works, not to convert units.
-
-## Licence
-
-MIT.
-"""
-
-
-def result_line(path: Path, split: str) -> str:
-    report = json.loads(path.read_text())
-    cells = [split, str(report["n"])]
-    for key in ("accuracy", "answer_rate", "reasoning_validity"):
-        low, high = report[f"{key}_ci95"]
-        value = report[key]
-        cells.append(
-            "" if value is None else f"{value:.3f} [{low:.3f}, {high:.3f}]"
-        )
-    return f"| {' | '.join(cells)} |"
-
-
 @app.command()
 def collect() -> None:
-    """Rates, comparisons and times of all seeds, and the sweeps."""
-    RESULTS.mkdir(exist_ok=True)
-    seeds = sorted(WORK.glob("seed-*"))
-    found = {folder.name: summary(folder) for folder in seeds}
-    write_json(
-        {
-            "machine": machine(),
-            "seeds": found,
-            "spread": spread(list(found.values())),
-        },
-        RESULTS / "stages.json",
-    )
+    """Write rates, comparisons and times of all seeds, and the sweeps."""
+    seeds = {
+        path.name: summary(path) for path in sorted(WORK.glob("seed-*"))
+    }
+    stages = {
+        "machine": machine(),
+        "seeds": seeds,
+        "spread": spread(list(seeds.values())),
+    }
+    write_json(stages, RESULTS / "stages.json")
     write_json(sweeps(), RESULTS / "sweeps.json")
-    typer.echo(f"{len(found)} seeds in {RESULTS}")
+    typer.echo(f"{len(seeds)} seeds in {RESULTS}")
 
 
 def summary(folder: Path) -> dict[str, Any]:
-    """One seed: every stage's rates, and what differs from what."""
+    """Collect one seed's rates, paired comparisons and times."""
     reports = {
         (name, split): json.loads(
             (folder / f"{name}-{split}.json").read_text()
         )
         for name in STAGES
-        for split in ("test", "test_hard")
+        for split in SPLITS
     }
-    pairs = [
-        *(("cot", "sft"), ("cot", "rft-1"), ("sft", "rft-1")),
-        *(("rft-1", "rft-2"), ("cot", "rft-2"), ("random", "rft-1")),
-    ]
     return {
         "rates": {
             split: {name: slim(reports[name, split]) for name in STAGES}
-            for split in ("test", "test_hard")
+            for split in SPLITS
         },
         "compared": {
-            f"{a} {b}": compared(reports[a, "test"], reports[b, "test"])
-            for a, b in pairs
+            pair: compared(
+                *(reports[name, "test"] for name in pair.split())
+            )
+            for pair in PAIRS
         },
         "rollouts": {
             name: rolled(path)
@@ -296,7 +205,7 @@ def summary(folder: Path) -> dict[str, Any]:
 
 
 def slim(report: dict[str, Any]) -> dict[str, Any]:
-    """A report without its rows, and without a path of this machine."""
+    """Remove a report's rows and the paths of this machine."""
     run = report["run"]
     adapter = run["adapter"] and run["adapter"].removeprefix(f"{WORK}/")
     kept = {k: v for k, v in report.items() if k != "rows"}
@@ -304,39 +213,39 @@ def slim(report: dict[str, Any]) -> dict[str, Any]:
 
 
 def compared(a: dict[str, Any], b: dict[str, Any]) -> dict[str, Any]:
-    """The paired test of two reports on the same questions."""
-    found = compare(Report.from_json(a), Report.from_json(b))
+    """Compare two reports on the same questions by a paired test."""
+    paired = compare(Report.from_json(a), Report.from_json(b))
     return {
-        "n": found.n,
-        "only_first": found.only_a,
-        "only_second": found.only_b,
-        "difference": found.difference,
-        "ci95": list(found.ci95),
-        "p_value": found.p_value,
+        "n": paired.n,
+        "only_first": paired.only_a,
+        "only_second": paired.only_b,
+        "difference": paired.difference,
+        "ci95": list(paired.ci95),
+        "p_value": paired.p_value,
     }
 
 
 def rolled(path: Path) -> dict[str, Any]:
-    """What one record of rollouts says."""
-    records = read_records(path)
+    """Summarise one file of rollouts."""
+    records = read_rollouts(path)
     sizes = range(1, len(records[0].rollouts) + 1)
     return {
         "n": len(records),
-        "fates": dict(fates(records).most_common()),
-        "success": {n: rate(success(records, n)) for n in sizes},
+        "fates": dict(outcome_counts(records).most_common()),
+        "success": {n: rate(success_rate(records, n)) for n in sizes},
         "families": {
-            family: rate(found)
-            for family, found in success_by_family(records).items()
+            family: rate(share)
+            for family, share in success_rate_by_family(records).items()
         },
     }
 
 
-def rate(found: Any) -> dict[str, Any]:
-    return {"n": found.n, "rate": found.value, "ci95": list(found.ci95)}
+def rate(share: Proportion) -> dict[str, Any]:
+    return {"n": share.n, "rate": share.value, "ci95": list(share.ci95)}
 
 
 def spread(seeds: list[dict[str, Any]]) -> dict[str, Any]:
-    """Mean and standard deviation over the seeds, on the test split."""
+    """Compute mean and standard deviation over seeds, on the test split."""
     table: dict[str, Any] = {}
     for name in STAGES:
         for key in ("accuracy", "answer_rate", "reasoning_validity"):
@@ -354,7 +263,7 @@ def spread(seeds: list[dict[str, Any]]) -> dict[str, Any]:
 
 def sweeps() -> dict[str, Any]:
     folder = WORK / "sweep"
-    found: dict[str, Any] = {}
+    collected: dict[str, Any] = {}
     for path in sorted(folder.glob("*.json")):
         kind, value = path.stem.split("-")
         if kind == "temperature":
@@ -364,8 +273,8 @@ def sweeps() -> dict[str, Any]:
             entry = slim(json.loads(path.read_text()))
             weights = path.with_suffix("") / ADAPTER_WEIGHTS
             entry["adapter_bytes"] = weights.stat().st_size
-        found.setdefault(kind, {})[value] = entry
-    return found
+        collected.setdefault(kind, {})[value] = entry
+    return collected
 
 
 if __name__ == "__main__":

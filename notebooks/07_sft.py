@@ -12,16 +12,17 @@
 #
 # :::{admonition} What you will learn
 # :class: tip
-# - what a row of supervised fine-tuning is, token by token;
+# - what a training example is, token by token;
 # - two ways to mask its labels wrongly, both without an error message;
 # - what LoRA computes, by hand on one layer and then with PEFT;
 # - how large an adapter is, and what its training keeps in memory;
+# - a complete training loop in plain PyTorch, and what `Trainer` adds;
 # - why the epoch to keep is chosen by accuracy and not by loss;
 # - what answers without reasoning gain and what they cost.
 #
 # **Before you start:** [chapter 1](01_task.ipynb) for the grader, [chapter
 # 6](06_prompting.ipynb) for the prompts, gradient descent in PyTorch.
-# **Time:** 25 minutes to read, without the exercises, and about two minutes
+# **Time:** 30 minutes to read, without the exercises, and about two minutes
 # to run. **Hardware:** with the course model any laptop; 2 GB of memory.
 # :::
 
@@ -84,30 +85,42 @@ assert bare.answer_rate.value < 0.5
 # it the one continuation we want. In this chapter that is the shortest
 # there is: no reasoning, the number between its tags. [The next
 # one](08_rft.ipynb) adds the reasoning, with the same trainer and other
-# rows.
+# examples.
 #
-# ## A row
+# ## A training example
 #
-# A row of training is a prompt and a target. The model reads both and is
-# graded on the target alone: the *label* of a token is the token itself
-# where it is to be learned and $-100$, which the loss skips, where it is
-# only read.
+# A training example is a prompt and a target. The model reads both, and
+# the loss is computed on the target only: the *label* of a token is the
+# token itself where the model should learn it, and $-100$, which the loss
+# skips, where the model only reads it. The labels are the *loss mask*.
 
 # %%
-from unitconv.training.loss_mask import IGNORE, make_row, show_row
+from unitconv import figures
+from unitconv.training.examples import IGNORE_INDEX, make_example
 
-row = make_row(tokenizer, question, " <answer>6000</answer>")
-show_row(row, tokenizer)
+example = make_example(tokenizer, question, " <answer>6000</answer>")
+
+
+def show(example):
+    """Draw the tokens; those with a label are filled."""
+    tokens = [tokenizer.decode([token]) for token in example.input_ids]
+    filled = [float(label != IGNORE_INDEX) for label in example.labels]
+    return figures.token_strip({"": tokens}, shades={"": filled})
+
+
+n_tokens = len(example.input_ids)
+print(f"{example.n_supervised} of {n_tokens} tokens have a label")
+show(example)
 
 # %% [markdown]
 # The filled tokens are learned. Two details matter: the target begins
-# with a space, and the last token is the end of the sequence, which stands
-# in neither text and is added by `make_row`. Each guards against a mistake
-# that trains without complaint. We make both.
+# with a space, and the last token is the end of the sequence, which is in
+# neither text and which `make_example` appends. Each guards against a
+# mistake that raises no error. We make both.
 #
 # ### Trap 1: the seam
 #
-# It is natural to count the prompt's tokens and hide as many labels. And
+# It is natural to count the prompt's tokens and mask as many labels. And
 # if the prompt ends with a space, the target need not begin with one:
 
 # %%
@@ -119,91 +132,87 @@ def encode(text):
 
 
 joined = encode(prompt + target)
-naive = [IGNORE] * len(encode(prompt)) + joined[len(encode(prompt)) :]
-learned = [label for label in naive if label != IGNORE]
+naive = [IGNORE_INDEX] * len(encode(prompt)) + joined[len(encode(prompt)) :]
+learned = [label for label in naive if label != IGNORE_INDEX]
 print("learned:", tokenizer.decode(learned))
 assert tokenizer.decode(learned) != target
 
 # %% [markdown]
-# The opening `<` is gone. Alone, the prompt ends with a token for the
-# space; joined, space and `<` are *one* token, and it went to the prompt's
-# account. The model would be taught to go on from a tag that it is never
-# taught to open. Which pairs of characters merge depends on the tokenizer:
-# SmolLM2's also joins `?` and `<`, so leaving the space out is no remedy
-# there. The library tokenises prompt and target as one text and refuses a
-# row whose seam runs through a token:
+# The opening `<` is missing. Alone, the prompt ends with a token for the
+# space; joined, the space and `<` are *one* token, which was counted as
+# part of the prompt. The model would learn to continue a tag that it never
+# learns to open. Which pairs of characters merge depends on the tokenizer:
+# SmolLM2's also joins `?` and `<`, so leaving the space out does not help
+# there. The library tokenises prompt and target as one text and refuses an
+# example if one token belongs to both:
 
 # %%
-from unitconv.training.loss_mask import LabelError
+from unitconv.training.examples import LabelError
 
 try:
-    make_row(tokenizer, prompt, target)
+    make_example(tokenizer, prompt, target)
 except LabelError as error:
     print(error)
 
 # %% [markdown]
 # With the space at the front of the target, the seam lies between two
 # tokens, and the prompt has the same tokens as when it is asked alone.
-# `make_row` checks both for every row.
+# `make_example` checks both every time.
 #
 # ### Trap 2: the end that is never learned
 #
-# Rows of different lengths are padded. Unlike in chapter 4 the padding
-# stands on the right: nothing is generated, and a token never sees what
-# comes after it. The padding must not be learned, and the line for that is
-# in many a training script: hide every label that is the padding token.
-# Many tokenizers, SmolLM2's for one, have no padding token of their own
-# and pad with the end of the sequence. We do as they do:
+# Examples of different lengths are padded. Unlike in chapter 4 the padding
+# is on the right: nothing is generated, and a token never sees what comes
+# after it. The model must not learn the padding, and many training scripts
+# have a line for that: mask every label that is the padding token. But
+# many tokenizers, SmolLM2's among them, have no padding token of their own
+# and pad with the end of the sequence. We do the same:
 
 # %%
-from unitconv.training.examples import sft_rows
-from unitconv.training.loss_mask import collate
+from unitconv.training.examples import collate, sft_examples
 
 end = tokenizer.eos_token_id
-rows = sft_rows(train[:8], tokenizer)
-batch = collate(rows, pad_token_id=end)
+batch = collate(sft_examples(train[:8], tokenizer), pad_token_id=end)
 
 by_token = batch["input_ids"].clone()
-by_token[batch["attention_mask"] == 0] = IGNORE  # padding
-by_token[batch["labels"] == IGNORE] = IGNORE  # prompts
-by_token[by_token == end] = IGNORE  # the mistake
+by_token[batch["attention_mask"] == 0] = IGNORE_INDEX  # padding
+by_token[batch["labels"] == IGNORE_INDEX] = IGNORE_INDEX  # prompts
+by_token[by_token == end] = IGNORE_INDEX  # the mistake
 
 for name, labels in [
-    ("hidden by token", by_token),
-    ("hidden by place", batch["labels"]),
+    ("masked by token", by_token),
+    ("masked by position", batch["labels"]),
 ]:
     print(f"{name}: {int((labels == end).sum())} of 8 ends are learned")
 assert int((by_token == end).sum()) == 0
 assert int((batch["labels"] == end).sum()) == 8
 
+
 # %% tags=["hide-input"]
-from unitconv import figures
-
-
 def kinds(labels):
     """Of each token: read, learned, learned as the end, or hidden."""
-    found = torch.where(labels == IGNORE, 0, 1)
+    found = torch.where(labels == IGNORE_INDEX, 0, 1)
     found[labels == end] = 2
-    start = (batch["labels"] != IGNORE).int().argmax(dim=-1)
+    start = (batch["labels"] != IGNORE_INDEX).int().argmax(dim=-1)
     places = torch.arange(labels.shape[1])
-    found[(labels == IGNORE) & (places >= start[:, None])] = 3
+    found[(labels == IGNORE_INDEX) & (places >= start[:, None])] = 3
     names = ["prompt", "answer", "end", "hidden"]
     return [[names[kind] for kind in row] for row in found.tolist()]
 
 
 figures.label_masks(
     {
-        "hidden by token": kinds(by_token),
-        "hidden by place": kinds(batch["labels"]),
+        "masked by token": kinds(by_token),
+        "masked by position": kinds(batch["labels"]),
     }
 )
 
 # %% [markdown]
-# In the upper panel the end has the same fate as the padding. A model
-# trained so is never shown where to stop. Our decoder would not notice,
-# for it stops at `</answer>` too; the next program that uses the model
-# would. `collate` hides by place: what lies behind a row's own length is
-# padding, whichever token it is.
+# In the upper panel the end is masked together with the padding. A model
+# trained this way never learns where to stop. Our decoder would not notice,
+# because it stops at `</answer>` too; the next program that uses the model
+# would. `collate` masks by position: what comes after an example's own
+# length is padding, whichever token it is.
 #
 # ## LoRA on one layer
 #
@@ -286,10 +295,10 @@ assert error < 1e-4
 # into every linear layer but the output:
 
 # %%
-from unitconv.training.config import SFT
+from unitconv.training.config import SFT_DEFAULTS
 from unitconv.training.lora import add_lora, lora_parameters
 
-settings = cpu.settings(SFT, rank=4)
+settings = cpu.settings(SFT_DEFAULTS, rank=4)
 expected = lora_parameters(model, settings.rank)
 input_ids = torch.tensor([encode(question)])
 
@@ -377,12 +386,13 @@ for name, n in [("all weights", weights), ("rank 16", sizes[16])]:
 
 # %%
 from unitconv.profiling.memory_estimate import shape_only, smollm2
-from unitconv.training.lora import TrainingError, check_budget
+from unitconv.training.config import TrainingError
+from unitconv.training.lora import check_budget
 
 smol = shape_only(smollm2("360M"), torch.float32)
 print(f"{smol.num_parameters() / 1e6:.0f} M parameters")
 try:
-    check_budget(smol, cpu.settings(SFT, rank=16))
+    check_budget(smol, cpu.settings(SFT_DEFAULTS, rank=16))
 except TrainingError as error:
     print(error)
 
@@ -391,7 +401,7 @@ except TrainingError as error:
 #
 # Weights and optimiser are not all. To compute gradients, the forward pass
 # must keep what each step will need on the way back: the *activations*.
-# They grow with the batch and the length of its rows, and LoRA does not
+# They grow with the batch and the length of its examples; LoRA does not
 # remove them: a gradient has to pass through the frozen layers to reach
 # the matrices below. *Gradient checkpointing* ([Chen et al.
 # 2016](https://arxiv.org/abs/1604.06174)) keeps the
@@ -409,14 +419,16 @@ base = pick_base(MODEL)
 batch = {
     name: values.to(base.device)
     for name, values in collate(
-        sft_rows(train[:32], tokenizer), llm.pad_token_id
+        sft_examples(train[:32], tokenizer), llm.pad_token_id
     ).items()
 }
 
 
 def measure(checkpointing):
     """Bytes saved for the backward pass, seconds a step, the loss."""
-    settings = base.settings(SFT, gradient_checkpointing=checkpointing)
+    settings = base.settings(
+        SFT_DEFAULTS, gradient_checkpointing=checkpointing
+    )
     model = add_lora(base.load()[0], settings).train()
     own = {p.untyped_storage().data_ptr() for p in model.parameters()}
     saved = {}
@@ -461,7 +473,160 @@ assert abs(spared[2] - plain[2]) < 1e-3
 # there is no need; with a large one on a small GPU it decides whether the
 # training runs at all, which is why the preset for a T4 switches it on.
 #
-# ## Training
+# ## The training loop
+#
+# All the parts are there: examples, a loss mask, an adapter. What turns
+# them into a trained adapter is a loop that fits on two pages. The library
+# has it in one file of plain PyTorch, `unitconv/training/loop.py`. We
+# print it function by function, so what you read here is what runs.
+#
+# ### Batches
+
+# %%
+import inspect
+
+from IPython.display import Markdown
+
+from unitconv.training import loop
+
+
+def source(function):
+    return Markdown(f"```python\n{inspect.getsource(function)}```")
+
+
+source(loop.shuffled_batches)
+
+# %% [markdown]
+# The order is random, or the model would see the examples of one kind
+# together; and it is drawn from a seed, so that a run can be repeated.
+# `collate` pads a batch to its longest example:
+
+# %%
+few = sft_examples(train[:256], tokenizer)
+batches = list(loop.shuffled_batches(few, 32, llm.pad_token_id, seed=0))
+batch = batches[0]
+padding = 1 - batch["attention_mask"].float().mean().item()
+supervised = int((batch["labels"] != IGNORE_INDEX).sum())
+print(f"{len(batches)} batches, the first: {tuple(batch['labels'].shape)}")
+print(f"{padding:.0%} padding, {supervised} supervised tokens")
+assert sum(len(b["labels"]) for b in batches) == len(few)
+
+# %% [markdown]
+# ### The loss
+
+# %%
+source(loop.masked_loss)
+
+# %% [markdown]
+# The shift by one is the heart of it: the logits at a position predict the
+# *next* token. The mean is over the supervised tokens of the whole batch,
+# so every token counts the same, whether its example is long or short.
+# Transformers' models compute the same loss if they are given labels:
+
+# %%
+import math
+
+from unitconv.inference.load import load_model
+
+# In float32 on every device: see below.
+model, _ = load_model(MODEL, base.device, torch.float32)
+with torch.no_grad():
+    own = loop.masked_loss(model, batch).item()
+    inputs = {name: t.to(base.device) for name, t in batch.items()}
+    theirs = model(**inputs).loss.item()
+print(f"{own:.4f} and {theirs:.4f} nats per token")
+print(f"a probability of {math.exp(-own):.2f} per token, on average")
+assert abs(own - theirs) < 1e-4
+
+# %% [markdown]
+# The second line is the same number as a probability (a geometric mean):
+# so likely the base finds a token of the answer right after the question.
+#
+# ### The learning rate
+
+# %%
+source(loop.lr_scale)
+
+# %%
+n_steps, n_warmup = 40, 3
+for step in (0, 1, 2, 3, 10, 20, 30, 39):
+    scale = loop.lr_scale(step, n_steps, n_warmup)
+    print(f"step {step:2}  {scale:4.2f}  {'#' * round(40 * scale)}")
+assert loop.lr_scale(n_warmup, n_steps, n_warmup) == 1.0
+
+# %% [markdown]
+# The *warm-up* starts low because the first gradients are large, and
+# AdamW's running averages of them are not yet reliable. After it the rate
+# falls along half a cosine, so that the last steps only fine-tune. With
+# this formula the very first step has rate 0 and changes nothing.
+#
+# ### Validation and the loop
+
+# %%
+source(loop.validation_loss)
+
+# %%
+source(loop.train)
+
+# %% [markdown]
+# Five lines do the work. `backward` computes the gradient of the loss for
+# every parameter that requires one: the LoRA matrices, because PEFT has
+# frozen the rest. *Clipping* scales the gradient down if it is longer than
+# `max_grad_norm`, so that one odd batch cannot ruin the weights. AdamW
+# takes a step, the schedule sets the next learning rate, and the gradients
+# are cleared, or the next batch would add to them.
+#
+# Two settings are easy to get wrong. `model.train()` switches dropout on
+# and `model.eval()` switches it off; the loop needs both, in turns. And
+# float16 is refused: many gradients are too small for its range and would
+# become zero.
+#
+# Let us run it, on a quarter of the questions:
+
+# %%
+from unitconv.training.lora import add_lora
+
+settings = cpu.settings(SFT_DEFAULTS, epochs=4)
+valid_examples = sft_examples(valid, tokenizer)
+wrapped = add_lora(model, settings)
+
+start = time.perf_counter()
+history = loop.train(
+    wrapped, few, valid_examples, settings, llm.pad_token_id
+)
+seconds = time.perf_counter() - start
+
+print(f"{len(history.step_losses)} steps in {seconds:.0f} seconds")
+print("first steps:", [round(loss, 2) for loss in history.step_losses[:4]])
+print("last steps: ", [round(loss, 2) for loss in history.step_losses[-4:]])
+print("valid:      ", [round(loss, 2) for loss in history.valid_losses])
+assert history.valid_losses[-1] < history.step_losses[0] / 2
+
+# %% [markdown]
+# The loss falls fast: much of it was the format, which is the same in
+# every example. (The losses of single steps differ also because their
+# batches do; the loss on `valid` is smoother.) Has the model learned what
+# we wanted? We ask it the bare questions that the base did not answer:
+
+# %%
+taught = evaluate(LLM(wrapped.eval(), tokenizer, "raw"), valid[:50])
+print(taught.rows[0].question, "->", repr(taught.rows[0].text))
+for name, report in [("base", bare), ("after the loop", taught)]:
+    print(
+        f"{name}: {report.answer_rate.successes} of 50 have an answer tag, "
+        f"{report.accuracy.successes} are right"
+    )
+assert taught.answer_rate.value > 0.9
+
+# %% [markdown]
+# A loop of this size is enough to teach the format. A run that takes hours
+# also needs checkpoints, to resume after a crash; mixed precision, for
+# speed and for float16; several GPUs; and a rule for when to stop. Hugging
+# Face's `Trainer` has all that, and the library's commands use it. (A test
+# compares the two: on the same batches they have the same losses and end
+# with the same weights.)
+#
+# ## The full training
 #
 # On the command line the whole training is
 #
@@ -469,24 +634,25 @@ assert abs(spared[2] - plain[2]) < 1e-3
 # unitconv sft --output my_sft
 # ```
 #
-# and here is the same from Python, with fewer epochs. The settings are the
-# recipe for SFT, and for what depends on the machine its preset. The folder
-# is a temporary one.
+# and here is the same from Python, with fewer epochs. The settings combine
+# the recipe for SFT with the preset for this machine. The folder is a
+# temporary one.
 
 # %%
 import tempfile
 
+from unitconv.training.config import TrainingRun
 from unitconv.training.pipelines import train_sft
 
-settings = base.settings(SFT, epochs=5)
+settings = base.settings(SFT_DEFAULTS, epochs=5)
 with tempfile.TemporaryDirectory() as folder:
     output = Path(folder) / "my_sft"
-    result = train_sft(base, train, settings, output)
+    result = train_sft(base, train, settings, TrainingRun(output))
     sft = LLM.from_pretrained(MODEL, output)
     left = sorted(p.name for p in output.iterdir())
     logs = [p.name for p in output.rglob("events.out.tfevents.*")]
 
-print(f"{result.n_trainable:,} parameters, {result.n_rows} rows")
+print(f"{result.n_trainable:,} parameters, {result.n_examples} examples")
 print(f"{result.seconds:.0f} seconds for {result.epochs:g} epochs")
 print(left)
 assert logs
@@ -506,8 +672,8 @@ figures.training_curves(
 # ### Which epoch?
 #
 # After each epoch the trainer does two things with the 200 questions of
-# `valid`: it measures the loss on their rows, and it *asks* them and
-# grades what comes back. Rings mark the best epoch by each.
+# `valid`: it measures the loss on their target answers, and it *asks* the
+# questions and grades the replies. Rings mark the best epoch by each.
 
 # %%
 by_loss, _ = min(result.valid_losses, key=lambda point: point[1])
@@ -526,8 +692,7 @@ print(f"highest accuracy: epoch {by_score:g}, {best:.3f}")
 # any more:
 
 # %%
-valid_rows = sft_rows(valid, tokenizer)
-held_out = collate(valid_rows, llm.pad_token_id)
+held_out = collate(valid_examples, llm.pad_token_id)
 with torch.inference_mode():
     logits = sft.model(
         input_ids=held_out["input_ids"].to(base.device),
@@ -539,7 +704,7 @@ losses = torch.nn.functional.cross_entropy(
 )
 numbers = torch.tensor([encode(c)[0] for c in "0123456789."])
 is_number = torch.isin(labels, numbers)
-is_form = (labels != IGNORE) & ~is_number
+is_form = (labels != IGNORE_INDEX) & ~is_number
 for name, chosen in [("form", is_form), ("number", is_number)]:
     mean = losses[chosen].mean()
     print(f"{name:7} {int(chosen.sum()):5} tokens, {mean:.4f} nats each")
@@ -729,7 +894,7 @@ figures.rank_sizes(
 # not told apart.
 #
 # The second choice is easily overlooked: how many digits of an answer a
-# row should write. The grader accepts 5 %, so how many are needed?
+# target should write. The grader accepts 5 %, so how many are needed?
 
 # %%
 from unitconv.grading.answer import is_correct
@@ -745,7 +910,7 @@ for digits in (1, 2, 3, 4, 6):
         assert right > 0.99 * len(train)
     print(
         f"{digits} digits: {write_value(answer, digits):10} "
-        f"{right} of {len(train)} rows would be graded right"
+        f"{right} of {len(train)} answers would be graded right"
     )
 
 # %% [markdown]
@@ -780,40 +945,41 @@ figures.intervals(
 # ```{exercise} Warm-up: the loss by hand
 # :label: ex-sft-loss
 #
-# A label stands on its own token, yet a model's logits at a place are
-# about the *next* one. Write the loss of a row: the mean over what is
-# learned, in nats a token.
+# What is the number that `cross_entropy` returns? Write the loss of one
+# example without that function: the mean, over the supervised tokens, of
+# minus the logarithm of the probability that the model gave to the token,
+# in nats.
 # ```
 
 # %% tags=["exercise", "nbval-check-output"]
 from unitconv.common.exercises import attempt
 
 
-def row_loss(logits, labels):
+def example_loss(logits, labels):
     """From logits [tokens, vocabulary] and labels [tokens]."""
     raise NotImplementedError
 
 
-def check_row_loss(row_loss):
-    for example in (row, sft_rows(train[:1], tokenizer)[0]):
+def check_example_loss(example_loss):
+    for tried in (example, sft_examples(train[:1], tokenizer)[0]):
         ids, labels = (
             torch.tensor([values], device=llm.device)
-            for values in (example.input_ids, example.labels)
+            for values in (tried.input_ids, tried.labels)
         )
         with torch.inference_mode():
             output = llm.model(input_ids=ids, labels=labels)
         logits, labels = output.logits[0].float().cpu(), labels[0].cpu()
-        loss = float(row_loss(logits, labels))
-        own = torch.nn.functional.cross_entropy(logits, labels)
-        assert abs(loss - own) > 0.01, (
-            "a label was compared with the logits of its own place"
+        loss = float(example_loss(logits, labels))
+        unshifted = torch.nn.functional.cross_entropy(logits, labels)
+        assert abs(loss - unshifted) > 0.01, (
+            "a label was compared with the logits of its own position"
         )
         assert abs(loss - output.loss) < 0.01, (
-            "the model's own loss for this row is another"
+            "the model's own loss for this example is another"
         )
 
 
-attempt(check_row_loss, row_loss)
+attempt(check_example_loss, example_loss)
 
 # %% [markdown]
 # ```{solution-start} ex-sft-loss
@@ -822,19 +988,19 @@ attempt(check_row_loss, row_loss)
 
 
 # %%
-def row_loss(logits, labels):
-    before, learned = logits[:-1], labels[1:]
-    return torch.nn.functional.cross_entropy(
-        before, learned, ignore_index=IGNORE
-    )
+def example_loss(logits, labels):
+    log_probabilities = logits[:-1].log_softmax(dim=-1)
+    targets = labels[1:]
+    positions = (targets != IGNORE_INDEX).nonzero()[:, 0]
+    return -log_probabilities[positions, targets[positions]].mean()
 
 
 # %% [markdown]
-# The model shifts labels itself. Who shifts them in the data as well
-# trains it to predict the token after the next.
+# The model shifts the labels itself. If you shift them in the data as
+# well, you train it to predict the token after the next.
 
 # %% tags=["solution", "nbval-check-output"]
-attempt(check_row_loss, row_loss)
+attempt(check_example_loss, example_loss)
 
 # %% [markdown]
 # ```{solution-end}
@@ -988,16 +1154,16 @@ attempt(check_directions, directions)
 # ```{solution-end}
 # ```
 #
-# ```{exercise} Two answers in one row
+# ```{exercise} Two answers in one example
 # :label: ex-sft-turns
 #
-# A dialogue holds several questions, each with its answer. Write its row:
-# the tokens are those of the whole text and then the end; every answer is
-# learned, and the end; the questions are only read.
+# A dialogue has several questions, each with its answer. Build its
+# training example: the tokens are those of the whole text and then the
+# end; every answer is supervised, and the end; the questions are only read.
 # ```
 
 # %% tags=["exercise", "nbval-check-output"]
-from unitconv.training.loss_mask import Row
+from unitconv.training.examples import TrainingExample
 
 dialogue = [
     (question, " <answer>6000</answer>"),
@@ -1005,32 +1171,32 @@ dialogue = [
 ]
 
 
-def dialogue_row(turns):
-    """The `Row` of a list of (prompt, target)."""
+def dialogue_example(turns):
+    """The `TrainingExample` of a list of (prompt, target)."""
     raise NotImplementedError
 
 
-def check_dialogue_row(dialogue_row):
+def check_dialogue_example(dialogue_example):
     for turns in (dialogue[:1], dialogue):
-        made = dialogue_row(turns)
+        made = dialogue_example(turns)
         tokens, labels = made.input_ids, made.labels
         whole = "".join(prompt + target for prompt, target in turns)
         assert tokens == [*encode(whole), end], (
             "its tokens are not those of the whole text and the end"
         )
         pairs = list(zip(tokens, labels, strict=True))
-        assert all(label in (token, IGNORE) for token, label in pairs), (
-            "a label is neither its own token nor hidden"
-        )
+        assert all(
+            label in (token, IGNORE_INDEX) for token, label in pairs
+        ), "a label is neither its own token nor hidden"
         assert labels[-1] == end, "the end is not learned"
-        learned = [label for label in labels[:-1] if label != IGNORE]
+        learned = [label for label in labels[:-1] if label != IGNORE_INDEX]
         targets = "".join(target for _, target in turns)
         assert tokenizer.decode(learned) == targets, (
             "what is learned is not the answers and nothing else"
         )
 
 
-attempt(check_dialogue_row, dialogue_row)
+attempt(check_dialogue_example, dialogue_example)
 
 # %% [markdown]
 # ```{solution-start} ex-sft-turns
@@ -1039,7 +1205,7 @@ attempt(check_dialogue_row, dialogue_row)
 
 
 # %%
-def dialogue_row(turns):
+def dialogue_example(turns):
     text, spans = "", []
     for prompt, target in turns:
         start = len(text) + len(prompt)
@@ -1050,23 +1216,23 @@ def dialogue_row(turns):
     )
     tokens, offsets = coded["input_ids"], coded["offset_mapping"]
     labels = [
-        token if any(a <= at < b for a, b in spans) else IGNORE
+        token if any(a <= at < b for a, b in spans) else IGNORE_INDEX
         for token, (at, _) in zip(tokens, offsets, strict=True)
     ]
-    return Row([*tokens, end], [*labels, end])
+    return TrainingExample([*tokens, end], [*labels, end])
 
 
-show_row(dialogue_row(dialogue), tokenizer)
+show(dialogue_example(dialogue))
 
 # %% [markdown]
 # One text, one tokenisation, and the characters decide what is learned.
-# One row now teaches two answers for one reading. Two mistakes are common:
-# to learn the last answer only, which wastes the others, and to learn
-# everything behind the first question, which teaches the model to ask
+# One example now teaches two answers for one reading. Two mistakes are
+# common: to learn the last answer only, which wastes the others, and to
+# learn everything behind the first question, which teaches the model to ask
 # itself.
 
 # %% tags=["solution", "nbval-check-output"]
-attempt(check_dialogue_row, dialogue_row)
+attempt(check_dialogue_example, dialogue_example)
 
 # %% [markdown]
 # ```{solution-end}
@@ -1141,12 +1307,14 @@ attempt(check_shown, shown, reasoned)
 # - SFT teaches one continuation. Here it moves the instruction and the
 #   example into the weights.
 # - Prompt and target are tokenised as one text, with the space on the
-#   target's side, and labels are hidden by place: else the first token or
-#   the end is not learned, and nothing says so.
+#   target's side, and labels are masked by position: otherwise the first
+#   token or the end is not learned, and no error tells you.
 # - LoRA adds $\frac{\alpha}{r} B A$ to a frozen matrix. It starts at zero,
 #   its size is known beforehand, and it can be merged.
 # - Activations are the other half of the memory. Checkpointing recomputes
 #   them: less memory, more time, the same gradients.
+# - A training loop is five lines around a masked loss: backward, clip,
+#   step, schedule, clear. `Trainer` adds what long runs need.
 # - Keep the epoch that answers `valid` best. The loss punishes sureness
 #   and is diluted by what the model already knows.
 # - Answers without reasoning are shorter and faster. Whether they are

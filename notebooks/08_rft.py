@@ -122,12 +122,12 @@ print(f"{greedy.accuracy.successes} of {len(asked)} right")
 # %%
 from unitconv.training.rollouts import (
     RolloutSettings,
-    read_records,
+    read_rollouts,
     sample_rollouts,
 )
 
 settings = RolloutSettings(num_return_sequences=10, temperature=0.8)
-replayed = read_records(RESULTS / "rollouts.jsonl.gz")
+replayed = read_rollouts(RESULTS / "rollouts.jsonl.gz")
 if REPLAY:
     records = replayed[: len(asked)]
 else:
@@ -160,12 +160,14 @@ def one_line(text):
 
 def show(record):
     print(record.question, f"({record.answer:.6g})")
-    fates = Counter((r.reason or "kept", r.text) for r in record.rollouts)
+    outcomes = Counter(
+        (r.reason or "kept", r.text) for r in record.rollouts
+    )
     before = None
-    for (fate, text), times in sorted(fates.items()):
-        if fate != before:
-            print(f"\n{fate}:")
-        before = fate
+    for (outcome, text), times in sorted(outcomes.items()):
+        if outcome != before:
+            print(f"\n{outcome}:")
+        before = outcome
         print(f"{times} x  {one_line(text)}")
 
 
@@ -183,9 +185,9 @@ import inspect
 
 from IPython.display import Markdown
 
-from unitconv.training.rollouts import judge
+from unitconv.training.rollouts import rejection_reason
 
-Markdown(f"```python\n{inspect.getsource(judge)}```")
+Markdown(f"```python\n{inspect.getsource(rejection_reason)}```")
 
 # %% [markdown]
 # ## The trap: right is not good enough
@@ -288,20 +290,21 @@ for record, rollout in every:
         break
 
 # %% [markdown]
-# The fates of all completions, by the first reason that throws them out.
+# The outcomes of all completions, by the first reason to reject them.
 # Mind the sizes: of what the plain recipe would keep, the strict tolerance
 # removes more than the audit does after it. Both are small beside the
 # wrong answers. The worse a model reasons, the larger the audit's share
 # will be.
 
 # %%
-from unitconv.training.rejection_sampling import fates
+from unitconv.training.rejection_sampling import outcome_counts
 
-for fate, count in fates(records).most_common():
-    print(f"{count:4}  {fate}")
-assert fates(records)["kept"] == int((exact & true).sum())
-assert fates(records)["kept"] <= int((right & true).sum()) < len(every)
-assert fates(records)["false statement"] <= len(lucky)
+outcomes = outcome_counts(records)
+for outcome, count in outcomes.most_common():
+    print(f"{count:4}  {outcome}")
+assert outcomes["kept"] == int((exact & true).sum())
+assert outcomes["kept"] <= int((right & true).sum()) < len(every)
+assert outcomes["false statement"] <= len(lucky)
 
 # %% [markdown]
 # ## How many samples, and how warm?
@@ -358,10 +361,10 @@ for name, curve in curves.items():
 # it is right or not. Warm ones differ more, and more of them are wrong:
 
 # %% tags=["hide-input"]
-from unitconv.training.rollouts import REASONS
+from unitconv.training.rollouts import REJECTION_REASONS
 
 by_warmth = {name: run["fates"] for name, run in sweep.items()}
-figures.outcome_bars(by_warmth, ["kept", *REASONS])
+figures.outcome_bars(by_warmth, ["kept", *REJECTION_REASONS])
 
 # %%
 kept = {
@@ -484,17 +487,18 @@ figures.path_counts([len(kept_paths(record)) for record in replayed])
 
 # %% [markdown]
 # The questions at 0 have nothing to teach: whatever is selected, they are
-# left out. `select` makes the training file. It takes the first `paths`
-# distinct ones of each question, in the order they were sampled:
+# left out. `select_examples` makes the training file. It takes the first
+# `max_paths` distinct ones of each question, in the order they were
+# sampled:
 
 # %%
-from unitconv.training.rejection_sampling import select
+from unitconv.training.rejection_sampling import select_examples
 
 for paths in (1, 2, 4, 10):
-    found = select(records, paths)
+    found = select_examples(records, paths)
     print(f"at most {paths:2}: {len(found):4} triples")
-assert len(select(records, 1)) == one_kept
-assert len(select(records, 10)) == sum(
+assert len(select_examples(records, 1)) == one_kept
+assert len(select_examples(records, 10)) == sum(
     len(kept_paths(record)) for record in records
 )
 
@@ -530,7 +534,7 @@ print(f"{len(lines) - 1} records, of which 70 and a piece are left")
 from unitconv.training.rollouts import RolloutError
 
 try:
-    read_records(killed)
+    read_rollouts(killed)
 except RolloutError as error:
     print(str(error).replace(str(work), "..."))
 else:
@@ -600,26 +604,27 @@ assert killed.read_bytes() == whole.read_bytes()
 # %%
 from unitconv.training.examples import read_triples
 
-triples = select(replayed)
+triples = select_examples(replayed)
 assert triples == read_triples(RESULTS / "rft.json")
-print(f"{len(triples)} triples, {len({t[0] for t in triples})} questions")
-for text, _, reasoning in triples[:3]:
-    print(f"\n{text}\n  {one_line(reasoning)}")
-assert all(reasoning_is_valid(reasoning) for _, _, reasoning in triples)
+n_questions = len({triple.question for triple in triples})
+print(f"{len(triples)} triples, {n_questions} questions")
+for triple in triples[:3]:
+    print(f"\n{triple.question}\n  {one_line(triple.reasoning)}")
+assert all(reasoning_is_valid(triple.reasoning) for triple in triples)
 
 # %% [markdown]
-# A row of training is the bare question and then the reasoning; only the
+# A training example is the bare question and then the reasoning; only the
 # reasoning is learned. There is no worked example in it: what the prompt
 # had to show before is now to come from the weights.
 
 # %%
-from unitconv.training.examples import rft_rows
+from unitconv.training.examples import rft_examples
 
-[row] = rft_rows(triples[:1], llm.tokenizer)
-prompt_tokens = len(llm.encode(llm.format_prompt(triples[0][0])))
-print(f"{len(row.input_ids)} tokens, {row.n_supervised} learned")
+[example] = rft_examples(triples[:1], llm.tokenizer)
+prompt_tokens = len(llm.encode(llm.format_prompt(triples[0].question)))
+print(f"{len(example.input_ids)} tokens, {example.n_supervised} learned")
 print(f"the base's prompt, with its example: {prompt_tokens}")
-assert 2 * len(row.input_ids) < prompt_tokens + row.n_supervised
+assert 2 * len(example.input_ids) < prompt_tokens + example.n_supervised
 
 # %% [markdown]
 # A full training takes some minutes. This one is cut short: two epochs,
@@ -630,7 +635,7 @@ assert 2 * len(row.input_ids) < prompt_tokens + row.n_supervised
 # %%
 from transformers.utils.logging import disable_progress_bar
 
-from unitconv.training.config import RFT
+from unitconv.training.config import RFT_DEFAULTS, TrainingRun
 from unitconv.training.pipelines import pick_base, train_rft
 
 disable_progress_bar()
@@ -638,12 +643,13 @@ base = pick_base(MODEL, llm.device.type)
 result = train_rft(
     base,
     triples,
-    base.settings(RFT, epochs=2),
-    work / "rft",
+    base.settings(RFT_DEFAULTS, epochs=2),
+    TrainingRun(work / "rft"),
     valid=load_split("valid")[:40],
 )
-print(f"{result.n_rows} rows, {result.n_trainable:,} parameters trained")
-print(f"epochs: {result.epochs:g}, in the recipe {RFT.epochs}")
+print(f"{result.n_examples} examples")
+print(f"{result.n_trainable:,} parameters trained")
+print(f"epochs: {result.epochs:g}, in the recipe {RFT_DEFAULTS.epochs}")
 for epoch, score in result.valid_scores:
     print(f"epoch {epoch:.0f}: {score:.2f} right on valid")
 assert result.losses[-1][1] < result.losses[0][1]
@@ -799,14 +805,16 @@ for pair in seed_0["compared"]:
 # %%
 from unitconv.grading.answer import parse_answer
 
-control = select(records, policy="random")
-chosen = select(records)
-assert Counter(t[0] for t in control) == Counter(t[0] for t in chosen)
+control = select_examples(records, policy="random")
+chosen = select_examples(records)
+assert Counter(t.question for t in control) == Counter(
+    t.question for t in chosen
+)
 
 good = sum(
-    is_correct(parse_answer(reasoning), answer)
-    and reasoning_is_valid(reasoning)
-    for _, answer, reasoning in control
+    is_correct(parse_answer(triple.reasoning), triple.answer)
+    and reasoning_is_valid(triple.reasoning)
+    for triple in control
 )
 print(f"selected: {len(chosen)} of {len(chosen)} right and true")
 print(f"control:  {good} of {len(control)} right and true")
@@ -899,7 +907,7 @@ for name in ("cot", "random", "rft-1", "rft-2"):
 # joined with the triples of the base, at most four paths each.
 
 # %%
-from unitconv.training.rejection_sampling import join
+from unitconv.training.rejection_sampling import merge_rounds
 
 again = sample_rollouts(
     tuned,
@@ -907,12 +915,12 @@ again = sample_rollouts(
     RolloutSettings(num_return_sequences=6),
     work / "round-2.jsonl",
 )
-old = select(records[:16], 4)
-joined = join(old, again, 4)
+old = select_examples(records[:16], 4)
+joined = merge_rounds(old, again, 4)
 print(f"{len(old)} triples of the base, {len(joined)} after joining")
 assert set(old) <= set(joined)
-for text, _, reasoning in [t for t in joined if t not in old][:3]:
-    print(f"\n{text}\n  {one_line(reasoning)}")
+for triple in [t for t in joined if t not in old][:3]:
+    print(f"\n{triple.question}\n  {one_line(triple.reasoning)}")
 
 # %% [markdown]
 # In the recorded runs, ten samples of the same questions in each round:
@@ -1038,11 +1046,11 @@ attempt(check_cold, different_texts)
 # ```{exercise} Success without luck in the order
 # :label: ex-rft-passk
 #
-# `success(records, k)` looks at the first k completions, so it depends on
-# the order. [Chen et al. (2021)](https://arxiv.org/abs/2107.03374) ask
-# instead: of *all* ways to choose k of
-# the n completions that were drawn, which share holds at least one of the
-# c that were kept? Write that share. The check lists every choice for
+# `success_rate(records, k)` looks at the first k completions, so it depends
+# on the order. [Chen et al. (2021)](https://arxiv.org/abs/2107.03374) ask
+# instead: of *all* ways to choose k of the n completions that were drawn,
+# which share holds at least one of the c that were kept? Write that share.
+# The check lists every choice for
 # small n.
 # ```
 
@@ -1079,7 +1087,7 @@ attempt(check_at_least_one, at_least_one)
 # %%
 from math import comb
 
-from unitconv.training.rejection_sampling import success
+from unitconv.training.rejection_sampling import success_rate
 
 
 def at_least_one(n, c, k):
@@ -1094,9 +1102,9 @@ def averaged(records, k):
 
 
 for k in (1, 2, 5, 10):
-    first = success(records, k).value
+    first = success_rate(records, k).value
     print(f"k = {k:2}: first {first:.3f}, all {averaged(records, k):.3f}")
-assert abs(averaged(records, 10) - success(records, 10).value) < 1e-9
+assert abs(averaged(records, 10) - success_rate(records, 10).value) < 1e-9
 
 # %% [markdown]
 # At k = n there is one choice and both agree. Before that the average
@@ -1121,7 +1129,7 @@ attempt(check_at_least_one, at_least_one)
 # ```
 
 # %% tags=["exercise", "nbval-check-output"]
-from unitconv.training.rollouts import Record, Rollout
+from unitconv.training.rollouts import Rollout, RolloutRecord
 
 
 def kept_by_vote(record):
@@ -1140,7 +1148,9 @@ def check_kept_by_vote(kept_by_vote):
                 Rollout(str(i), 1, True, answer, None)
                 for i, answer in enumerate(answers)
             ]
-            record = Record("5 gallons in oz", truth, "volume", rollouts)
+            record = RolloutRecord(
+                "5 gallons in oz", truth, "volume", rollouts
+            )
             found = [int(r.text) for r in kept_by_vote(record)]
             assert found == agreed, (
                 f"of the answers {answers}, where the truth is {truth:g}, "
@@ -1194,12 +1204,13 @@ attempt(check_kept_by_vote, kept_by_vote)
 # ```{solution-end}
 # ```
 #
-# ```{exercise} Fool the judge
+# ```{exercise} Fool the filter
 # :label: ex-rft-fool
 #
-# `judge` asks whether the answer is right and all that is stated is true.
-# Write a completion for "How many gram are there per 6 kg?" that it keeps
-# although its reasoning does not lead from kilograms to 6000 grams.
+# `rejection_reason` asks whether the answer is right and all that is stated
+# is true. Write a completion for "How many gram are there per 6 kg?" that
+# it keeps although its reasoning does not lead from kilograms to 6000
+# grams.
 # ```
 
 # %% tags=["exercise", "nbval-check-output"]
@@ -1217,8 +1228,10 @@ fooling = ""  # your completion
 def check_fooling(completion):
     assert completion, "nothing is written here"
     asked_of = Question("How many gram are there per 6 kg?", 6000.0)
-    reason = judge(grade(asked_of, Generation(completion, 12, True)))
-    assert reason is None, f"the judge rejects it: {reason}"
+    reason = rejection_reason(
+        grade(asked_of, Generation(completion, 12, True))
+    )
+    assert reason is None, f"it is rejected: {reason}"
     sides = [
         side
         for pairs in chains(completion)
@@ -1257,7 +1270,7 @@ attempt(check_fooling, fooling)
 # ```{solution-end}
 # ```
 #
-# ```{exercise} Stretch: a stricter judge
+# ```{exercise} Stretch: a stricter filter
 # :label: ex-rft-strict
 #
 # Write `leads_there(text)`. It is true where the last equation arrives at

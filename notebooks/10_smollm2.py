@@ -91,14 +91,16 @@ for name, value in versions().items():
 # ## What this machine can carry
 #
 # What depends on the machine and not on the method is kept in one place,
-# `unitconv/training/hardware.py`:
+# `unitconv/training/config.py`:
 
 # %%
 from dataclasses import asdict
 
-from unitconv.training.hardware import PRESETS
+from unitconv.training.config import HARDWARE_PRESETS
 
-pd.DataFrame([asdict(p) for p in PRESETS.values()]).set_index("name")
+pd.DataFrame([asdict(p) for p in HARDWARE_PRESETS.values()]).set_index(
+    "name"
+)
 
 # %% [markdown]
 # The preset is picked by the device and printed before a training starts;
@@ -187,14 +189,16 @@ from unitconv.inference.reference import Decoding
 
 prompts = [llm.format_prompt(q.text) for q in asked]
 differ = {}
-for warmth in (0.0, 0.8, 1.2):
-    warm = Decoding(temperature=warmth)
+for temperature in (0.0, 0.8, 1.2):
+    sampling = Decoding(temperature=temperature)
     texts = [
-        [row[0].text for row in m.complete(prompts, settings=warm)]
+        [row[0].text for row in m.complete(prompts, settings=sampling)]
         for m in models.values()
     ]
-    differ[warmth] = sum(a != b for a, b in zip(*texts, strict=True))
-    print(f"T = {warmth}: {differ[warmth]} of {len(asked)} differ")
+    differ[temperature] = sum(a != b for a, b in zip(*texts, strict=True))
+    print(
+        f"T = {temperature}: {differ[temperature]} of {len(asked)} differ"
+    )
 assert differ[1.2] > 0
 
 # %% [markdown]
@@ -214,7 +218,7 @@ assert differ[1.2] > 0
 # models stand on torch's *meta* device, which knows shapes and no numbers.
 
 # %%
-from unitconv.inference.old_engine.cache import bytes_per_token
+from unitconv.inference.kv_cache import bytes_per_token
 from unitconv.profiling.memory_estimate import SMOLLM2, shape_only, smollm2
 
 rows = {}
@@ -244,20 +248,18 @@ pd.DataFrame(rows).T
 # SmolLM2 loaded they are SmolLM2's.
 
 # %%
-from unitconv.inference.old_engine.cache import plan_cache
-from unitconv.inference.old_engine.rows import shared_prefix
+from unitconv.inference.engine import shared_prefix_length
+from unitconv.inference.kv_cache import CachePlan
 
 encoded = [llm.encode(prompt) for prompt in prompts]
-prefix = shared_prefix(encoded)
+prefix = shared_prefix_length(encoded)
 room = max(map(len, encoded)) - prefix + 96  # 96 new tokens at most
 
 for size in SMOLLM2:
-    config = smollm2(size)
+    per_token = bytes_per_token(smollm2(size), torch.float16)
+    wish = CachePlan(4096, room, prefix, per_token)
     for budget in (1, 10):
-        plan = plan_cache(
-            *(config, torch.float16, 4096, room, prefix),
-            budget=budget * 10**9,
-        )
+        plan = wish.fit(budget * 10**9)
         print(f"{size}, {budget:2} GB of cache: {plan.slots} slots fit")
 
 # %% [markdown]
@@ -280,12 +282,14 @@ for size in SMOLLM2:
 
 # %%
 from unitconv.profiling.memory_estimate import saved_bytes
-from unitconv.training.config import RFT, SFT
+from unitconv.training.config import RFT_DEFAULTS, SFT_DEFAULTS
 from unitconv.training.lora import add_lora
 
 cpu = pick_base("course", "cpu")
 for checkpointing in (False, True):
-    settings = cpu.settings(SFT, gradient_checkpointing=checkpointing)
+    settings = cpu.settings(
+        SFT_DEFAULTS, gradient_checkpointing=checkpointing
+    )
     real, _ = cpu.load()
     real.set_attn_implementation("eager")  # as a CPU is trained with
     shape = shape_only(real.config, torch.float32)
@@ -310,25 +314,34 @@ from unitconv.profiling.memory_estimate import (
     decoding_parts,
     training_parts,
 )
-from unitconv.training.examples import read_triples, rft_rows, sft_rows
-from unitconv.training.lora import TrainingSettings
+from unitconv.training.config import TrainingSettings
+from unitconv.training.examples import (
+    read_triples,
+    rft_examples,
+    sft_examples,
+)
 
 RESULTS = Path(unitconv.__file__).parent / "evaluation" / "results"
 train = load_split("train")
 triples = read_triples(RESULTS / "rft.json")
 lengths = {
-    "SFT": max(len(r.input_ids) for r in sft_rows(train, llm.tokenizer)),
-    "RFT": max(len(r.input_ids) for r in rft_rows(triples, llm.tokenizer)),
+    "SFT": max(
+        len(e.input_ids) for e in sft_examples(train, llm.tokenizer)
+    ),
+    "RFT": max(
+        len(e.input_ids) for e in rft_examples(triples, llm.tokenizer)
+    ),
 }
 print("tokens of the longest row:", lengths)
 
 config = smollm2("360M")
-plan = plan_cache(config, torch.float16, 64, room, prefix, 10**10)
+per_token = bytes_per_token(config, torch.float16)
+plan = CachePlan(64, room, prefix, per_token)
 shape = shape_only(config, torch.float16)
 needs = {"decoding, 64 slots": decoding_parts(shape, plan)}
 for name in ("t4", "ampere"):
-    preset = PRESETS[name]
-    for stage, recipe in (("SFT", SFT), ("RFT", RFT)):
+    preset = HARDWARE_PRESETS[name]
+    for stage, recipe in (("SFT", SFT_DEFAULTS), ("RFT", RFT_DEFAULTS)):
         settings = preset.apply(
             TrainingSettings(**asdict(recipe), lower_rank=True)
         )
@@ -382,10 +395,10 @@ assert all(
 # A cache that cannot fit says so at once, and not after an hour:
 
 # %%
-from unitconv.inference.old_engine import CacheError
+from unitconv.inference.kv_cache import CacheError
 
 try:
-    plan_cache(config, torch.float16, 64, room, prefix, budget=5 * 10**6)
+    wish.fit(5 * 10**6)
 except CacheError as error:
     print(error)
 else:
@@ -400,7 +413,7 @@ else:
 
 # %%
 from unitconv.task.prompts import format_prompt
-from unitconv.training.loss_mask import LabelError, make_row
+from unitconv.training.examples import LabelError, make_example
 
 QUESTION = "How many gram are there per 6 kg?"
 TARGET = " <answer>6000</answer>"
@@ -418,7 +431,7 @@ def check_tokenizer(tokenizer):
     if tokenizer.decode(encode(QUESTION + TARGET)) != QUESTION + TARGET:
         wrong.append("decoding does not give the text back")
     try:
-        row = make_row(tokenizer, QUESTION, TARGET)
+        row = make_example(tokenizer, QUESTION, TARGET)
     except LabelError as error:
         wrong.append(f"the seam: {error}")
     else:
@@ -503,8 +516,9 @@ print("the copy answers as the original does")
 # %%
 import time
 
+from unitconv.training.config import TrainingRun
 from unitconv.training.pipelines import train_rft, train_sft
-from unitconv.training.rejection_sampling import select
+from unitconv.training.rejection_sampling import select_examples
 from unitconv.training.rollouts import RolloutSettings, sample_rollouts
 
 FEW, VALID = 48, load_split("valid")[:24]
@@ -526,7 +540,11 @@ before = timed("evaluate, CoT", lambda: evaluate(llm, asked[:FEW]))
 timed(
     "SFT, one epoch",
     lambda: train_sft(
-        base, train[:FEW], quick(SFT), work / "sft", valid=VALID
+        base,
+        train[:FEW],
+        quick(SFT_DEFAULTS),
+        TrainingRun(work / "sft"),
+        valid=VALID,
     ),
 )
 records = timed(
@@ -535,12 +553,18 @@ records = timed(
         llm, train[:FEW], RolloutSettings(4), work / "rft.jsonl"
     ),
 )
-kept = select(records)
+kept = select_examples(records)
 if not kept:
     raise RuntimeError("no completion to learn from: is it the base?")
 timed(
     "RFT, one epoch",
-    lambda: train_rft(base, kept, quick(RFT), work / "rft", valid=VALID),
+    lambda: train_rft(
+        base,
+        kept,
+        quick(RFT_DEFAULTS),
+        TrainingRun(work / "rft"),
+        valid=VALID,
+    ),
 )
 tuned = LLM.from_pretrained(MODEL, work / "rft")
 after = timed("evaluate, RFT", lambda: evaluate(tuned, asked[:FEW]))
@@ -702,7 +726,10 @@ def check_choice(choose_dtype):
         ("H100", (9, 0), "ampere"),
         ("B200", (10, 0), "ampere"),
     ]:
-        chosen, expected = choose_dtype(capability), PRESETS[preset].dtype
+        chosen, expected = (
+            choose_dtype(capability),
+            HARDWARE_PRESETS[preset].dtype,
+        )
         assert chosen == expected, f"{card}: {chosen} is not the preset's"
 
 
@@ -787,7 +814,7 @@ attempt(check_cache, cache_bytes)
 # :label: ex-smol-slots
 #
 # A GPU has `free` bytes for the cache. The prefix is stored once, and each
-# slot holds `room` tokens, a multiple of 32. How many slots fit? The check
+# slot holds `room` tokens. How many slots fit? The check
 # asks the engine's plan.
 # ```
 
@@ -807,9 +834,8 @@ def check_slots(slots_that_fit):
     ]:
         config = smollm2(size)
         found = slots_that_fit(config, free, tokens, shared)
-        plan = plan_cache(
-            *(config, torch.float16, 10**6, tokens, shared), budget=free
-        )
+        per_token = bytes_per_token(config, torch.float16)
+        plan = CachePlan(10**6, tokens, shared, per_token).fit(free)
         assert found == plan.slots, f"SmolLM2-{size}: the plan differs"
 
 
@@ -854,7 +880,7 @@ from dataclasses import replace
 
 small = smollm2("135M")
 small.num_hidden_layers = 2  # enough to see, and quick
-one_row = TrainingSettings(**asdict(RFT), rank=8, batch_size=1)
+one_row = TrainingSettings(**asdict(RFT_DEFAULTS), rank=8, batch_size=1)
 
 
 def needed(rows):

@@ -17,10 +17,8 @@ from transformers import AutoTokenizer, TrainerCallback
 from experiments.benchmarks.peers.serve import Measured, serve
 from unitconv.inference.load import COURSE_MODEL, load_model
 from unitconv.task.dataset import load_split
-from unitconv.training.config import SFT
-from unitconv.training.examples import sft_rows
-from unitconv.training.lora import TrainingSettings
-from unitconv.training.loss_mask import Row
+from unitconv.training.config import SFT_DEFAULTS, TrainingSettings
+from unitconv.training.examples import TrainingExample, sft_examples
 
 VALID_ROWS = 8  # a trainer of ours wants some; they are not timed
 
@@ -37,9 +35,9 @@ def settings() -> TrainingSettings:
     """One epoch: as many steps as there are batches of rows."""
     return TrainingSettings(
         epochs=1,
-        learning_rate=SFT.learning_rate,
-        dropout=SFT.dropout,
-        max_adapter_mb=SFT.max_adapter_mb,
+        learning_rate=SFT_DEFAULTS.learning_rate,
+        dropout=SFT_DEFAULTS.dropout,
+        max_adapter_mb=SFT_DEFAULTS.max_adapter_mb,
     )
 
 
@@ -49,8 +47,8 @@ class Material:
 
     model: Any
     tokenizer: Any
-    rows: list[Row]
-    valid_rows: list[Row]
+    rows: list[TrainingExample]
+    valid_rows: list[TrainingExample]
 
     @property
     def n_tokens(self) -> int:
@@ -65,10 +63,10 @@ def material(folder: str, steps: int) -> Material:
     """
     model, _ = load_model(folder, torch.device("cpu"), torch.float32)
     tokenizer: Any = AutoTokenizer.from_pretrained(COURSE_MODEL)
-    rows = sft_rows(load_split("train"), tokenizer)
+    rows = sft_examples(load_split("train"), tokenizer)
     wanted = steps * settings().batch_size
     rows = (rows * (wanted // len(rows) + 1))[:wanted]
-    valid = sft_rows(load_split("valid")[:VALID_ROWS], tokenizer)
+    valid = sft_examples(load_split("valid")[:VALID_ROWS], tokenizer)
     return Material(model, tokenizer, rows, valid)
 
 

@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from unitconv.inference.llm import LLM
+from unitconv.inference.kv_cache import CachePlan, bytes_per_token
 from unitconv.inference.load import COURSE_MODEL, load_model
-from unitconv.inference.old_engine.cache import bytes_per_token, plan_cache
 from unitconv.profiling.memory_estimate import (
     SMOLLM2,
     decoding_parts,
@@ -18,11 +18,8 @@ from unitconv.profiling.memory_estimate import (
     smollm2,
     training_parts,
 )
-from unitconv.training.lora import (
-    TrainingSettings,
-    add_lora,
-    lora_parameters,
-)
+from unitconv.training.config import TrainingSettings
+from unitconv.training.lora import add_lora, lora_parameters
 
 # Parameters and LoRA's per rank, from the models' public cards and shapes.
 KNOWN = {
@@ -113,9 +110,8 @@ def test_a_rank_beyond_the_budget_is_lowered_as_in_training() -> None:
 
 def test_decoding_keeps_the_weights_and_the_plan(course: LLM) -> None:
     config = course.model.config
-    plan = plan_cache(config, torch.float32, 16, 64, 96, 10**9)
+    per_token = bytes_per_token(config, torch.float32)
+    plan = CachePlan(16, 64, 96, per_token)
     parts = decoding_parts(course.model, plan)
     assert parts["weights"] == 4 * course.model.num_parameters()
-    per_token = bytes_per_token(config, torch.float32)
-    # One page is nobody's.
-    assert parts["KV cache"] == (16 * 64 + 16 + 96) * per_token
+    assert parts["KV cache"] == (16 * 64 + 96) * per_token

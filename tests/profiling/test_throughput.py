@@ -10,14 +10,18 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from tests.oracle import never, random_prompts
 from unitconv.cli.bench import _plan
+from unitconv.inference.engine import (
+    EngineOptions,
+    ForwardPass,
+    shared_prefix_length,
+)
+from unitconv.inference.generate import generate
 from unitconv.inference.llm import LLM
-from unitconv.inference.old_engine import Pass, generate
-from unitconv.inference.old_engine.rows import shared_prefix
 from unitconv.inference.reference import Decoding
 from unitconv.profiling.roofline import (
     Ceiling,
     Work,
-    least_seconds,
+    minimum_seconds,
     measure_ceiling,
     work,
 )
@@ -40,8 +44,8 @@ def test_workloads(tiny: LLM) -> None:
     questions = load_split("test")[:20]
     evaluation, alone, rollouts, one = workloads(tiny, questions)
     assert len(evaluation.prompts) == len(alone.prompts) == 20
-    assert shared_prefix(evaluation.prompts) > 100
-    assert shared_prefix(alone.prompts) == 0
+    assert shared_prefix_length(evaluation.prompts) > 100
+    assert shared_prefix_length(alone.prompts) == 0
     assert [p[1:] for p in alone.prompts] == evaluation.prompts
     assert (len(rollouts.prompts), rollouts.num_return_sequences) == (2, 10)
     assert rollouts.settings.temperature == 0.8
@@ -77,12 +81,14 @@ def test_work_against_the_operations_torch_counts(make_model: Any) -> None:
     model = make_model(max_position_embeddings=256)
     [start] = random_prompts(model, [64])
     prompts = [[*start, *p] for p in random_prompts(model, [32] * 4, 5)]
-    passes: list[Pass] = []
+    passes: list[ForwardPass] = []
     with FlopCounterMode(display=False) as counter:
         generate(
-            *(model, prompts, never, Decoding(max_new_tokens=33)),
-            slots=4,
-            observe=passes.append,
+            model,
+            prompts,
+            never,
+            Decoding(max_new_tokens=33),
+            options=EngineOptions(slots=4, observe=passes.append),
         )
     least, prefix = 0.0, 0
     for one in passes:
@@ -95,7 +101,7 @@ def test_work_against_the_operations_torch_counts(make_model: Any) -> None:
 
 
 def test_bytes_of_a_step(tiny_model: Any) -> None:
-    step = Pass("decode", [0, 1, 2], 1, own=60)
+    step = ForwardPass("decode", [0, 1, 2], 1, own_tokens=60)
     weights = sum(
         p.numel() for p in tiny_model.parameters()
     )  # the head is the embedding
@@ -113,15 +119,17 @@ def test_the_lower_ceiling_decides() -> None:
 def test_passes_add_up(tiny_model: Any) -> None:
     ceiling = Ceiling(1e9, 1e9)
     passes = [
-        Pass("prefix", [], 20, 0),
-        Pass("prefill", [0, 1], 5, 9),
-        Pass("decode", [0, 1], 1, 11),
+        ForwardPass("prefix", [], 20, 0),
+        ForwardPass("prefill", [0, 1], 5, 9),
+        ForwardPass("decode", [0, 1], 1, 11),
     ]
     want = work(tiny_model, passes[0], 0).seconds(ceiling)
     want += sum(
         work(tiny_model, p, 20).seconds(ceiling) for p in passes[1:]
     )
-    assert least_seconds(tiny_model, passes, ceiling) == pytest.approx(want)
+    assert minimum_seconds(tiny_model, passes, ceiling) == pytest.approx(
+        want
+    )
 
 
 def test_a_ceiling_is_measured() -> None:

@@ -1,11 +1,12 @@
-"""Real processes: killed at any moment, or several that work as one."""
+"""Real processes: one `kill -9` a command, and two that share the work.
+
+Faults at every named point are in `test_trainer` and `test_rollouts`.
+"""
 
 from __future__ import annotations
 
 import json
 import os
-import random
-import signal
 import socket
 import subprocess
 import sys
@@ -14,20 +15,23 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import torch
 from safetensors.torch import load_file
 
 from unitconv.inference.load import ADAPTER_WEIGHTS
 from unitconv.task.dataset import load_split
-from unitconv.training.rollouts import CHUNK, shard_path
+from unitconv.training.rollouts import CHUNK_SIZE
+
+pytestmark = pytest.mark.slow
 
 TIMEOUT = 240
 # Gloo must not look for another machine.
 LOCAL = os.environ | {"GLOO_SOCKET_IFNAME": "lo", "OMP_NUM_THREADS": "1"}
 CLI = [sys.executable, "-m", "unitconv.cli"]
 
+Command = Callable[[Path], list[str]]
 
-def run(*command: str) -> None:
+
+def run(command: list[str]) -> None:
     done = subprocess.run(
         command,
         capture_output=True,
@@ -38,113 +42,8 @@ def run(*command: str) -> None:
     assert done.returncode == 0, done.stderr
 
 
-def two_processes() -> list[str]:
-    """`accelerate launch`, on this machine's loopback."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    module = "accelerate.commands.launch"
-    return [
-        *(sys.executable, "-m", module, "--cpu", "--num_machines", "1"),
-        *("--num_processes", "2", "--mixed_precision", "no"),
-        *("--dynamo_backend", "no", "--main_process_ip", "127.0.0.1"),
-        *("--main_process_port", str(port), "-m", "unitconv.cli"),
-    ]
-
-
-@pytest.fixture(scope="module")
-def base(model_folder: Path) -> Path:
-    """The tiny model in a folder; see `conftest`."""
-    return model_folder
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Some questions: three whole chunks, and a part of one."""
-    path = tmp_path_factory.mktemp("data") / "questions.json"
-    questions = load_split("train")[: 3 * CHUNK + 5]
-    path.write_text(json.dumps([[q.text, q.answer] for q in questions]))
-    return path
-
-
-@pytest.fixture(scope="module")
-def sample(base: Path, data: Path) -> Callable[[Path], list[str]]:
-    def arguments(output: Path) -> list[str]:
-        return [
-            *("rollouts", "--model", str(base), "--data", str(data)),
-            *("--prompt", "raw", "--samples", "2", "--device", "cpu"),
-            *("--output", str(output)),
-        ]
-
-    return arguments
-
-
-@pytest.fixture(scope="module")
-def whole(
-    sample: Callable[[Path], list[str]],
-    tmp_path_factory: pytest.TempPathFactory,
-) -> tuple[bytes, bytes]:
-    """What one process writes that nobody disturbs."""
-    output = tmp_path_factory.mktemp("whole") / "rft.json"
-    run(*CLI, *sample(output))
-    return both_files(output)
-
-
-def both_files(output: Path) -> tuple[bytes, bytes]:
-    return output.read_bytes(), output.with_suffix(".jsonl").read_bytes()
-
-
-def test_two_processes_write_the_bytes_of_one(
-    sample: Callable[[Path], list[str]],
-    whole: tuple[bytes, bytes],
-    tmp_path: Path,
-) -> None:
-    output = tmp_path / "rft.json"
-    run(*two_processes(), *sample(output))
-    assert both_files(output) == whole
-    assert {p.name for p in tmp_path.iterdir()} == {
-        "rft.json",
-        "rft.jsonl",
-    }
-
-
-def test_two_processes_go_on_where_two_were_killed(
-    sample: Callable[[Path], list[str]],
-    whole: tuple[bytes, bytes],
-    tmp_path: Path,
-) -> None:
-    """The second's part as it is after a kill in its second line."""
-    output = tmp_path / "rft.json"
-    head, *lines = whole[1].splitlines(keepends=True)
-    record = output.with_suffix(".jsonl")
-    for i in range(2):
-        first = json.dumps(json.loads(head) | {"shard": i}) + "\n"
-        chunk = lines[i * CHUNK : (i + 1) * CHUNK][: CHUNK if i == 0 else 1]
-        part = first.encode() + b"".join(chunk)
-        shard_path(record, (i, 2)).write_bytes(part + b'{"que'[:i])
-    run(*two_processes(), *sample(output))
-    assert both_files(output) == whole
-
-
-@pytest.mark.parametrize("seed", range(5))
-def test_rollouts_killed_at_a_random_moment(
-    sample: Callable[[Path], list[str]],
-    whole: tuple[bytes, bytes],
-    tmp_path: Path,
-    seed: int,
-) -> None:
-    output = tmp_path / "rft.json"
-    record = output.with_suffix(".jsonl")
-    wait = random.Random(seed).random() * 0.5
-    killed_after(CLI + sample(output), record.exists, wait)
-    run(*CLI, *sample(output))
-    assert both_files(output) == whole
-
-
-def killed_after(
-    command: list[str], started: Callable[[], bool], seconds: float
-) -> None:
-    """Start, wait until it works, wait on, and kill it the hard way."""
+def kill_when(begun: Callable[[], bool], command: list[str]) -> None:
+    """Start a command and kill it as soon as it has begun its work."""
     process = subprocess.Popen(
         command,
         stdout=subprocess.DEVNULL,
@@ -152,82 +51,116 @@ def killed_after(
         env=LOCAL,
     )
     deadline = time.monotonic() + TIMEOUT
-    while not started() and process.poll() is None:
+    while not begun():
+        assert process.poll() is None, "it ended before it was killed"
         assert time.monotonic() < deadline
         time.sleep(0.01)
-    time.sleep(seconds)
-    process.send_signal(signal.SIGKILL)
+    process.kill()
     process.wait()
 
 
-# ----------------------------------------------------------------- training
+def two_processes() -> list[str]:
+    """Return an `accelerate launch` on this machine's loopback."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    return [
+        *[sys.executable, "-m", "accelerate.commands.launch", "--cpu"],
+        *["--num_machines=1", "--num_processes=2", "--mixed_precision=no"],
+        *["--dynamo_backend=no", "--main_process_ip=127.0.0.1"],
+        *[f"--main_process_port={port}", "-m", "unitconv.cli"],
+    ]
 
 
 @pytest.fixture(scope="module")
-def train(base: Path, data: Path) -> Callable[..., list[str]]:
-    """SFT on so many rows that every batch is full."""
-
-    def arguments(output: Path, *more: str) -> list[str]:
-        return [
-            *("sft", "--model", str(base), "--data", str(data)),
-            *("--valid", str(data), "--limit", "96", "--epochs", "3"),
-            *("--rank", "4", "--batch-size", "16", "--device", "cpu"),
-            *("--output", str(output), *more),
-        ]
-
-    return arguments
+def inputs(
+    model_folder: Path, tmp_path_factory: pytest.TempPathFactory
+) -> list[str]:
+    """A tiny model, and questions for three chunks and a part of one."""
+    data = tmp_path_factory.mktemp("data") / "questions.json"
+    questions = load_split("train")[: 3 * CHUNK_SIZE + 5]
+    data.write_text(json.dumps([[q.text, q.answer] for q in questions]))
+    return [f"--model={model_folder}", f"--data={data}", "--device=cpu"]
 
 
 @pytest.fixture(scope="module")
-def adapter(
-    train: Callable[..., list[str]],
+def rollouts(inputs: list[str]) -> Command:
+    options = ["--prompt=raw", "--samples=2"]
+    return lambda to: ["rollouts", *inputs, *options, f"--output={to}"]
+
+
+@pytest.fixture(scope="module")
+def sft(inputs: list[str]) -> Command:
+    """SFT on so many examples that every batch is full."""
+    valid = inputs[1].replace("--data", "--valid")
+    options = ["--limit=96", "--epochs=3", "--rank=4", "--batch-size=16"]
+    return lambda to: ["sft", *inputs, valid, *options, f"--output={to}"]
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(
+    rollouts: Command,
+    sft: Command,
     tmp_path_factory: pytest.TempPathFactory,
-) -> dict[str, torch.Tensor]:
-    folder = tmp_path_factory.mktemp("adapter") / "sft"
-    run(*CLI, *train(folder))
-    return weights(folder)
+) -> Path:
+    """A folder with the outputs of both commands in one process each."""
+    folder = tmp_path_factory.mktemp("uninterrupted")
+    run(CLI + rollouts(folder / "rft.json"))
+    run(CLI + sft(folder / "sft"))
+    return folder
 
 
-def weights(folder: Path) -> dict[str, torch.Tensor]:
-    return load_file(folder / ADAPTER_WEIGHTS)
+def same_rollouts(folder: Path, other: Path) -> bool:
+    return all(
+        (folder / name).read_bytes() == (other / name).read_bytes()
+        for name in ("rft.json", "rft.jsonl")
+    )
 
 
-def assert_close(
-    found: dict[str, torch.Tensor],
-    expected: dict[str, torch.Tensor],
-    tolerance: float,
+def test_killed_rollouts_resume_to_the_same_bytes(
+    rollouts: Command, uninterrupted: Path, tmp_path: Path
 ) -> None:
-    assert found.keys() == expected.keys()
-    for name, value in expected.items():
-        error = (found[name] - value).abs().max() / value.abs().max()
-        assert error <= tolerance, name
-
-
-@pytest.mark.parametrize("seed", range(5))
-def test_a_training_killed_at_a_random_moment(
-    train: Callable[..., list[str]],
-    adapter: dict[str, torch.Tensor],
-    tmp_path: Path,
-    seed: int,
-) -> None:
-    folder = tmp_path / "sft"
-    checkpoints = folder / "checkpoints"
+    record = tmp_path / "rft.jsonl"
 
     def begun() -> bool:
-        return any(checkpoints.glob("checkpoint-*/trainer_state.json"))
+        return record.exists() and record.read_bytes().count(b"\n") > 1
 
-    wait = random.Random(seed).random() * 0.8
-    killed_after(CLI + train(folder), begun, wait)
-    run(*CLI, *train(folder, "--resume"))
-    assert_close(weights(folder), adapter, 0.0)
+    kill_when(begun, CLI + rollouts(tmp_path / "rft.json"))
+    run(CLI + rollouts(tmp_path / "rft.json"))
+    assert same_rollouts(tmp_path, uninterrupted)
 
 
-def test_two_processes_train_what_one_trains(
-    train: Callable[..., list[str]],
-    adapter: dict[str, torch.Tensor],
-    tmp_path: Path,
+def test_rollouts_of_two_processes_are_the_bytes_of_one(
+    rollouts: Command, uninterrupted: Path, tmp_path: Path
+) -> None:
+    run(two_processes() + rollouts(tmp_path / "rft.json"))
+    assert same_rollouts(tmp_path, uninterrupted)
+    names = {path.name for path in tmp_path.iterdir()}
+    assert names == {"rft.json", "rft.jsonl"}
+
+
+def test_a_killed_training_resumes_to_the_same_bytes(
+    sft: Command, uninterrupted: Path, tmp_path: Path
 ) -> None:
     folder = tmp_path / "sft"
-    run(*two_processes(), *train(folder))
-    # Each pads its rows alone, and sums round: nearly the same weights.
-    assert_close(weights(folder), adapter, 0.05)
+
+    def begun() -> bool:
+        return any(folder.glob("checkpoints/*/trainer_state.json"))
+
+    kill_when(begun, CLI + sft(folder))
+    run([*CLI, *sft(folder), "--resume"])
+    expected = uninterrupted / "sft" / ADAPTER_WEIGHTS
+    assert (folder / ADAPTER_WEIGHTS).read_bytes() == expected.read_bytes()
+
+
+def test_two_processes_train_nearly_the_weights_of_one(
+    sft: Command, uninterrupted: Path, tmp_path: Path
+) -> None:
+    run(two_processes() + sft(tmp_path / "sft"))
+    # Each pads its examples alone, and sums are rounded differently.
+    weights = load_file(tmp_path / "sft" / ADAPTER_WEIGHTS)
+    expected = load_file(uninterrupted / "sft" / ADAPTER_WEIGHTS)
+    assert weights.keys() == expected.keys()
+    for name, value in expected.items():
+        error = (weights[name] - value).abs().max() / value.abs().max()
+        assert error <= 0.05, name

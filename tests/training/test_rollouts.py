@@ -1,103 +1,84 @@
-"""Rejection: what is kept and why, and that a kill loses nothing."""
+"""Rollouts: grading, the JSONL file, and resuming after a kill."""
 
 from __future__ import annotations
 
 import json
-import random
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from unitconv.common import distributed
 from unitconv.evaluation.grade import grade
 from unitconv.grading.answer import is_correct, parse_answer
 from unitconv.grading.audit import reasoning_is_valid
 from unitconv.inference.llm import LLM, Generation
 from unitconv.task.dataset import Question, load_split
 from unitconv.training import rollouts
-from unitconv.training.rejection_sampling import path_key, select, success
 from unitconv.training.rollouts import (
-    Record,
+    REJECTION_REASONS,
     RolloutError,
+    RolloutRecord,
     RolloutSettings,
-    judge,
-    read_records,
+    read_rollouts,
+    rejection_reason,
     sample_rollouts,
-    to_record,
+    shard_path,
 )
 
 GRAMS = Question("How many gram are there per 6 kg?", 6000.0)
-RIGHT = "1 kg = 1000 g. 6 * 1000 = 6000. <answer>6000</answer>"
-OTHER = "6 kg = 6 * 1000 g = 6000 g. <answer>6000</answer>"
-LUCKY = "1 kg = 2000 g. 3 * 2000 = 6000. <answer>6000</answer>"
-NEAR = "1 kg = 1000 g. 6 * 1000 = 6100. <answer>6100</answer>"
-WRONG = "1 kg = 100 g. 6 * 100 = 600. <answer>600</answer>"
-
-
-def record(*texts: str) -> Record:
-    return to_record(
-        GRAMS, [grade(GRAMS, Generation(t, len(t), True)) for t in texts]
-    )
 
 
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        (RIGHT, None),
-        (OTHER, None),
-        (LUCKY, "false statement"),
-        (WRONG, "wrong answer"),
-        (NEAR, "near miss"),
+        ("1 kg = 1000 g. 6 * 1000 = 6000. <answer>6000</answer>", None),
+        ("6 kg = 6 * 1000 g = 6000 g. <answer>6000</answer>", None),
+        (
+            "1 kg = 2000 g. 3 * 2000 = 6000. <answer>6000</answer>",
+            "false statement",
+        ),
+        (
+            "1 kg = 100 g. 6 * 100 = 600. <answer>600</answer>",
+            "wrong answer",
+        ),
+        (
+            "1 kg = 1000 g. 6 * 1000 = 6100. <answer>6100</answer>",
+            "near miss",
+        ),
         ("<answer>6000</answer>", "no reasoning"),
         ("It is 6000.", "no answer"),
         ("", "no answer"),
     ],
 )
-def test_why_a_completion_is_rejected(
+def test_the_first_reason_rejects_a_completion(
     text: str, reason: str | None
 ) -> None:
     graded = grade(GRAMS, Generation(text, 1, True))
-    assert judge(graded) == reason
-    assert reason is None or reason in rollouts.REASONS
+    assert rejection_reason(graded) == reason
+    assert reason is None or reason in REJECTION_REASONS
 
 
-def test_a_path_is_its_equations() -> None:
-    assert path_key("So 1 kg = 1000 g; thus 6 * 1000 = 6000.") == path_key(
-        "1 kg = 1000 g. 6 * 1000 = 6000. <answer>6000</answer>"
+def test_kept_completions_are_right_and_audited(
+    course: LLM, tmp_path: Path
+) -> None:
+    records = sample_rollouts(
+        course,
+        load_split("valid")[:6],
+        RolloutSettings(num_return_sequences=4),
+        tmp_path / "r.jsonl",
     )
-    assert path_key(RIGHT) != path_key(OTHER)
+    reasons = {r.reason for record in records for r in record.rollouts}
+    assert None in reasons
+    assert len(reasons) > 1
+    for record in records:
+        for rollout in record.kept:
+            assert is_correct(parse_answer(rollout.text), record.answer)
+            assert reasoning_is_valid(rollout.text)
 
 
-def test_distinct_paths_are_taken_in_order() -> None:
-    words = RIGHT.replace(". 6", ", so 6")
-    rows = [record(WRONG, RIGHT, words, OTHER, LUCKY)]
-    assert select(rows, 1) == [(GRAMS.text, 6000.0, RIGHT)]
-    assert [t[2] for t in select(rows, 5)] == [RIGHT, OTHER]
-    assert select([record(WRONG)], 3) == []
-    with pytest.raises(ValueError, match="distinct, random"):
-        select(rows, 1, "best")
-
-
-def test_the_control_takes_as_many_without_looking() -> None:
-    rows = [
-        replace(record(WRONG, RIGHT, LUCKY, ""), question=f"{i}")
-        for i in range(200)
-    ]
-    control = [reasoning for _, _, reasoning in select(rows, 1, "random")]
-    assert len(control) == 200
-    assert {WRONG, RIGHT, LUCKY} == set(control)
-    assert 40 < control.count(RIGHT) < 95
-    assert control == [t[2] for t in select(rows, 1, "random")]
-
-
-def test_success_grows_with_the_samples() -> None:
-    rows = [record(WRONG, RIGHT), record(RIGHT, ""), record("", WRONG)]
-    rates = [success(rows, n).successes for n in (1, 2, None)]
-    assert rates == [1, 2, 2]
-
-
-# ------------------------------------------------------------ on the disk
+# ----------------------------------------------------------- the JSONL file
 
 SETTINGS = RolloutSettings(
     num_return_sequences=3, temperature=1.0, max_new_tokens=6
@@ -109,65 +90,98 @@ def tiny(tiny_model: Any, byte_tokenizer: Any) -> LLM:
     return LLM(tiny_model, byte_tokenizer, "raw")
 
 
-@pytest.fixture
-def questions(monkeypatch: pytest.MonkeyPatch) -> list[Question]:
-    monkeypatch.setattr(rollouts, "CHUNK", 4)
+@pytest.fixture(scope="module")
+def questions() -> list[Question]:
     return load_split("train")[:18]
+
+
+@pytest.fixture(autouse=True)
+def _small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rollouts, "CHUNK_SIZE", 4)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "rollouts.jsonl"
 
 
 @pytest.fixture
 def whole(tiny: LLM, questions: list[Question], tmp_path: Path) -> bytes:
+    """The file of an uninterrupted run."""
     path = tmp_path / "whole.jsonl"
     sample_rollouts(tiny, questions, SETTINGS, path)
     return path.read_bytes()
 
 
-def test_every_rollout_is_written_down(
-    tiny: LLM, questions: list[Question], tmp_path: Path
+def test_every_rollout_is_recorded(
+    tiny: LLM, questions: list[Question], path: Path
 ) -> None:
-    path = tmp_path / "r.jsonl"
-    seen: list[int] = []
+    done: list[int] = []
     records = sample_rollouts(
-        tiny, questions, SETTINGS, path, progress=seen.append
+        tiny, questions, SETTINGS, path, progress=done.append
     )
-    assert sum(seen) == len(questions)
+    assert done == [0, 4, 4, 4, 4, 2]
     assert [r.question for r in records] == [q.text for q in questions]
     assert all(len(r.rollouts) == 3 for r in records)
-    assert read_records(path) == records
-    first = json.loads(path.read_text().splitlines()[0])
-    assert first["settings"]["temperature"] == 1.0
-    assert first["questions"] == 18
+    assert read_rollouts(path) == records
+    header = json.loads(path.read_text().splitlines()[0])
+    assert header["settings"]["temperature"] == 1.0
+    assert header["questions"] == 18
 
 
-@pytest.mark.parametrize("seed", range(8))
-def test_a_run_cut_anywhere_ends_with_the_same_bytes(
+class Killed(BaseException):
+    """Stands for `kill -9`: nothing in the library catches it."""
+
+
+def kill_in_append(
+    monkeypatch: pytest.MonkeyPatch, chunk: int, share: float
+) -> None:
+    """Kill the run when it has written a share of a chunk's bytes."""
+    append, calls = rollouts._append, iter(range(99))
+
+    def killed(path: Path, records: list[RolloutRecord]) -> None:
+        if next(calls) < chunk:
+            return append(path, records)
+        lines = [json.dumps(asdict(record)) + "\n" for record in records]
+        content = "".join(lines).encode()
+        with path.open("ab") as file:
+            file.write(content[: int(share * len(content))])
+        raise Killed
+
+    monkeypatch.setattr(rollouts, "_append", killed)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.1, 0.6, 0.999, 1.0])
+@pytest.mark.parametrize("chunk", [0, 2, 4])
+def test_a_run_killed_while_it_writes_ends_with_the_same_bytes(
     tiny: LLM,
     questions: list[Question],
     whole: bytes,
-    tmp_path: Path,
-    seed: int,
+    path: Path,
+    chunk: int,
+    share: float,
 ) -> None:
-    header = whole.index(b"\n") + 1
-    cut = random.Random(seed).randrange(header, len(whole))
-    path = tmp_path / "cut.jsonl"
-    path.write_bytes(whole[:cut])
-    seen: list[int] = []
-    sample_rollouts(tiny, questions, SETTINGS, path, progress=seen.append)
+    with pytest.MonkeyPatch.context() as patch:
+        kill_in_append(patch, chunk, share)
+        with pytest.raises(Killed):
+            sample_rollouts(tiny, questions, SETTINGS, path)
+    done: list[int] = []
+    sample_rollouts(tiny, questions, SETTINGS, path, progress=done.append)
     assert path.read_bytes() == whole
-    assert sum(seen) == len(questions)
-    # On a GPU a text may depend on its batch: chunks are done as wholes.
-    assert seen[0] % rollouts.CHUNK == 0
+    assert sum(done) == len(questions)
+    # On a GPU a text may depend on its batch: only whole chunks are kept.
+    assert done[0] in (4 * chunk, min(4 * chunk + 4, 18))
 
 
 def test_a_finished_run_is_not_run_again(
     tiny: LLM,
     questions: list[Question],
     whole: bytes,
-    tmp_path: Path,
+    path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    path = tmp_path / "whole.jsonl"
-    monkeypatch.setattr(rollouts, "_roll", None)
+    path.write_bytes(whole)
+    monkeypatch.setattr(LLM, "complete", None)
     assert len(sample_rollouts(tiny, questions, SETTINGS, path)) == 18
     assert path.read_bytes() == whole
 
@@ -182,14 +196,14 @@ def test_a_finished_run_is_not_run_again(
         {"tolerance": 0.05},
     ],
 )
-def test_other_settings_do_not_go_on_in_the_old_file(
+def test_a_file_is_not_continued_with_other_settings(
     tiny: LLM,
     questions: list[Question],
     whole: bytes,
-    tmp_path: Path,
+    path: Path,
     changed: dict[str, Any],
 ) -> None:
-    path = tmp_path / "whole.jsonl"
+    path.write_bytes(whole)
     with pytest.raises(RolloutError, match="other settings"):
         sample_rollouts(tiny, questions, replace(SETTINGS, **changed), path)
     with pytest.raises(RolloutError, match="digest, questions"):
@@ -197,36 +211,76 @@ def test_other_settings_do_not_go_on_in_the_old_file(
     assert path.read_bytes() == whole
 
 
-def test_a_file_that_is_no_record_is_left_alone(
-    tiny: LLM, questions: list[Question], tmp_path: Path
+@pytest.mark.parametrize(
+    "text", ["It was a dark night.\n", "It was", "[1]\n", "{}"]
+)
+def test_a_file_that_is_not_a_record_is_left_alone(
+    tiny: LLM, questions: list[Question], path: Path, text: str
 ) -> None:
-    path = tmp_path / "thesis.txt"
-    path.write_text("It was a dark night.\n")
+    path.write_text(text)
     with pytest.raises(RolloutError, match="line 1"):
         sample_rollouts(tiny, questions, SETTINGS, path)
-    assert path.read_text() == "It was a dark night.\n"
+    assert path.read_text() == text
 
 
-def test_a_broken_line_is_named(whole: bytes, tmp_path: Path) -> None:
-    path = tmp_path / "broken.jsonl"
-    lines = whole.splitlines(keepends=True)
-    path.write_bytes(b"".join([*lines[:3], b'{"question": 1}\n']))
-    with pytest.raises(RolloutError, match="line 4"):
-        read_records(path)
-
-
-def test_what_is_kept_is_right_and_audited(
-    course: LLM, tmp_path: Path
+@pytest.mark.parametrize("line", ['{"question": 1}', '{"que', "[]"])
+def test_a_broken_line_is_named(
+    whole: bytes, path: Path, line: str
 ) -> None:
-    questions = load_split("valid")[:6]
-    settings = RolloutSettings(num_return_sequences=4)
-    records = sample_rollouts(
-        course, questions, settings, tmp_path / "r.jsonl"
-    )
-    seen = {r.reason for record in records for r in record.rollouts}
-    assert None in seen
-    assert len(seen) > 1
-    for record in records:
-        for rollout in record.kept:
-            assert is_correct(parse_answer(rollout.text), record.answer)
-            assert reasoning_is_valid(rollout.text)
+    lines = whole.decode().splitlines()
+    path.write_text("\n".join([*lines[:3], line]))
+    with pytest.raises(RolloutError, match="line 4"):
+        read_rollouts(path)
+
+
+# ------------------------------------------------------- several processes
+
+
+def sample_as(
+    rank: int, world_size: int, *arguments: Any, at_barrier: Any = None
+) -> None:
+    """Run one of several processes; with `Killed`, only to the barrier."""
+
+    def barrier() -> None:
+        if at_barrier is not None:
+            raise at_barrier
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RANK", str(rank))
+        patch.setenv("WORLD_SIZE", str(world_size))
+        patch.setattr(distributed, "meet", barrier)
+        sample_rollouts(*arguments)
+
+
+@pytest.mark.parametrize("world_size", [2, 3, 7])
+def test_merged_shards_are_the_bytes_of_one_process(
+    tiny: LLM,
+    questions: list[Question],
+    whole: bytes,
+    path: Path,
+    world_size: int,
+) -> None:
+    run = (tiny, questions, SETTINGS, path)
+    for rank in reversed(range(1, world_size)):
+        with pytest.raises(Killed):
+            sample_as(rank, world_size, *run, at_barrier=Killed())
+    # A kill in the middle of the second process' shard.
+    shard = shard_path(path, 1, world_size)
+    shard.write_bytes(shard.read_bytes()[:-9])
+    with pytest.raises(Killed):
+        sample_as(1, world_size, *run, at_barrier=Killed())
+    sample_as(0, world_size, *run)
+    assert path.read_bytes() == whole
+    assert {p.name for p in path.parent.iterdir()} == {
+        "rollouts.jsonl",
+        "whole.jsonl",
+    }
+    sample_as(1, world_size, *run, at_barrier=Killed())  # nothing to do
+
+
+def test_several_processes_do_not_continue_the_file_of_one(
+    tiny: LLM, questions: list[Question], whole: bytes, path: Path
+) -> None:
+    path.write_bytes(b"".join(whole.splitlines(keepends=True)[:6]))
+    with pytest.raises(RolloutError, match="let one go on with it"):
+        sample_as(0, 2, tiny, questions, SETTINGS, path)

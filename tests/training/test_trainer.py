@@ -1,8 +1,8 @@
-"""LoRA really trains, alone, and an interruption changes nothing."""
+"""Fine-tuning with `Trainer`: the adapter alone learns, and a killed run
+resumes to the bytes of an uninterrupted one."""
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -10,49 +10,60 @@ from typing import Any
 
 import pytest
 import torch
-from transformers import TrainerCallback
+from safetensors import SafetensorError
+from transformers import TrainerCallback, TrainerState
 
-from unitconv.inference.load import load_adapter
+from unitconv.inference.load import ADAPTER_WEIGHTS, load_adapter
 from unitconv.task.dataset import load_split
-from unitconv.training.examples import sft_rows
-from unitconv.training.lora import (
+from unitconv.training import trainer
+from unitconv.training.config import (
     TrainingError,
+    TrainingRun,
     TrainingSettings,
-    add_lora,
-    fit_budget,
-    lora_parameters,
 )
-from unitconv.training.loss_mask import Row
-from unitconv.training.trainer import fine_tune
+from unitconv.training.examples import sft_examples
+from unitconv.training.lora import lora_parameters
+from unitconv.training.trainer import (
+    TrainingData,
+    TrainingResult,
+    fine_tune,
+)
 
 SETTINGS = TrainingSettings(
     rank=4,
     alpha=8,
-    dropout=0.0,
+    dropout=0.1,
     epochs=3,
     batch_size=8,
     learning_rate=1e-2,
     max_adapter_mb=50.0,
 )
 
-
-@pytest.fixture(scope="module")
-def rows(byte_tokenizer: Any) -> list[Row]:
-    return sft_rows(load_split("train")[:24], byte_tokenizer)
+FineTune = Callable[..., TrainingResult]
 
 
 @pytest.fixture(scope="module")
-def valid_rows(byte_tokenizer: Any) -> list[Row]:
-    return sft_rows(load_split("valid")[:8], byte_tokenizer)
+def data(byte_tokenizer: Any) -> TrainingData:
+    return TrainingData(
+        sft_examples(load_split("train")[:24], byte_tokenizer),
+        sft_examples(load_split("valid")[:8], byte_tokenizer),
+    )
 
 
-@pytest.fixture
-def logits() -> Callable[[Any], torch.Tensor]:
-    def run(model: Any) -> torch.Tensor:
-        ids = torch.arange(1, 20)[None]
-        with torch.inference_mode():
-            found: torch.Tensor = model.eval()(ids).logits
-        return found
+@pytest.fixture(scope="module")
+def tune(
+    make_model: Callable[..., Any], byte_tokenizer: Any, data: TrainingData
+) -> FineTune:
+    """Fine-tune a fresh tiny model."""
+
+    def run(
+        folder: Path,
+        settings: TrainingSettings = SETTINGS,
+        data: TrainingData = data,
+        **options: Any,
+    ) -> TrainingResult:
+        run = TrainingRun(folder, **options)
+        return fine_tune(make_model(), byte_tokenizer, data, settings, run)
 
     return run
 
@@ -60,167 +71,184 @@ def logits() -> Callable[[Any], torch.Tensor]:
 def test_only_the_adapter_learns(
     make_model: Callable[..., Any],
     byte_tokenizer: Any,
-    rows: list[Row],
-    valid_rows: list[Row],
-    logits: Callable[[Any], torch.Tensor],
+    data: TrainingData,
     tmp_path: Path,
 ) -> None:
     base, twin = make_model(), make_model()
     before = {n: p.clone() for n, p in base.named_parameters()}
     result = fine_tune(
-        base, byte_tokenizer, rows, valid_rows, SETTINGS, tmp_path
+        base, byte_tokenizer, data, SETTINGS, TrainingRun(tmp_path)
     )
     assert result.losses[-1][1] < result.losses[0][1]
     assert result.n_trainable == lora_parameters(twin, SETTINGS.rank)
-    learned = dict(base.named_parameters())
-    frozen = 0
+    trained = dict(base.named_parameters())
     for name, value in before.items():
         layer, _, leaf = name.rpartition(".")
-        kept = learned.get(name, learned.get(f"{layer}.base_layer.{leaf}"))
+        kept = trained.get(name, trained.get(f"{layer}.base_layer.{leaf}"))
         assert kept is not None, name
         assert torch.equal(kept, value), name
-        frozen += 1
-    assert frozen == len(before)
     b = [p for n, p in base.named_parameters() if "lora_B" in n]
     assert b
     assert all(p.abs().max() > 0 for p in b)
     assert {p.dtype for p in b} == {torch.float32}
 
     loaded = load_adapter(twin, tmp_path)
-    assert torch.allclose(logits(loaded), logits(base), atol=1e-6)
-    files = {p.name for p in tmp_path.iterdir()}
-    assert "adapter_model.safetensors" in files
-    merged = logits(loaded.merge_and_unload())
-    assert torch.allclose(merged, logits(base), atol=1e-4)
+    ids = torch.arange(1, 20)[None]
+    with torch.inference_mode():
+        expected = base.eval()(ids).logits
+        assert torch.allclose(loaded(ids).logits, expected, atol=1e-5)
+        merged = loaded.merge_and_unload()(ids).logits
+        assert torch.allclose(merged, expected, atol=1e-4)
 
 
-class StopAfter(TrainerCallback):
-    def __init__(self, step: int) -> None:
-        self.step = step
-
-    def on_step_end(
-        self, args: Any, state: Any, *_: Any, **__: Any
-    ) -> None:
-        if state.global_step == self.step:
-            raise KeyboardInterrupt
+# ------------------------------------------------------- killed and resumed
 
 
-def test_a_resumed_training_is_the_same_training(
-    make_model: Callable[..., Any],
-    byte_tokenizer: Any,
-    rows: list[Row],
-    valid_rows: list[Row],
-    tmp_path: Path,
+class Killed(BaseException):
+    """Stands for `kill -9`: nothing in the library catches it."""
+
+
+class KillAt(TrainerCallback):
+    """Raises `Killed` at an event and step; an epoch has three steps."""
+
+    def __init__(self, event: str, step: int) -> None:
+        def kill(args: Any, state: Any, *_: Any, **__: Any) -> None:
+            if state.global_step == step:
+                raise Killed
+
+        setattr(self, event, kill)
+
+
+def half_a_file(path: Path) -> None:
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) // 2])
+
+
+def kill_in_checkpoint(
+    monkeypatch: pytest.MonkeyPatch, written: bool
 ) -> None:
-    data = byte_tokenizer, rows, valid_rows, SETTINGS
-    whole, cut = make_model(), make_model()
-    straight = fine_tune(whole, *data, tmp_path / "whole")
-    with pytest.raises(KeyboardInterrupt):
-        fine_tune(cut, *data, tmp_path / "cut", callbacks=[StopAfter(5)])
-    resumed = make_model()
-    again = fine_tune(resumed, *data, tmp_path / "cut", resume=True)
-    assert again.valid_losses == straight.valid_losses
-    for a, b in zip(whole.parameters(), resumed.parameters(), strict=True):
-        assert torch.equal(a, b)
+    """Kill while the second checkpoint's state is written, or before."""
+    save = TrainerState.save_to_json
+
+    def killed(self: TrainerState, path: str) -> None:
+        if self.global_step < 6 or "checkpoint-6" not in path:
+            return save(self, path)
+        if written:
+            save(self, path)
+            half_a_file(Path(path))
+        raise Killed
+
+    monkeypatch.setattr(TrainerState, "save_to_json", killed)
+
+
+def kill_in_saving(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Kill while the finished adapter is written."""
+
+    def killed(wrapped: Any, run: TrainingRun) -> None:
+        wrapped.save_pretrained(str(run.folder / "unfinished"))
+        half_a_file(run.folder / "unfinished" / ADAPTER_WEIGHTS)
+        raise Killed
+
+    monkeypatch.setattr(trainer, "_save_adapter", killed)
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(
+    tune: FineTune, tmp_path_factory: pytest.TempPathFactory
+) -> TrainingResult:
+    return tune(tmp_path_factory.mktemp("whole") / "run")
+
+
+@pytest.mark.parametrize(
+    ("event", "step"),
+    [
+        ("on_train_begin", 0),
+        ("on_step_end", 1),
+        ("on_save", 3),
+        ("on_step_begin", 4),
+        ("on_evaluate", 6),
+        ("on_train_end", 9),
+    ],
+)
+def test_a_killed_training_resumes_to_the_same_bytes(
+    tune: FineTune,
+    uninterrupted: TrainingResult,
+    tmp_path: Path,
+    event: str,
+    step: int,
+) -> None:
+    with pytest.raises(Killed):
+        tune(tmp_path, callbacks=[KillAt(event, step)])
+    assert_resumes(tune, tmp_path, uninterrupted)
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        lambda patch: kill_in_checkpoint(patch, written=False),
+        lambda patch: kill_in_checkpoint(patch, written=True),
+        kill_in_saving,
+    ],
+    ids=["no state", "half a state", "half an adapter"],
+)
+def test_a_kill_in_the_middle_of_a_file_loses_nothing(
+    tune: FineTune,
+    uninterrupted: TrainingResult,
+    tmp_path: Path,
+    fault: Callable[[pytest.MonkeyPatch], None],
+) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        fault(patch)
+        with pytest.raises(Killed):
+            tune(tmp_path)
+    assert_resumes(tune, tmp_path, uninterrupted)
+
+
+def assert_resumes(
+    tune: FineTune, folder: Path, expected: TrainingResult
+) -> None:
+    assert not (folder / ADAPTER_WEIGHTS).exists()
+    resumed = tune(folder, resume=True)
+    assert resumed.valid_losses == expected.valid_losses
+    weights = (folder / ADAPTER_WEIGHTS).read_bytes()
+    assert weights == (expected.folder / ADAPTER_WEIGHTS).read_bytes()
 
 
 def test_other_settings_do_not_resume(
-    make_model: Callable[..., Any],
-    byte_tokenizer: Any,
-    rows: list[Row],
-    valid_rows: list[Row],
-    tmp_path: Path,
+    tune: FineTune, data: TrainingData, tmp_path: Path
 ) -> None:
-    data = byte_tokenizer, rows, valid_rows
     with pytest.raises(TrainingError, match="start without --resume"):
-        fine_tune(make_model(), *data, SETTINGS, tmp_path, resume=True)
+        tune(tmp_path, resume=True)
     one = replace(SETTINGS, epochs=1)
-    fine_tune(make_model(), *data, one, tmp_path)
+    tune(tmp_path, one)
     with pytest.raises(TrainingError, match="epochs"):
-        fine_tune(make_model(), *data, SETTINGS, tmp_path, resume=True)
-    fewer = byte_tokenizer, rows[1:], valid_rows
+        tune(tmp_path, resume=True)
+    fewer = TrainingData(data.train[1:], data.valid)
     with pytest.raises(TrainingError, match="n_rows, rows"):
-        fine_tune(make_model(), *fewer, one, tmp_path, resume=True)
+        tune(tmp_path, one, fewer, resume=True)
+    before = (tmp_path / ADAPTER_WEIGHTS).read_bytes()
+    with pytest.raises(TrainingError, match="holds a training already"):
+        tune(tmp_path, one)
+    assert (tmp_path / ADAPTER_WEIGHTS).read_bytes() == before
 
 
-def test_too_large_an_adapter_is_refused_before_training(
-    make_model: Callable[..., Any],
-    byte_tokenizer: Any,
-    rows: list[Row],
-    tmp_path: Path,
+def test_what_cannot_be_trained_is_refused_before_it_begins(
+    tune: FineTune, data: TrainingData, tmp_path: Path
 ) -> None:
-    model = make_model()
-    size = lora_parameters(model, 1) * 4 / 1e6
-    tight = replace(SETTINGS, rank=8, max_adapter_mb=3.5 * size)
-    with pytest.raises(TrainingError, match="Take rank 3 or less"):
-        fine_tune(model, byte_tokenizer, rows, rows, tight, tmp_path)
-    none = replace(SETTINGS, max_adapter_mb=0.5 * size)
-    with pytest.raises(TrainingError, match="Not even rank 1"):
-        fine_tune(model, byte_tokenizer, rows, rows, none, tmp_path)
-    with pytest.raises(TrainingError, match="no rows"):
-        fine_tune(model, byte_tokenizer, [], rows, SETTINGS, tmp_path)
+    with pytest.raises(TrainingError, match="MB allowed"):
+        tune(tmp_path, replace(SETTINGS, max_adapter_mb=1e-3))
+    with pytest.raises(TrainingError, match="no examples"):
+        tune(tmp_path, data=TrainingData([], data.valid))
     assert not list(tmp_path.iterdir())
 
 
-def test_a_rank_that_nobody_asked_for_is_lowered_to_fit(
-    make_model: Callable[..., Any],
+def test_a_full_disk_leaves_no_adapter(
+    tune: FineTune, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    model = make_model()
-    size = lora_parameters(model, 1) * 4 / 1e6
-    asked = replace(SETTINGS, rank=8, alpha=16, max_adapter_mb=3.5 * size)
-    fitted = fit_budget(model, replace(asked, lower_rank=True))
-    assert (fitted.rank, fitted.alpha) == (3, 6)
-    roomy = replace(asked, lower_rank=True, max_adapter_mb=9 * size)
-    assert fit_budget(model, roomy) == roomy
-    for refused in (
-        asked,
-        replace(asked, lower_rank=True, max_adapter_mb=0.5 * size),
-    ):
-        with pytest.raises(TrainingError):
-            fit_budget(model, refused)
+    def full(*_: Any, **__: Any) -> None:
+        raise SafetensorError("I/O error: No space left on device")
 
-
-def test_parameters_are_those_that_peft_adds(
-    make_model: Callable[..., Any],
-) -> None:
-    model = make_model()
-    expected = lora_parameters(model, 4)
-    wrapped = add_lora(model, SETTINGS)
-    added = [p for p in wrapped.parameters() if p.requires_grad]
-    assert sum(p.numel() for p in added) == expected
-
-
-def test_checkpointing_gives_the_same_gradients(
-    make_model: Callable[..., Any], rows: list[Row]
-) -> None:
-    found = []
-    for checkpointing in (False, True):
-        settings = replace(SETTINGS, gradient_checkpointing=checkpointing)
-        model = add_lora(make_model(), settings).train()
-        row = rows[0]
-        loss = model(
-            input_ids=torch.tensor([row.input_ids]),
-            labels=torch.tensor([row.labels]),
-        ).loss
-        loss.backward()
-        found.append(
-            {
-                n: p.grad
-                for n, p in model.named_parameters()
-                if p.requires_grad
-            }
-        )
-    plain, recomputed = found
-    assert plain.keys() == recomputed.keys()
-    for name, gradient in plain.items():
-        assert gradient is not None
-        assert torch.allclose(gradient, recomputed[name], atol=1e-6), name
-
-
-def test_advice_that_nobody_can_follow_is_not_shown(
-    make_model: Callable[..., Any],
-) -> None:
-    settings = replace(SETTINGS, gradient_checkpointing=True)
-    with warnings.catch_warnings():
-        warnings.simplefilter("error", FutureWarning)
-        add_lora(make_model(), settings)
+    monkeypatch.setattr("peft.peft_model.safe_save_file", full)
+    with pytest.raises(OSError, match="No space left"):
+        tune(tmp_path, replace(SETTINGS, epochs=1))
+    assert not (tmp_path / ADAPTER_WEIGHTS).exists()

@@ -1,55 +1,92 @@
-"""What every command prints with: two streams, clear errors, a bar."""
+"""Console output, progress bars and error reports of all commands."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+import re
+import traceback
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from functools import partial
+from importlib.metadata import metadata
+from typing import TYPE_CHECKING, Any
 
-import typer
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
+from rich.progress import MofNCompleteColumn, Progress, TimeElapsedColumn
 from rich.table import Table
+from typer import Exit, Typer
+
+from unitconv.common.errors import UnitconvError
 
 if TYPE_CHECKING:
+    from transformers import TrainerCallback
+
     from unitconv.evaluation.stats import Proportion
 
 # What is printed is mostly data: "[bold]" and ":smile:" mean themselves.
 out = Console(highlight=False, markup=False, emoji=False)
 err = Console(stderr=True, highlight=False, markup=False, emoji=False)
 
+# Errors of torch and safetensors that are no bugs, by a part of their text.
+SHORTAGES = (
+    ("out of memory|CPUAllocator|MemoryError", "lower --batch-size"),
+    ("I/O error|inline_container", "is the disk full?"),
+)
+
+
+def make_app(*commands: Callable[..., None], **settings: Any) -> Typer:
+    """Make a typer application of functions, whose errors are clear."""
+    app = Typer(
+        add_completion=False, pretty_exceptions_enable=False, **settings
+    )
+    for command in commands:
+        app.command()(clear_errors()(command))
+    return app
+
 
 @contextmanager
 def clear_errors() -> Iterator[None]:
-    """Turn what a user can mend into one line and the right exit code."""
+    """Print one line for errors that a user can mend, else a traceback.
+
+    Exit codes: 2 for `UnitconvError`; 1 for files, exhausted memory and
+    bugs; 130 when interrupted.
+    """
     try:
         yield
     except KeyboardInterrupt:
         _fail("interrupted", 130)
-    except ValueError as error:  # every error class of ours is one
+    except UnitconvError as error:
         _fail(str(error), 2)
     except OSError as error:
         where = f" ({error.filename})" if error.filename else ""
         _fail(f"{error.strerror or error}{where}", 1)
-    except (RuntimeError, MemoryError) as error:
-        _fail(str(error).strip() or type(error).__name__, 1)
+    except Exception as error:
+        text = f"{type(error).__name__}: {error}"
+        for pattern, advice in SHORTAGES:
+            if re.search(pattern, text):
+                _fail(f"{text} ({advice})", 1)
+        traceback.print_exception(error)
+        _fail(
+            "this is a bug in unitconv. Please report it, with the lines "
+            f"above, at {repository_url()}/issues",
+            1,
+        )
 
 
 def _fail(message: str, code: int) -> None:
-    line = " ".join(message.split())
-    write(err, f"unitconv: {line}")
-    raise typer.Exit(code)
+    write(f"unitconv: {' '.join(message.split())}", err)
+    raise Exit(code)
 
 
-def write(console: Console, text: str) -> None:
-    """Print text that we did not write, without wrapping it.
+def repository_url() -> str:
+    """Return the project's address, as the package's metadata has it."""
+    urls = metadata("unitconv").get_all("Project-URL") or []
+    return dict(url.split(", ", 1) for url in urls).get("Repository", "")
+
+
+def write(text: str, console: Console = out) -> None:
+    """Print text of unknown origin as it is, without wrapping it.
 
     A control character could move the cursor or colour the screen, and not
     every terminal has a "²": both are shown as Python escapes them.
@@ -62,35 +99,70 @@ def write(console: Console, text: str) -> None:
     console.print(shown, soft_wrap=True)
 
 
-def progress_bar() -> Progress:
-    """A bar on standard error that is gone when the work is done."""
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-        console=err,
-        transient=True,
-        disable=not err.is_terminal,
-    )
+def write_field(label: str, text: str) -> None:
+    """Print a line with its label."""
+    write(f"{label:>7}  {text}")
 
 
-def say(label: str, text: str) -> None:
-    write(out, f"{label:>7}  {text}")
-
-
-def show_rates(rates: dict[str, Proportion]) -> None:
-    table = Table()
-    for column in ("", "rate", "95 % interval", "of"):
-        table.add_column(column, justify="right" if column else "left")
-    for name, rate in rates.items():
-        table.add_row(name, *cells(rate))
+def write_table(
+    heads: Sequence[str], rows: Iterable[Sequence[str]], n_left: int = 1
+) -> None:
+    """Print a table, its first `n_left` columns aligned on the left."""
+    table = Table(box=SIMPLE_HEAD, collapse_padding=True, pad_edge=False)
+    for i, head in enumerate(heads):
+        table.add_column(head, justify="left" if i < n_left else "right")
+    for row in rows:
+        table.add_row(*row)
     out.print(table)
 
 
-def cells(rate: Proportion) -> tuple[str, str, str]:
-    if rate.n == 0:
-        return "-", "-", "0"
-    low, high = rate.ci95
-    return f"{rate.value:.3f}", f"{low:.3f} - {high:.3f}", str(rate.n)
+def write_rates(title: str, rates: dict[str, Proportion]) -> None:
+    """Print named proportions with their 95 % intervals."""
+    rows = []
+    for name, rate in rates.items():
+        low, high = rate.ci95
+        cells = f"{rate.value:.3f}", f"{low:.3f} - {high:.3f}"
+        rows.append((name, *(cells if rate.n else "--"), str(rate.n)))
+    write_table((title, "rate", "95 % interval", "of"), rows)
+
+
+@contextmanager
+def progress_bar(
+    description: str, total: int | None = None
+) -> Iterator[Callable[..., None]]:
+    """Show a bar on a terminal's standard error while the work is done.
+
+    Yields:
+        rich's `Progress.update` for this bar: `update(advance=1)`.
+    """
+    with Progress(
+        *Progress.get_default_columns(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        console=err,
+        transient=True,
+        disable=not err.is_terminal,
+    ) as bar:
+        yield partial(bar.update, bar.add_task(description, total=total))
+
+
+@contextmanager
+def training_bar() -> Iterator[TrainerCallback]:
+    """Show a bar of training steps, moved by the yielded callback."""
+    from transformers import TrainerCallback
+
+    with progress_bar("training") as update:
+
+        class MoveBar(TrainerCallback):
+            def on_step_end(
+                self, args: Any, state: Any, control: Any, **_: Any
+            ) -> None:
+                update(completed=state.global_step, total=state.max_steps)
+
+            def on_evaluate(
+                self, args: Any, state: Any, control: Any, **event: Any
+            ) -> None:
+                score = event["metrics"].get("eval_score", math.nan)
+                update(description=f"training, {score:.3f} right on valid")
+
+        yield MoveBar()

@@ -1,125 +1,140 @@
-"""Options that several commands share, and what they stand for."""
+"""Options that several commands share, and what they are read into.
+
+torch and transformers take seconds to import: each command imports what it
+needs when it runs, so that --help and a mistyped option answer at once.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
+from typer import Option
 
 from unitconv.cli.console import err, write
+from unitconv.common.errors import UnitconvError
 
-# torch and transformers take seconds to import: each command imports what
-# it needs, so that --help and a mistyped option answer at once.
 if TYPE_CHECKING:
     from unitconv.inference.llm import LLM
     from unitconv.task.dataset import Question
 
-MODEL_HELP = "'course' (shipped), a hub id, or a folder."
-ADAPTER_HELP = (
-    "Folder of a LoRA adapter trained for this model; or sft or rft, "
-    "shipped for the course model."
-)
-DATA_HELP = "Your own JSON file: a list of question, answer pairs."
-PROMPT_HELP = (
-    "raw, chat, direct or cot. Default: cot, or raw with an adapter, which "
-    "has learned the format."
-)
-Model = Annotated[str, typer.Option("--model", help=MODEL_HELP)]
+# The model
+Model = Annotated[str, Option(help="'course', a hub id, or a folder.")]
 Adapter = Annotated[
-    str | None, typer.Option("--adapter", help=ADAPTER_HELP)
-]
-Prompt = Annotated[str | None, typer.Option("--prompt", help=PROMPT_HELP)]
-Data = Annotated[Path | None, typer.Option("--data", help=DATA_HELP)]
-Split = Annotated[
     str | None,
-    typer.Option(
-        "--split",
-        help="train, valid, test or test_hard.",
-        show_default="test",
+    Option(help="Folder of a LoRA adapter; or sft or rft (for 'course')."),
+]
+Prompt = Annotated[
+    str | None,
+    Option(
+        help="Prompt style: raw, chat, direct or cot.",
+        show_default="cot; raw with an adapter",
     ),
 ]
-Limit = Annotated[
-    int | None,
-    typer.Option("--limit", min=1, help="Only the first N questions."),
-]
 Device = Annotated[
-    str | None, typer.Option("--device", help="cpu, cuda, cuda:1, mps.")
+    str | None,
+    Option(help="cpu, cuda, cuda:1 or mps.", show_default="the fastest"),
 ]
 Dtype = Annotated[
     str | None,
-    typer.Option("--dtype", help="float32, bfloat16 or float16."),
+    Option(help="float32, bfloat16 or float16.", show_default="by device"),
 ]
 
-# ------------------------------------------ what is trained, and on what
-
-Output = Annotated[
-    Path,
-    typer.Option(
-        "--output", "-o", help="Folder for the adapter.", show_default=False
-    ),
-]
-TrainData = Annotated[
+# Questions
+Data = Annotated[
     Path | None,
-    typer.Option(
-        "--data",
-        help=DATA_HELP,
-        show_default="the train split",
+    Option(help="JSON file of questions and answers, instead of a split."),
+]
+Split = Annotated[
+    str | None,
+    Option(help="train, valid, test or test_hard.", show_default="test"),
+]
+Limit = Annotated[
+    int | None, Option(min=1, help="Use only the first N questions.")
+]
+
+# Sampling and decoding
+Seed = Annotated[int, Option(min=0, max=2**32 - 1, help="Random seed.")]
+Samples = Annotated[int, Option(min=1, help="Completions per question.")]
+Temperature = Annotated[
+    float, Option(min=0.0, help="Sampling temperature; 0 is greedy.")
+]
+DecodingBatch = Annotated[
+    int | None,
+    Option(
+        "--batch-size",
+        min=1,
+        help="Sequences decoded together.",
+        show_default="256, or as many as fit in memory",
     ),
 ]
+JsonReport = Annotated[
+    Path | None, Option("--json", help="Write the report to this file.")
+]
+
+# Training
+Output = Annotated[Path, Option("-o", "--output", help="Adapter folder.")]
 Valid = Annotated[
     Path | None,
-    typer.Option(
-        help="Questions that decide which epoch is kept.",
+    Option(
+        help="JSON file of questions that decide which epoch is kept.",
         show_default="the valid split",
     ),
 ]
-Epochs = Annotated[int, typer.Option(min=1)]
+Epochs = Annotated[int, Option(min=1, help="Number of training epochs.")]
 Rank = Annotated[
     int | None,
-    typer.Option(
+    Option(
         min=1,
-        help="Of LoRA.",
-        show_default="the preset's, or less to stay in the budget",
+        help="LoRA rank.",
+        show_default="the preset's, lowered to fit --max-adapter-mb",
     ),
 ]
-LearningRate = Annotated[float, typer.Option(min=0.0)]
-BatchSize = Annotated[
+LearningRate = Annotated[float, Option(min=0.0, help="Peak learning rate.")]
+TrainingBatch = Annotated[
     int | None,
-    typer.Option(min=1, help="Rows a step.", show_default="the preset's"),
+    Option(
+        "--batch-size",
+        min=1,
+        help="Training examples per step.",
+        show_default="the preset's",
+    ),
 ]
-Dropout = Annotated[float, typer.Option(min=0.0, max=1.0)]
-Seed = Annotated[int, typer.Option()]
-Resume = Annotated[
-    bool, typer.Option("--resume", help="Go on from the last checkpoint.")
+Dropout = Annotated[
+    float, Option(min=0.0, max=1.0, help="LoRA dropout rate.")
 ]
-Budget = Annotated[
+MaxSize = Annotated[
     float,
-    typer.Option(help="Refuse a larger adapter, before any training."),
+    Option(
+        min=0.0,
+        max=1e6,
+        help="Largest adapter in MB, checked before training.",
+    ),
 ]
 Preset = Annotated[
     str | None,
-    typer.Option(
-        help="cpu, t4 or ampere: batch size, dtype and rank.",
-        show_default="this machine's",
+    Option(
+        help="Batch size, dtype and rank for one kind of hardware: cpu, t4 "
+        "or ampere.",
+        show_default="by device",
     ),
 ]
-Samples = Annotated[
-    int, typer.Option(min=1, help="Completions a question.")
+Resume = Annotated[
+    bool, Option("--resume", help="Continue from the last checkpoint.")
 ]
-Temperature = Annotated[float, typer.Option(min=0.0)]
 Paths = Annotated[
-    int, typer.Option(min=1, help="Distinct paths a question, at most.")
+    int, Option(min=1, help="Distinct reasoning paths per question.")
 ]
 
 
 def load_llm(
     model: str,
-    adapter: str | None,
+    adapter: str | Path | None,
     prompt: str | None,
     device: str | None,
     dtype: str | None,
 ) -> LLM:
+    """Load a model and its adapter, and print what was loaded."""
     from transformers.utils.logging import disable_progress_bar
 
     from unitconv.inference.llm import LLM
@@ -127,33 +142,37 @@ def load_llm(
     if not err.is_terminal:
         disable_progress_bar()
     llm = LLM.from_pretrained(model, adapter, prompt, device, dtype)
-    write(err, repr(llm))
+    write(repr(llm), err)
     return llm
 
 
-def chosen_questions(
-    data: Path | None, split: str | None, limit: int | None
-) -> tuple[str, list[Question]]:
-    """The questions a command was asked for, and what to call them."""
-    if data and split:
-        raise ValueError("give --data or --split, not both")
-    name = str(data) if data else split or "test"
-    return name, read(data, name)[:limit]
-
-
-def read(data: Path | None, split: str) -> list[Question]:
-    """The questions of a file, or else those of a split."""
+def load_questions(data: Path | None, split: str) -> list[Question]:
+    """Read the questions of a file if there is one, else of a split."""
     from unitconv.task.dataset import load_split, read_questions
 
     return read_questions(data) if data else load_split(split)
 
 
-def check_writable(path: Path, option: str = "--json") -> None:
-    """Better to say so now than after ten minutes of work."""
-    if path.is_dir():
-        raise ValueError(f"{option} {path} is a folder: name a file in it")
-    if not path.absolute().parent.is_dir():
-        raise ValueError(
+def choose_questions(
+    data: Path | None, split: str | None, limit: int | None
+) -> tuple[str, list[Question]]:
+    """Return the name of a file or split, and its first questions."""
+    if data and split:
+        raise UnitconvError("give --data or --split, not both")
+    questions = load_questions(data, split or "test")
+    return str(data or split or "test"), questions[:limit]
+
+
+def check_writable(path: Path | None, option: str = "--json") -> None:
+    """Refuse a path that cannot be written, before any work is done.
+
+    Raises:
+        UnitconvError: it is a folder, or in a folder that does not exist.
+    """
+    if path is not None and path.is_dir():
+        raise UnitconvError(f"{option} {path} is a folder: name a file")
+    if path is not None and not path.absolute().parent.is_dir():
+        raise UnitconvError(
             f"{option} {path}: the folder {path.absolute().parent} does "
             "not exist, create it first"
         )

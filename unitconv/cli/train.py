@@ -1,258 +1,216 @@
-"""`unitconv sft`, `rollouts` and `rft`: the training half, as commands."""
+"""`unitconv sft`, `unitconv rollouts` and `unitconv rft`."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
-import typer
+from typer import Option
 
-from unitconv.cli.console import err, write
-from unitconv.cli.options import (
-    Adapter,
-    BatchSize,
-    Budget,
-    Device,
-    Dropout,
-    Dtype,
-    Epochs,
-    LearningRate,
-    Limit,
-    Model,
-    Output,
-    Paths,
-    Preset,
-    Prompt,
-    Rank,
-    Resume,
-    Samples,
-    Seed,
-    Temperature,
-    TrainData,
-    Valid,
-    check_writable,
-    load_llm,
-    read,
-)
-from unitconv.cli.shown import (
-    rollout_bar,
-    show_rollouts,
-    summarise,
-    training_bar,
-)
+from unitconv.cli import console, options
+from unitconv.cli.console import write_field
 from unitconv.common import distributed
-from unitconv.inference.reference import BATCH_SIZE
-from unitconv.training.config import (
-    PATHS,
-    RFT,
-    SAMPLES,
-    SFT,
-    SIGNIFICANT_DIGITS,
-    TEMPERATURE,
-    Recipe,
-)
+from unitconv.common.errors import UnitconvError
+from unitconv.training import config
 
 if TYPE_CHECKING:
+    from unitconv.inference.llm import LLM
     from unitconv.task.dataset import Question
-    from unitconv.training.examples import Triple
-    from unitconv.training.lora import TrainingSettings
+    from unitconv.training.examples import ReasoningExample
     from unitconv.training.pipelines import Base
-    from unitconv.training.rollouts import RolloutSettings
+    from unitconv.training.rollouts import RolloutRecord, RolloutSettings
     from unitconv.training.trainer import TrainingResult
 
 
 def sft(
-    output: Output,
-    data: TrainData = None,
-    model: Model = "course",
-    valid: Valid = None,
+    output: options.Output,
+    data: options.Data = None,
+    model: options.Model = "course",
+    valid: options.Valid = None,
     digits: Annotated[
-        int, typer.Option(min=1, help="Significant digits of an answer.")
-    ] = SIGNIFICANT_DIGITS,
-    epochs: Epochs = SFT.epochs,
-    rank: Rank = None,
-    learning_rate: LearningRate = SFT.learning_rate,
-    batch_size: BatchSize = None,
-    dropout: Dropout = SFT.dropout,
-    seed: Seed = 0,
-    max_adapter_mb: Budget = SFT.max_adapter_mb,
-    preset: Preset = None,
-    limit: Limit = None,
-    resume: Resume = False,
-    device: Device = None,
+        int, Option(min=1, help="Significant digits of training answers.")
+    ] = config.SIGNIFICANT_DIGITS,
+    epochs: options.Epochs = config.SFT_DEFAULTS.epochs,
+    rank: options.Rank = None,
+    learning_rate: options.LearningRate = config.SFT_DEFAULTS.learning_rate,
+    batch_size: options.TrainingBatch = None,
+    dropout: options.Dropout = config.SFT_DEFAULTS.dropout,
+    seed: options.Seed = 0,
+    max_adapter_mb: options.MaxSize = config.SFT_DEFAULTS.max_adapter_mb,
+    preset: options.Preset = None,
+    limit: options.Limit = None,
+    resume: options.Resume = False,
+    device: options.Device = None,
 ) -> None:
-    """Teach a model the format: question, <answer>6000</answer>."""
-    questions = read(data, "train")[:limit]
-    watched = read(valid, "valid")
-    recipe = Recipe(epochs, learning_rate, max_adapter_mb, dropout)
-    base, settings = _prepare(
-        *(model, device, preset, recipe),
-        rank=rank,
-        batch_size=batch_size,
-        seed=seed,
-    )
+    """Supervised fine-tuning (SFT): train to answer at once.
+
+    Trains a LoRA adapter on questions with replies such as
+    <answer>6000</answer>, without reasoning: by default on the train split.
+    """
+    questions = options.load_questions(data, "train")[:limit]
+    watched = options.load_questions(valid, "valid")
+    recipe = config.Recipe(epochs, learning_rate, max_adapter_mb, dropout)
+    overrides = {"rank": rank, "batch_size": batch_size, "seed": seed}
+    base, settings = _prepare(model, device, preset, recipe, overrides)
     from unitconv.training.pipelines import train_sft
 
-    with training_bar() as callbacks:
+    with console.training_bar() as callback:
         result = train_sft(
-            *(base, questions, settings, output, digits, watched),
-            resume=resume,
-            callbacks=callbacks,
+            base,
+            questions,
+            settings,
+            config.TrainingRun(output, resume, [callback]),
+            valid=watched,
+            digits=digits,
         )
-    summarise(result)
+    _write_result(result)
 
 
 def rollouts(
     output: Annotated[
         Path,
-        typer.Option(
-            "--output",
+        Option(
             "-o",
-            help="JSON file for triples of question, answer and "
-            "reasoning; the record of all rollouts goes beside it.",
-            show_default=False,
+            "--output",
+            help="JSON file for the selected triples of question, answer "
+            "and reasoning; all completions go to a .jsonl file beside it.",
         ),
     ],
-    data: TrainData = None,
-    model: Model = "course",
-    adapter: Adapter = None,
-    prompt: Prompt = None,
-    samples: Samples = SAMPLES,
-    temperature: Temperature = TEMPERATURE,
-    top_p: Annotated[float, typer.Option(min=0.0, max=1.0)] = 1.0,
-    paths: Paths = PATHS,
+    data: options.Data = None,
+    model: options.Model = "course",
+    adapter: options.Adapter = None,
+    prompt: options.Prompt = None,
+    samples: options.Samples = config.SAMPLES,
+    temperature: options.Temperature = config.TEMPERATURE,
+    top_p: Annotated[
+        float, Option(min=0.01, max=1.0, help="Nucleus sampling.")
+    ] = 1.0,
+    paths: options.Paths = config.MAX_PATHS,
     policy: Annotated[
         str,
-        typer.Option(
-            help="distinct: kept completions, in order. random: any that "
-            "answer, the control."
+        Option(
+            help="Selection of completions. distinct: right ones with "
+            "distinct reasoning. random: as many at random, as a control."
         ),
     ] = "distinct",
-    seed: Seed = 0,
-    batch_size: Annotated[
-        int, typer.Option(min=1, help="Rows decoded together.")
-    ] = BATCH_SIZE,
-    limit: Limit = None,
-    device: Device = None,
-    dtype: Dtype = None,
+    seed: options.Seed = 0,
+    batch_size: options.DecodingBatch = None,
+    limit: options.Limit = None,
+    device: options.Device = None,
+    dtype: options.Dtype = None,
 ) -> None:
-    """Sample completions; keep those that are right for right reasons.
+    """Sample completions and select training data for RFT among them.
 
-    A run that was stopped, however hard, goes on when the same command is
-    given again, and ends with the same files.
+    A completion is right if its answer and its reasoning are. A run that
+    was stopped continues when the same command is given again.
     """
-    questions = read(data, "train")[:limit]
-    record = _record_of(output)
-    from unitconv.training.examples import write_triples
-    from unitconv.training.rejection_sampling import check_policy, select
-    from unitconv.training.rollouts import RolloutSettings, sample_rollouts
+    questions = options.load_questions(data, "train")[:limit]
+    if output.suffix != ".json":
+        raise UnitconvError(f"--output {output}: name a .json file")
+    options.check_writable(output, "--output")
+    from unitconv.training import rejection_sampling
+    from unitconv.training.rollouts import RolloutSettings
 
-    check_policy(policy)
+    rejection_sampling.check_policy(policy)
     settings = RolloutSettings(samples, temperature, top_p, seed)
     distributed.barrier()
-    llm = load_llm(model, adapter, prompt, device, dtype)
-    with rollout_bar(len(questions)) as advance:
-        records = sample_rollouts(
-            llm, questions, settings, record, batch_size, advance
-        )
-    triples = select(records, paths, policy, seed)
-    if distributed.is_main_process():
-        write_triples(triples, output)
-        show_rollouts(records, triples, settings)
-        write(err, f"written: {output}, {record}")
+    llm = options.load_llm(model, adapter, prompt, device, dtype)
+    log = output.with_suffix(".jsonl")
+    records = _sample(llm, questions, settings, log, batch_size)
+    examples = rejection_sampling.select_examples(
+        records, paths, policy, seed
+    )
+    _write_rollouts(records, examples, settings, output)
 
 
 def rft(
-    output: Output,
+    output: options.Output,
     data: Annotated[
         Path | None,
-        typer.Option(
-            help="JSON triples of question, answer and reasoning, as "
-            "`unitconv rollouts` writes them.",
-            show_default="sampled here, from --questions",
+        Option(
+            help="File that `unitconv rollouts` has written.",
+            show_default="sampled from --questions",
         ),
     ] = None,
-    model: Model = "course",
+    model: options.Model = "course",
     rounds: Annotated[
         int,
-        typer.Option(
+        Option(
             min=1,
             max=2,
-            help="2: sample again from the trained model, join the paths, "
-            "train again from the base.",
+            help="With 2, sample again from the trained model, and train "
+            "the base on the examples of both rounds.",
         ),
     ] = 1,
     questions: Annotated[
         Path | None,
-        typer.Option(
-            help="What is sampled: all rounds, or the second with --data.",
+        Option(
+            help="JSON file of questions to sample from.",
             show_default="the train split",
         ),
     ] = None,
-    samples: Samples = SAMPLES,
-    temperature: Temperature = TEMPERATURE,
-    paths: Paths = PATHS,
-    valid: Valid = None,
-    epochs: Epochs = RFT.epochs,
-    rank: Rank = None,
-    learning_rate: LearningRate = RFT.learning_rate,
-    batch_size: BatchSize = None,
-    dropout: Dropout = RFT.dropout,
-    seed: Seed = 0,
-    max_adapter_mb: Budget = RFT.max_adapter_mb,
-    preset: Preset = None,
-    resume: Resume = False,
-    device: Device = None,
+    samples: options.Samples = config.SAMPLES,
+    temperature: options.Temperature = config.TEMPERATURE,
+    paths: options.Paths = config.MAX_PATHS,
+    valid: options.Valid = None,
+    epochs: options.Epochs = config.RFT_DEFAULTS.epochs,
+    rank: options.Rank = None,
+    learning_rate: options.LearningRate = config.RFT_DEFAULTS.learning_rate,
+    batch_size: options.TrainingBatch = None,
+    dropout: options.Dropout = config.RFT_DEFAULTS.dropout,
+    seed: options.Seed = 0,
+    max_adapter_mb: options.MaxSize = config.RFT_DEFAULTS.max_adapter_mb,
+    preset: options.Preset = None,
+    resume: options.Resume = False,
+    device: options.Device = None,
 ) -> None:
-    """Teach a model its own reasoning, where that was right."""
-    asked = read(questions, "train")
-    watched = read(valid, "valid")
-    recipe = Recipe(epochs, learning_rate, max_adapter_mb, dropout)
-    base, settings = _prepare(
-        *(model, device, preset, recipe),
-        rank=rank,
-        batch_size=batch_size,
-        seed=seed,
-    )
-    from unitconv.training.pipelines import is_finished
+    """Rejection-sampling fine-tuning (RFT): train on right reasoning.
+
+    Trains a LoRA adapter on the model's own right completions.
+    """
+    pool = options.load_questions(questions, "train")
+    watched = options.load_questions(valid, "valid")
+    from unitconv.training.examples import read_triples
+    from unitconv.training.pipelines import is_finished, train_rft
+    from unitconv.training.rejection_sampling import merge_rounds
     from unitconv.training.rollouts import RolloutSettings
 
     sampling = RolloutSettings(samples, temperature, seed=seed)
-    sample = partial(_sample, base, asked, sampling, output, paths)
-    train = partial(_train_rft, base, settings, watched, resume)
-    triples = _triples(data) if data else sample([], None, 1)
-    if rounds == 2:
-        first = output / "round-1"
-        if not (resume and is_finished(first)):
-            summarise(train(triples, first))
-        triples = sample(triples, first, 2)
-    summarise(train(triples, output))
-
-
-def _triples(path: Path) -> list[Triple]:
-    from unitconv.training.examples import read_triples
-
-    return read_triples(path)
-
-
-def _record_of(output: Path) -> Path:
-    """Where the record of all rollouts goes; checks that it can."""
-    if output.suffix != ".json":
-        raise ValueError(f"--output {output}: name a file ending in .json")
-    check_writable(output, "--output")
-    return output.with_suffix(".jsonl")
+    examples = read_triples(data) if data else []
+    recipe = config.Recipe(epochs, learning_rate, max_adapter_mb, dropout)
+    overrides = {"rank": rank, "batch_size": batch_size, "seed": seed}
+    base, settings = _prepare(model, device, preset, recipe, overrides)
+    adapter = None
+    for number in range(1, rounds + 1):
+        if number > 1 or not data:
+            llm = options.load_llm(model, adapter, None, device, None)
+            log = output / f"rollouts-{number}.jsonl"
+            records = _sample(llm, pool, sampling, log)
+            examples = merge_rounds(examples, records, paths)
+            log = output / f"triples-{number}.json"
+            _write_rollouts(records, examples, sampling, log)
+        last = number == rounds
+        adapter = output if last else output / "round-1"
+        if resume and not last and is_finished(adapter):
+            continue
+        with console.training_bar() as callback:
+            # Round 2 may not have begun when the run stopped.
+            begun = (adapter / "checkpoints").exists()
+            run = config.TrainingRun(adapter, resume and begun, [callback])
+            result = train_rft(base, examples, settings, run, valid=watched)
+        _write_result(result)
 
 
 def _prepare(
     model: str,
     device: str | None,
     preset: str | None,
-    recipe: Recipe,
-    **given: Any,
-) -> tuple[Base, TrainingSettings]:
-    """The base and the settings, and a line that says what they are."""
+    recipe: config.Recipe,
+    overrides: dict[str, int | None],
+) -> tuple[Base, config.TrainingSettings]:
+    """Return a base model with its settings, and print both."""
     from transformers.utils.logging import disable_progress_bar
 
     from unitconv.training.pipelines import pick_base
@@ -260,63 +218,83 @@ def _prepare(
     disable_progress_bar()
     distributed.barrier()
     base = pick_base(model, device, preset)
-    settings = base.settings(recipe, **given)
+    settings = base.settings(recipe, **overrides)
     if distributed.is_main_process():
-        shown = asdict(base.preset) | asdict(settings)
-        name = shown.pop("name")
-        values = ", ".join(
-            f"{k.replace('_', ' ')} {v}" for k, v in shown.items()
-        )
-        write(err, f"{model} on {base.device}, preset {name}: {values}")
+        values = asdict(base.preset) | asdict(settings)
+        line = f"{model} on {base.device}, preset {values.pop('name')}: "
+        listed = ", ".join(f"{k} {v}" for k, v in values.items())
+        console.write(line + listed.replace("_", " "), console.err)
     return base, settings
 
 
-def _train_rft(
-    base: Base,
-    settings: TrainingSettings,
-    watched: list[Question],
-    resume: bool,
-    triples: list[Triple],
-    folder: Path,
-) -> TrainingResult:
-    from unitconv.training.pipelines import train_rft
-
-    # Of two rounds, the second may not have begun when the run stopped.
-    resume = resume and (folder / "checkpoints").exists()
-    with training_bar() as callbacks:
-        return train_rft(
-            *(base, triples, settings, folder, watched),
-            resume=resume,
-            callbacks=callbacks,
-        )
-
-
 def _sample(
-    base: Base,
-    asked: list[Question],
-    sampling: RolloutSettings,
-    output: Path,
-    paths: int,
-    triples: list[Triple],
-    adapter: Path | None,
-    number: int,
-) -> list[Triple]:
-    """A round of rollouts; its triples joined with those before it."""
-    from unitconv.inference.llm import LLM
-    from unitconv.training.examples import write_triples
-    from unitconv.training.rejection_sampling import join
+    llm: LLM,
+    questions: Sequence[Question],
+    settings: RolloutSettings,
+    log: Path,
+    batch_size: int | None = None,
+) -> list[RolloutRecord]:
+    from unitconv.inference.reference import BATCH_SIZE
     from unitconv.training.rollouts import sample_rollouts
 
-    output.mkdir(parents=True, exist_ok=True)
-    record = output / f"rollouts-{number}.jsonl"
-    device = str(base.device)
-    llm = LLM.from_pretrained(base.name, adapter, device=device)
-    with rollout_bar(len(asked)) as advance:
-        records = sample_rollouts(
-            llm, asked, sampling, record, progress=advance
+    log.parent.mkdir(parents=True, exist_ok=True)
+    total = len(questions) // distributed.world_size()
+    with console.progress_bar("sampling", total) as update:
+        return sample_rollouts(
+            llm,
+            questions,
+            settings,
+            log,
+            batch_size=batch_size or BATCH_SIZE,
+            progress=lambda done: update(advance=done),
         )
-    joined = join(triples, records, paths)
-    if distributed.is_main_process():
-        write_triples(joined, output / f"triples-{number}.json")
-        show_rollouts(records, joined, sampling)
-    return joined
+
+
+def _write_rollouts(
+    records: Sequence[RolloutRecord],
+    examples: Sequence[ReasoningExample],
+    settings: RolloutSettings,
+    output: Path,
+) -> None:
+    """Write the selected examples, and print why others were rejected."""
+    from unitconv.training import rejection_sampling as sampling
+    from unitconv.training.examples import write_triples
+
+    if not distributed.is_main_process():
+        return
+    write_triples(examples, output)
+    n_samples = settings.num_return_sequences
+    write_field("sampled", f"{len(records)} questions x {n_samples}")
+    rates = {"all": sampling.success_rate(records)}
+    rates |= sampling.success_rate_by_family(records)
+    console.write_rates("questions with a right completion", rates)
+    counts = sampling.outcome_counts(records).most_common()
+    write_field("of all", ", ".join(f"{name} {n}" for name, n in counts))
+    write_field("triples", f"{len(examples)} in {output}")
+
+
+def _write_result(result: TrainingResult) -> None:
+    """Print the losses and scores of each epoch, and what to run next."""
+    if not distributed.is_main_process():
+        return
+    scores = dict(result.valid_scores)
+    best = max(scores, key=lambda epoch: scores[epoch], default=0.0)
+    rows = []
+    for epoch, valid_loss in result.valid_losses:
+        losses = [v for at, v in result.losses if epoch - 1 < at <= epoch]
+        loss = f"{sum(losses) / len(losses):.3f}" if losses else ""
+        score = f"{scores[epoch]:.3f}" if epoch in scores else ""
+        kept = "kept" if epoch == best else ""
+        rows.append(
+            (f"{epoch:.0f}", loss, f"{valid_loss:.3f}", score, kept)
+        )
+    heads = ("epoch", "loss", "valid loss", "right on valid", "")
+    console.write_table(heads, rows, n_left=0)
+    write_field(
+        "trained",
+        f"{result.n_trainable:,} parameters (rank {result.rank}, "
+        f"{result.n_trainable * 4 / 1e6:.2f} MB) on {result.n_examples:,} "
+        f"examples in {result.seconds:.0f} s",
+    )
+    write_field("adapter", str(result.folder))
+    write_field("next", f"unitconv evaluate --adapter {result.folder}")

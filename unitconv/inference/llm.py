@@ -14,8 +14,10 @@ from typing import Any, overload
 
 import torch
 
+from unitconv.common.errors import UnitconvError
 from unitconv.grading import answer as answers
-from unitconv.inference import old_engine as engine
+from unitconv.inference.engine import EngineOptions
+from unitconv.inference.generate import generate
 from unitconv.inference.load import (
     load_adapter,
     load_model,
@@ -158,7 +160,7 @@ class LLM:
         Raises:
             ContextError: the prompt is empty or longer than the context.
         """
-        [[completion]] = engine.generate(
+        [[completion]] = generate(
             self.model, [self.encode(prompt)], self.stop, settings
         )
         return self._decode(completion).text
@@ -221,18 +223,16 @@ class LLM:
                 says which, before any is decoded.
         """
         if min(num_return_sequences, batch_size) < 1:
-            raise ValueError(
+            raise UnitconvError(
                 "num_return_sequences and batch_size must be at least 1"
             )
-        done = engine.generate(
-            self.model,
-            self._encode_all(prompts),
-            self.stop,
-            settings,
-            num_return_sequences,
-            batch_size,
-            pad_token_id=self.pad_token_id,
-            progress=progress,
+        done = generate(
+            model=self.model,
+            prompts=self._encode_all(prompts),
+            stop=self.stop,
+            settings=settings,
+            num_return_sequences=num_return_sequences,
+            options=EngineOptions(slots=batch_size, progress=progress),
         )
         return [[self._decode(c) for c in row] for row in done]
 

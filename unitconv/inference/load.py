@@ -19,6 +19,7 @@ from urllib.request import getproxies
 
 import torch
 from huggingface_hub.constants import ENDPOINT, HF_HUB_OFFLINE
+from huggingface_hub.errors import StrictDataclassError
 from safetensors import SafetensorError, safe_open
 from transformers import AutoModelForCausalLM, AutoTokenizer
 from transformers.utils import logging
@@ -44,6 +45,7 @@ _UNREADABLE = (
     TypeError,
     RuntimeError,
     SafetensorError,
+    StrictDataclassError,  # a value of the wrong type in config.json
 )
 
 

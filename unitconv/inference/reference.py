@@ -51,11 +51,11 @@ class Decoding:
 
     def __post_init__(self) -> None:
         if self.max_new_tokens < 1:
-            raise ValueError("max_new_tokens must be at least 1")
+            raise UnitconvError("max_new_tokens must be at least 1")
         if not self.temperature >= 0:
-            raise ValueError("temperature must be 0 (greedy) or more")
+            raise UnitconvError("temperature must be 0 (greedy) or more")
         if not 0 < self.top_p <= 1:
-            raise ValueError("top_p must be above 0 and at most 1")
+            raise UnitconvError("top_p must be above 0 and at most 1")
 
 
 #: The most likely token every time.
@@ -167,7 +167,7 @@ def generate_sequential(
     """
     limit = token_limit(model, prompt, settings.max_new_tokens)
     key = row_key(settings.seed, prompt, sample_number)
-    keys = torch.tensor([key])
+    keys = torch.tensor([key], device=model.device)
     input_ids = torch.tensor([list(prompt)], device=model.device)
 
     logits, cache = prefill(model, input_ids)
@@ -220,37 +220,32 @@ def generate_batched(
     settings: Decoding = GREEDY,
     num_return_sequences: int = 1,
     pad_token_id: int = 0,
-    limits: Sequence[int] | None = None,
 ) -> list[list[Completion]]:
     """Continue all prompts together, one token of each at a time.
 
     A finished row waits, fed with padding, until the last one is done.
     Each prompt is read once, and its cache copied to its samples.
 
-    Args:
-        limits: new tokens each prompt may have, where not all may have
-            `settings.max_new_tokens`.
-
     Returns:
         for each prompt, in order, `num_return_sequences` completions.
 
     Raises:
         ContextError: a prompt is empty or longer than the context.
-        ValueError: `num_return_sequences` is below 1.
+        UnitconvError: `num_return_sequences` is below 1.
     """
     if not prompts:
         return []
     if num_return_sequences < 1:
-        raise ValueError("num_return_sequences must be at least 1")
+        raise UnitconvError("num_return_sequences must be at least 1")
     n = num_return_sequences
-    wanted = limits or [settings.max_new_tokens] * len(prompts)
     rows = [
-        _Row(token_limit(model, prompt, limit))
-        for prompt, limit in zip(prompts, wanted, strict=True)
+        _Row(token_limit(model, prompt, settings.max_new_tokens))
+        for prompt in prompts
         for _ in range(n)
     ]
     keys = torch.tensor(
-        [row_key(settings.seed, p, i) for p in prompts for i in range(n)]
+        [row_key(settings.seed, p, i) for p in prompts for i in range(n)],
+        device=model.device,
     )
     input_ids, mask = left_pad(prompts, pad_token_id)
     input_ids, mask = input_ids.to(model.device), mask.to(model.device)
@@ -276,47 +271,6 @@ def generate_batched(
         step += 1
     done = [Completion(row.token_ids, row.finished) for row in rows]
     return [done[i : i + n] for i in range(0, len(done), n)]
-
-
-def generate_in_batches(
-    model: Any,
-    prompts: Sequence[Sequence[int]],
-    stop: StopRule,
-    settings: Decoding = GREEDY,
-    num_return_sequences: int = 1,
-    batch_size: int = BATCH_SIZE,
-    pad_token_id: int = 0,
-    limits: Sequence[int] | None = None,
-    progress: Progress | None = None,
-) -> list[list[Completion]]:
-    """`generate_batched` for any number of prompts: batches of like length.
-
-    Args:
-        batch_size: rows at once; a prompt's completions stay together.
-        limits: new tokens each prompt may have.
-        progress: called with the number of prompts just finished.
-
-    Returns and raises what `generate_batched` does.
-    """
-    order = sorted(range(len(prompts)), key=lambda i: len(prompts[i]))
-    at_once = max(1, batch_size // max(1, num_return_sequences))
-    results: list[list[Completion]] = [[] for _ in prompts]
-    for start in range(0, len(order), at_once):
-        chosen = order[start : start + at_once]
-        done = generate_batched(
-            model,
-            [prompts[i] for i in chosen],
-            stop,
-            settings,
-            num_return_sequences,
-            pad_token_id,
-            [limits[i] for i in chosen] if limits else None,
-        )
-        for i, completions in zip(chosen, done, strict=True):
-            results[i] = completions
-        if progress is not None:
-            progress(len(chosen))
-    return results
 
 
 class _Row:

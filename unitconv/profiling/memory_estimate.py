@@ -14,13 +14,9 @@ from typing import Any
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from unitconv.inference.old_engine.cache import CachePlan
-from unitconv.training.lora import (
-    TrainingSettings,
-    add_lora,
-    fit_budget,
-    lora_parameters,
-)
+from unitconv.inference.kv_cache import CachePlan
+from unitconv.training.config import TrainingSettings
+from unitconv.training.lora import add_lora, fit_budget, lora_parameters
 
 Parts = dict[str, int]  # bytes, by what they are for
 # AdamW keeps two numbers for each learned one, beside its gradient; all of

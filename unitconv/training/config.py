@@ -1,59 +1,166 @@
-"""What SFT and RFT are made with, where nobody asks for anything else.
+"""Default hyperparameters for SFT and RFT, and presets by hardware.
 
-Each value says what it rests on: one thing changed at a time, judged by
-accuracy on `valid`, the course model as base. Digits, ranks, samples and
-temperatures are on record (`python -m experiments.train_adapters sweep`
-makes `unitconv/evaluation/results/sweeps.json`); epochs and learning rates
-were chosen by single trainings on an earlier course model, and those
-accuracies stand here. What depends on the machine and not on the method is
-in `unitconv.training.hardware`.
+Each default says what it rests on: one setting changed at a time, judged
+by accuracy on `valid`, with the course model as base. Significant digits,
+ranks, sample counts and temperatures are on record (`python -m
+experiments.train_adapters sweep` writes
+`unitconv/evaluation/results/sweeps.json`). Epochs and learning rates were
+chosen by single training runs on an earlier course model, and the
+accuracies in the comments are from those runs.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from unitconv.common.errors import UnitconvError
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import TrainerCallback
+
+
+class TrainingError(UnitconvError):
+    """Raised before training: bad settings, no examples, another run.
+
+    Examples are an adapter over its size budget, an empty training set,
+    and settings that differ from those of the run to resume.
+    """
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """How long a method trains, how fast, and how large it may grow."""
+    """Hyperparameters that depend on the training method."""
 
     epochs: int
-    learning_rate: float  #: AdamW's peak, after the warm-up
-    max_adapter_mb: float  #: of the file; the course model's has 1.4
-    # With 0.1, RFT answers 2000 questions of development no better.
+    learning_rate: float  #: AdamW's peak, reached after the warm-up
+    max_adapter_mb: float  #: file size; the course model's has 1.4 MB
+    # With 0.1, RFT is no better on 2000 development questions.
     dropout: float = 0.0
 
 
-SFT = Recipe(
-    # .66 after six, and no more after that; the loss is lowest after four.
+SFT_DEFAULTS = Recipe(
+    # .66 after six epochs and no better later; the loss is lowest after
+    # four.
     epochs=9,
-    # 3e-3 is faster, .63 after two, and no better later.
+    # 3e-3 is faster, .63 after two epochs, and no better later.
     learning_rate=1e-3,
-    # A limit, not a result: all of a habit and a format should fit in it.
+    # A limit, not a measurement: an answer format should fit in it.
     max_adapter_mb=20.0,
 )
-RFT = Recipe(
-    # .920 after four, .925 after five; an epoch is dearer than SFT's, as
-    # its rows are longer and there are more of them.
+RFT_DEFAULTS = Recipe(
+    # .920 after four epochs, .925 after five. An epoch costs more than
+    # SFT's: its examples are longer, and there are more of them.
     epochs=5,
-    # 1e-3 reaches .890, 6e-3 .885, this .925.
+    # 1e-3 reaches .890, 6e-3 reaches .885, this reaches .925.
     learning_rate=3e-3,
-    # A limit as well; reasoning is more to learn than a format.
+    # A limit too; reasoning is more to learn than a format.
     max_adapter_mb=50.0,
 )
 
-# How many digits of an answer SFT writes. Two are worse; three, four and
-# six differ by no more than chance would make them.
+#: Significant digits of an SFT answer. Two are worse; the differences
+#: between three, four and six are within chance.
 SIGNIFICANT_DIGITS = 4
-
-# What RFT chooses from. The second five samples bring a right completion to
-# far fewer questions than the first five did.
+#: Completions sampled for each question. Samples six to ten add correct
+#: completions for far fewer questions than the first five.
 SAMPLES = 10
-# Colder, ten samples are too much alike; hotter, too many are wrong, and it
-# takes all ten to make up for it.
+#: Lower, ten samples are too much alike; higher, too many are wrong, and
+#: all ten samples are needed to make up for it.
 TEMPERATURE = 0.8
-# Distinct paths a question, at most. More help, and weak models most (Yuan
-# et al. 2023, arXiv:2308.01825), but where a question is easy they come in
-# any number, and would drown the hard ones. Other values were not tried.
-PATHS = 2
+#: Distinct reasoning paths kept for each question. More paths help, weak
+#: models most (Yuan et al. 2023, arXiv:2308.01825), but an easy question
+#: has any number of them and would dominate the training set. Other
+#: values were not tried.
+MAX_PATHS = 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingSettings:
+    """All hyperparameters of one training run.
+
+    Fields without a default depend on the method: see `SFT_DEFAULTS` and
+    `RFT_DEFAULTS`.
+    """
+
+    rank: int = 16
+    alpha: int = 32
+    dropout: float
+    learning_rate: float
+    epochs: int
+    batch_size: int = 32
+    #: Fraction of all steps in which the learning rate rises linearly.
+    warmup_share: float = 0.06
+    max_grad_norm: float = 1.0
+    seed: int = 0
+    #: Recompute activations in the backward pass: less memory, more time.
+    gradient_checkpointing: bool = False
+    #: Stop after this many epochs without a better score on `valid`.
+    patience: int = 4
+    #: Largest adapter file allowed, in MB.
+    max_adapter_mb: float
+    #: Lower the rank to fit `max_adapter_mb` instead of raising an error.
+    lower_rank: bool = False
+
+
+@dataclass(frozen=True)
+class TrainingRun:
+    """Output folder of a run, and whether it continues an earlier one."""
+
+    folder: Path
+    resume: bool = False
+    callbacks: Sequence[TrainerCallback] = ()
+    #: Written into the adapter; a path would mean nothing elsewhere.
+    base_name: str = "course"
+
+    @property
+    def checkpoints(self) -> Path:
+        """Folder of the checkpoints and of the TensorBoard log."""
+        return self.folder / "checkpoints"
+
+
+@dataclass(frozen=True)
+class HardwarePreset:
+    """Settings that depend on the machine.
+
+    A preset is a starting point that is printed before training; every
+    value can be overridden.
+    """
+
+    name: str
+    dtype: str  #: of the frozen base; the adapter is trained in float32
+    batch_size: int
+    rank: int
+    gradient_checkpointing: bool
+
+    def apply(self, settings: TrainingSettings) -> TrainingSettings:
+        """Return `settings` with this preset's batch size and rank."""
+        return replace(
+            settings,
+            batch_size=self.batch_size,
+            rank=self.rank,
+            alpha=2 * self.rank,
+            gradient_checkpointing=self.gradient_checkpointing,
+        )
+
+
+#: The CPU's values were measured with the course model. Those for GPUs
+#: follow from memory and compute: a T4 emulates bf16, although it reports
+#: support; an A100 or H100 computes in it.
+HARDWARE_PRESETS: dict[str, HardwarePreset] = {
+    "cpu": HardwarePreset("cpu", "float32", 32, 16, False),
+    "t4": HardwarePreset("t4", "float16", 16, 16, True),
+    "ampere": HardwarePreset("ampere", "bfloat16", 64, 32, False),
+}
+
+
+def pick_hardware_preset(device: torch.device) -> HardwarePreset:
+    """Return the preset for a device, by its compute capability."""
+    if device.type != "cuda":
+        return HARDWARE_PRESETS["cpu"]
+    import torch
+
+    major, _ = torch.cuda.get_device_capability(device)
+    return HARDWARE_PRESETS["ampere" if major >= 8 else "t4"]

@@ -1,55 +1,30 @@
-"""LoRA: a few small matrices beside the frozen ones, and how large.
+"""LoRA adapters: parameter counts, the size budget, and PEFT's layers.
 
-Hu et al. 2021, arXiv:2106.09685: the update of a weight matrix is written
-as the product of two thin ones, `B A`, and only those are trained. PEFT
-puts them into every linear layer.
+LoRA (Hu et al. 2021, arXiv:2106.09685) writes the update of a weight
+matrix as the product `B A` of two thin matrices and trains only those.
+PEFT adds them to every linear layer.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
 
-from unitconv.common.errors import UnitconvError
 from unitconv.inference.load import without_advice
+from unitconv.training.config import TrainingError, TrainingSettings
 
+if TYPE_CHECKING:
+    from peft import PeftModel
+    from transformers import PreTrainedModel
 
-class TrainingError(UnitconvError):
-    """A training that should not start: too large, no rows, other run."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class TrainingSettings:
-    """How an adapter is trained.
-
-    What has no default depends on the method: `unitconv.training.config`
-    has it for SFT and for RFT.
-    """
-
-    rank: int = 16
-    alpha: int = 32
-    dropout: float
-    learning_rate: float
-    epochs: int
-    batch_size: int = 32
-    warmup_share: float = 0.06
-    max_grad_norm: float = 1.0
-    seed: int = 0
-    #: Recompute activations in the backward pass; less memory, more time.
-    gradient_checkpointing: bool = False
-    #: Stop when the score on `valid` has not improved for so many epochs.
-    patience: int = 4
-    #: Refuse an adapter whose file would be larger, in MB; or lower the
-    #: rank until it fits, where nobody asked for this one.
-    max_adapter_mb: float
-    lower_rank: bool = False
+BYTES_PER_PARAMETER = 4  # adapters are trained and stored in float32
 
 
 def lora_parameters(model: nn.Module, rank: int) -> int:
-    """How many parameters LoRA adds to all linear layers but the output.
+    """Count the parameters LoRA adds to all linear layers but `lm_head`.
 
     A layer of shape [out, in] gets `A` [rank, in] and `B` [out, rank].
     """
@@ -63,15 +38,15 @@ def lora_parameters(model: nn.Module, rank: int) -> int:
 def fit_budget(
     model: nn.Module, settings: TrainingSettings
 ) -> TrainingSettings:
-    """Settings whose adapter is small enough, if `lower_rank` allows it.
+    """Lower the rank to fit the size budget, if `lower_rank` is set.
 
-    LoRA's scale, alpha / rank, stays as it is.
+    LoRA's scale, alpha / rank, stays the same.
 
     Raises:
-        TrainingError: as `check_budget`.
+        TrainingError: see `check_budget`.
     """
-    a_rank = lora_parameters(model, 1) * 4 / 1e6
-    rank = min(settings.rank, int(settings.max_adapter_mb / a_rank))
+    mb_per_rank = lora_parameters(model, 1) * BYTES_PER_PARAMETER / 1e6
+    rank = min(settings.rank, int(settings.max_adapter_mb / mb_per_rank))
     if settings.lower_rank and 0 < rank < settings.rank:
         alpha = settings.alpha * rank // settings.rank
         return replace(settings, rank=rank, alpha=alpha)
@@ -80,13 +55,13 @@ def fit_budget(
 
 
 def check_budget(model: nn.Module, settings: TrainingSettings) -> None:
-    """Refuse an adapter that would be too large, before any training.
+    """Check that the adapter fits its size budget.
 
     Raises:
-        TrainingError: says the size, and the rank that would fit.
+        TrainingError: it does not; the message names a rank that fits.
     """
     parameters = lora_parameters(model, settings.rank)
-    megabytes = parameters * 4 / 1e6
+    megabytes = parameters * BYTES_PER_PARAMETER / 1e6
     if megabytes > settings.max_adapter_mb:
         fits = int(settings.max_adapter_mb / (megabytes / settings.rank))
         raise TrainingError(
@@ -102,8 +77,14 @@ def check_budget(model: nn.Module, settings: TrainingSettings) -> None:
 
 
 @without_advice()
-def add_lora(model: Any, settings: TrainingSettings) -> Any:
-    """`model` with LoRA matrices in every linear layer, trained in fp32."""
+def add_lora(
+    model: PreTrainedModel, settings: TrainingSettings
+) -> PeftModel:
+    """Add trainable float32 LoRA matrices to every linear layer.
+
+    PEFT changes `model` in place and freezes its other weights.
+    """
+    # Importing peft takes two seconds.
     from peft import LoraConfig, get_peft_model
 
     config = LoraConfig(
@@ -120,6 +101,7 @@ def add_lora(model: Any, settings: TrainingSettings) -> Any:
             parameter.data = parameter.data.float()
     if settings.gradient_checkpointing:
         wrapped.gradient_checkpointing_enable({"use_reentrant": False})
-        # Else the first checkpoint's input carries no gradient back.
+        # Without it the first checkpointed block's input needs no
+        # gradient, and none would reach the adapter.
         wrapped.enable_input_require_grads()
     return wrapped

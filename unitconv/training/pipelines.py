@@ -1,15 +1,16 @@
-"""The course's trainings, start to end: base and data in, adapter out.
+"""SFT and RFT from a base model and data to an adapter.
 
-Each training loads its base anew, so that nothing of an earlier adapter is
-left in it: the second round of RFT begins where the first did.
+Every run loads its base model anew, so that no earlier adapter is left in
+it: the second round of RFT starts from the same weights as the first.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -22,43 +23,63 @@ from unitconv.inference.load import (
     pick_dtype,
 )
 from unitconv.task.dataset import Question, load_split
-from unitconv.training.config import SIGNIFICANT_DIGITS, Recipe
-from unitconv.training.examples import (
-    Triple,
-    reference_triples,
-    rft_rows,
-    sft_rows,
+from unitconv.task.question_parser import Conversion, parse_question
+from unitconv.task.units import BY_NAME, exact_factor
+from unitconv.training.config import (
+    HARDWARE_PRESETS,
+    SIGNIFICANT_DIGITS,
+    HardwarePreset,
+    Recipe,
+    TrainingError,
+    TrainingRun,
+    TrainingSettings,
+    pick_hardware_preset,
 )
-from unitconv.training.hardware import PRESETS, Preset, pick_preset
-from unitconv.training.lora import TrainingSettings
-from unitconv.training.trainer import Score, TrainingResult, fine_tune
+from unitconv.training.examples import (
+    ReasoningExample,
+    rft_examples,
+    sft_examples,
+    write_value,
+)
+from unitconv.training.trainer import (
+    Score,
+    TrainingData,
+    TrainingResult,
+    fine_tune,
+)
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 
 @dataclass(frozen=True)
 class Base:
-    """A base model by name, its device, and what that can carry."""
+    """A base model by name, with its device and hardware preset."""
 
     name: str
     device: torch.device
-    preset: Preset
+    preset: HardwarePreset
 
-    def load(self) -> tuple[Any, Any]:
-        """A fresh model and its tokenizer."""
+    def load(self) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+        """Load a fresh model and its tokenizer."""
         dtype = pick_dtype(self.device, self.preset.dtype)
         return load_model(self.name, self.device, dtype)
 
-    def settings(self, recipe: Recipe, **given: Any) -> TrainingSettings:
-        """A recipe on this machine; what is given, not None, comes first.
+    def settings(
+        self, recipe: Recipe, **overrides: Any
+    ) -> TrainingSettings:
+        """Combine a recipe, the hardware preset and explicit settings.
 
-        LoRA's scale is alpha / rank: a rank given alone keeps the scale.
-        A rank that nobody gave is lowered where the budget wants it.
+        Overrides that are None count as not given. A rank without an
+        `alpha` keeps LoRA's scale, alpha / rank. Only a rank from the
+        preset may be lowered to fit the size budget.
         """
-        chosen = {k: v for k, v in given.items() if v is not None}
-        chosen.setdefault("lower_rank", "rank" not in chosen)
-        if "rank" in chosen:
-            chosen.setdefault("alpha", 2 * chosen["rank"])
+        given = {k: v for k, v in overrides.items() if v is not None}
+        given.setdefault("lower_rank", "rank" not in given)
+        if "rank" in given:
+            given.setdefault("alpha", 2 * given["rank"])
         settings = TrainingSettings(**asdict(recipe))
-        return replace(self.preset.apply(settings), **chosen)
+        return replace(self.preset.apply(settings), **given)
 
 
 def pick_base(
@@ -66,99 +87,118 @@ def pick_base(
     device: str | None = None,
     preset: str | None = None,
 ) -> Base:
-    """A base on this machine's device, with its preset or a named one.
+    """Choose device and hardware preset for a base model.
 
     Raises:
-        ModelError: a device this machine does not have.
-        ValueError: an unknown preset.
+        ModelError: this machine does not have the device.
+        TrainingError: unknown preset.
     """
-    where = pick_device(device)
+    chosen = pick_device(device)
     if preset is None:
-        return Base(name, where, pick_preset(where))
-    if preset not in PRESETS:
-        raise ValueError(
-            f"unknown preset {preset!r}: choose from {', '.join(PRESETS)}"
+        return Base(name, chosen, pick_hardware_preset(chosen))
+    if preset not in HARDWARE_PRESETS:
+        raise TrainingError(
+            f"unknown preset {preset!r}: choose from "
+            f"{', '.join(HARDWARE_PRESETS)}"
         )
-    return Base(name, where, PRESETS[preset])
+    return Base(name, chosen, HARDWARE_PRESETS[preset])
 
 
 def train_sft(
     base: Base,
     questions: Sequence[Question],
     settings: TrainingSettings,
-    folder: Path,
-    digits: int = SIGNIFICANT_DIGITS,
+    run: TrainingRun,
     valid: Sequence[Question] | None = None,
-    resume: bool = False,
-    callbacks: Sequence[Any] = (),
+    digits: int = SIGNIFICANT_DIGITS,
 ) -> TrainingResult:
-    """SFT on questions; the epoch that answers `valid` best is kept.
+    """Train an SFT adapter; keep the epoch most accurate on `valid`.
 
-    Args:
-        digits: how many significant digits of an answer are written.
-        valid: by default the split of that name.
+    The targets are answers with `digits` significant digits. Without
+    `valid`, the split of that name is used.
+
+    Raises:
+        LabelError: a question cannot be tokenised as needed.
+        TrainingError: see `fine_tune`.
     """
-    watched = valid or load_split("valid")
+    valid = valid or load_split("valid")
     model, tokenizer = base.load()
-    return fine_tune(
-        model,
-        tokenizer,
-        sft_rows(questions, tokenizer, digits, _context(model)),
-        sft_rows(watched, tokenizer, digits, _context(model)),
-        settings,
-        folder,
-        base.name,
-        _score(tokenizer, watched),
-        resume,
-        callbacks,
+    context: int = model.config.max_position_embeddings
+    data = TrainingData(
+        train=sft_examples(questions, tokenizer, digits, context),
+        valid=sft_examples(valid, tokenizer, digits, context),
     )
+    score = _accuracy_on(valid, tokenizer)
+    run = replace(run, base_name=base.name)
+    return fine_tune(model, tokenizer, data, settings, run, score)
 
 
 def train_rft(
     base: Base,
-    triples: Sequence[Triple],
+    triples: Sequence[ReasoningExample],
     settings: TrainingSettings,
-    folder: Path,
+    run: TrainingRun,
     valid: Sequence[Question] | None = None,
-    resume: bool = False,
-    callbacks: Sequence[Any] = (),
 ) -> TrainingResult:
-    """RFT on triples; the epoch that answers `valid` best is kept.
+    """Train an RFT adapter; keep the epoch most accurate on `valid`.
 
-    The loss on `valid` is that of reference reasoning, written by pint.
+    The validation loss is that of reference reasoning written with pint.
+    Without `valid`, the split of that name is used.
+
+    Raises:
+        LabelError: a triple cannot be tokenised as needed.
+        TrainingError: see `fine_tune`.
     """
-    watched = valid or load_split("valid")
+    valid = valid or load_split("valid")
     model, tokenizer = base.load()
-    references = reference_triples(watched)
-    return fine_tune(
-        model,
-        tokenizer,
-        rft_rows(triples, tokenizer, _context(model)),
-        rft_rows(references, tokenizer, _context(model)),
-        settings,
-        folder,
-        base.name,
-        _score(tokenizer, watched),
-        resume,
-        callbacks,
+    context: int = model.config.max_position_embeddings
+    data = TrainingData(
+        train=rft_examples(triples, tokenizer, context),
+        valid=rft_examples(reference_triples(valid), tokenizer, context),
     )
+    score = _accuracy_on(valid, tokenizer)
+    run = replace(run, base_name=base.name)
+    return fine_tune(model, tokenizer, data, settings, run, score)
 
 
-def _score(tokenizer: Any, questions: Sequence[Question]) -> Score:
-    """How many of `questions` a model under training answers rightly."""
-
-    def score(model: Any) -> float:
+def _accuracy_on(
+    questions: Sequence[Question], tokenizer: PreTrainedTokenizerBase
+) -> Score:
+    def score(model: PreTrainedModel) -> float:
         report = evaluate(LLM(model, tokenizer, "raw"), questions)
         return report.accuracy.value
 
     return score
 
 
-def _context(model: Any) -> int:
-    """The longest row that the model can read."""
-    return int(model.config.max_position_embeddings)
+def reference_triples(
+    questions: Sequence[Question],
+) -> list[ReasoningExample]:
+    """Write reasoning with pint's factors in the form of the CoT example.
+
+    RFT measures its validation loss on these. Questions that cannot be
+    parsed are left out.
+    """
+    return [
+        ReasoningExample(
+            question.text, question.answer, _reference_reasoning(conversion)
+        )
+        for question in questions
+        if (conversion := parse_question(question.text)) is not None
+    ]
+
+
+def _reference_reasoning(conversion: Conversion) -> str:
+    a, b = BY_NAME[conversion.source], BY_NAME[conversion.target]
+    factor = write_value(float(exact_factor(a, b)))
+    quantity = write_value(conversion.quantity)
+    result = write_value(float(Decimal(quantity) * Decimal(factor)), 6)
+    return (
+        f"1 {a.symbol} = {factor} {b.symbol}. "
+        f"{quantity} * {factor} = {result}. <answer>{result}</answer>"
+    )
 
 
 def is_finished(folder: Path) -> bool:
-    """Whether a training has left its adapter in `folder`."""
+    """Check whether a training run has left its adapter in `folder`."""
     return (folder / ADAPTER_WEIGHTS).is_file()

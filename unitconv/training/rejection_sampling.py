@@ -1,8 +1,8 @@
-"""What is learned from: a few kept completions of every question.
+"""Rejection sampling: choose a few correct completions a question.
 
 Different ways to the same answer teach more than one way twice (Yuan et
-al. 2023, arXiv:2308.01825). Two ways are different where their equations
-are; the words around them do not count.
+al. 2023, arXiv:2308.01825). Two completions are the same reasoning path
+if their equations are equal; the words around them are ignored.
 """
 
 from __future__ import annotations
@@ -13,24 +13,28 @@ from collections.abc import Sequence
 
 from unitconv.evaluation.stats import Proportion
 from unitconv.grading.expression_parser import chains
-from unitconv.training.config import PATHS
-from unitconv.training.examples import Triple
-from unitconv.training.rollouts import Record, Rollout
+from unitconv.training.config import MAX_PATHS
+from unitconv.training.examples import ReasoningExample
+from unitconv.training.rollouts import Rollout, RolloutError, RolloutRecord
 
-#: How training rows are chosen; see `select`.
+#: Policies of `select_examples`.
 POLICIES = ("distinct", "random")
 
 
 def check_policy(policy: str) -> None:
-    """Raises ValueError for a policy that is not one of `POLICIES`."""
+    """Check that `policy` is one of `POLICIES`.
+
+    Raises:
+        RolloutError: it is not.
+    """
     if policy not in POLICIES:
-        raise ValueError(
+        raise RolloutError(
             f"unknown policy {policy!r}: choose from {', '.join(POLICIES)}"
         )
 
 
 def path_key(text: str) -> tuple[str, ...]:
-    """The reasoning path of a text: its equations, without the words."""
+    """Return the reasoning path of a text: its equations, in order."""
     return tuple(
         f"{left.text if left else '?'} = {right.text if right else '?'}"
         for pairs in chains(text)
@@ -38,86 +42,87 @@ def path_key(text: str) -> tuple[str, ...]:
     )
 
 
-def select(
-    records: Sequence[Record],
-    paths: int = PATHS,
+def select_examples(
+    records: Sequence[RolloutRecord],
+    max_paths: int = MAX_PATHS,
     policy: str = "distinct",
     seed: int = 0,
-) -> list[Triple]:
-    """Training triples (question, answer, reasoning).
+) -> list[ReasoningExample]:
+    """Choose at most `max_paths` completions a question, all distinct.
 
-    Args:
-        paths: at most so many for a question, all different.
-        policy: `distinct` takes kept completions in the order they were
-            sampled; `random`, the control, takes as many for each question,
-            at random from all of its completions with an answer, right or
-            wrong.
+    The policy `distinct` takes kept completions in the order they were
+    sampled. `random`, the control, draws as many for each question, by
+    `seed`, from all its completions with an answer, right or wrong.
 
     Raises:
-        ValueError: an unknown policy.
+        RolloutError: unknown policy.
     """
     check_policy(policy)
-    triples = []
+    examples = []
     for record in records:
-        chosen = _distinct(record.kept)[:paths]
+        chosen = _distinct_paths(record.kept)[:max_paths]
         if policy == "random":
             rng = random.Random(f"{seed} {record.question}")
             pool = [r for r in record.rollouts if r.answer is not None]
             rng.shuffle(pool)
-            chosen = _distinct(pool)[: len(chosen)]
-        triples += [
-            (record.question, record.answer, r.text.strip()) for r in chosen
+            chosen = _distinct_paths(pool)[: len(chosen)]
+        examples += [
+            ReasoningExample(record.question, record.answer, r.text.strip())
+            for r in chosen
         ]
-    return triples
+    return examples
 
 
-def join(
-    triples: Sequence[Triple], records: Sequence[Record], paths: int
-) -> list[Triple]:
-    """The triples of earlier rounds and those of a new one.
+def merge_rounds(
+    earlier: Sequence[ReasoningExample],
+    records: Sequence[RolloutRecord],
+    max_paths: int,
+) -> list[ReasoningExample]:
+    """Add a new round's completions to the examples of earlier rounds.
 
-    At most `paths` distinct paths a question, the older ones first: a
-    path that two models have found counts once. Paths of several models
-    are joined as in Yuan et al. 2023.
+    Keeps at most `max_paths` distinct paths a question, earlier ones
+    first. Yuan et al. 2023 merge the paths of several models this way.
     """
-    chosen: dict[str, dict[tuple[str, ...], Triple]] = {}
-    for triple in [*triples, *select(records, paths)]:
-        found = chosen.setdefault(triple[0], {})
-        if len(found) < paths:
-            found.setdefault(path_key(triple[2]), triple)
-    return [t for found in chosen.values() for t in found.values()]
+    by_question: dict[str, dict[tuple[str, ...], ReasoningExample]] = {}
+    for example in [*earlier, *select_examples(records, max_paths)]:
+        paths = by_question.setdefault(example.question, {})
+        if len(paths) < max_paths:
+            paths.setdefault(path_key(example.reasoning), example)
+    return [e for paths in by_question.values() for e in paths.values()]
 
 
-def _distinct(rollouts: Sequence[Rollout]) -> list[Rollout]:
-    """The first rollout of each path."""
+def _distinct_paths(rollouts: Sequence[Rollout]) -> list[Rollout]:
+    """Keep the first rollout of each reasoning path."""
     first: dict[tuple[str, ...], Rollout] = {}
     for rollout in rollouts:
         first.setdefault(path_key(rollout.text), rollout)
     return list(first.values())
 
 
-def success(
-    records: Sequence[Record], samples: int | None = None
+def success_rate(
+    records: Sequence[RolloutRecord], samples: int | None = None
 ) -> Proportion:
-    """Questions with at least one kept among their first `samples`."""
-    found = sum(
+    """Share of questions with a kept completion in the first `samples`."""
+    successes = sum(
         any(r.reason is None for r in record.rollouts[:samples])
         for record in records
     )
-    return Proportion(found, len(records))
+    return Proportion(successes, len(records))
 
 
-def success_by_family(records: Sequence[Record]) -> dict[str, Proportion]:
-    """`success` for the questions of each family of units."""
+def success_rate_by_family(
+    records: Sequence[RolloutRecord],
+) -> dict[str, Proportion]:
+    """`success_rate` for each family of units."""
     families = sorted({record.family for record in records})
     return {
-        family: success([r for r in records if r.family == family])
+        family: success_rate([r for r in records if r.family == family])
         for family in families
     }
 
 
-def fates(records: Sequence[Record]) -> Counter[str]:
-    """How many completions were kept, and how many fell to each reason."""
+def outcome_counts(records: Sequence[RolloutRecord]) -> Counter[str]:
+    """Count completions by outcome: kept, or the reason for rejection."""
     return Counter(
         rollout.reason or "kept"
         for record in records

@@ -1,17 +1,13 @@
-"""Rejection sampling: many replies to a question, of which the right stay.
+"""Sample many completions a question, grade them, and record them all.
 
-Yuan et al. 2023, arXiv:2308.01825: sample N completions a question, keep
-those that are right, take k different ways to reach the answer, and train
-on them. Here a completion is kept only if its facts and arithmetic pass
-the audit as well: an answer inside the tolerance may rest on a wrong
-product, and a model trained on it learns the product. For the same reason
-its answer must be nearer the truth than a grader asks: 4 % off is the UK
-ounce, and every fact about it is true.
+A completion is kept for training only if its answer is right and its
+reasoning passes the audit: a right answer may rest on a false product,
+which the model would learn.
 
-Every rollout is written down, kept or not and why, in a JSONL file that
-grows batch by batch. A run that was killed goes on where that file ends,
-and ends with the same bytes as a run that was not. Several processes
-write a file each, which are merged to the bytes that one would write.
+Every completion goes into a JSONL file, kept or not, one question a line,
+written in chunks. A run that was killed continues after its last complete
+chunk and ends with the same bytes as an uninterrupted one. Several
+processes write a shard each; merged, the bytes are those of one process.
 """
 
 from __future__ import annotations
@@ -19,11 +15,9 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
-import math
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -32,53 +26,43 @@ from unitconv.common.errors import UnitconvError
 from unitconv.common.io import write_text
 from unitconv.evaluation.grade import Graded, grade
 from unitconv.grading.answer import is_correct
-from unitconv.inference.llm import LLM
+from unitconv.inference.llm import LLM, Generation
 from unitconv.inference.reference import BATCH_SIZE, Decoding
 from unitconv.task.dataset import Question
 from unitconv.training.config import SAMPLES, TEMPERATURE
 
-CHUNK = 64  #: questions decoded, graded and written together
-#: How far a kept answer may be from the truth, as a share of it.
-TOLERANCE = 0.01
-#: Why a completion is not kept.
-REASONS = (
+CHUNK_SIZE = 64  #: questions decoded, graded and written together
+#: Largest relative error of a kept answer. The grader's 5 % would let
+#: in other units: the UK ounce is 4 % smaller than the US one.
+KEEP_TOLERANCE = 0.01
+REJECTION_REASONS = (
     "no answer",
     "wrong answer",
-    "near miss",
+    "near miss",  # right for the grader, not within KEEP_TOLERANCE
     "false statement",
     "no reasoning",
 )
 
 
 class RolloutError(UnitconvError):
-    """A record that cannot be gone on with: other settings, broken file."""
+    """Raised for a rollout file that cannot be read or continued."""
 
 
 @dataclass(frozen=True)
 class RolloutSettings:
-    """What decides the rollouts; a record resumes under the same only."""
+    """Settings that determine the rollouts; a run resumes with the same."""
 
     num_return_sequences: int = SAMPLES
     temperature: float = TEMPERATURE
     top_p: float = 1.0
     seed: int = 0
     max_new_tokens: int = 96
-    tolerance: float = TOLERANCE
-
-    @property
-    def decoding(self) -> Decoding:
-        """What of this the decoder needs."""
-        return Decoding(
-            temperature=self.temperature,
-            top_p=self.top_p,
-            seed=self.seed,
-            max_new_tokens=self.max_new_tokens,
-        )
+    tolerance: float = KEEP_TOLERANCE
 
 
 @dataclass(frozen=True)
 class Rollout:
-    """One completion and what became of it; `reason` None means kept."""
+    """One completion; `reason` is None if it is kept for training."""
 
     text: str
     n_tokens: int
@@ -88,7 +72,7 @@ class Rollout:
 
 
 @dataclass(frozen=True)
-class Record:
+class RolloutRecord:
     """All rollouts of one question."""
 
     question: str
@@ -98,12 +82,14 @@ class Record:
 
     @property
     def kept(self) -> list[Rollout]:
-        """The rollouts that were not rejected, in the order sampled."""
+        """Rollouts that were not rejected, in sampling order."""
         return [r for r in self.rollouts if r.reason is None]
 
 
-def judge(graded: Graded, tolerance: float = TOLERANCE) -> str | None:
-    """Why a completion is rejected; None if it may be learned from."""
+def rejection_reason(
+    graded: Graded, tolerance: float = KEEP_TOLERANCE
+) -> str | None:
+    """Return why a completion is rejected, or None if it is kept."""
     if not graded.answered:
         return "no answer"
     if not graded.correct:
@@ -115,80 +101,25 @@ def judge(graded: Graded, tolerance: float = TOLERANCE) -> str | None:
     return None if graded.reasoning_ok else "false statement"
 
 
-def to_record(
+def grade_completions(
     question: Question,
-    graded: Sequence[Graded],
-    tolerance: float = TOLERANCE,
-) -> Record:
-    """Judge all completions of one question."""
+    completions: Sequence[Generation],
+    tolerance: float = KEEP_TOLERANCE,
+) -> RolloutRecord:
+    """Grade all completions of one question."""
+    graded = [grade(question, completion) for completion in completions]
     rollouts = [
         Rollout(
-            g.text,
-            g.n_tokens,
-            g.finished,
-            g.answer if g.answered else None,
-            judge(g, tolerance),
+            text=g.text,
+            n_tokens=g.n_tokens,
+            finished=g.finished,
+            answer=g.answer if g.answered else None,
+            reason=rejection_reason(g, tolerance),
         )
         for g in graded
     ]
-    return Record(
-        question.text, question.answer, graded[0].family, rollouts
-    )
-
-
-# ------------------------------------------------------------- the record
-
-
-def header(
-    llm: LLM, questions: Sequence[Question], settings: RolloutSettings
-) -> dict[str, Any]:
-    """The first line of a record: what has to be equal to resume it."""
-    asked = json.dumps([[q.text, q.answer] for q in questions])
-    return {
-        "model": llm.name,
-        "adapter": llm.adapter,
-        "prompt": llm.style,
-        "dtype": str(llm.dtype).removeprefix("torch."),
-        "settings": asdict(settings),
-        "questions": len(questions),
-        "digest": hashlib.blake2b(
-            asked.encode(), digest_size=8
-        ).hexdigest(),
-    }
-
-
-def resume_point(path: Path, wanted: dict[str, Any], total: int) -> int:
-    """How many questions of `path` are done; what follows is cut off.
-
-    Args:
-        wanted: the header that the file must have.
-        total: how many questions the finished file holds.
-
-    Raises:
-        RolloutError: the record was begun with other settings.
-    """
-    lines = path.read_bytes().split(b"\n")
-    try:
-        found = json.loads(lines[0])
-    except ValueError as error:
-        raise RolloutError(
-            f"{path}, line 1: no record of rollouts; move it away"
-        ) from error
-    changed = sorted(
-        k for k in {*wanted, *found} if found.get(k) != wanted.get(k)
-    )
-    if changed:
-        raise RolloutError(
-            f"{path} was begun with other settings ({', '.join(changed)}): "
-            "give the same ones, or another output"
-        )
-    # The piece after the last line end is what a kill left half-written.
-    written = len(lines) - 2
-    whole = written if written == total else written - written % CHUNK
-    keep = sum(len(line) + 1 for line in lines[: whole + 1])
-    with path.open("r+b") as file:
-        file.truncate(keep)
-    return whole
+    family = graded[0].family
+    return RolloutRecord(question.text, question.answer, family, rollouts)
 
 
 def sample_rollouts(
@@ -198,171 +129,171 @@ def sample_rollouts(
     path: Path,
     batch_size: int = BATCH_SIZE,
     progress: Callable[[int], None] = lambda done: None,
-) -> list[Record]:
-    """Sample every question, through `path`; return all records.
+) -> list[RolloutRecord]:
+    """Sample completions of every question into the JSONL file `path`.
 
-    If `path` exists the run goes on behind its last whole chunk. Where
-    several processes were started, they share the work.
-
-    Args:
-        progress: called with the number of questions just finished, by
-            this process.
+    If `path` exists, the run continues after its last complete chunk.
+    Several processes, started by `accelerate launch`, share the chunks.
+    `progress` is called with the number of questions that this process
+    has just finished, first of all with those found in its file.
 
     Raises:
-        RolloutError: `path` belongs to another run.
+        RolloutError: `path` belongs to a run with other settings, or is
+            not a rollout file.
     """
-    run = llm, questions, settings
-    shard = distributed.rank(), distributed.world_size()
-    if shard[1] == 1:
-        sample_shard(*run, path, batch_size, progress)
-    elif not _is_finished(path, header(*run)):
-        sample_shard(*run, path, batch_size, progress, shard)
+    rank, world_size = distributed.rank(), distributed.world_size()
+    header = _header(llm, questions, settings)
+    if world_size == 1:
+        _sample(llm, questions, settings, path, batch_size, progress)
+    elif not path.exists():
+        positions = _shard_positions(len(questions), rank, world_size)
+        mine = [questions[i] for i in positions]
+        shard = shard_path(path, rank, world_size)
+        _sample(llm, mine, settings, shard, batch_size, progress)
         distributed.barrier()
         if distributed.is_main_process():
-            merge_shards(path, shard[1])
+            _merge_shards(path, header, world_size)
         distributed.barrier()
-    return read_records(path)
-
-
-def _is_finished(path: Path, wanted: dict[str, Any]) -> bool:
-    """Whether an earlier run of several processes has come to its end."""
-    if not path.exists():
-        return False
-    total = wanted["questions"]
-    if resume_point(path, wanted, total) < total:
+    elif _begin_or_resume(path, header) < len(questions):
         raise RolloutError(
             f"{path} was begun by one process: let one go on with it"
         )
-    return True
+    return read_rollouts(path)
 
 
-def sample_shard(
+def _sample(
     llm: LLM,
     questions: Sequence[Question],
     settings: RolloutSettings,
     path: Path,
-    batch_size: int = BATCH_SIZE,
-    progress: Callable[[int], None] = lambda done: None,
-    shard: tuple[int, int] = (0, 1),
+    batch_size: int,
+    progress: Callable[[int], None],
 ) -> None:
-    """The part of one process: all of it, or every n-th chunk.
-
-    Args:
-        shard: (i, n) for the i-th of n processes, which writes its part
-            into `shard_path`, for `merge_shards`.
-    """
-    first, mine = header(llm, questions, settings), list(questions)
-    if shard[1] > 1:
-        path, first = shard_path(path, shard), first | {"shard": shard[0]}
-        starts = range(shard[0] * CHUNK, len(mine), shard[1] * CHUNK)
-        mine = [q for start in starts for q in mine[start : start + CHUNK]]
-    done = 0
-    if path.exists() and path.stat().st_size:
-        done = resume_point(path, first, len(mine))
-        progress(done)
-    else:
-        write_text(_line(first), path)
-    for start in range(done, len(mine), CHUNK):
-        chunk = mine[start : start + CHUNK]
-        records = _roll(llm, chunk, settings, batch_size)
-        _append(path, "".join(_line(asdict(r)) for r in records))
+    """Sample `questions` into `path`, from the first missing chunk on."""
+    done = _begin_or_resume(path, _header(llm, questions, settings))
+    progress(done)
+    decoding = Decoding(
+        temperature=settings.temperature,
+        top_p=settings.top_p,
+        seed=settings.seed,
+        max_new_tokens=settings.max_new_tokens,
+    )
+    for start in range(done, len(questions), CHUNK_SIZE):
+        chunk = questions[start : start + CHUNK_SIZE]
+        completions = llm.complete(
+            [llm.format_prompt(question.text) for question in chunk],
+            num_return_sequences=settings.num_return_sequences,
+            settings=decoding,
+            batch_size=batch_size,
+        )
+        records = [
+            grade_completions(question, samples, settings.tolerance)
+            for question, samples in zip(chunk, completions, strict=True)
+        ]
+        _append(path, records)
         progress(len(chunk))
 
 
-def shard_path(path: Path, shard: tuple[int, int]) -> Path:
-    """Where the i-th of n processes writes its part of `path`."""
-    return path.with_name(f"{path.name}.{shard[0] + 1}-of-{shard[1]}")
+def _header(
+    llm: LLM, questions: Sequence[Question], settings: RolloutSettings
+) -> dict[str, Any]:
+    """Build a file's first line: what a resumed run must share."""
+    asked = json.dumps([[q.text, q.answer] for q in questions]).encode()
+    return {
+        "model": llm.name,
+        "adapter": llm.adapter,
+        "prompt": llm.style,
+        "dtype": str(llm.dtype).removeprefix("torch."),
+        "settings": asdict(settings),
+        "questions": len(questions),
+        "digest": hashlib.blake2b(asked, digest_size=8).hexdigest(),
+    }
 
 
-def merge_shards(path: Path, count: int) -> None:
-    """Make `path` of the finished parts of `count` processes.
-
-    Raises:
-        RolloutError: a part is of another run, or not finished.
-    """
-    parts = [shard_path(path, (i, count)) for i in range(count)]
-    texts = [part.read_text(encoding="utf-8") for part in parts]
-    lines = [text.splitlines(keepends=True) for text in texts]
-    heads = [json.loads(part[0]) for part in lines]
-    shards = [head.pop("shard") for head in heads]
-    bodies = [iter(part[1:]) for part in lines]
-    merged = []
-    for chunk in range(math.ceil(heads[0]["questions"] / CHUNK)):
-        merged += list(islice(bodies[chunk % count], CHUNK))
-    if (
-        any(head != heads[0] for head in heads)
-        or shards != list(range(count))
-        or len(merged) != heads[0]["questions"]
-    ):
+def _begin_or_resume(path: Path, header: dict[str, Any]) -> int:
+    """Count the questions of `path`; cut off what follows whole chunks."""
+    if not path.exists() or not path.stat().st_size:
+        write_text(_to_line(header), path)
+        return 0
+    # A kill may have left a partial line behind the last line end.
+    *lines, _ = path.read_bytes().split(b"\n")
+    try:
+        existing = json.loads(lines[0])
+        changed = sorted(
+            k for k in header | existing if header.get(k) != existing.get(k)
+        )
+    except (ValueError, TypeError, IndexError) as error:
         raise RolloutError(
-            f"{', '.join(map(str, parts))}: not the finished parts of one "
-            "run; run the same command again"
+            f"{path}, line 1: no record of rollouts; move it away"
+        ) from error
+    if changed:
+        raise RolloutError(
+            f"{path} was begun with other settings ({', '.join(changed)}): "
+            "give the same ones, or another output"
         )
-    write_text(_line(heads[0]) + "".join(merged), path)
-    for part in parts:
-        part.unlink()
+    done = len(lines) - 1
+    if done < header["questions"]:
+        done -= done % CHUNK_SIZE
+    with path.open("r+b") as file:
+        file.truncate(sum(len(line) + 1 for line in lines[: done + 1]))
+    return done
 
 
-def _roll(
-    llm: LLM,
-    questions: Sequence[Question],
-    settings: RolloutSettings,
-    batch_size: int,
-) -> list[Record]:
-    prompts = [llm.format_prompt(question.text) for question in questions]
-    completions = llm.complete(
-        prompts,
-        settings.num_return_sequences,
-        settings.decoding,
-        batch_size,
-    )
-    return [
-        to_record(
-            question,
-            [grade(question, g) for g in generations],
-            settings.tolerance,
-        )
-        for question, generations in zip(
-            questions, completions, strict=True
-        )
-    ]
-
-
-def _line(data: dict[str, Any]) -> str:
-    return json.dumps(data, allow_nan=False) + "\n"
-
-
-def _append(path: Path, text: str) -> None:
-    """Add lines so that they are on the disk before anything goes on."""
+def _append(path: Path, records: Sequence[RolloutRecord]) -> None:
+    """Append JSON lines and wait until they are on the disk."""
     with path.open("a", encoding="utf-8") as file:
-        file.write(text)
+        file.writelines(_to_line(asdict(record)) for record in records)
         file.flush()
         os.fsync(file.fileno())
 
 
-def read_records(path: Path) -> list[Record]:
-    """The records of a finished or unfinished run.
+def _to_line(data: dict[str, Any]) -> str:
+    return json.dumps(data, allow_nan=False) + "\n"
 
-    Args:
-        path: what `sample_rollouts` wrote, as it is or packed by gzip.
+
+def read_rollouts(path: Path) -> list[RolloutRecord]:
+    """Read the JSONL file of `sample_rollouts`, also packed as `.gz`.
 
     Raises:
-        RolloutError: a line is no record; says which.
+        RolloutError: a line is not a record; the message says which.
     """
-    return list(_read(path))
-
-
-def _read(path: Path) -> Iterator[Record]:
     data = path.read_bytes()
     if path.suffix == ".gz":
         data = gzip.decompress(data)
-    lines = data.decode().splitlines()[1:]
-    for number, line in enumerate(lines, start=2):
+    records = []
+    for number, line in enumerate(data.decode().splitlines()[1:], start=2):
         try:
             stored = json.loads(line)
             rollouts = [Rollout(**r) for r in stored.pop("rollouts")]
-            yield Record(**stored, rollouts=rollouts)
-        except (ValueError, TypeError, KeyError) as error:
+            records.append(RolloutRecord(**stored, rollouts=rollouts))
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise RolloutError(
                 f"{path}, line {number}: no record of rollouts ({error})"
             ) from error
+    return records
+
+
+def shard_path(path: Path, rank: int, world_size: int) -> Path:
+    """Return the file that one of several processes writes."""
+    return path.with_name(f"{path.name}.{rank + 1}-of-{world_size}")
+
+
+def _shard_positions(total: int, rank: int, world_size: int) -> list[int]:
+    """Deal out chunks in turn; return the positions of one process."""
+    return [i for i in range(total) if i // CHUNK_SIZE % world_size == rank]
+
+
+def _merge_shards(
+    path: Path, header: dict[str, Any], world_size: int
+) -> None:
+    """Write the finished shards as the file of one process."""
+    total = header["questions"]
+    shards = [shard_path(path, i, world_size) for i in range(world_size)]
+    merged: dict[int, RolloutRecord] = {}
+    for rank, shard in enumerate(shards):
+        positions = _shard_positions(total, rank, world_size)
+        merged |= zip(positions, read_rollouts(shard), strict=True)
+    lines = [_to_line(asdict(merged[i])) for i in range(total)]
+    write_text(_to_line(header) + "".join(lines), path)
+    for shard in shards:
+        shard.unlink()

@@ -1,10 +1,8 @@
-"""Fine-tuning: an adapter learns, the base stays as it is.
+"""LoRA fine-tuning with Hugging Face's `Trainer`.
 
-Hugging Face's `Trainer` trains what `unitconv.training.lora` has added. SFT
-and RFT differ in their rows alone (see `unitconv.training.loss_mask`).
-
-Several processes train as one where `accelerate launch` started them: the
-batch of the settings is shared out between them.
+SFT and RFT use the same trainer with different examples. Started by
+`accelerate launch`, several processes train one adapter: the batch size of
+the settings is that of all processes together.
 """
 
 from __future__ import annotations
@@ -14,14 +12,23 @@ import hashlib
 import json
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import cast
 
+import torch
+from peft import PeftModel
 from safetensors import SafetensorError
-from torch.utils.data import Dataset
+from torch import Tensor
+from transformers import (
+    EarlyStoppingCallback,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+    PrinterCallback,
+    Trainer,
+    TrainingArguments,
+)
 
 from unitconv.common import distributed
 from unitconv.common.io import write_json
@@ -31,260 +38,228 @@ from unitconv.inference.load import (
     has_fast_bf16,
     without_advice,
 )
-from unitconv.training.lora import (
+from unitconv.training.config import (
     TrainingError,
+    TrainingRun,
     TrainingSettings,
-    add_lora,
-    fit_budget,
 )
-from unitconv.training.loss_mask import Row, collate
+from unitconv.training.examples import TrainingExample, collate
+from unitconv.training.lora import add_lora, fit_budget
 
-# How good a model is on questions it does not learn from, from 0 to 1.
-Score = Callable[[Any], float]
+#: Accuracy of a model under training on held-out questions, from 0 to 1.
+#: It chooses the epoch to keep: the loss also falls when a model grows
+#: surer of right answers, and rises with its certainty of wrong ones.
+Score = Callable[[PreTrainedModel], float]
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """Training and validation examples."""
+
+    train: Sequence[TrainingExample]
+    valid: Sequence[TrainingExample]
 
 
 @dataclass(frozen=True)
 class TrainingResult:
-    """What a training did; the adapter lies in its folder."""
+    """Summary of a finished run; its adapter is in `folder`."""
 
     folder: Path
-    n_rows: int
+    n_examples: int
     rank: int
     n_trainable: int
     seconds: float
     epochs: float
-    losses: list[tuple[float, float]]  #: (epoch, nats a token)
+    losses: list[tuple[float, float]]  #: (epoch, nats per token)
     valid_losses: list[tuple[float, float]]
     valid_scores: list[tuple[float, float]]  #: empty without a score
 
 
-class RowDataset(Dataset[dict[str, list[int]]]):
-    """Rows in the form that `Trainer` can group by length."""
-
-    def __init__(self, rows: Sequence[Row]) -> None:
-        self.rows = rows
-
-    def __len__(self) -> int:
-        return len(self.rows)
-
-    def __getitem__(self, index: int) -> dict[str, list[int]]:
-        row = self.rows[index]
-        return {"input_ids": row.input_ids, "labels": row.labels}
-
-
 @without_advice()
 def fine_tune(
-    model: Any,
-    tokenizer: Any,
-    rows: Sequence[Row],
-    valid_rows: Sequence[Row],
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    data: TrainingData,
     settings: TrainingSettings,
-    folder: Path,
-    base: str = "course",
+    run: TrainingRun,
     score: Score | None = None,
-    resume: bool = False,
-    callbacks: Sequence[Any] = (),
 ) -> TrainingResult:
-    """Train an adapter on `rows` and leave it, alone, in `folder`.
+    """Train a LoRA adapter; save the best epoch's in the run's folder.
 
-    The epoch with the highest score is kept; where there is no score,
-    that with the lowest loss on `valid_rows`.
-
-    Args:
-        base: the base model's name, for the adapter's own record.
-        score: how good the model is, measured after every epoch. The loss
-            is a poor guide to that: a model may grow surer of its few
-            mistakes, which the loss punishes, while it makes fewer.
+    The best has the highest score or else the lowest validation loss.
 
     Raises:
-        TrainingError: no rows, too large an adapter, nothing to resume.
-        OSError: the disk is full; a checkpoint before that is still good.
+        TrainingError: no examples, an adapter over its budget, or a run
+            that cannot be started or resumed.
+        OSError: the disk is full; earlier checkpoints are still usable.
     """
-    if not rows or not valid_rows:
-        raise TrainingError("there are no rows to train or validate on")
+    if not data.train or not data.valid:
+        raise TrainingError("there are no examples to train or validate on")
     settings = fit_budget(model, settings)
-    checkpoints = folder / "checkpoints"
-    _check_run(folder, settings, rows, resume)
+    begin_run(run, settings, data.train)
+    if model.device.type == "cpu":
+        # There the fused kernel has the slower backward pass.
+        model.set_attn_implementation("eager")
     wrapped = add_lora(model, settings)
-    trainer = _trainer(
-        wrapped, tokenizer, rows, valid_rows, settings, checkpoints, score
-    )
-    for callback in callbacks:
-        trainer.add_callback(callback)
+    trainer = _make_trainer(wrapped, tokenizer, data, settings, run, score)
     start = time.perf_counter()
-    last = _last(checkpoints) if resume else None
-    with _plain_attention(model), _disk_errors(folder):
+    last = _last_checkpoint(run.checkpoints) if run.resume else None
+    try:
         trainer.train(resume_from_checkpoint=last)
         if distributed.is_main_process():
-            _save(wrapped, folder, base)
-    seconds = time.perf_counter() - start
+            _save_adapter(wrapped, run)
+    except SafetensorError as error:  # a full disk
+        raise OSError(errno.EIO, str(error), str(run.folder)) from error
 
     def logged(key: str) -> list[tuple[float, float]]:
         history = trainer.state.log_history
         return [(h["epoch"], h[key]) for h in history if key in h]
 
     return TrainingResult(
-        folder,
-        len(rows),
-        settings.rank,
-        sum(p.numel() for p in wrapped.parameters() if p.requires_grad),
-        seconds,
-        float(trainer.state.epoch or 0),
-        logged("loss"),
-        logged("eval_loss"),
-        logged("eval_score"),
+        folder=run.folder,
+        n_examples=len(data.train),
+        rank=settings.rank,
+        n_trainable=wrapped.get_nb_trainable_parameters()[0],
+        seconds=time.perf_counter() - start,
+        epochs=float(trainer.state.epoch or 0),
+        losses=logged("loss"),
+        valid_losses=logged("eval_loss"),
+        valid_scores=logged("eval_score"),
     )
 
 
-@contextmanager
-def _plain_attention(model: Any) -> Iterator[None]:
-    """On a CPU the fused kernel's backward pass is the slower one."""
-    fused = model.config._attn_implementation
-    if next(model.parameters()).device.type == "cpu":
-        model.set_attn_implementation("eager")
-    try:
-        yield
-    finally:
-        model.set_attn_implementation(fused)
-
-
-@contextmanager
-def _disk_errors(folder: Path) -> Iterator[None]:
-    """What safetensors says of a full disk, as everybody else says it."""
-    try:
-        yield
-    except SafetensorError as error:
-        raise OSError(errno.EIO, str(error), str(folder)) from error
-
-
-def _check_run(
-    folder: Path,
+def begin_run(
+    run: TrainingRun,
     settings: TrainingSettings,
-    rows: Sequence[Row],
-    resume: bool,
+    examples: Sequence[TrainingExample],
 ) -> None:
-    """A run that resumes must be the one begun; a new one needs room."""
-    path = folder / "run.json"
-    run = asdict(settings) | {"n_rows": len(rows), "rows": _digest(rows)}
-    if not resume:
+    """Write `run.json` for a new run, or compare it for a resumed one.
+
+    Raises:
+        TrainingError: the folder holds a run already, no run to resume, or
+            one with other settings or examples.
+    """
+    path = run.folder / "run.json"
+    encoded = json.dumps([(e.input_ids, e.labels) for e in examples])
+    digest = hashlib.blake2b(encoded.encode(), digest_size=8).hexdigest()
+    content = asdict(settings) | {"n_rows": len(examples), "rows": digest}
+    if not run.resume:
         if path.exists():
             raise TrainingError(
-                f"{folder} holds a training already: go on with --resume, "
-                "or give another --output"
+                f"{run.folder} holds a training already: go on with "
+                "--resume, or give another --output"
             )
-        distributed.barrier()  # all have looked before one writes
-        folder.mkdir(parents=True, exist_ok=True)
-        write_json(run | run_metadata(), path)
+        distributed.barrier()  # every process has checked before one writes
+        run.folder.mkdir(parents=True, exist_ok=True)
+        write_json(content | run_metadata(), path)
         return
     if not path.exists():
         raise TrainingError(
-            f"there is no training in {folder}: start without --resume"
+            f"there is no training in {run.folder}: start without --resume"
         )
-    before = json.loads(path.read_text())
-    changed = sorted(k for k in run if before.get(k) != run[k])
+    try:
+        earlier = dict(json.loads(path.read_text()))
+    except (ValueError, TypeError) as error:
+        raise TrainingError(
+            f"{path} is broken ({error}): start in another folder"
+        ) from error
+    changed = sorted(k for k in content if earlier.get(k) != content[k])
     if changed:
         raise TrainingError(
-            f"{folder} was begun with other settings "
+            f"{run.folder} was begun with other settings "
             f"({', '.join(changed)}): resume with the same ones"
         )
 
 
-def _last(checkpoints: Path) -> str | None:
-    """The last whole checkpoint; a kill may have left half a one.
+def _last_checkpoint(checkpoints: Path) -> str | None:
+    """Find the last complete checkpoint; a kill may leave a partial one.
 
-    `Trainer` writes a checkpoint's state after all else.
+    `Trainer` writes `trainer_state.json` after everything else.
     """
-    found = [int(p.name.split("-")[1]) for p in checkpoints.glob("check*")]
-    for step in sorted(found, reverse=True):
-        folder = checkpoints / f"checkpoint-{step}"
+    states = sorted(
+        checkpoints.glob("checkpoint-*/trainer_state.json"),
+        key=lambda path: int(path.parent.name.removeprefix("checkpoint-")),
+        reverse=True,
+    )
+    for state in states:
         try:
-            json.loads((folder / "trainer_state.json").read_text())
-        except (OSError, ValueError):
+            json.loads(state.read_text())
+        except ValueError:
             continue
-        return str(folder)
+        return str(state.parent)
     return None
 
 
-def _save(wrapped: Any, folder: Path, base: str) -> None:
-    """The adapter in `folder`, its weights last: there, it is whole."""
-    # By its name: a path of this machine means nothing elsewhere.
-    wrapped.peft_config["default"].base_model_name_or_path = base
-    unfinished = folder / "unfinished"
-    wrapped.save_pretrained(unfinished, save_embedding_layers=False)
+def _save_adapter(wrapped: PeftModel, run: TrainingRun) -> None:
+    """Write the adapter, weights last: they mark it as complete."""
+    wrapped.peft_config["default"].base_model_name_or_path = run.base_name
+    unfinished = run.folder / "unfinished"
+    wrapped.save_pretrained(str(unfinished), save_embedding_layers=False)
     for name in ("adapter_config.json", ADAPTER_WEIGHTS):
-        (unfinished / name).replace(folder / name)
-    # PEFT's own card, a form that nobody has filled in.
+        (unfinished / name).replace(run.folder / name)
+    # PEFT's model card is a form that nobody has filled in.
     (unfinished / "README.md").unlink(missing_ok=True)
     unfinished.rmdir()
 
 
-def _digest(rows: Sequence[Row]) -> str:
-    text = json.dumps([(row.input_ids, row.labels) for row in rows])
-    return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
-
-
-def _trainer(
-    model: Any,
-    tokenizer: Any,
-    rows: Sequence[Row],
-    valid_rows: Sequence[Row],
+def _make_trainer(
+    wrapped: PeftModel,
+    tokenizer: PreTrainedTokenizerBase,
+    data: TrainingData,
     settings: TrainingSettings,
-    checkpoints: Path,
+    run: TrainingRun,
     score: Score | None,
-) -> Any:
-    from transformers import (
-        EarlyStoppingCallback,
-        PrinterCallback,
-        Trainer,
-    )
-
+) -> Trainer:
+    base = cast("PreTrainedModel", wrapped.get_base_model())
     pad = tokenizer.pad_token_id
     pad = tokenizer.eos_token_id if pad is None else pad
 
-    def collator(features: list[dict[str, list[int]]]) -> Any:
-        return collate([Row(**feature) for feature in features], pad)
+    def collator(features: list[dict[str, list[int]]]) -> dict[str, Tensor]:
+        return collate([TrainingExample(**f) for f in features], pad)
 
     trainer = Trainer(
-        model=model,
-        args=_arguments(model, len(rows), settings, checkpoints, score),
+        model=wrapped,
+        args=_training_arguments(
+            base.device, settings, run, len(data.train), score is not None
+        ),
         data_collator=collator,
-        train_dataset=RowDataset(rows),
-        eval_dataset=RowDataset(valid_rows),
+        train_dataset=[asdict(e) for e in data.train],
+        eval_dataset=[asdict(e) for e in data.valid],
         processing_class=tokenizer,
-        callbacks=[EarlyStoppingCallback(settings.patience)],
-        # The logits of `valid` are not looked at, nor kept: it is asked.
+        callbacks=[
+            EarlyStoppingCallback(settings.patience),
+            *run.callbacks,
+        ],
+        # No metric reads the logits: keep only a column of labels.
         preprocess_logits_for_metrics=lambda logits, labels: labels[:, :1],
-        # Not through `Trainer`'s wrapper, which computes in bf16.
-        compute_metrics=score
-        and (lambda _: {"score": score(model.get_base_model())}),
+        # The unwrapped model: `Trainer`'s own forward autocasts to bf16.
+        compute_metrics=score and (lambda _: {"score": score(base)}),
     )
     trainer.remove_callback(PrinterCallback)
     return trainer
 
 
-def _arguments(
-    model: Any,
-    n_rows: int,
+def _training_arguments(
+    device: torch.device,
     settings: TrainingSettings,
-    checkpoints: Path,
-    score: Score | None,
-) -> Any:
-    from transformers import TrainingArguments
-
-    device = next(model.parameters()).device
-    bf16 = has_fast_bf16(device)
-    count = distributed.world_size()
-    if settings.batch_size % count:
+    run: TrainingRun,
+    n_examples: int,
+    has_score: bool,
+) -> TrainingArguments:
+    on_cpu, bf16 = device.type == "cpu", has_fast_bf16(device)
+    world_size = distributed.world_size()
+    if settings.batch_size % world_size:
         raise TrainingError(
-            f"a batch of {settings.batch_size} rows cannot be shared by "
-            f"{count} processes: take a multiple of {count}"
+            f"a batch of {settings.batch_size} examples cannot be shared "
+            f"by {world_size} processes: take a multiple of {world_size}"
         )
+    steps_per_epoch = math.ceil(n_examples / settings.batch_size)
     return TrainingArguments(
-        output_dir=str(checkpoints),
+        output_dir=str(run.checkpoints),
         num_train_epochs=settings.epochs,
-        # The whole batch, which its processes share: however many they
-        # are, a step learns from the same rows (but several fill up an
-        # epoch's last batch with rows of its first).
+        # With `split_batches` this is the batch of all processes: a step
+        # sees the same examples whatever their number. Only an epoch's
+        # last batch may differ, which several fill up from the first.
         per_device_train_batch_size=settings.batch_size,
         accelerator_config={"split_batches": True},
         per_device_eval_batch_size=2 * settings.batch_size,
@@ -296,21 +271,21 @@ def _arguments(
         seed=settings.seed,
         data_seed=settings.seed,
         train_sampling_strategy="group_by_length",
-        use_cpu=device.type == "cpu",
+        use_cpu=on_cpu,
         bf16=bf16,
         fp16=device.type == "cuda" and not bf16,
         eval_strategy="epoch",
         save_strategy="epoch",
         save_total_limit=2,
         load_best_model_at_end=True,
-        metric_for_best_model="eval_score" if score else "eval_loss",
-        greater_is_better=score is not None,
-        logging_steps=max(1, math.ceil(n_rows / settings.batch_size) // 8),
+        metric_for_best_model="eval_score" if has_score else "eval_loss",
+        greater_is_better=has_score,
+        logging_steps=max(1, steps_per_epoch // 8),
         report_to="tensorboard",
         disable_tqdm=True,
         remove_unused_columns=False,
         gradient_checkpointing=settings.gradient_checkpointing,
         gradient_checkpointing_kwargs={"use_reentrant": False},
-        ddp_backend="gloo" if count > 1 and device.type == "cpu" else None,
+        ddp_backend="gloo" if world_size > 1 and on_cpu else None,
         ddp_find_unused_parameters=False,
     )

@@ -10,18 +10,17 @@ from experiments.benchmarks.training_task import (
     serve_trainer,
     settings,
 )
-from unitconv.training.trainer import fine_tune
+from unitconv.training.config import TrainingRun
+from unitconv.training.trainer import TrainingData, fine_tune
 
 
 def train(given: Material, clock: StepClock, folder: str) -> None:
     fine_tune(
         given.model,
         given.tokenizer,
-        given.rows,
-        given.valid_rows,
+        TrainingData(given.rows, given.valid_rows),
         settings(),
-        Path(folder) / "run",
-        callbacks=[clock],
+        TrainingRun(Path(folder) / "run", callbacks=[clock]),
     )
 
 

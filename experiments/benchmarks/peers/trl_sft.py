@@ -15,8 +15,9 @@ from experiments.benchmarks.training_task import (
     settings,
 )
 from unitconv.inference.load import has_fast_bf16
-from unitconv.training.lora import TrainingSettings, add_lora
-from unitconv.training.loss_mask import Row
+from unitconv.training.config import TrainingSettings
+from unitconv.training.examples import TrainingExample
+from unitconv.training.lora import add_lora
 
 
 def train(given: Material, clock: StepClock, folder: str) -> None:
@@ -36,7 +37,7 @@ def _eager(given: Material) -> Any:
     return add_lora(given.model, settings())
 
 
-def _plain(row: Row) -> dict[str, list[int]]:
+def _plain(row: TrainingExample) -> dict[str, list[int]]:
     return {"input_ids": row.input_ids, "labels": row.labels}
 
 

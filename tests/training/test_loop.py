@@ -1,0 +1,174 @@
+"""The plain PyTorch loop, against `Trainer` and Transformers' own loss."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+from transformers import Trainer, get_cosine_schedule_with_warmup
+
+from unitconv.task.dataset import load_split
+from unitconv.training import loop, trainer
+from unitconv.training.config import (
+    TrainingError,
+    TrainingRun,
+    TrainingSettings,
+)
+from unitconv.training.examples import (
+    IGNORE_INDEX,
+    TrainingExample,
+    collate,
+    sft_examples,
+)
+from unitconv.training.lora import add_lora
+
+SETTINGS = TrainingSettings(
+    rank=4,
+    alpha=8,
+    dropout=0.0,
+    epochs=3,
+    batch_size=8,
+    learning_rate=1e-2,
+    max_adapter_mb=50.0,
+)
+PAD = 1
+
+
+@pytest.fixture(scope="module")
+def examples(byte_tokenizer: Any) -> list[TrainingExample]:
+    return sft_examples(load_split("train")[:21], byte_tokenizer)
+
+
+@pytest.fixture(scope="module")
+def valid(byte_tokenizer: Any) -> list[TrainingExample]:
+    return sft_examples(load_split("valid")[:12], byte_tokenizer)
+
+
+def test_loop_and_trainer_take_the_same_steps_on_the_same_batches(
+    make_model: Callable[..., Any],
+    byte_tokenizer: Any,
+    examples: list[TrainingExample],
+    valid: list[TrainingExample],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(trainer, "has_fast_bf16", lambda device: False)
+    batches, losses = [], []
+    step = Trainer.training_step
+
+    def recorded(self: Any, model: Any, inputs: Any, *more: Any) -> Any:
+        batches.append(dict(inputs))
+        loss = step(self, model, inputs, *more)
+        losses.append(loss.item())
+        return loss
+
+    monkeypatch.setattr(Trainer, "training_step", recorded)
+    by_trainer = make_model()
+    result = trainer.fine_tune(
+        by_trainer,
+        byte_tokenizer,
+        trainer.TrainingData(examples, valid),
+        SETTINGS,
+        TrainingRun(tmp_path),
+    )
+    assert len(losses) == 9
+    assert [value for _, value in result.valid_losses] == sorted(
+        (value for _, value in result.valid_losses), reverse=True
+    ), "the last epoch must be the best, whose weights are loaded"
+
+    replayed = iter(batches)
+    monkeypatch.setattr(
+        loop,
+        "shuffled_batches",
+        lambda *_, **__: [next(replayed) for _ in range(3)],
+    )
+    by_loop = make_model()
+    by_loop.set_attn_implementation("eager")
+    wrapped = add_lora(by_loop, SETTINGS)
+    history = loop.train(wrapped, examples, valid, SETTINGS, PAD)
+    assert history.step_losses == pytest.approx(losses, rel=1e-5)
+    assert history.valid_losses == pytest.approx(
+        [value for _, value in result.valid_losses], rel=1e-5
+    )
+    expected = dict(by_trainer.named_parameters())
+    for name, parameter in by_loop.named_parameters():
+        assert torch.allclose(parameter, expected[name], atol=1e-5), name
+
+
+def test_the_loss_is_that_of_transformers(
+    make_model: Callable[..., Any], examples: list[TrainingExample]
+) -> None:
+    model, batch = make_model(), collate(examples, PAD)
+    with torch.no_grad():
+        expected = model(**batch).loss
+        assert torch.allclose(loop.masked_loss(model, batch), expected)
+        assert loop.validation_loss(model, examples, 4, PAD) == (
+            pytest.approx(expected.item(), rel=1e-5)
+        )
+
+
+def test_the_loss_is_computed_on_the_model_s_device() -> None:
+    """On `meta`, a tensor left on the CPU would raise an error."""
+
+    class Bigram(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.logits = nn.Embedding(9, 9, device="meta")
+
+        def forward(
+            self, input_ids: Any, attention_mask: Any, **_: Any
+        ) -> Any:
+            assert attention_mask.is_meta
+            return SimpleNamespace(logits=self.logits(input_ids))
+
+    batch = collate([TrainingExample([1, 2, 3], [IGNORE_INDEX, 2, 3])], PAD)
+    assert loop.masked_loss(Bigram(), batch).is_meta
+
+
+def test_the_schedule_is_that_of_transformers() -> None:
+    parameter = nn.Parameter(torch.zeros(1))
+    for n_steps, n_warmup in [(40, 3), (5, 0), (1, 1), (7, 7)]:
+        optimizer = torch.optim.SGD([parameter], lr=1.0)
+        schedule = get_cosine_schedule_with_warmup(
+            optimizer, n_warmup, n_steps
+        )
+        for step in range(n_steps):
+            assert loop.lr_scale(step, n_steps, n_warmup) == pytest.approx(
+                schedule.get_last_lr()[0], abs=1e-12
+            )
+            optimizer.step()
+            schedule.step()
+
+
+def test_an_epoch_holds_every_example_once_in_the_order_of_its_seed(
+    examples: list[TrainingExample],
+) -> None:
+    def epoch(seed: int) -> list[list[int]]:
+        batches = list(loop.shuffled_batches(examples, 8, PAD, seed))
+        assert [len(b["input_ids"]) for b in batches] == [8, 8, 5]
+        return [
+            row[mask.bool()].tolist()
+            for batch in batches
+            for row, mask in zip(
+                batch["input_ids"], batch["attention_mask"], strict=True
+            )
+        ]
+
+    assert sorted(epoch(0)) == sorted(e.input_ids for e in examples)
+    assert epoch(0) == epoch(0) != epoch(1)
+
+
+def test_what_the_loop_cannot_train_is_refused(
+    make_model: Callable[..., Any], examples: list[TrainingExample]
+) -> None:
+    one = replace(SETTINGS, epochs=1)
+    with pytest.raises(TrainingError, match="no examples"):
+        loop.train(make_model(), [], examples, one, PAD)
+    with pytest.raises(TrainingError, match="float32 or bfloat16"):
+        loop.train(make_model().half(), examples, examples, one, PAD)

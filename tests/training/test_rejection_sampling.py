@@ -1,0 +1,117 @@
+"""Rejection sampling: distinct paths, the random control, merged rounds."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+import unitconv
+from unitconv.inference.llm import Generation
+from unitconv.task.dataset import Question, load_split
+from unitconv.training.examples import ReasoningExample, read_triples
+from unitconv.training.rejection_sampling import (
+    merge_rounds,
+    outcome_counts,
+    path_key,
+    select_examples,
+    success_rate,
+    success_rate_by_family,
+)
+from unitconv.training.rollouts import (
+    RolloutError,
+    RolloutRecord,
+    grade_completions,
+    read_rollouts,
+)
+
+RESULTS = Path(unitconv.__file__).parent / "evaluation" / "results"
+GRAMS = Question("How many gram are there per 6 kg?", 6000.0)
+RIGHT = "1 kg = 1000 g. 6 * 1000 = 6000. <answer>6000</answer>"
+OTHER = "6 kg = 6 * 1000 g = 6000 g. <answer>6000</answer>"
+LUCKY = "1 kg = 2000 g. 3 * 2000 = 6000. <answer>6000</answer>"
+WRONG = "1 kg = 100 g. 6 * 100 = 600. <answer>600</answer>"
+
+
+def record(*texts: str) -> RolloutRecord:
+    return grade_completions(
+        GRAMS, [Generation(text, len(text), True) for text in texts]
+    )
+
+
+def example(reasoning: str) -> ReasoningExample:
+    return ReasoningExample(GRAMS.text, GRAMS.answer, reasoning)
+
+
+def test_a_path_is_its_equations() -> None:
+    words = "So 1 kg = 1000 g; thus 6 * 1000 = 6000."
+    assert path_key(words) == path_key(RIGHT) != path_key(OTHER)
+
+
+def test_distinct_paths_are_taken_in_order() -> None:
+    words = RIGHT.replace(". 6", ", so 6")
+    records = [record(WRONG, RIGHT, words, OTHER, LUCKY)]
+    assert select_examples(records, 1) == [example(RIGHT)]
+    assert select_examples(records, 5) == [example(RIGHT), example(OTHER)]
+    assert select_examples([record(WRONG)], 3) == []
+    with pytest.raises(RolloutError, match="distinct, random"):
+        select_examples(records, 1, "best")
+
+
+def test_the_control_takes_as_many_right_or_wrong() -> None:
+    records = [
+        replace(record(WRONG, RIGHT, LUCKY, ""), question=f"{i}")
+        for i in range(200)
+    ]
+    control = select_examples(records, 1, "random")
+    texts = [example.reasoning for example in control]
+    assert len(texts) == 200
+    assert {WRONG, RIGHT, LUCKY} == set(texts)
+    assert 40 < texts.count(RIGHT) < 95
+    assert control == select_examples(records, 1, "random")
+
+
+def test_merged_rounds_keep_the_earlier_paths_first() -> None:
+    earlier, later = example(RIGHT), example(OTHER)
+    assert merge_rounds([earlier], [], 1) == [earlier]
+    assert merge_rounds([earlier, earlier], [], 3) == [earlier]
+    assert merge_rounds([earlier, later], [], 1) == [earlier]
+    new = record(OTHER, RIGHT)
+    assert merge_rounds([earlier], [new], 1) == [earlier]
+    assert merge_rounds([earlier], [new], 3) == [earlier, later]
+    assert merge_rounds([], [new], 1) == [later]
+
+
+def test_success_grows_with_the_samples() -> None:
+    records = [record(WRONG, RIGHT), record(RIGHT, ""), record("", WRONG)]
+    successes = [success_rate(records, n).successes for n in (1, 2, None)]
+    assert successes == [1, 2, 2]
+
+
+def test_counts_agree_with_the_records() -> None:
+    records = [
+        record(WRONG, RIGHT),
+        replace(record("", OTHER), family="volume"),
+        replace(record(LUCKY, WRONG), family="volume"),
+    ]
+    assert outcome_counts(records) == {
+        "kept": 2,
+        "wrong answer": 2,
+        "no answer": 1,
+        "false statement": 1,
+    }
+    families = success_rate_by_family(records)
+    assert {name: rate.n for name, rate in families.items()} == {
+        "mass": 1,
+        "volume": 2,
+    }
+    assert sum(rate.successes for rate in families.values()) == 2
+
+
+def test_the_shipped_rollouts_give_the_shipped_triples() -> None:
+    records = read_rollouts(RESULTS / "rollouts.jsonl.gz")
+    assert [(r.question, r.answer) for r in records] == [
+        (question.text, question.answer) for question in load_split("train")
+    ]
+    assert select_examples(records) == read_triples(RESULTS / "rft.json")
