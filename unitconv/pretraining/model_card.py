@@ -87,8 +87,8 @@ def record_results(folder: Path, report: dict[str, Any]) -> None:
 
     Args:
         folder: of the exported model.
-        report: written by `unitconv measure` or `unitconv evaluate
-            --json`. It replaces an earlier one on the same questions and
+        report: written by ``unitconv measure`` or ``unitconv evaluate
+            --json``. It replaces an earlier one on the same questions and
             prompt.
 
     Raises:
