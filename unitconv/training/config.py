@@ -2,9 +2,9 @@
 
 Each default says what it rests on: one setting changed at a time, judged
 by accuracy on `valid`, with the course model as base. Significant digits,
-ranks, sample counts and temperatures are on record (`python -m
-experiments.train_adapters sweep` writes
-`unitconv/evaluation/results/sweeps.json`). Epochs and learning rates were
+ranks, sample counts and temperatures are on record (``python -m
+experiments.train_adapters sweep`` writes
+``unitconv/evaluation/results/sweeps.json``). Epochs and learning rates were
 chosen by single training runs on an earlier course model, and the
 accuracies in the comments are from those runs.
 """
