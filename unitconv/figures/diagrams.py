@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
+from importlib.resources import files
 from itertools import pairwise
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgba
@@ -88,11 +91,7 @@ def _box(axes: Axes, place: Place, name: str) -> FancyBboxPatch:
 
 @styled
 def course_loop(narrow: bool = False) -> Picture:
-    """Draw the course's loop: from questions to grades to a new model.
-
-    Args:
-        narrow: in two columns, for a phone.
-    """
+    """Draw the course's loop, in two columns if `narrow` (for a phone)."""
     grid = NARROW if narrow else WIDE
     width = ACROSS * (len(grid[0]) - 1) + 1.2
     height = DOWN * (len(grid) - 1) + 0.8
@@ -132,82 +131,34 @@ def course_loop(narrow: bool = False) -> Picture:
     )
 
 
-_PARTS = {
-    "embedding": GREEN,
-    "attention": BLUE,
-    "MLP": ORANGE,
-    "norms": GREY,
-}
-# The boxes of the drawing: x, y, width, height, words, and a part for
-# their colour.
-_BLOCK = (
-    (
-        0.5,
-        0.2,
-        4.6,
-        1.0,
-        "embedding: {vocabulary:,} × {hidden}",
-        "embedding",
-    ),
-    (0.5, 16.2, 2.6, 1.0, "RMSNorm", "norms"),
-    (4.1, 16.2, 5.6, 1.0, "head: {hidden} × {vocabulary:,}", "embedding"),
-    (3.0, 3.0, 6.5, 1.0, "RMSNorm", "norms"),
-    (3.0, 4.5, 2.0, 1.3, "q_proj\n{heads} × {head_dim}", "attention"),
-    (5.25, 4.5, 2.0, 1.3, "k_proj\n{kv_heads} × {head_dim}", "attention"),
-    (7.5, 4.5, 2.0, 1.3, "v_proj\n{kv_heads} × {head_dim}", "attention"),
-    (3.0, 6.2, 4.25, 0.9, "rotate by position", "attention"),
-    (3.0, 7.4, 6.5, 0.9, "causal softmax attention", "attention"),
-    (3.0, 8.5, 6.5, 0.8, "o_proj", "attention"),
-    (3.0, 9.9, 6.5, 1.0, "RMSNorm", "norms"),
-    (3.0, 11.2, 3.0, 1.3, "gate_proj\n{intermediate}", "MLP"),
-    (6.5, 11.2, 3.0, 1.3, "up_proj\n{intermediate}", "MLP"),
-    (3.0, 12.8, 6.5, 0.8, "SiLU(gate) × up", "MLP"),
-    (3.0, 13.9, 6.5, 0.8, "down_proj", "MLP"),
+_PARTS = {"embedding": GREEN, "attention": BLUE}
+_PARTS |= {"MLP": ORANGE, "norms": GREY}
+# Boxes: x, y, width, height, words, and a part for their colour. Arrows: x
+# and y of their start and of their end.
+_BLOCK: dict[str, list[list[Any]]] = json.loads(
+    (files("unitconv.figures") / "block.json").read_text(encoding="utf-8")
 )
-# Vertical arrows: x, and where they start and end.
-_UPWARDS = {
-    1.8: ((-0.2, 0.2), (1.2, 16.2)),
-    4.0: ((4.0, 4.5), (5.8, 6.2), (7.1, 7.4)),
-    4.5: ((10.9, 11.2), (12.5, 12.8)),
-    6.25: ((4, 4.5), (5.8, 6.2), (7.1, 7.4), (8.3, 8.5), (13.6, 13.9)),
-    6.9: ((17.2, 17.6),),
-    8.0: ((10.9, 11.2), (12.5, 12.8)),
-    8.5: ((4.0, 4.5), (5.8, 7.4)),
-}
-# Horizontal arrows: y, and where they start and end.
-_SIDEWAYS = {
-    3.5: (1.8, 3.0),
-    8.9: (3.0, 2.07),
-    10.4: (1.8, 3.0),
-    14.3: (3.0, 2.07),
-    16.7: (3.1, 4.1),
-}
 
 
 @styled
 def block_drawing(layers: int, **shape: int) -> Picture:
-    """Draw a Llama as boxes around its residual stream.
+    """Draw a Llama as boxes around its residual stream, from bottom to top.
 
-    Text flows from the bottom to the top. The frame holds one block.
-
-    Args:
-        layers: number of blocks.
-        shape: `hidden`, `heads`, `kv_heads`, `head_dim`, `intermediate`
-            and `vocabulary`.
+    `shape` has `hidden`, `heads`, `kv_heads`, `head_dim`, `intermediate`
+    and `vocabulary`. The frame holds one block of `layers`.
     """
     figure, axes = canvas(4.6, 6.4)
     frame = {"fc": "none", "ec": GREY, "ls": (0, (4, 3))}
     rounded_box(axes, (0.35, 2.5), size=(9.5, 13.0), radius=0.3, **frame)
-    for x, arrows in _UPWARDS.items():
-        for start, end in arrows:
-            _arrow(axes, (x, start), (x, end))
-    for y, (start, end) in _SIDEWAYS.items():
-        _arrow(axes, (start, y), (end, y))
+    arrow = {"arrowstyle": "-|>", "color": INK, "linewidth": 0.9}
+    arrow |= {"shrinkA": 0, "shrinkB": 0, "mutation_scale": 8}
+    for x, y, to_x, to_y in _BLOCK["arrows"]:
+        axes.annotate("", (to_x, to_y), (x, y), arrowprops=arrow)
     for y in (8.9, 14.3):  # where a branch is added to the stream
         fill = to_rgba(GREY, 0.6)
         axes.plot([1.8], [y], "o", ms=15, mfc=fill, mec=INK)
         centered(axes, 1.8, y, "+", fontsize=12)
-    for x, y, width, height, template, part in _BLOCK:
+    for x, y, width, height, template, part in _BLOCK["boxes"]:
         color, size = _PARTS[part], (width, height)
         look = {"fc": to_rgba(color, 0.25), "ec": color, "lw": 0.8}
         rounded_box(axes, (x, y), size=size, radius=0.15, **look)
@@ -232,23 +183,9 @@ def block_drawing(layers: int, **shape: int) -> Picture:
     return picture(figure, alt.format(layers=layers, **shape))
 
 
-def _arrow(
-    axes: Axes, start: tuple[float, float], end: tuple[float, float]
-) -> None:
-    """Draw an arrow between two points, without gaps at its ends."""
-    look = {"arrowstyle": "-|>", "color": INK, "linewidth": 0.9}
-    fit = {"shrinkA": 0, "shrinkB": 0, "mutation_scale": 8}
-    axes.annotate("", end, start, arrowprops=look | fit)
-
-
 @styled
 def parameter_shares(models: Mapping[str, Mapping[str, int]]) -> Picture:
-    """Draw where the parameters of each model are, as shares.
-
-    Args:
-        models: name -> number of parameters of "embedding", "attention",
-            "MLP" and "norms".
-    """
+    """Draw each model's shares of parameters, of the parts in `_PARTS`."""
     figure, axes = make_axes(5.8, 0.5 * len(models) + 0.9)
     descriptions = []
     for row, (name, counts) in enumerate(models.items()):
@@ -261,8 +198,8 @@ def parameter_shares(models: Mapping[str, Mapping[str, int]]) -> Picture:
                 centered(axes, left + share / 2, row, f"{share:.0%}")
             left += share
         axes.text(1.02, row, f"{total / 1e6:,.4g} M", va="center")
-        listing = ", ".join(f"{n:.1%} {part}" for part, n in shares.items())
-        descriptions.append(f"{name}: {total:,}, of which {listing}")
+        parts = ", ".join(f"{n:.1%} {part}" for part, n in shares.items())
+        descriptions.append(f"{name}: {total:,}, of which {parts}")
     axes.set_yticks(range(len(models)), list(models))
     axes.set(xlim=(0, 1), ylim=(len(models) - 0.5, -0.5), xticks=[])
     axes.spines[:].set_visible(False)
@@ -270,5 +207,5 @@ def parameter_shares(models: Mapping[str, Mapping[str, int]]) -> Picture:
     handles = [Patch(color=color) for color in _PARTS.values()]
     figure.legend(handles, list(_PARTS), loc="lower center", ncols=4)
     figure.subplots_adjust(bottom=0.2)
-    listing = "; ".join(descriptions)
-    return picture(figure, f"Shares of the parameters. {listing}.")
+    alt = f"Shares of the parameters. {'; '.join(descriptions)}."
+    return picture(figure, alt)
