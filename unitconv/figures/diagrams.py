@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from importlib.resources import files
 from itertools import pairwise
 from typing import Any
@@ -31,42 +31,21 @@ Place = tuple[int, int]  # column and row, from the upper left
 WIDTH, HEIGHT = 1.14, 0.62  # of a box, in inches
 ACROSS, DOWN = 1.5, 1.0  # from one box to the next
 
-# The boxes, and the example below each name.
-BOXES = {
-    "question": "6 kg in gram?",
-    "prompt": "with examples",
-    "model": "decoding",
-    "text": "6 * 1000 = 6000",
-    "answer": "6000 g",
-    "grade": "right, and why",
-    "training set": "what was right",
-    "adapter": "LoRA",
+_DATA = json.loads(
+    (files("unitconv.figures") / "diagrams.json").read_text("utf-8")
+)
+# Boxes with an example for each name; two chains of boxes; their places on
+# a wide page and on a phone, where asking runs down and learning up.
+_LOOP: dict[str, Any] = _DATA["course_loop"]
+# Boxes: x, y, width, height, words, and a part for their colour. Arrows: x
+# and y of their start and of their end.
+_BLOCK: dict[str, Any] = _DATA["block_drawing"]
+_PARTS = {
+    "embedding": GREEN,
+    "attention": BLUE,
+    "MLP": ORANGE,
+    "norms": GREY,
 }
-ASKING = ("question", "prompt", "model", "text", "answer", "grade")
-LEARNING = ("grade", "training set", "adapter", "model")
-WIDE = (
-    ("question", "prompt", "key"),
-    ("adapter", "model", "text"),
-    ("training set", "grade", "answer"),
-)
-# Asking runs down the right side, learning up the left.
-NARROW = (
-    ("key", "question"),
-    ("", "prompt"),
-    ("adapter", "model"),
-    ("", "text"),
-    ("", "answer"),
-    ("training set", "grade"),
-)
-
-
-def places(grid: Sequence[Sequence[str]]) -> dict[str, Place]:
-    """Look up column and row of every name in a grid."""
-    return {
-        name: (column, row)
-        for row, names in enumerate(grid)
-        for column, name in enumerate(names)
-    }
 
 
 def _center(place: Place) -> tuple[float, float]:
@@ -77,7 +56,7 @@ def _box(axes: Axes, place: Place, name: str) -> FancyBboxPatch:
     """Draw the box of one step: its name above its example."""
     x, y = _center(place)
     centered(axes, x, y + 0.12, name, weight="bold", fontsize=10.5)
-    centered(axes, x, y - 0.13, BOXES[name], fontsize=9)
+    centered(axes, x, y - 0.13, _LOOP["boxes"][name], fontsize=9)
     return rounded_box(
         axes,
         corner=(x - WIDTH / 2, y - HEIGHT / 2),
@@ -92,15 +71,20 @@ def _box(axes: Axes, place: Place, name: str) -> FancyBboxPatch:
 @styled
 def course_loop(narrow: bool = False) -> Picture:
     """Draw the course's loop, in two columns if `narrow` (for a phone)."""
-    grid = NARROW if narrow else WIDE
+    grid = _LOOP["narrow" if narrow else "wide"]
     width = ACROSS * (len(grid[0]) - 1) + 1.2
     height = DOWN * (len(grid) - 1) + 0.8
     figure, axes = canvas(width, height)
     axes.set_xlim(-0.6, width - 0.6)  # one unit is one inch
     axes.set_ylim(0.4 - height, 0.4)
-    place = places(grid)
-    boxes = {name: _box(axes, place[name], name) for name in BOXES}
-    for chain, color in ((ASKING, BLUE), (LEARNING, ORANGE)):
+    place = {
+        name: (column, row)
+        for row, names in enumerate(grid)
+        for column, name in enumerate(names)
+    }
+    boxes = {name: _box(axes, place[name], name) for name in _LOOP["boxes"]}
+    asking, learning = _LOOP["asking"], _LOOP["learning"]
+    for chain, color in ((asking, BLUE), (learning, ORANGE)):
         for a, b in pairwise(chain):
             arrow = FancyArrowPatch(
                 _center(place[a]),
@@ -126,18 +110,9 @@ def course_loop(narrow: bool = False) -> Picture:
         axes.text(x - 0.28, line, words, va="center", fontsize=9)
     return picture(
         figure,
-        f"What the course builds. One question: {', '.join(ASKING)}. "
-        f"What is learned: {', '.join(LEARNING)}.",
+        f"What the course builds. One question: {', '.join(asking)}. "
+        f"What is learned: {', '.join(learning)}.",
     )
-
-
-_PARTS = {"embedding": GREEN, "attention": BLUE}
-_PARTS |= {"MLP": ORANGE, "norms": GREY}
-# Boxes: x, y, width, height, words, and a part for their colour. Arrows: x
-# and y of their start and of their end.
-_BLOCK: dict[str, list[list[Any]]] = json.loads(
-    (files("unitconv.figures") / "block.json").read_text(encoding="utf-8")
-)
 
 
 @styled
@@ -170,17 +145,8 @@ def block_drawing(layers: int, **shape: int) -> Picture:
     centered(axes, 6.9, 17.85, "logits", fontsize=9)
     axes.text(2.1, -0.2, "tokens", va="center", fontsize=9)
     axes.set(xlim=(0, 10), ylim=(-0.6, 18.2))
-    alt = (
-        "A drawing of the model. An embedding of {vocabulary:,} by "
-        "{hidden} starts a residual stream of {hidden} numbers a token. "
-        "Each of {layers} blocks adds to it twice. Attention: RMSNorm, "
-        "queries of {heads} heads, keys and values of {kv_heads} heads, "
-        "{head_dim} wide, rotation of queries and keys, causal softmax, "
-        "output projection. Then the MLP: RMSNorm, gate and up to "
-        "{intermediate}, SiLU of the gate times up, down to {hidden}. "
-        "After the last block a norm and the head give the logits."
-    )
-    return picture(figure, alt.format(layers=layers, **shape))
+    alt = _BLOCK["alt"].format(layers=layers, **shape)
+    return picture(figure, alt)
 
 
 @styled
