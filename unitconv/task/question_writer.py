@@ -14,7 +14,6 @@ from typing import Generic, TypeVar
 
 from unitconv.task.dataset import Question, normalize
 from unitconv.task.question_parser import Conversion
-from unitconv.task.question_templates import ABBREVIATIONS, PLURALS
 from unitconv.task.units import BY_NAME, FAMILIES, SPELLINGS
 
 T = TypeVar("T")
@@ -31,6 +30,14 @@ FAMILY_SHARES = {
 }
 # How often a noun does not agree with its number.
 _DISAGREEMENT_RATE = 0.15
+# Nouns whose plural is not the noun with an "s".
+_IRREGULAR_PLURALS = {
+    "inch": "inches",
+    "foot": "feet",
+    "century": "centuries",
+}
+# Short forms that go with any number: "6 lb" as well as "6 lbs".
+_ABBREVIATIONS = {"sec", "min", "hr", "lb"}
 
 
 @dataclass(frozen=True)
@@ -147,11 +154,11 @@ class _Speller:
 
 def _plural(spelling: str) -> str:
     noun, per, rest = spelling.partition(" per ")
-    return PLURALS.get(noun, noun + "s") + per + rest
+    return _IRREGULAR_PLURALS.get(noun, noun + "s") + per + rest
 
 
-_SINGULAR_OF = {_plural(s): s for s in SPELLINGS if s not in ABBREVIATIONS}
+_SINGULAR_OF = {_plural(s): s for s in SPELLINGS if s not in _ABBREVIATIONS}
 _PLURALS = {s for s in SPELLINGS if s in _SINGULAR_OF} | {
-    s + "s" for s in ABBREVIATIONS
+    s + "s" for s in _ABBREVIATIONS
 }
 _SINGULARS = {_SINGULAR_OF[s] for s in _PLURALS if s in _SINGULAR_OF}
