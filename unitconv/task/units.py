@@ -37,11 +37,7 @@ class UnitError(UnitconvError):
 
 @dataclass(frozen=True)
 class Unit:
-    """A unit with its family, pint definition and spellings.
-
-    `definition` is a pint expression; `spellings` are what people type, the
-    first being how we print it.
-    """
+    """A unit: its pint expression, and how people spell it."""
 
     name: str
     family: str
@@ -54,12 +50,8 @@ class Unit:
         return self.spellings[0]
 
 
-_TABLES = json.loads(
-    Path(__file__)
-    .with_name("data")
-    .joinpath("units.json")
-    .read_text("utf-8")
-)
+_FILE = Path(__file__).with_name("data") / "units.json"
+_TABLES = json.loads(_FILE.read_text("utf-8"))
 UNITS: tuple[Unit, ...] = tuple(
     Unit(row["name"], family, row["definition"], tuple(row["spellings"]))
     for family, rows in _TABLES["families"].items()
@@ -105,10 +97,7 @@ _LOWERCASE = {s.lower(): u for s, u in _ALL_SPELLINGS.items() if len(s) > 2}
 
 
 def alternative_definitions(unit: Unit) -> list[Unit]:
-    """List the other units of the same plain name.
-
-    Of a ton that is the short ton; a gram has none.
-    """
+    """List units of the same plain name, such as ton and short ton."""
     return [
         other
         for other in ALTERNATIVE_UNITS.values()
