@@ -8,7 +8,6 @@ millimeters and meters looks like an answer in centimeters.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import product
 
@@ -129,8 +128,15 @@ def _failure(
         "other": True,
     }
     if conversion:
+        # The answer must agree within the audit's tolerance: at the
+        # grader's 5 % a bad product of liters and quarts, nearly equal,
+        # would look like a division.
         for name, values in _mistakes(conversion).items():
-            fits[name] = _is_instead(answer, values, conversion.answer)
+            fits[name] = any(
+                math.isclose(answer, value, rel_tol=AUDIT_TOLERANCE)
+                and not is_correct(value, conversion.answer)
+                for value in values
+            )
     return next(name for name in FAILURES if fits.get(name))
 
 
@@ -156,21 +162,6 @@ def _mistakes(conversion: Conversion) -> dict[str, list[float]]:
             quantity * float(exact_factor(*p)) for p in other_units
         ],
     }
-
-
-def _is_instead(
-    answer: float, values: Iterable[float], truth: float
-) -> bool:
-    """Return True if the answer is one of `values`, none of them right.
-
-    They must agree within the audit's tolerance: at the grader's 5 % a bad
-    product of liters and quarts, nearly equal, would look like a division.
-    """
-    return any(
-        math.isclose(answer, value, rel_tol=AUDIT_TOLERANCE)
-        and not is_correct(value, truth)
-        for value in values
-    )
 
 
 #: Quantities by how hard they are to multiply by.

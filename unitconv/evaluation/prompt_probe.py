@@ -1,10 +1,7 @@
 """Prompt probe: a base model under every prompt style.
 
 The course needs a base model that fails on a bare question, copies the form
-of its answers from an example, and reasons with true facts. `probe_prompts`
-asks the same questions in every prompt style and collects the reports; the
-course model's card, the sweep that chose its corpus and the tests of the
-shipped files all call it.
+of its answers from an example, and reasons with true facts.
 """
 
 from __future__ import annotations
@@ -31,11 +28,7 @@ from unitconv.task.question_writer import typed_spellings
 
 # Answer formats that no instruction names: only the worked example shows
 # them.
-WRAPPERS: tuple[str, ...] = (
-    "[[{v}]]",
-    "ANS({v})",
-    "<kuvo>{v}</kuvo>",
-)
+WRAPPERS = ("[[{v}]]", "ANS({v})", "<kuvo>{v}</kuvo>")
 # The instruction of the worked example without its last part.
 FORMLESS = (
     "You convert units. Say how many of the wanted unit make one of the "
@@ -137,11 +130,10 @@ def imitation_rate(
 
 
 def misspell(question: Question) -> Question:
-    """Misspell the longest unit of a question.
+    """Misspell the longest unit of a question, the same way every time.
 
     Two letters within the word change places; a word of fewer than four
-    letters gets its last one twice. The same question always gets the same
-    slip. A question that no conversion can be read from stays as it is.
+    letters gets its last one twice.
     """
     conversion = parse_question(question.text)
     if conversion is None:
@@ -155,16 +147,13 @@ def misspell(question: Question) -> Question:
     words = list(re.finditer(r"[A-Za-z]+", question.text))
     named = [word for word in words if word[0].lower() in spelled]
     word = max(named or words, key=lambda match: len(match[0]))
-    slipped = _slip(word[0], random.Random(question.text))
-    text = question.text[: word.start()] + slipped
-    return replace(question, text=text + question.text[word.end() :])
-
-
-def _slip(word: str, rng: random.Random) -> str:
-    places = [
-        at for at in range(1, len(word) - 1) if word[at] != word[at + 1]
-    ]
-    if len(word) < 4 or not places:
-        return word + word[-1]
-    at = rng.choice(places)
-    return word[:at] + word[at + 1] + word[at] + word[at + 2 :]
+    old = word[0]
+    places = [at for at in range(1, len(old) - 1) if old[at] != old[at + 1]]
+    if len(old) < 4 or not places:
+        new = old + old[-1]
+    else:
+        at = random.Random(question.text).choice(places)
+        new = old[:at] + old[at + 1] + old[at] + old[at + 2 :]
+    start, end = word.span()
+    text = question.text[:start] + new + question.text[end:]
+    return replace(question, text=text)

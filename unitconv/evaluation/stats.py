@@ -1,9 +1,4 @@
-"""Confidence intervals of proportions, and a paired test.
-
-60 right of 100 is anything from 50 % to 69 %: every rate of the course has
-its 95 % interval, and two models are compared on the questions on which
-they differ.
-"""
+"""Confidence intervals of proportions, and a paired test."""
 
 from __future__ import annotations
 
