@@ -54,10 +54,7 @@ def asking(text: str) -> Question:
         ),
         ("<answer>0.006</answer>", "wrong direction"),
         # Right until the end, which says something else.
-        (
-            "1 kg = 1000 g. 6 * 1000 = 6000. <answer>5000</answer>",
-            "other",
-        ),
+        ("1 kg = 1000 g. 6 * 1000 = 6000. <answer>5000</answer>", "other"),
         ("<answer>5000</answer>", "other"),
         ("<answer>0</answer>", "other"),
         ("<answer>-6000</answer>", "other"),

@@ -191,11 +191,7 @@ def test_the_rows_must_be_the_questions_of_the_course(
         ("accuracy", float("nan"), "accuracy is NaN: .* finite"),
         ("accuracy", None, "accuracy is null: "),
         ("accuracy_ci95", None, "accuracy_ci95 is null: "),
-        (
-            "accuracy_ci95",
-            [0.7, 0.8],
-            r"accuracy_ci95 is \[0.7, 0.8\]",
-        ),
+        ("accuracy_ci95", [0.7, 0.8], r"accuracy_ci95 is \[0.7, 0.8\]"),
         ("accuracy_ci95", ..., "accuracy_ci95 is missing"),
         ("accuracy_n", 100, "accuracy_n is 100, expected 200"),
         ("answer_rate_ci95", ..., "answer_rate_ci95 is missing"),
@@ -210,11 +206,7 @@ def test_the_rows_must_be_the_questions_of_the_course(
         ("run.when", "2026-01-31T12:00:00", "run.when .* timezone"),
         ("run.versions.torch", ..., "run.versions.torch is missing"),
         ("run.versions", [], "run.versions is "),
-        (
-            "run.decoding.temperature",
-            0.8,
-            "run.decoding.temp.* is 0.8",
-        ),
+        ("run.decoding.temperature", 0.8, "run.decoding.temp.* is 0.8"),
     ],
 )
 def test_an_error_names_the_file_and_the_field(

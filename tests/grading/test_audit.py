@@ -213,11 +213,7 @@ NIST = [
 ]
 
 
-@given(
-    st.sampled_from(NIST),
-    st.integers(1, 500),
-    st.integers(-900, 900),
-)
+@given(st.sampled_from(NIST), st.integers(1, 500), st.integers(-900, 900))
 def test_a_true_fact_is_true_and_a_wrong_one_false(
     fact: tuple[str, str, str], quantity: int, wrong: int
 ) -> None:

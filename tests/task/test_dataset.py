@@ -76,8 +76,7 @@ UNDERSTOOD = [
 
 
 @pytest.mark.parametrize(
-    ("text", "quantity", "source", "target"),
-    UNDERSTOOD,
+    ("text", "quantity", "source", "target"), UNDERSTOOD
 )
 def test_clear_questions(
     text: str, quantity: float, source: str, target: str

@@ -52,9 +52,7 @@ def splits() -> Splits:
 # ------------------------------------------------------- the shipped files
 
 
-def test_the_files_are_what_the_command_writes(
-    splits: Splits,
-) -> None:
+def test_the_files_are_what_the_command_writes(splits: Splits) -> None:
     for name in SPLITS:
         content = (DATA / f"{name}.json").read_bytes()
         assert content.decode() == to_json(splits[name])
@@ -73,9 +71,7 @@ def test_splits_do_not_depend_on_the_order_of_sets() -> None:
     assert (done.returncode, done.stdout) == (0, "nothing has changed\n")
 
 
-def test_sizes_and_answers(
-    splits: Splits,
-) -> None:
+def test_sizes_and_answers(splits: Splits) -> None:
     for name in SPLITS:
         assert len(splits[name]) == SIZES[name]
         for record in splits[name]:
@@ -90,9 +86,7 @@ def test_sizes_and_answers(
             assert 0.01 <= truth <= 1e7
 
 
-def test_every_family_is_well_represented(
-    splits: Splits,
-) -> None:
+def test_every_family_is_well_represented(splits: Splits) -> None:
     for records in splits.values():
         counts = Counter(r.conversion.family for r in records)
         assert set(counts) == set(FAMILIES)
@@ -119,9 +113,7 @@ def _occurs(spelling: str, records: list[GeneratedQuestion]) -> bool:
     )
 
 
-def test_train_holds_every_spelling(
-    splits: Splits,
-) -> None:
+def test_train_holds_every_spelling(splits: Splits) -> None:
     missing = [s for s in SPELLINGS if not _occurs(s, splits["train"])]
     assert missing == []
     # "ounce" for a fluid ounce, too
@@ -180,9 +172,7 @@ def test_leak_key() -> None:
     assert leak_key(in_ml) == leak_key(in_cc) != leak_key(back)
 
 
-def test_examples_of_the_prompts_are_not_asked(
-    splits: Splits,
-) -> None:
+def test_examples_of_the_prompts_are_not_asked(splits: Splits) -> None:
     asked = {r.conversion for n in SPLITS for r in splits[n]}
     for example in WORKED_EXAMPLES + DIRECT_EXAMPLES:
         shown = parse_question(example.question)
@@ -203,18 +193,14 @@ def test_templates_differ_and_have_all_slots() -> None:
         assert slots == ["quantity", "source", "target"]
 
 
-def test_every_template_is_used(
-    splits: Splits,
-) -> None:
+def test_every_template_is_used(splits: Splits) -> None:
     for name in EASY:
         assert {r.template for r in splits[name]} == set(TEMPLATES)
     hard = {r.template for r in splits["test_hard"]}
     assert hard == set(HARD_TEMPLATES)
 
 
-def test_a_template_gives_its_question(
-    splits: Splits,
-) -> None:
+def test_a_template_gives_its_question(splits: Splits) -> None:
     for name in SPLITS:
         for r in splits[name]:
             shape = re.escape(r.template)
@@ -236,9 +222,7 @@ def test_pairs_are_distinct_and_of_one_family() -> None:
     assert {name for pair in PAIRS for name in pair} == set(BY_NAME)
 
 
-def test_every_question_of_the_set_is_understood(
-    splits: Splits,
-) -> None:
+def test_every_question_of_the_set_is_understood(splits: Splits) -> None:
     for name in SPLITS:
         for record in splits[name]:
             assert parse_question(record.text) == record.conversion
@@ -279,9 +263,7 @@ def test_a_hidden_set_asks_nothing_that_is_shipped() -> None:
     _assert_no_leak({**texts, "hidden": [r.text for r in hidden]})
 
 
-def test_a_hidden_set_is_like_test_hard(
-    splits: Splits,
-) -> None:
+def test_a_hidden_set_is_like_test_hard(splits: Splits) -> None:
     hidden, hard = make_hidden(500, 3), splits["test_hard"]
     families = [
         Counter(r.conversion.family for r in records)

@@ -117,8 +117,7 @@ def imitation_rate(
     )
     prompts = [
         render_chat(
-            chat_messages(question.text, [wrapped], FORMLESS),
-            llm.tokenizer,
+            chat_messages(question.text, [wrapped], FORMLESS), llm.tokenizer
         )
         for question in questions
     ]

@@ -56,10 +56,7 @@ def wilson_interval(
     scale = 1 + z * z / n
     low, high = (centre - spread) / scale, (centre + spread) / scale
     # At the ends the formula gives 0 and 1 up to rounding.
-    return (
-        0.0 if successes == 0 else low,
-        1.0 if successes == n else high,
-    )
+    return (0.0 if successes == 0 else low, 1.0 if successes == n else high)
 
 
 @dataclass(frozen=True)

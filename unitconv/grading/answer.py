@@ -10,12 +10,7 @@ from __future__ import annotations
 import math
 import re
 
-from unitconv.grading.lexer import (
-    BLANK,
-    NUMBER,
-    POWER,
-    without_separators,
-)
+from unitconv.grading.lexer import BLANK, NUMBER, POWER, without_separators
 from unitconv.task.units import unit_pattern
 
 #: How far a right answer may be from the truth, as a share of it.

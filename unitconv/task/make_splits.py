@@ -156,9 +156,7 @@ def _deal_conversions(
 
 
 def _write_hard_questions(
-    size: int,
-    rng: random.Random,
-    taken: AbstractSet[LeakKey] = frozenset(),
+    size: int, rng: random.Random, taken: AbstractSet[LeakKey] = frozenset()
 ) -> list[GeneratedQuestion]:
     """Write questions on unseen quantities, none of them in `taken`."""
     conversions: dict[str, list[Conversion]] = {}
