@@ -1,7 +1,6 @@
 """Grading of one completion: parsed, compared, audited, classified.
 
-A wrong answer is sorted by what went wrong, the most specific reason
-first. The classes are symptoms: a slip of the decimal point between
+Classes of failure are symptoms: a slip of the decimal point between
 millimeters and meters looks like an answer in centimeters.
 """
 
@@ -46,24 +45,19 @@ FAILURES = (
 
 @dataclass(frozen=True)
 class Graded:
-    """A question, the model's reply, and its grade.
-
-    `arithmetic_ok` and `facts_ok` are None where the text states nothing
-    of the kind that can be checked; `failure` is None where the answer is
-    right.
-    """
+    """A question, the model's reply, and its grade."""
 
     question: str
     truth: float
     text: str
     answer: float
     correct: bool
-    facts_ok: bool | None
+    facts_ok: bool | None  # None: the text states none to be checked
     arithmetic_ok: bool | None
     finished: bool
     n_tokens: int
     family: str
-    failure: str | None
+    failure: str | None  # one of `FAILURES`, None for a right answer
 
     @property
     def answered(self) -> bool:
@@ -141,13 +135,11 @@ def _failure(
 
 
 def _mistakes(conversion: Conversion) -> dict[str, list[float]]:
-    """Return the numbers that known mistakes give, by failure class.
-
-    Source and target never replace each other, since a reply that repeats
-    the quantity has converted nothing.
-    """
+    """Return the numbers that known mistakes give, by failure class."""
     quantity, truth = conversion.quantity, conversion.answer
     a, b = BY_NAME[conversion.source], BY_NAME[conversion.target]
+    # A reply that repeats the quantity has converted nothing, so source and
+    # target never replace each other.
     others = [u for u in UNITS if u.family == a.family and u not in (a, b)]
     other_units = [(a, u) for u in others] + [(u, b) for u in others]
     other_definitions = product(

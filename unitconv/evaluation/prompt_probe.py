@@ -15,7 +15,7 @@ from typing import Any
 from unitconv.evaluation.evaluate import evaluate, evaluate_samples
 from unitconv.evaluation.stats import Proportion
 from unitconv.inference.llm import LLM
-from unitconv.inference.reference import BATCH_SIZE, Decoding
+from unitconv.inference.reference import Decoding
 from unitconv.task.dataset import Question
 from unitconv.task.prompts import (
     STYLES,
@@ -39,13 +39,10 @@ _TAGGED = re.compile("<answer>(.*?)</answer>")
 
 @dataclass(frozen=True)
 class ProbeSettings:
-    """Number of questions and samples; None stands for all questions."""
+    """Number of questions in the costly parts; None stands for all."""
 
-    n_sampled: int | None = None
+    n_sampled: int | None = None  # ten samples each, at temperature 0.8
     n_wrapped: int | None = None  # with other wrappers, and misspelled
-    samples_per_question: int = 10
-    temperature: float = 0.8
-    batch_size: int = BATCH_SIZE
 
 
 def probe_prompts(
@@ -59,7 +56,7 @@ def probe_prompts(
     Args:
         llm: the base model; its own prompt style is not used.
         questions: asked in every style.
-        settings: how many questions and samples the costly parts take.
+        settings: number of questions in the costly parts.
         progress: called with the name of each part before it runs.
 
     Returns:
@@ -67,24 +64,22 @@ def probe_prompts(
         `rollouts` and `misspelled`.
     """
     reports: dict[str, Any] = {}
-    batch_size = settings.batch_size
     for style in STYLES:
         progress(style)
-        report = evaluate(_with_style(llm, style), questions, batch_size)
-        reports[style] = report.to_json()
+        styled = _with_style(llm, style)
+        reports[style] = evaluate(styled, questions).to_json()
     cot = _with_style(llm, "cot")
     progress("rollouts")
     reports["rollouts"] = evaluate_samples(
         llm=cot,
         questions=questions[: settings.n_sampled],
-        num_return_sequences=settings.samples_per_question,
-        settings=Decoding(temperature=settings.temperature),
-        batch_size=batch_size,
+        num_return_sequences=10,
+        settings=Decoding(temperature=0.8),
     ).to_json()
     wrapped = questions[: settings.n_wrapped]
     for wrapper in WRAPPERS:
         progress(wrapper)
-        rate = imitation_rate(cot, wrapped, wrapper, batch_size)
+        rate = imitation_rate(cot, wrapped, wrapper)
         reports[f"wrapper {wrapper}"] = {
             "n": rate.n,
             "imitated": rate.value,
@@ -92,7 +87,7 @@ def probe_prompts(
         }
     progress("misspelled")
     misspelled = [misspell(question) for question in wrapped]
-    reports["misspelled"] = evaluate(cot, misspelled, batch_size).to_json()
+    reports["misspelled"] = evaluate(cot, misspelled).to_json()
     return reports
 
 
@@ -101,15 +96,11 @@ def _with_style(llm: LLM, style: str) -> LLM:
 
 
 def imitation_rate(
-    llm: LLM,
-    questions: Sequence[Question],
-    wrapper: str,
-    batch_size: int = BATCH_SIZE,
+    llm: LLM, questions: Sequence[Question], wrapper: str
 ) -> Proportion:
-    """Return the share of replies in the format of the worked example.
+    """Return the share of replies that end with a number in `wrapper`.
 
-    The instruction names no format, only the example shows it. A reply
-    counts if it ends with a number in `wrapper`.
+    The instruction names no format; only the worked example shows it.
     """
     [example] = WORKED_EXAMPLES
     wrapped = replace(
@@ -123,7 +114,7 @@ def imitation_rate(
     ]
     before, after = (re.escape(p) for p in wrapper.split("{v}"))
     ending = re.compile(rf"{before}[-\d.]+{after}\s*$")
-    replies = llm.complete(prompts, batch_size=batch_size)
+    replies = llm.complete(prompts)
     kept = sum(bool(ending.search(samples[0].text)) for samples in replies)
     return Proportion(kept, len(replies))
 

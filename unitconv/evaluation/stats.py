@@ -33,12 +33,7 @@ def wilson_interval(
     """Compute the score interval of a proportion.
 
     Wilson 1927, doi:10.2307/2276774. Unlike the textbook's p +- 1.96 s it
-    stays inside [0, 1] and covers the truth near the ends: 100 right of
-    100 gives 96 % to 100 %.
-
-    >>> low, high = wilson_interval(60, 100)
-    >>> round(low, 3), round(high, 3)
-    (0.502, 0.691)
+    stays inside [0, 1] and covers the truth near the ends.
 
     Returns:
         lower and upper end; (nan, nan) where n is 0.
@@ -61,15 +56,11 @@ def wilson_interval(
 
 @dataclass(frozen=True)
 class PairedComparison:
-    """Two runs on the same `n` questions.
-
-    `only_a` questions were right in the first run alone, `only_b` in the
-    second alone; the others do not favour either run.
-    """
+    """Two runs on the same `n` questions."""
 
     n: int
-    only_a: int
-    only_b: int
+    only_a: int  # right in the first run alone
+    only_b: int  # right in the second run alone
 
     @property
     def difference(self) -> float:

@@ -1,8 +1,7 @@
 """Answer parser and tolerance: from a reply to right or wrong.
 
-`parse_answer` reads the tag the model was told to use and looks nowhere
-else: a parser that hunts for a number grades itself, not the model.
-`is_correct` compares the number with the truth.
+A parser that looked for a number outside the answer tag would grade itself,
+not the model.
 """
 
 from __future__ import annotations
