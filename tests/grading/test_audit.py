@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 from fractions import Fraction
+from operator import add, mul, sub, truediv
 
 import pytest
 from hypothesis import assume, example, given
@@ -127,16 +128,6 @@ def test_audit(text: str, verdicts: list[bool | None]) -> None:
     assert reasoning_is_valid(text) is (bool(checked) and all(checked))
 
 
-def test_a_claim_says_what_it_is_about() -> None:
-    text = "1 kg = 1000 g, so 6 * 1000 = 6,000 and 5 + 5 = 11."
-    claims = audit_reasoning(text)
-    assert [(c.kind, c.text, c.verdict) for c in claims] == [
-        ("fact", "1 kg = 1000 g", True),
-        ("arithmetic", "6 * 1000 = 6,000", True),
-        ("arithmetic", "5 + 5 = 11", False),
-    ]
-
-
 @given(st.text() | PIECES)
 @example("9" * 400 + " kg = 9 g")
 @example("1e999 kg = 1 g")
@@ -150,14 +141,8 @@ def test_audit_never_raises(text: str) -> None:
 OPERANDS = st.decimals(Decimal("0.01"), 10_000, places=2)
 WRITTEN = st.sampled_from(
     [
-        ("*", "*"),
-        ("*", "x"),
-        ("*", "\u00d7"),
-        ("*", "times"),
-        ("/", "/"),
-        ("/", "divided by"),
-        ("+", "+"),
-        ("-", "-"),
+        *(("*", "*"), ("*", "x"), ("*", "\u00d7"), ("*", "times")),
+        *(("/", "/"), ("/", "divided by"), ("+", "+"), ("-", "-")),
     ]
 )
 SENTENCES = st.sampled_from(
@@ -182,12 +167,7 @@ def test_a_true_equation_is_true_and_a_wrong_one_false(
 ) -> None:
     meant, typed = operator
     x, y = Fraction(a), Fraction(b)
-    exact = {
-        "*": lambda: x * y,
-        "/": lambda: x / y,
-        "+": lambda: x + y,
-        "-": lambda: x - y,
-    }[meant]()
+    exact = {"*": mul, "/": truediv, "+": add, "-": sub}[meant](x, y)
     assume(abs(exact) > Fraction(1, 1000))
 
     def verdict(value: Fraction) -> bool | None:
@@ -203,12 +183,9 @@ def test_a_true_equation_is_true_and_a_wrong_one_false(
 
 # Typed from NIST SP 811 (2008), appendix B.8: how many b make one a.
 NIST = [
-    ("inch", "cm", "2.54"),
-    ("foot", "m", "0.3048"),
-    ("mile", "km", "1.609344"),
-    ("pound", "kg", "0.4535924"),
-    ("gallon", "liters", "3.785412"),
-    ("mph", "m/s", "0.44704"),
+    *(("inch", "cm", "2.54"), ("foot", "m", "0.3048")),
+    *(("mile", "km", "1.609344"), ("pound", "kg", "0.4535924")),
+    *(("gallon", "liters", "3.785412"), ("mph", "m/s", "0.44704")),
     ("day", "seconds", "86400"),
 ]
 

@@ -18,7 +18,6 @@ from unitconv.task.prompts import (
     STYLES,
     WORKED_EXAMPLES,
     PromptError,
-    WorkedExample,
     format_prompt,
 )
 from unitconv.task.question_parser import parse_question
@@ -78,15 +77,6 @@ def test_chat_styles_go_through_the_template(byte_tokenizer: Any) -> None:
     assert direct.endswith(asked)
 
 
-def test_cot_takes_other_examples(byte_tokenizer: Any) -> None:
-    examples = [WorkedExample("a?", "<answer>1</answer>")] * 3
-    text = format_prompt(QUESTION, "cot", byte_tokenizer, examples)
-    assert text.count("a?<|im_end|>") == 3
-    assert WORKED_EXAMPLES[0].question not in text
-    bare = format_prompt(QUESTION, "cot", byte_tokenizer, [])
-    assert bare == format_prompt(QUESTION, "chat", byte_tokenizer)
-
-
 @pytest.mark.parametrize("style", STYLES)
 @pytest.mark.parametrize("question", ["", "  ", "\n\t"])
 def test_an_empty_question_is_refused(
@@ -143,48 +133,16 @@ def test_the_worked_examples_are_in_no_split_in_either_direction() -> None:
 # ------------------------------------------------ SmolLM2's own tokenizer
 
 
-@pytest.mark.parametrize(
-    ("text", "ids"),
-    [
-        ("Hello world! 123", [19556, 905, 17, 216, 33, 34, 35]),
-        (
-            "<answer>6000</answer>",
-            [44, 11247, 46, 38, 32, 32, 32, 9617, 11247, 46],
-        ),
-        ("kg?<answer>", [11372, 15137, 11247, 46]),  # "?<" is one token
-        ("1234567890", [33, 34, 35, 36, 37, 38, 39, 40, 41, 32]),
-    ],
-)
-def test_golden_tokens(
-    smollm2_tokenizer: Any, text: str, ids: list[int]
-) -> None:
-    assert encode(smollm2_tokenizer, text) == ids
-    assert smollm2_tokenizer.decode(ids) == text
-
-
-def test_a_tag_glued_to_a_question_changes_its_tokens(
-    smollm2_tokenizer: Any,
-) -> None:
-    """Why a label mask must not be the length of the prompt alone."""
-    question = encode(smollm2_tokenizer, "kg?")
-    glued = encode(smollm2_tokenizer, "kg?<answer>")
-    spaced = encode(smollm2_tokenizer, "kg? <answer>")
-    assert glued[: len(question)] != question
-    assert spaced[: len(question)] == question
-
-
 def test_golden_prompt_tokens(smollm2_tokenizer: Any) -> None:
-    chat = format_prompt(QUESTION, "chat", smollm2_tokenizer)
-    assert encode(smollm2_tokenizer, chat) == [
-        *INSTRUCTION_IDS,
-        *QUESTION_IDS,
-    ]
-    cot = format_prompt(QUESTION, "cot", smollm2_tokenizer)
-    assert encode(smollm2_tokenizer, cot) == [
-        *INSTRUCTION_IDS,
-        *EXAMPLE_IDS,
-        *QUESTION_IDS,
-    ]
+    chat, cot = (
+        encode(
+            smollm2_tokenizer,
+            format_prompt(QUESTION, style, smollm2_tokenizer),
+        )
+        for style in ("chat", "cot")
+    )
+    assert chat == [*INSTRUCTION_IDS, *QUESTION_IDS]
+    assert cot == [*INSTRUCTION_IDS, *EXAMPLE_IDS, *QUESTION_IDS]
 
 
 @pytest.mark.parametrize(
@@ -193,14 +151,9 @@ def test_golden_prompt_tokens(smollm2_tokenizer: Any) -> None:
         ("<answer>5</answer>", "<answer>5</answer>"),
         ("<answer>5</answer>\nMore", "<answer>5</answer>"),
         ("<answer>5</answer>. More", "<answer>5</answer>."),
-        ("<answer>5</answer>\n\nMore", "<answer>5</answer>"),
-        ("<answer>5</answer> More", "<answer>5</answer>"),
         ("<answer>5</answer></answer>", "<answer>5</answer></"),
         ("<answer></answer>, so", "<answer></answer>,"),
-        ("x = 9.</answer>)", "x = 9.</answer>)"),
         ("6000.<|im_end|>More", "6000.<|im_end|>"),
-        ("<answer>5< /answer> and on", None),
-        ("<answer>5</Answer> and on", None),
         ("<answer>5</answers> and on", None),
         (
             "ünïcödé ½ ☃ <answer>5</answer>.",
