@@ -207,7 +207,6 @@ def test_compare_refuses_different_questions() -> None:
     for rows in (
         [graded(RIGHT)],
         [graded(RIGHT, other), graded(RIGHT)],
-        [graded(RIGHT), graded(RIGHT)],
         [graded(RIGHT, same_words), graded(RIGHT, other)],
     ):
         with pytest.raises(UnitconvError, match="the same questions"):

@@ -40,7 +40,10 @@ HOLDS = """
     There are 1000 g in 1 kg. | Each foot has 12 inches |
     the factor from km to m is 1000 | multiply 6 by 1000 to get 6000 |
     **6 * 1000 = 6000** | so - 6 * 5 = 30 | 1 kg = 1000 g (one thousand) |
-    (6 * 5 = 30) | 6 * 5 = 30 <answer>2 * 2 = 5
+    (6 * 5 = 30) | 6 * 5 = 30 <answer>2 * 2 = 5 |
+    1 UK gallon = 4.546 l | 1 l = 0.22 UK gallons |
+    there are 20 UK fluid ounces in 1 UK pint | 1 short ton = 907.2 kg |
+    1 binary MB = 1024 binary kB | 1 common year = 365 days
 """
 FAILS = """
     6 * 1000 = 600 | 5 + 7 = 13 | 5 - 7 = 2 | 6 * 1000 equals 600 |
@@ -53,7 +56,8 @@ FAILS = """
     1 gallon = 4.546 liters | 1 month = 30 days |
     there are 999 g in 1 oz, so | one kg is 100 g |
     the factor from km to m is 100 | multiply 6 by 1000 to get 600 |
-    - **Result:** **6 * 5 = 31**
+    - **Result:** **6 * 5 = 31** | 1 UK gallon = 3.785 l |
+    1 short ton = 2205 lb | 1 bank month = 30.44 days
 """
 # Units we do not know, divisions by zero, pieces of other expressions.
 UNCHECKABLE = """
@@ -147,12 +151,9 @@ WRITTEN = st.sampled_from(
 )
 SENTENCES = st.sampled_from(
     [
-        "{a} {op} {b} = {c}",
-        "{a} {op} {b} is {c}.",
-        "So {a} {op} {b} = {c} g, done.",
-        "- {a} {op} {b} equals {c}\nNext",
-        "1 kg = 1000 g. ({a} {op} {b}) = {c}",
-        "{c} = {a} {op} {b}",
+        *("{a} {op} {b} = {c}", "{a} {op} {b} is {c}."),
+        *("So {a} {op} {b} = {c} g, done.", "- {a} {op} {b} equals {c}\nA"),
+        *("1 kg = 1000 g. ({a} {op} {b}) = {c}", "{c} = {a} {op} {b}"),
     ]
 )
 
@@ -213,25 +214,3 @@ def test_hostile_texts_are_audited_in_linear_time(text: str) -> None:
     """Anything that grows with the square of the length hangs here."""
     assert not reasoning_is_valid(text)
     audit_reasoning("6 * 5 = 30\n" + text)
-
-
-@pytest.mark.parametrize(
-    ("text", "verdict"),
-    [
-        # UK Weights and Measures Act 1985; NIST SP 811 for the ton.
-        ("1 UK gallon = 4.546 l", True),
-        ("1 UK gallon = 3.785 l", False),
-        ("1 gallon = 4.546 l", False),
-        ("1 l = 0.22 UK gallons", True),
-        ("there are 20 UK fluid ounces in 1 UK pint", True),
-        ("1 short ton = 907.2 kg", True),
-        ("1 short ton = 2205 lb", False),
-        ("1 binary MB = 1024 binary kB", True),
-        ("1 common year = 365 days", True),
-        ("1 bank month = 30.44 days", False),
-    ],
-)
-def test_alternative_units_have_their_own_measure(
-    text: str, verdict: bool
-) -> None:
-    assert [c.verdict for c in audit_reasoning(text)] == [verdict]

@@ -15,7 +15,6 @@ from unitconv.task.dataset import SPLITS, load_split
 from unitconv.task.prompts import (
     DIRECT_EXAMPLES,
     INSTRUCTION,
-    STYLES,
     WORKED_EXAMPLES,
     PromptError,
     format_prompt,
@@ -77,19 +76,21 @@ def test_chat_styles_go_through_the_template(byte_tokenizer: Any) -> None:
     assert direct.endswith(asked)
 
 
-@pytest.mark.parametrize("style", STYLES)
-@pytest.mark.parametrize("question", ["", "  ", "\n\t"])
-def test_an_empty_question_is_refused(
-    style: str, question: str, byte_tokenizer: Any
+@pytest.mark.parametrize(
+    ("question", "style", "message"),
+    [
+        *((question, "raw", "empty") for question in ("", "  ", "\n\t")),
+        ("", "cot", "empty"),
+        # What Python makes of a byte of the command line that is no UTF-8.
+        ("6 \udcff kg in g", "raw", "character 3 "),
+        (QUESTION, "few-shot", "raw, chat, direct, cot"),
+    ],
+)
+def test_a_bad_question_or_style_is_refused(
+    question: str, style: str, message: str, byte_tokenizer: Any
 ) -> None:
-    with pytest.raises(PromptError, match="empty"):
+    with pytest.raises(PromptError, match=message):
         format_prompt(question, style, byte_tokenizer)
-
-
-@pytest.mark.parametrize("style", ["", "CoT", "few-shot"])
-def test_an_unknown_style_names_the_known_ones(style: str) -> None:
-    with pytest.raises(PromptError, match="raw, chat, direct, cot"):
-        format_prompt(QUESTION, style)
 
 
 @pytest.mark.parametrize("style", ["chat", "cot"])
@@ -134,13 +135,11 @@ def test_the_worked_examples_are_in_no_split_in_either_direction() -> None:
 
 
 def test_golden_prompt_tokens(smollm2_tokenizer: Any) -> None:
-    chat, cot = (
-        encode(
-            smollm2_tokenizer,
-            format_prompt(QUESTION, style, smollm2_tokenizer),
-        )
+    prompts = [
+        format_prompt(QUESTION, style, smollm2_tokenizer)
         for style in ("chat", "cot")
-    )
+    ]
+    chat, cot = (encode(smollm2_tokenizer, prompt) for prompt in prompts)
     assert chat == [*INSTRUCTION_IDS, *QUESTION_IDS]
     assert cot == [*INSTRUCTION_IDS, *EXAMPLE_IDS, *QUESTION_IDS]
 
@@ -155,10 +154,7 @@ def test_golden_prompt_tokens(smollm2_tokenizer: Any) -> None:
         ("<answer></answer>, so", "<answer></answer>,"),
         ("6000.<|im_end|>More", "6000.<|im_end|>"),
         ("<answer>5</answers> and on", None),
-        (
-            "ünïcödé ½ ☃ <answer>5</answer>.",
-            "ünïcödé ½ ☃ <answer>5</answer>.",
-        ),
+        ("½ ☃ <answer>5</answer>.", "½ ☃ <answer>5</answer>."),
     ],
 )
 def test_where_a_reply_stops(
@@ -187,9 +183,3 @@ def test_a_stop_text_cut_into_bytes_is_seen(byte_tokenizer: Any) -> None:
     assert len(ids) == len(reply)
     done = [n for n in range(1, len(ids) + 1) if stop(ids[:n])]
     assert done == [len(ids)]
-
-
-def test_a_broken_unicode_code_is_refused() -> None:
-    # What Python makes of a byte of the command line that is no UTF-8.
-    with pytest.raises(PromptError, match="character 3 "):
-        format_prompt("6 \udcff kg in g", "raw")

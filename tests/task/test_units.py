@@ -216,10 +216,6 @@ def test_alternative_definitions() -> None:
         unit.name: [other.name for other in alternative_definitions(unit)]
         for unit in UNITS
     }
-    assert others["gallon"] == ["UK gallon"]
-    assert others["ton"] == ["short ton"]
     assert others["fluid ounce"] == ["UK fluid ounce"]
     assert others["ounce"] == others["byte"] == []
-    assert lookup("UK gallons") not in UNITS
-    assert not set(ALTERNATIVE_UNITS) & set(BY_NAME)
-    assert "UK gallon" not in SPELLINGS
+    assert not set(ALTERNATIVE_UNITS) & (set(BY_NAME) | set(SPELLINGS))
