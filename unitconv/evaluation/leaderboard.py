@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Sequence
-from itertools import groupby
+from itertools import count, groupby
 from pathlib import Path
 from string import ascii_lowercase
 from typing import Any
@@ -79,9 +79,6 @@ def _read_json(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise RecordError(f"{path}: expected a JSON object")
     return content
-
-
-# ---------------------------------------------------------------- adding
 
 
 def make_record(
@@ -167,8 +164,6 @@ def _name(record: LeaderboardRecord) -> str:
     return f"of {record.model}, {record.stage}, on {record.split}"
 
 
-# ---------------------------------------------------------------- tables
-
 HEADS = (
     *("questions", "stage", "n", "accuracy", "answered"),
     *("reasoning valid", "s", "at"),
@@ -217,12 +212,9 @@ def short_cells(row: LeaderboardRecord, where: str) -> list[str]:
 
 def letters(rows: Sequence[LeaderboardRecord]) -> dict[str, str]:
     """Map each `setting` of the rows to a letter: a, b, ... z, aa."""
-    settings = list(dict.fromkeys(row.setting for row in rows))
-    size = len(ascii_lowercase)
-    return {
-        setting: ascii_lowercase[i % size] * (1 + i // size)
-        for i, setting in enumerate(settings)
-    }
+    settings = dict.fromkeys(row.setting for row in rows)
+    names = (c * n for n in count(1) for c in ascii_lowercase)
+    return dict(zip(settings, names, strict=False))
 
 
 def markdown(rows: Sequence[LeaderboardRecord]) -> str:

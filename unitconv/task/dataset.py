@@ -1,8 +1,4 @@
-"""Questions, and the JSON files they are read from.
-
-The course's own are four splits inside the package, made by
-`unitconv.task.make_splits`; a reader's own file has the same form.
-"""
+"""Questions, and the JSON files they are read from."""
 
 from __future__ import annotations
 

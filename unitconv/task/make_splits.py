@@ -104,11 +104,7 @@ def make_hidden(size: int, seed: int) -> list[GeneratedQuestion]:
 
 
 def leak_key(conversion: Conversion) -> LeakKey:
-    """Return a key that is equal for conversions that ask the same.
-
-    A milliliter and a cubic centimeter have one size, so 6 L in ml and 6 L
-    in cc must not be in two splits.
-    """
+    """Return a key that is equal for 6 L in ml and 6 L in cc."""
     source = _equal_unit(conversion.source)
     return conversion.quantity, source, _equal_unit(conversion.target)
 
