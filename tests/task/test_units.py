@@ -18,7 +18,6 @@ from unitconv.task.units import (
     alternative_definitions,
     convert,
     exact_factor,
-    factor,
     lookup,
     resolve,
     unit_pattern,
@@ -65,15 +64,17 @@ BY_DEFINITION = [
 
 @pytest.mark.parametrize(("source", "target", "multiplier"), SP_811)
 def test_against_nist(source: str, target: str, multiplier: float) -> None:
-    assert factor(source, target) == pytest.approx(multiplier, rel=2e-7)
-    assert factor(target, source) == pytest.approx(1 / multiplier, rel=2e-7)
+    assert convert(1, source, target) == pytest.approx(multiplier, rel=2e-7)
+    assert convert(1, target, source) == pytest.approx(
+        1 / multiplier, rel=2e-7
+    )
 
 
 @pytest.mark.parametrize(("source", "target", "multiplier"), BY_DEFINITION)
 def test_what_is_exact_stays_exact(
     source: str, target: str, multiplier: float
 ) -> None:
-    assert factor(source, target) == multiplier
+    assert convert(1, source, target) == multiplier
     assert convert(multiplier, target, source) == 1
 
 
@@ -163,7 +164,7 @@ def test_an_unknown_unit_is_named(typed: str) -> None:
 
 def test_two_families_do_not_mix() -> None:
     with pytest.raises(UnitError) as error:
-        factor("kg", "mph")
+        convert(1, "kg", "mph")
     assert "'kg' measures mass and 'mph' measures speed" in str(error.value)
 
 

@@ -173,12 +173,12 @@ def _write_hard_questions(
 
 def to_json(questions: Iterable[GeneratedQuestion]) -> str:
     """Format a split as its file: one entry a line, 6000 for 6000.0."""
-    lines = []
+    entries = []
     for question in (generated.question for generated in questions):
-        answer: float = question.answer
-        if answer.is_integer():
-            answer = int(answer)
-        lines.append(json.dumps([question.text, answer]))
+        answer = question.answer
+        whole = answer.is_integer()
+        entries.append([question.text, int(answer) if whole else answer])
+    lines = map(json.dumps, entries)
     return "[\n" + ",\n".join(lines) + "\n]\n"
 
 

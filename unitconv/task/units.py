@@ -180,15 +180,6 @@ def exact_factor(source: Unit, target: Unit) -> Fraction:
     return in_base_units / _in_base_units(target.definition)
 
 
-def factor(source: str, target: str) -> float:
-    """Return how many `target` make one `source`.
-
-    >>> factor("kg", "g")
-    1000.0
-    """
-    return float(exact_factor(*resolve(source, target)))
-
-
 def convert(quantity: float, source: str, target: str) -> float:
     """Convert `quantity` from `source` to `target`.
 
