@@ -13,7 +13,6 @@ import sys
 import tomllib
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from rich.console import Console
@@ -92,16 +91,6 @@ def test_console_script_and_module_show_the_version() -> None:
         )
         expected = f"unitconv {unitconv.__version__}\n"
         assert (done.stdout, done.stderr) == (expected, "")
-
-
-def test_maintainers_commands_run_as_a_module_without_warnings() -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "unitconv.cli.pretrain", "--help"],
-        capture_output=True,
-        text=True,
-    )
-    assert done.stderr == ""
-    assert {"pretrain", "corpus", "dev", "card"} <= {*done.stdout.split()}
 
 
 @pytest.mark.parametrize(
@@ -232,7 +221,6 @@ def test_errors_in_data_name_the_file_and_the_place(
         ["evaluate", "--nosuch"],
         ["ask"],
         ["ask", QUESTION, "--temperature", "nan"],
-        ["rollouts", "-o", "x.json", "--top-p", "0"],
         ["nosuch"],
     ],
     ids=" ".join,
@@ -476,13 +464,12 @@ def test_bench_ends_in_a_line_of_json(tmp_path: Path) -> None:
     assert all(speed["tokens"] > 0 for speed in record["speeds"])
 
 
-def test_info_shows_the_facts_of_its_json() -> None:
-    facts: dict[str, Any] = json.loads(succeed("info", "--json"))
-    assert facts["unitconv"] == unitconv.__version__
-    assert facts["test_questions"] == 1000
-    lines = succeed("info").splitlines()
-    pairs = list(zip(lines, map(str, facts.values()), strict=True))
-    assert [line for line, fact in pairs if not line.endswith(fact)] == []
+def test_info_shows_versions_and_question_counts() -> None:
+    lines = dict(
+        line.strip().split("  ", 1) for line in succeed("info").splitlines()
+    )
+    assert lines["unitconv"] == unitconv.__version__
+    assert lines["test questions"] == "1000"
 
 
 def test_every_command_and_option_has_a_help_text() -> None:

@@ -56,7 +56,7 @@ def test_few_slots_are_asked_few_questions() -> None:
     job = Workload("evaluation", [[5]] * 1000, 1, Decoding())
     asked = {
         slots: len(short.prompts)
-        for short, slots, _ in _plan([job], [1, 16, 256], reference=False)
+        for short, slots, _ in _plan([job], [1, 16, 256])
     }
     assert asked == {1: 32, 16: 64, 256: 1000}
 
