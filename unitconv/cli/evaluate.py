@@ -11,7 +11,6 @@ from typer import Argument, Option
 
 from unitconv.cli import console, options
 from unitconv.cli.console import write_field, write_rates
-from unitconv.common.errors import UnitconvError
 from unitconv.training.config import TEMPERATURE
 
 if TYPE_CHECKING:
@@ -28,16 +27,8 @@ NumSamples = Annotated[
     int | None,
     Option(
         min=2,
-        help="Sample this many completions per question, and report how "
-        "often at least one is right.",
-    ),
-]
-SamplingTemperature = Annotated[
-    float | None,
-    Option(
-        min=0.0,
-        help="Sampling temperature; needs --samples.",
-        show_default=f"{TEMPERATURE} with --samples, else greedy",
+        help=f"Sample this many completions per question at temperature "
+        f"{TEMPERATURE}, and report how often at least one is right.",
     ),
 ]
 
@@ -51,7 +42,6 @@ def evaluate(
     limit: options.Limit = None,
     batch_size: options.DecodingBatch = None,
     samples: NumSamples = None,
-    temperature: SamplingTemperature = None,
     json_file: options.JsonReport = None,
     device: options.Device = None,
     dtype: options.Dtype = None,
@@ -59,8 +49,6 @@ def evaluate(
     """Evaluate a model on questions, with 95 % confidence intervals."""
     name, questions = options.choose_questions(data, split, limit)
     options.check_writable(json_file)
-    if temperature is not None and samples is None:
-        raise UnitconvError("--temperature needs --samples")
     from unitconv.common.io import write_json
     from unitconv.evaluation import evaluate as evaluation
     from unitconv.evaluation.report import Samples
@@ -69,11 +57,10 @@ def evaluate(
     llm = options.load_llm(model, adapter, prompt, device, dtype)
     run: Callable[..., Report | Samples] = evaluation.evaluate
     if samples is not None:
-        chosen = TEMPERATURE if temperature is None else temperature
         run = partial(
             evaluation.evaluate_samples,
             num_return_sequences=samples,
-            settings=Decoding(temperature=chosen),
+            settings=Decoding(temperature=TEMPERATURE),
         )
     with console.progress_bar("evaluating", len(questions)) as update:
         report = run(
@@ -121,17 +108,11 @@ def _write_report(report: Report | Samples) -> None:
 
 
 def measure(
-    json_file: Annotated[
-        Path, Argument(help="JSON file to write.", show_default=False)
-    ],
+    json_file: Annotated[Path, Argument(help="JSON file to write.")],
     data: options.Data = None,
     split: options.Split = None,
     model: options.Model = "course",
     limit: options.Limit = None,
-    sampled: Annotated[
-        int | None,
-        Option(min=1, help="Sample from the first N questions only."),
-    ] = None,
     device: options.Device = None,
     dtype: options.Dtype = None,
 ) -> None:
@@ -153,7 +134,7 @@ def measure(
         reports = probe_prompts(
             llm,
             questions,
-            ProbeSettings(n_sampled=sampled, n_wrapped=N_WRAPPED),
+            ProbeSettings(n_wrapped=N_WRAPPED),
             progress=lambda part: update(description=part),
         )
     write_json({"data": name} | reports, json_file)

@@ -81,9 +81,6 @@ Triples = Annotated[
         "reasoning; all completions go to a .jsonl file beside it.",
     ),
 ]
-Paths = Annotated[
-    int, Option(min=1, help="Distinct reasoning paths per question.")
-]
 Rounds = Annotated[
     int,
     Option(

@@ -71,7 +71,6 @@ def rollouts(
     prompt: options.Prompt = None,
     samples: options.Samples = config.SAMPLES,
     temperature: options.Temperature = config.TEMPERATURE,
-    paths: options.Paths = config.MAX_PATHS,
     policy: Annotated[
         str,
         Option(
@@ -104,7 +103,7 @@ def rollouts(
     log = output.with_suffix(".jsonl")
     records = _sample(llm, questions, settings, log, batch_size)
     examples = rejection_sampling.select_examples(
-        records, paths, policy, seed
+        records, policy=policy, seed=seed
     )
     _write_rollouts(records, examples, output)
 
@@ -123,7 +122,6 @@ def rft(
     questions: options.Questions = None,
     samples: options.Samples = config.SAMPLES,
     temperature: options.Temperature = config.TEMPERATURE,
-    paths: options.Paths = config.MAX_PATHS,
     valid: options.Valid = None,
     epochs: options.Epochs = RFT_DEFAULTS.epochs,
     rank: options.Rank = None,
@@ -157,7 +155,7 @@ def rft(
             llm = options.load_llm(model, adapter, None, device, None)
             log = output / f"rollouts-{number}.jsonl"
             records = _sample(llm, pool, sampling, log)
-            examples = merge_rounds(examples, records, paths)
+            examples = merge_rounds(examples, records, config.MAX_PATHS)
             triples = output / f"triples-{number}.json"
             _write_rollouts(records, examples, triples)
         last = number == rounds
