@@ -139,8 +139,8 @@ def rft(
     """
     pool = options.load_questions(questions, "train")
     watched = options.load_questions(valid, "valid")
-    from unitconv.training import pipelines
     from unitconv.training.examples import read_triples
+    from unitconv.training.pipelines import is_finished, train_rft
     from unitconv.training.rejection_sampling import merge_rounds
     from unitconv.training.rollouts import RolloutSettings
 
@@ -160,15 +160,13 @@ def rft(
             _write_rollouts(records, examples, triples)
         last = number == rounds
         adapter = output if last else output / "round-1"
-        if resume and not last and pipelines.is_finished(adapter):
+        if resume and not last and is_finished(adapter):
             continue
         with console.training_bar() as bar:
             # Round 2 may not have begun when the run stopped.
             begun = (adapter / "checkpoints").exists()
             run = config.TrainingRun(adapter, resume and begun, [bar])
-            result = pipelines.train_rft(
-                base, examples, settings, run, watched
-            )
+            result = train_rft(base, examples, settings, run, watched)
         _write_result(result)
 
 
