@@ -25,7 +25,6 @@ from unitconv.profiling.roofline import (
     work,
 )
 from unitconv.profiling.throughput import (
-    Workload,
     measure,
     peak_memory,
     workloads,
