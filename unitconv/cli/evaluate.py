@@ -18,10 +18,14 @@ if TYPE_CHECKING:
 
 # Questions with other answer formats, and with misspelled units.
 N_WRAPPED = 200
-MEASURED = (
-    *("accuracy", "answer_rate", "reasoning_validity", "imitated"),
-    "at_least_one_right_and_audited",
-)
+# Rates that `measure` prints, and their columns.
+MEASURED = {
+    "accuracy": "accuracy",
+    "answer_rate": "answered",
+    "reasoning_validity": "valid",
+    "imitated": "imitated",
+    "at_least_one_right_and_audited": "one right",
+}
 
 NumSamples = Annotated[
     int | None,
@@ -143,5 +147,4 @@ def measure(
         values = [report.get(rate) for rate in MEASURED]
         cells = ["" if v is None else f"{v:.3f}" for v in values]
         rows.append((name, str(report["n"]), *cells))
-    heads = [rate.replace("_", " ") for rate in MEASURED]
-    console.write_table(("", "of", *heads), rows)
+    console.write_table(("", "of", *MEASURED.values()), rows)
