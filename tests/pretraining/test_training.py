@@ -20,7 +20,7 @@ from transformers import (
 )
 from typer.testing import CliRunner
 
-from unitconv.cli.pretrain import app
+from unitconv.cli import app
 from unitconv.common.errors import UnitconvError
 from unitconv.inference.load import COURSE_MODEL
 from unitconv.pretraining.checkpoint import (
