@@ -7,7 +7,7 @@ import os
 # Read when the hub's client is imported: no test may ask the network.
 os.environ["HF_HUB_OFFLINE"] = "1"
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -108,9 +108,8 @@ def tiny_model() -> Any:
     return random_llama()
 
 
-@pytest.fixture(scope="session")
-def smollm2_shape() -> Any:
-    """SmolLM2-135M's configuration, with 2 of its 30 layers."""
+def smollm2(**changes: Any) -> Any:
+    """SmolLM2-135M with 2 of its 30 layers and random weights."""
     shape = LlamaConfig(**SMOLLM2["135M"]).to_dict()
     kept = (
         "vocab_size",
@@ -123,9 +122,22 @@ def smollm2_shape() -> Any:
         "max_position_embeddings",
     )
     # Wider weights than the real model starts from: its text should vary.
-    return random_llama(
-        **{key: shape[key] for key in kept}, initializer_range=0.12
-    )
+    options = {key: shape[key] for key in kept} | {
+        "initializer_range": 0.12
+    }
+    return random_llama(**options | changes)
+
+
+@pytest.fixture(scope="session")
+def smollm2_shape() -> Any:
+    """SmolLM2-135M with few tokens, for the embeddings are most of it."""
+    return smollm2(vocab_size=2048)
+
+
+@pytest.fixture(scope="session")
+def smollm2_vocabulary() -> Any:
+    """SmolLM2-135M, for its own tokenizer."""
+    return smollm2()
 
 
 @pytest.fixture(scope="session")
@@ -153,7 +165,7 @@ def smollm2_tokenizer() -> Any:
 
 
 class ReplayCache:
-    """Which reply each row recites, and how far it has come."""
+    """The reply of each row, and how many of its tokens were recited."""
 
     def __init__(self, replies: list[list[int]]) -> None:
         self.replies = replies
@@ -174,12 +186,10 @@ class ReplayModel:
         self.replies = replies
         self.tokenizer = tokenizer
 
-    def read(self, ids: Tensor, mask: Tensor | None) -> list[int]:
-        """The reply to a prompt; no prompt knows its padding."""
-        kept = ids if mask is None else ids[mask.bool()]
-        reply = self.replies[self.tokenizer.decode(kept)]
-        ids = self.tokenizer(reply, add_special_tokens=False)["input_ids"]
-        return list(ids)
+    def reply(self, ids: Tensor) -> list[int]:
+        text = self.replies[self.tokenizer.decode(ids)]
+        encoded = self.tokenizer(text, add_special_tokens=False)
+        return list(encoded["input_ids"])
 
     def __call__(
         self,
@@ -190,17 +200,10 @@ class ReplayModel:
     ) -> Any:
         cache = past_key_values
         if cache is None:
-            masks: Sequence[Any] = (
-                [None] * len(input_ids)
-                if attention_mask is None
-                else list(attention_mask)
-            )
-            cache = ReplayCache(
-                [
-                    self.read(ids, mask)
-                    for ids, mask in zip(input_ids, masks, strict=True)
-                ]
-            )
+            mask = torch.ones_like(input_ids)
+            mask = mask if attention_mask is None else attention_mask
+            rows = zip(input_ids, mask.bool(), strict=True)
+            cache = ReplayCache([self.reply(ids[m]) for ids, m in rows])
         logits = torch.zeros(len(cache.replies), 1, len(self.tokenizer))
         for row, reply in enumerate(cache.replies):
             logits[row, 0, reply[cache.step % len(reply)]] = 9.0
@@ -211,9 +214,6 @@ class ReplayModel:
 @pytest.fixture(scope="session")
 def replay(byte_tokenizer: Any) -> Callable[[dict[str, str]], LLM]:
     """An LLM that gives to each raw prompt the reply written for it."""
-
-    def build(replies: dict[str, str]) -> LLM:
-        model = ReplayModel(replies, byte_tokenizer)
-        return LLM(model, byte_tokenizer, "raw")
-
-    return build
+    return lambda replies: LLM(
+        ReplayModel(replies, byte_tokenizer), byte_tokenizer, "raw"
+    )

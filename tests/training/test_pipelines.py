@@ -134,10 +134,10 @@ def test_an_adapter_names_its_base_and_fits_no_other(
 
 @pytest.mark.slow
 def test_a_model_of_the_shape_of_smollm2_goes_all_the_way(
-    smollm2_shape: Any, smollm2_tokenizer: Any, tmp_path: Path
+    smollm2_vocabulary: Any, smollm2_tokenizer: Any, tmp_path: Path
 ) -> None:
     folder = tmp_path / "smol"
-    smollm2_shape.save_pretrained(folder)
+    smollm2_vocabulary.save_pretrained(folder)
     smollm2_tokenizer.save_pretrained(folder)
     base = pick_base(str(folder), "cpu")
     few = load_split("train")[:4]
