@@ -42,11 +42,6 @@ def words(node: SyntaxTreeNode) -> str:
     return " ".join(leaves).strip()
 
 
-def links(text: str) -> list[str]:
-    found = [n for n in tree(text).walk() if n.type == "link"]
-    return [str(node.attrs["href"]) for node in found]
-
-
 @every_chapter
 def test_opening_says_what_is_learned_and_what_it_takes(stem: str) -> None:
     first = cells(stem)[0]
@@ -193,34 +188,3 @@ def test_references_are_works_of_the_bibliography(stem: str) -> None:
     text = (FOLDER.parent / "book" / "references.bib").read_text("utf-8")
     assert len(found.body) >= 3
     assert set(found.body) <= set(re.findall(r"^@\w+\{(\w+),", text, re.M))
-
-
-def anchors(path: Path) -> set[str]:
-    """What a link into a page or chapter may name: labels and exercises.
-
-    Headings have no names of their own in this book.
-    """
-    if path.suffix == ".ipynb":
-        text = prose(path.stem)
-    else:
-        text = path.read_text(encoding="utf-8")
-    labels = set(re.findall(r"^\(([\w-]+)\)=$", text, re.M))
-    return labels | {
-        found.options["label"]
-        for found in directives(text)
-        if "label" in found.options
-    }
-
-
-@every_chapter
-def test_links_within_the_book_lead_somewhere(stem: str) -> None:
-    text = prose(stem)
-    for found in directives(text):  # a link in a box is a link, too
-        text += "\n\n" + "\n".join(found.body)
-    ours = [href for href in links(text) if "://" not in href]
-    for href in ours:
-        name, _, anchor = href.partition("#")
-        path = FOLDER / name if name else FOLDER / f"{stem}.ipynb"
-        assert path.is_file(), f"{href} leads nowhere"
-        assert path.suffix in (".ipynb", ".md"), href
-        assert not anchor or anchor in anchors(path), f"no {href}"
