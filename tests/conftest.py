@@ -108,11 +108,11 @@ def tiny_model() -> Any:
     return random_llama()
 
 
-def smollm2(**changes: Any) -> Any:
-    """SmolLM2-135M with 2 of its 30 layers and random weights."""
+@pytest.fixture(scope="session")
+def smollm2_shape() -> Any:
+    """SmolLM2-135M with 2 of its 30 layers and few of its tokens."""
     shape = LlamaConfig(**SMOLLM2["135M"]).to_dict()
     kept = (
-        "vocab_size",
         "hidden_size",
         "intermediate_size",
         "num_attention_heads",
@@ -122,22 +122,11 @@ def smollm2(**changes: Any) -> Any:
         "max_position_embeddings",
     )
     # Wider weights than the real model starts from: its text should vary.
-    options = {key: shape[key] for key in kept} | {
-        "initializer_range": 0.12
-    }
-    return random_llama(**options | changes)
-
-
-@pytest.fixture(scope="session")
-def smollm2_shape() -> Any:
-    """SmolLM2-135M with few tokens, for the embeddings are most of it."""
-    return smollm2(vocab_size=2048)
-
-
-@pytest.fixture(scope="session")
-def smollm2_vocabulary() -> Any:
-    """SmolLM2-135M, for its own tokenizer."""
-    return smollm2()
+    return random_llama(
+        **{key: shape[key] for key in kept},
+        vocab_size=2048,
+        initializer_range=0.12,
+    )
 
 
 @pytest.fixture(scope="session")

@@ -25,28 +25,34 @@ def random_prompts(
 
 # The oracle is slow: ask it once. Forgotten with the model, whose id may
 # become another's.
-_KNOWN: WeakKeyDictionary[Any, dict[Any, list[int]]] = WeakKeyDictionary()
+_SAID: WeakKeyDictionary[Any, dict[Any, list[int]]] = WeakKeyDictionary()
 
 
-@torch.inference_mode()
 def by_transformers(
     model: Any, prompt: list[int], limit: int, ends: set[int] | None = None
 ) -> list[int]:
     """The oracle: one prompt, alone, no padding, no code of ours."""
-    known, key = _KNOWN.setdefault(model, {}), (*prompt, limit, str(ends))
-    if key not in known:
-        input_ids = torch.tensor([prompt])
-        nothing = [model.config.vocab_size]  # None: the model's own
-        config = GenerationConfig(
-            do_sample=False,
-            max_new_tokens=limit,
-            eos_token_id=sorted(ends) if ends else nothing,
-            pad_token_id=0,
-        )
-        out = model.generate(
-            input_ids,
-            attention_mask=torch.ones_like(input_ids),
-            generation_config=config,
-        )
-        known[key] = out[0, len(prompt) :].tolist()
-    return list(known[key])
+    said, asked = _SAID.setdefault(model, {}), (*prompt, limit, str(ends))
+    if asked not in said:
+        said[asked] = _by_transformers(model, prompt, limit, ends)
+    return list(said[asked])
+
+
+@torch.inference_mode()
+def _by_transformers(
+    model: Any, prompt: list[int], limit: int, ends: set[int] | None = None
+) -> list[int]:
+    nothing = [model.config.vocab_size]  # None would mean the model's own
+    config = GenerationConfig(
+        do_sample=False,
+        max_new_tokens=limit,
+        eos_token_id=sorted(ends) if ends else nothing,
+        pad_token_id=0,
+    )
+    input_ids = torch.tensor([prompt])
+    out = model.generate(
+        input_ids,
+        attention_mask=torch.ones_like(input_ids),
+        generation_config=config,
+    )
+    return list(out[0, len(prompt) :].tolist())
