@@ -51,13 +51,16 @@ def student(
                     nbformat.v4.new_code_cell(cell.source, metadata=tags)
                 )
             continue
-        kept = []
+        kept: list[str] = []
         for part in split(cell.source):
-            if not isinstance(part, str) and "solution-" in part.name:
+            if isinstance(part, Directive) and "solution-" in part.name:
                 in_solution = part.name == "solution-start"
-            elif not in_solution:
-                plain = isinstance(part, str)
-                kept.append(part if plain else to_markdown(part, numbers))
+            elif in_solution:
+                continue
+            elif isinstance(part, Directive):
+                kept.append(to_markdown(part, numbers))
+            else:
+                kept.append(part)
         text = re.sub(r"\n{3,}", "\n\n", "\n".join(kept)).strip()
         if text:
             text = _PATH.sub(lambda path: link(path[0], beside), text)

@@ -114,9 +114,8 @@ def strip_comments(text: str) -> str:
             lines[row - 1] = token.line[:column].rstrip() or None
     for node in ast.walk(ast.parse(text)):
         match node:
-            case ast.Expr(
-                ast.Constant(str()), lineno=first, end_lineno=last
-            ):
+            case ast.Expr(ast.Constant(str()), end_lineno=int(last)):
+                first = node.lineno
                 lines[first - 1 : last] = [None] * (last - first + 1)
     return "\n".join(line for line in lines if line is not None)
 

@@ -87,10 +87,10 @@ async def execute_all(scripts: Sequence[Path], jobs: int) -> bool:
         async with free:
             try:
                 print(await execute(script), flush=True)
+                return True
             except CellExecutionError as error:
                 print(f"{script} failed:\n{error}", file=sys.stderr)
                 return False
-            return True
 
     return all(await asyncio.gather(*map(run, scripts)))
 
