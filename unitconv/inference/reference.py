@@ -23,7 +23,7 @@ import torch
 from torch import Tensor
 
 from unitconv.common.errors import UnitconvError
-from unitconv.inference.sampling import greedy, row_key, sample, uniform
+from unitconv.inference.sampling import row_key, sample, uniform
 
 #: Rows decoded together. Where fewer fit in memory, the engine takes fewer.
 BATCH_SIZE = 256
@@ -99,7 +99,7 @@ def choose(
     `keys` [rows, n] draw n tokens for each row.
     """
     if settings.temperature == 0:
-        return greedy(logits)
+        return logits.argmax(dim=-1)
     noise = uniform(keys, position)
     return sample(logits, settings.temperature, settings.top_p, noise)
 
