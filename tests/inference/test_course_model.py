@@ -23,8 +23,7 @@ from unitconv.evaluation.prompt_probe import (
 from unitconv.inference.llm import LLM, Generation
 from unitconv.inference.load import COURSE_MODEL
 from unitconv.pretraining.config import PRESETS, PretrainConfig
-from unitconv.task.dataset import Question, load_split
-from unitconv.task.prompts import STYLES
+from unitconv.task.dataset import load_split
 
 RECORD = json.loads((COURSE_MODEL / "training.json").read_text())
 RESULTS = json.loads((COURSE_MODEL / "results.json").read_text())
@@ -54,21 +53,6 @@ def test_its_files_are_small_and_safe() -> None:
     assert {w.dtype for w in weights.values()} == {torch.bfloat16}
 
 
-def test_its_card_repeats_the_record() -> None:
-    written = (COURSE_MODEL / "README.md").read_text()
-    assert f"{RECORD['parameters']:,}" in written
-    assert f"{RECORD['tokens']:,}" in written
-    assert "test" in RESULTS
-    assert "test_hard" in RESULTS
-    for data, reports in RESULTS.items():
-        report = reports["cot"]
-        low, high = report["accuracy_ci95"]
-        assert (
-            f"| {data} | one worked example (CoT) | {report['n']} | "
-            f"{report['accuracy']:.3f} [{low:.3f}, {high:.3f}] |"
-        ) in written
-
-
 def test_the_preset_is_that_of_the_training() -> None:
     """Or `unitconv pretrain` would make another model."""
     config = dict(RECORD["config"])
@@ -92,12 +76,6 @@ N = 24
 def probe(course: LLM) -> dict[str, Any]:
     settings = ProbeSettings(n_sampled=5, n_wrapped=10)
     return probe_prompts(course, load_split("test")[:N], settings)
-
-
-def test_every_part_is_probed(probe: dict[str, Any]) -> None:
-    assert [probe[style]["n"] for style in STYLES] == [N] * len(STYLES)
-    assert (probe["rollouts"]["n"], probe["misspelled"]["n"]) == (5, 10)
-    assert sum(name.startswith("wrapper") for name in probe) == 3
 
 
 @pytest.mark.parametrize(
@@ -131,16 +109,6 @@ def test_base_reaches_its_record(course: LLM, style: str) -> None:
     report = evaluate(llm, load_split("test"))
     recorded = RESULTS["test"][style]["accuracy"]
     assert report.accuracy.value == pytest.approx(recorded, abs=0.002)
-
-
-def test_unknown_units_are_no_error(course: LLM) -> None:
-    strange = [
-        Question("How many furlongs are in 3 parsecs?", 1.0),
-        Question("Convert 2 µmol into 千克.", 1.0),
-        Question("How many 🍎 per 6 kg?", 1.0),
-    ]
-    report = evaluate(course, strange)
-    assert [bool(row.text) for row in report.rows] == [True] * 3
 
 
 def test_misspelling_changes_the_unit_alone() -> None:

@@ -88,14 +88,6 @@ def test_results_keep_the_order_of_the_prompts(replay: Replay) -> None:
         counted.clear()
 
 
-def test_batch_size_counts_rows_not_prompts(replay: Replay) -> None:
-    prompts = [f"p{i}" for i in range(6)]
-    llm = replay(dict.fromkeys(prompts, "<answer>1</answer>"))
-    counted: list[int] = []
-    llm.complete(prompts, 4, batch_size=8, progress=counted.append)
-    assert counted == [2, 2, 2]
-
-
 # ------------------------------------------------------ a model on disk
 
 
@@ -125,22 +117,6 @@ def test_generate_equals_its_row_of_a_batch(llm: LLM) -> None:
     )
 
 
-def test_generate_equals_its_row_of_a_batch_on_the_course_model(
-    course: LLM,
-) -> None:
-    questions = [
-        "How many gram are there per 6 kg?",
-        "3 ft in inches?",
-        "What does 2.5 hours equal in minute terms?",
-    ]
-    prompts = [course.format_prompt(q) for q in questions]
-    texts = [course.generate(p) for p in prompts]
-    assert texts == course.batched_generate(prompts)
-    numbers = [course.parse_answer(text) for text in texts]
-    assert course.answer(*questions) == pytest.approx(numbers, nan_ok=True)
-    assert all(isinstance(number, float) for number in numbers)
-
-
 def test_replies_equal_those_of_transformers(course: LLM) -> None:
     """With its own rule for stop strings, and one prompt at a time."""
     questions = [
@@ -166,14 +142,6 @@ def test_replies_equal_those_of_transformers(course: LLM) -> None:
         want.append((text, len(new)))
     done = course.complete(prompts)
     assert [(g.text, g.n_tokens) for [g] in done] == want
-
-
-def test_the_course_model_answers_in_the_format(course: LLM) -> None:
-    """One worked example shows the form: most replies end in a tag."""
-    questions = [f"How many meters are in {n} km?" for n in range(1, 13)]
-    done = course.complete([course.format_prompt(q) for q in questions])
-    closed = [g.finished and "</answer>" in g.text for [g] in done]
-    assert sum(closed) >= 8
 
 
 def test_temperature_samples_and_zero_does_not(llm: LLM) -> None:
@@ -233,36 +201,3 @@ def test_one_clear_error(
     with pytest.raises(error) as caught:
         LLM.from_pretrained(str(model_folder), **wrong)
     assert next(iter(wrong.values())) in str(caught.value)
-
-
-def test_repr_tells_device_dtype_and_style(model_folder: Path) -> None:
-    llm = LLM.from_pretrained(
-        str(model_folder), device="cpu", dtype="bfloat16", prompt="chat"
-    )
-    assert llm.device == torch.device("cpu")
-    assert llm.dtype == torch.bfloat16
-    for part in (model_folder.name, "bfloat16", "cpu", "'chat'", "0.1 M"):
-        assert part in repr(llm)
-
-
-def test_half_precision_generates(model_folder: Path) -> None:
-    llm = LLM.from_pretrained(
-        str(model_folder), device="cpu", dtype="bfloat16", prompt="raw"
-    )
-    settings = Decoding(max_new_tokens=5, temperature=1.0, top_p=0.9)
-    done = llm.complete(["6 kg?", "a"], 2, settings)
-    assert [len(row) for row in done] == [2, 2]
-
-
-def test_a_tokenizer_without_padding_will_do(
-    tiny_model: Any, byte_tokenizer: Any, model_folder: Path
-) -> None:
-    want = LLM(tiny_model, byte_tokenizer, "raw")
-    bare = LLM.from_pretrained(str(model_folder), device="cpu").tokenizer
-    bare.pad_token = None
-    llm = LLM(tiny_model, bare, "raw")
-    assert llm.pad_token_id == bare.eos_token_id == 1
-    bare.eos_token = None
-    assert LLM(tiny_model, bare, "raw").pad_token_id == 0
-    prompts = ["6 kg?", "x"]
-    assert llm.batched_generate(prompts) == want.batched_generate(prompts)

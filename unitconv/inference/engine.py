@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor
+from transformers import PreTrainedModel
 
 from unitconv.inference.attention import IMPLEMENTATION
 from unitconv.inference.kv_cache import (
@@ -33,22 +34,21 @@ from unitconv.inference.reference import (
 )
 from unitconv.inference.sampling import row_key
 
-if TYPE_CHECKING:
-    from transformers import PreTrainedModel
-
 PREFILL_TOKENS = 512  #: in a pass, padding included; bounds its memory
 SHORTEST_PREFIX = 8  #: worth a second matrix product in each layer
 #: The share of slots that must be free before requests are admitted: a
 #: prefill of one prompt takes a third of the time of a prefill of ten.
 REFILL_SHARE = 1 / 16
 
+PassKind = Literal["prefix", "prefill", "decode"]
+
 
 @dataclass(frozen=True)
 class ForwardPass:
     """One forward pass of the model, as reported to `observe`."""
 
-    kind: Literal["prefix", "prefill", "decode"]
-    prompts: list[int]  #: the prompt in each slot, by its index
+    kind: PassKind
+    prompts: list[int]  #: index of the prompt in each slot
     width: int  #: tokens computed per slot, padding included
     own_tokens: int  #: cached tokens of these slots after it, no prefix
 
@@ -144,10 +144,8 @@ class Engine:
             self.model.set_attn_implementation(IMPLEMENTATION)
             while self.waiting or self.groups:
                 free = self.slots - sum(map(len, self.groups))
-                enough = self.slots * REFILL_SHARE
-                if self.waiting and free >= max(
-                    enough, len(self.waiting[0])
-                ):
+                fits = self.waiting and free >= len(self.waiting[0])
+                if fits and free >= self.slots * REFILL_SHARE:
                     self._admit(free, stop)
                 else:
                     self._decode(stop)
@@ -164,7 +162,7 @@ class Engine:
         input_ids = torch.tensor([self.prefix_ids], device=self.device)
         _, cache = prefill(self.model, input_ids)
         self.cache.prefix = [
-            (layer.keys[0], layer.values[0]) for layer in cache.layers
+            (keys[0], values[0]) for keys, values, *_ in cache
         ]
         if self.options.observe is not None:
             width = len(self.prefix_ids)
@@ -189,21 +187,16 @@ class Engine:
         step = max(1, PREFILL_TOKENS // max(map(len, suffixes)))
         for i in range(len(logits), len(prompts), step):
             part = suffixes[i : i + step]
-            logits.append(self._forward("prefill", first_slot + i, part))
+            logits.append(self._forward(first_slot + i, part))
         self.last_read = prompts[-1], logits[-1][-1:]
         self._sample(first_slot, torch.cat(logits), stop)
 
     def _decode(self, stop: StopRule) -> None:
         """Compute each slot's last token and draw the next ones."""
         last = [group[0].token_ids[-1:] for group in self.groups]
-        self._sample(0, self._forward("decode", 0, last), stop)
+        self._sample(0, self._forward(0, last), stop)
 
-    def _forward(
-        self,
-        kind: Literal["prefill", "decode"],
-        first_slot: int,
-        new_ids: list[list[int]],
-    ) -> Tensor:
+    def _forward(self, first_slot: int, new_ids: list[list[int]]) -> Tensor:
         """Compute and cache new tokens of the slots from `first_slot` on.
 
         Rows are padded on the right, where later tokens overwrite it.
@@ -212,9 +205,7 @@ class Engine:
             logits after each slot's last token, [slots, vocabulary].
         """
         groups = self.groups[first_slot : first_slot + len(new_ids)]
-        lengths = [0] * len(groups)
-        if kind == "decode":
-            lengths = [self._cached_tokens(group) for group in groups]
+        lengths = [self._cached_tokens(group) for group in groups]
         width = max(map(len, new_ids))
         padded = [ids + [0] * (width - len(ids)) for ids in new_ids]
         last = [[len(ids) - 1] for ids in new_ids]
@@ -227,18 +218,19 @@ class Engine:
             slot_cache=self.cache,
         )
         if self.options.observe is not None:
+            kind: PassKind = "decode" if any(lengths) else "prefill"
             prompts = [group[0].prompt for group in groups]
             own_tokens = sum(lengths) + sum(map(len, new_ids))
             self.options.observe(
                 ForwardPass(kind, prompts, width, own_tokens)
             )
-        logits: Tensor = out.logits[:, 0]
-        return logits
+        return out.logits[:, 0]
 
     def _cached_tokens(self, group: list[Request]) -> int:
-        """Count a slot's tokens in the cache: all but the last one."""
+        """Count a slot's tokens in the cache: all but the last drawn."""
+        drawn = len(group[0].token_ids)
         prompt = self.suffixes[group[0].prompt]
-        return len(prompt) + len(group[0].token_ids) - 1
+        return len(prompt) + drawn - 1 if drawn else 0
 
     def _sample(
         self, first_slot: int, logits: Tensor, stop: StopRule
@@ -252,9 +244,8 @@ class Engine:
         chosen = self._choose(self.groups[first_slot:], logits)
         for slot, tokens in enumerate(chosen, first_slot):
             by_token: dict[int, list[Request]] = {}
-            for request, token in zip(
-                self.groups[slot], tokens, strict=False
-            ):
+            drawn = zip(self.groups[slot], tokens, strict=False)
+            for request, token in drawn:
                 request.token_ids.append(token)
                 request.stopped = stop(request.token_ids)
                 if request.done:
@@ -288,10 +279,7 @@ class Engine:
             torch.tensor(positions, device=self.device),
         )
         # Greedy decoding chooses one token for a whole group.
-        chosen: list[list[int]] = (
-            tokens.view(len(groups), -1).expand(-1, widest).tolist()
-        )
-        return chosen
+        return tokens.view(len(groups), -1).expand(-1, widest).tolist()
 
     def _copy_to_free_slot(self, source: int, group: list[Request]) -> None:
         free = (i for i, other in enumerate(self.groups) if not other)

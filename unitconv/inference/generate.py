@@ -5,7 +5,6 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import cast
 from weakref import WeakKeyDictionary
 
 import torch
@@ -48,13 +47,13 @@ def generate(
         CacheError: the cache of not even one request fits in memory.
         UnitconvError: `num_return_sequences` or `slots` is below 1.
     """
-    if min(num_return_sequences, options.slots) < 1:
+    n = num_return_sequences
+    if min(n, options.slots) < 1:
         raise UnitconvError(
             "num_return_sequences and slots must be at least 1"
         )
     if not prompts:
         return []
-    n = num_return_sequences
     if reason := why_unsupported(model):
         warnings.warn(
             f"decoding without the engine: {reason}", stacklevel=2
@@ -99,8 +98,7 @@ def generate_in_batches(
 
 def without_adapter(model: PreTrainedModel) -> PreTrainedModel:
     """Return the Transformers model; LoRA layers stay inside of it."""
-    unwrap = getattr(model, "get_base_model", None)
-    return model if unwrap is None else cast("PreTrainedModel", unwrap())
+    return getattr(model, "get_base_model", lambda: model)()
 
 
 def why_unsupported(model: PreTrainedModel) -> str | None:
@@ -147,7 +145,7 @@ def _compare_logits(model: PreTrainedModel) -> str | None:
     for row, [completion] in enumerate(completions):
         text = torch.tensor([prompts[row] + completion.token_ids[:-1]])
         expected = model(text.to(model.device)).logits[0, -1].float()
-        error = (passes[-1][row] - expected).norm()
-        if not error <= tolerance * (expected - expected.mean()).norm():
+        off = (passes[-1][row] - expected).norm()
+        if not off <= tolerance * (expected - expected.mean()).norm():
             return "its logits differ from those of its own attention"
     return None

@@ -1,9 +1,7 @@
-"""Throughput of decoding on this machine, on the course's own workloads.
+"""Throughput of decoding on the course's own workloads.
 
-Evaluation asks every question once, greedily; rollouts ask fewer questions
-ten times each. Both use the course's prompt, whose first hundred tokens
-all questions share; one more workload shares nothing. Only tokens of
-replies count; the time is that of the whole job, prompts included.
+Only tokens of replies count; the time is that of the whole job, prompts
+included.
 """
 
 from __future__ import annotations
@@ -13,7 +11,6 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
 
 import torch
 
@@ -53,21 +50,19 @@ class Speed:
         """Tokens of replies a second, over the whole job."""
         return self.tokens / self.seconds
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """Return every field and the rate, rounded to four digits."""
         fields = asdict(self) | {
             "tokens_per_second": self.tokens_per_second
         }
-        return {
-            key: float(f"{value:.4g}")
-            if isinstance(value, float)
-            else value
-            for key, value in fields.items()
-        }
+        for key, value in fields.items():
+            if isinstance(value, float):
+                fields[key] = float(f"{value:.4g}")
+        return fields
 
 
 def workloads(llm: LLM, questions: Sequence[Question]) -> list[Workload]:
-    """Build the workloads: evaluation, no shared prefix, rollouts, one."""
+    """Build four workloads; three share a prefix in all prompts."""
     prompts = [llm.encode(llm.format_prompt(q.text)) for q in questions]
     # A different token in front of each, and nothing is shared.
     size = llm.model.config.vocab_size
