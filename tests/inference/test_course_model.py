@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import warnings
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -124,28 +125,13 @@ def test_misspelling_changes_the_unit_alone() -> None:
         assert " inn " not in now
 
 
-def test_other_formats_are_not_counted(
-    course: LLM,
-) -> None:
-    llm = FakeLLM(["1. [[900]]", "[[900]] or so", "[[many]]", "900"])
-    llm.tokenizer = course.tokenizer
+def test_only_replies_in_the_shown_format_are_counted(course: LLM) -> None:
+    texts = ["1. [[900]]", "[[900]] or so", "[[many]]", "900"]
+
+    def complete(prompts: list[str], **_: Any) -> list[list[Generation]]:
+        assert all("[[900]]" in prompt for prompt in prompts)
+        return [[Generation(text, 1, True)] for text in texts]
+
+    llm = SimpleNamespace(tokenizer=course.tokenizer, complete=complete)
     rate = imitation_rate(cast(LLM, llm), load_split("test")[:4], "[[{v}]]")
     assert (rate.successes, rate.n) == (1, 4)
-    assert all("[[900]]" in prompt for prompt in llm.read)
-    assert not any("<answer>" in prompt for prompt in llm.read)
-
-
-class FakeLLM:
-    """Gives the same replies to whatever it reads, and remembers that."""
-
-    tokenizer: Any
-
-    def __init__(self, replies: list[str]) -> None:
-        self.replies = replies
-        self.read: list[str] = []
-
-    def complete(
-        self, prompts: list[str], **settings: Any
-    ) -> list[list[Generation]]:
-        self.read = prompts
-        return [[Generation(text, 1, True)] for text in self.replies]

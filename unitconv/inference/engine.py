@@ -153,9 +153,8 @@ class Engine:
             self.model.set_attn_implementation(implementation)
         completions: list[list[Completion]] = [[] for _ in self.suffixes]
         for request in self.requests:
-            completions[request.prompt].append(
-                Completion(request.token_ids, request.stopped)
-            )
+            completion = Completion(request.token_ids, request.stopped)
+            completions[request.prompt].append(completion)
         return completions
 
     def _prefill_prefix(self) -> None:
@@ -221,9 +220,8 @@ class Engine:
             kind: PassKind = "decode" if any(lengths) else "prefill"
             prompts = [group[0].prompt for group in groups]
             own_tokens = sum(lengths) + sum(map(len, new_ids))
-            self.options.observe(
-                ForwardPass(kind, prompts, width, own_tokens)
-            )
+            this_pass = ForwardPass(kind, prompts, width, own_tokens)
+            self.options.observe(this_pass)
         return out.logits[:, 0]
 
     def _cached_tokens(self, group: list[Request]) -> int:
@@ -297,8 +295,7 @@ def shared_prefix_length(prompts: Sequence[Sequence[int]]) -> int:
     if len(prompts) < 2:
         return 0
     # The first and the last in order differ as early as any two.
-    in_order = sorted(map(list, prompts))
-    first, last = in_order[0], in_order[-1]
+    first, *_, last = sorted(map(list, prompts))
     limit = min(map(len, prompts)) - 1
     same = next((i for i in range(limit) if first[i] != last[i]), limit)
     return same if same >= SHORTEST_PREFIX else 0
