@@ -36,9 +36,7 @@ def by_transformers(model: Any, prompt: list[int], n: int) -> list[int]:
 
 
 @torch.inference_mode()
-def _by_transformers(
-    model: Any, prompt: list[int], limit: int
-) -> list[int]:
+def _by_transformers(model: Any, prompt: list[int], n: int) -> list[int]:
     nothing = [model.config.vocab_size]  # None would mean the model's own
     config = GenerationConfig(
         do_sample=False,

@@ -106,12 +106,10 @@ class Engine:
             for prompt, limit in zip(prompts, most, strict=True)
         ]
         n = num_return_sequences
+        lengths = map(len, self.suffixes)
         plan = CachePlan(
             slots=min(options.slots, n * len(prompts)),
-            slot_tokens=max(
-                len(suffix) + limit
-                for suffix, limit in zip(self.suffixes, limits, strict=True)
-            ),
+            slot_tokens=max(map(sum, zip(lengths, limits, strict=True))),
             prefix_tokens=prefix,
             bytes_per_token=bytes_per_token(model.config, model.dtype),
         ).fit(memory_budget(self.device))
@@ -238,7 +236,7 @@ class Engine:
         Args:
             logits: [slots, vocabulary], of the slots from `first_slot` on.
         """
-        progress = self.options.progress
+        report = self.options.progress
         chosen = self._choose(self.groups[first_slot:], logits)
         for slot, tokens in enumerate(chosen, first_slot):
             by_token: dict[int, list[Request]] = {}
@@ -248,8 +246,8 @@ class Engine:
                 request.stopped = stop(request.token_ids)
                 if request.done:
                     self.unfinished[request.prompt] -= 1
-                    if not self.unfinished[request.prompt] and progress:
-                        progress(1)
+                    if report and not self.unfinished[request.prompt]:
+                        report(1)
                 else:
                     by_token.setdefault(token, []).append(request)
             self.groups[slot], *forks = by_token.values() or [[]]
@@ -276,7 +274,7 @@ class Engine:
             torch.tensor(keys, device=self.device),
             torch.tensor(positions, device=self.device),
         )
-        # Greedy decoding chooses one token for a whole group.
+        # Greedy decoding chooses one token for all of a group.
         return tokens.view(len(groups), -1).expand(-1, widest).tolist()
 
     def _copy_to_free_slot(self, source: int, group: list[Request]) -> None:

@@ -51,7 +51,9 @@ class CachePlan:
         slots = min(self.slots, tokens // self.slot_tokens)
         if slots < 1:
             raise CacheError(
-                f"one of {replace(self, slots=1)}, and only "
+                "the KV cache of one request of "
+                f"{self.prefix_tokens + self.slot_tokens} tokens takes "
+                f"{replace(self, slots=1).bytes / 1e6:.0f} MB and "
                 f"{max(budget, 0) / 1e6:.0f} MB may be used: shorten the "
                 "prompt or max_new_tokens, or free memory"
             )

@@ -36,10 +36,12 @@ DTYPES = {
     "float16": torch.float16,
 }
 
+_BAD_FOLDER = "cannot load a model from the folder {!r}: {}"
 _NO_MODEL = (
     "no model {!r}: it is no folder here, and the model hub does not have "
     "it or cannot be reached. Use 'course' (shipped with the package), a "
-    "folder, or a hub id such as 'HuggingFaceTB/SmolLM2-360M-Instruct'"
+    "folder, or a hub id such as 'HuggingFaceTB/SmolLM2-360M-Instruct'. "
+    "({})"
 )
 #: Errors that the loaders raise on files with the wrong content.
 _UNREADABLE = (
@@ -157,10 +159,9 @@ def load_model(
                 **options,
             )
     except _UNREADABLE as error:
-        problem = f"cannot load a model from the folder {source!r}"
-        if not is_folder:
-            problem = _NO_MODEL.format(name_or_path)
-        raise ModelError(f"{problem}: {_reason(error)}") from error
+        problem = _BAD_FOLDER if is_folder else _NO_MODEL
+        message = problem.format(name_or_path, _reason(error))
+        raise ModelError(message) from error
     model, report = loaded
     # Transformers fills in random weights for these, and only warns.
     wrong = {*report["missing_keys"], *report["mismatched_keys"]}
@@ -249,8 +250,7 @@ def _check_model_folder(folder: Path) -> None:
     if not (folder / "config.json").is_file():
         raise ModelError(
             f"no model in {str(folder)!r}: expected config.json, "
-            "model.safetensors and tokenizer.json, as save_pretrained "
-            "writes them"
+            "model.safetensors and tokenizer.json"
         )
     if not any(folder.glob("*.safetensors")):
         raise ModelError(
