@@ -14,7 +14,6 @@ import torch
 from peft import LoraConfig, get_peft_model
 from safetensors.torch import load_file, save_file
 
-from unitconv.inference.llm import LLM
 from unitconv.inference.load import (
     ModelError,
     load_adapter,
@@ -222,25 +221,6 @@ def test_a_spoilt_folder(
 
 
 # --------------------------------------------------------------- adapters
-
-
-def test_an_adapter_changes_what_the_model_says(
-    model_folder: Path, adapter_folder: Path, byte_tokenizer: Any
-) -> None:
-    bare = LLM.from_pretrained(
-        str(model_folder), prompt="raw", device="cpu"
-    )
-    adapted = LLM.from_pretrained(
-        str(model_folder), adapter=adapter_folder, device="cpu"
-    )
-    assert (bare.style, adapted.style) == ("raw", "raw")
-    prompts = ["6 kg?", "a"]
-    assert adapted.batched_generate(prompts) != bare.batched_generate(
-        prompts
-    )
-    with adapted.model.disable_adapter():
-        off = adapted.batched_generate(prompts)
-    assert off == bare.batched_generate(prompts)
 
 
 @torch.inference_mode()

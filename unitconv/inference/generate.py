@@ -88,7 +88,7 @@ def generate_in_batches(
         for i, row in zip(batch, done, strict=True):
             for completion in row:
                 ids = completion.token_ids[: limits[i]]
-                whole = len(ids) == len(completion.token_ids)
+                whole = ids == completion.token_ids
                 finished = completion.finished and whole
                 results[i].append(Completion(ids, finished))
         if options.progress is not None:
