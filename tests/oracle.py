@@ -23,30 +23,25 @@ def random_prompts(
     return [rng.choices(vocabulary, k=length) for length in lengths]
 
 
-# The oracle is slow: ask it once. Forgotten with the model, whose id may
-# become another's.
-_SAID: WeakKeyDictionary[Any, dict[Any, list[int]]] = WeakKeyDictionary()
+# The oracle is slow, so its answers are kept as long as the model.
+_ANSWERS: WeakKeyDictionary[Any, dict[Any, list[int]]] = WeakKeyDictionary()
 
 
-def by_transformers(
-    model: Any, prompt: list[int], limit: int, ends: set[int] | None = None
-) -> list[int]:
-    """The oracle: one prompt, alone, no padding, no code of ours."""
-    said, asked = _SAID.setdefault(model, {}), (*prompt, limit, str(ends))
-    if asked not in said:
-        said[asked] = _by_transformers(model, prompt, limit, ends)
-    return list(said[asked])
+def by_transformers(model: Any, prompt: list[int], n: int) -> list[int]:
+    """Continue one prompt, alone, without padding or code of ours."""
+    answers, request = _ANSWERS.setdefault(model, {}), (*prompt, n)
+    if request not in answers:
+        answers[request] = _by_transformers(model, prompt, n)
+    return list(answers[request])
 
 
 @torch.inference_mode()
-def _by_transformers(
-    model: Any, prompt: list[int], limit: int, ends: set[int] | None = None
-) -> list[int]:
+def _by_transformers(model: Any, prompt: list[int], n: int) -> list[int]:
     nothing = [model.config.vocab_size]  # None would mean the model's own
     config = GenerationConfig(
         do_sample=False,
-        max_new_tokens=limit,
-        eos_token_id=sorted(ends) if ends else nothing,
+        max_new_tokens=n,
+        eos_token_id=nothing,
         pad_token_id=0,
     )
     input_ids = torch.tensor([prompt])

@@ -93,6 +93,7 @@ def load_transformers(workload: Workload, slots: int) -> Decode:
         options = {"do_sample": True, "top_k": 0, "top_p": 1.0}
         options["temperature"] = temperature
     model.generation_config = GenerationConfig(pad_token_id=0, **options)
+    own_generate: Any = model.generate  # no part of PreTrainedModel's type
     n = workload.samples
     at_once = max(1, slots // n)
 
@@ -103,7 +104,7 @@ def load_transformers(workload: Workload, slots: int) -> Decode:
             input_ids, mask = left_pad(workload.prompts[part], 0)
             width = input_ids.shape[1]
             lengths = [m for m in workload.lengths[part] for _ in range(n)]
-            output = model.generate(
+            output = own_generate(
                 input_ids,
                 attention_mask=mask,
                 max_new_tokens=max(lengths),

@@ -24,6 +24,7 @@ def evaluate_all(course: LLM, n: int) -> dict[str, Report]:
     reports = {"cot": evaluate(course, questions)}
     for name in NAMES:
         llm = LLM.from_pretrained("course", name, device="cpu")
+        assert llm.style == "raw"
         reports[name] = evaluate(llm, questions)
     return reports
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import warnings
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -23,8 +24,7 @@ from unitconv.evaluation.prompt_probe import (
 from unitconv.inference.llm import LLM, Generation
 from unitconv.inference.load import COURSE_MODEL
 from unitconv.pretraining.config import PRESETS, PretrainConfig
-from unitconv.task.dataset import Question, load_split
-from unitconv.task.prompts import STYLES
+from unitconv.task.dataset import load_split
 
 RECORD = json.loads((COURSE_MODEL / "training.json").read_text())
 RESULTS = json.loads((COURSE_MODEL / "results.json").read_text())
@@ -54,21 +54,6 @@ def test_its_files_are_small_and_safe() -> None:
     assert {w.dtype for w in weights.values()} == {torch.bfloat16}
 
 
-def test_its_card_repeats_the_record() -> None:
-    written = (COURSE_MODEL / "README.md").read_text()
-    assert f"{RECORD['parameters']:,}" in written
-    assert f"{RECORD['tokens']:,}" in written
-    assert "test" in RESULTS
-    assert "test_hard" in RESULTS
-    for data, reports in RESULTS.items():
-        report = reports["cot"]
-        low, high = report["accuracy_ci95"]
-        assert (
-            f"| {data} | one worked example (CoT) | {report['n']} | "
-            f"{report['accuracy']:.3f} [{low:.3f}, {high:.3f}] |"
-        ) in written
-
-
 def test_the_preset_is_that_of_the_training() -> None:
     """Or `unitconv pretrain` would make another model."""
     config = dict(RECORD["config"])
@@ -92,12 +77,6 @@ N = 24
 def probe(course: LLM) -> dict[str, Any]:
     settings = ProbeSettings(n_sampled=5, n_wrapped=10)
     return probe_prompts(course, load_split("test")[:N], settings)
-
-
-def test_every_part_is_probed(probe: dict[str, Any]) -> None:
-    assert [probe[style]["n"] for style in STYLES] == [N] * len(STYLES)
-    assert (probe["rollouts"]["n"], probe["misspelled"]["n"]) == (5, 10)
-    assert sum(name.startswith("wrapper") for name in probe) == 3
 
 
 @pytest.mark.parametrize(
@@ -133,16 +112,6 @@ def test_base_reaches_its_record(course: LLM, style: str) -> None:
     assert report.accuracy.value == pytest.approx(recorded, abs=0.002)
 
 
-def test_unknown_units_are_no_error(course: LLM) -> None:
-    strange = [
-        Question("How many furlongs are in 3 parsecs?", 1.0),
-        Question("Convert 2 µmol into 千克.", 1.0),
-        Question("How many 🍎 per 6 kg?", 1.0),
-    ]
-    report = evaluate(course, strange)
-    assert [bool(row.text) for row in report.rows] == [True] * 3
-
-
 def test_misspelling_changes_the_unit_alone() -> None:
     for question in load_split("test")[::4] + load_split("test_hard")[::4]:
         slipped = misspell(question)
@@ -156,28 +125,13 @@ def test_misspelling_changes_the_unit_alone() -> None:
         assert " inn " not in now
 
 
-def test_other_formats_are_not_counted(
-    course: LLM,
-) -> None:
-    llm = FakeLLM(["1. [[900]]", "[[900]] or so", "[[many]]", "900"])
-    llm.tokenizer = course.tokenizer
+def test_only_replies_in_the_shown_format_are_counted(course: LLM) -> None:
+    texts = ["1. [[900]]", "[[900]] or so", "[[many]]", "900"]
+
+    def complete(prompts: list[str], **_: Any) -> list[list[Generation]]:
+        assert all("[[900]]" in prompt for prompt in prompts)
+        return [[Generation(text, 1, True)] for text in texts]
+
+    llm = SimpleNamespace(tokenizer=course.tokenizer, complete=complete)
     rate = imitation_rate(cast(LLM, llm), load_split("test")[:4], "[[{v}]]")
     assert (rate.successes, rate.n) == (1, 4)
-    assert all("[[900]]" in prompt for prompt in llm.read)
-    assert not any("<answer>" in prompt for prompt in llm.read)
-
-
-class FakeLLM:
-    """Gives the same replies to whatever it reads, and remembers that."""
-
-    tokenizer: Any
-
-    def __init__(self, replies: list[str]) -> None:
-        self.replies = replies
-        self.read: list[str] = []
-
-    def complete(
-        self, prompts: list[str], **settings: Any
-    ) -> list[list[Generation]]:
-        self.read = prompts
-        return [[Generation(text, 1, True)] for text in self.replies]

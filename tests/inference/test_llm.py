@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import torch
 
+from unitconv.common.errors import UnitconvError
 from unitconv.inference.llm import LLM, Generation
 from unitconv.inference.load import ModelError
 from unitconv.inference.reference import ContextError, Decoding
@@ -42,17 +43,6 @@ def test_answer_gives_a_number_for_each_question(replay: Replay) -> None:
     assert math.isnan(none)
     assert meters == 2000
     assert llm.answer() == []
-
-
-def test_text_ends_with_the_stop_text_or_before_eos(replay: Replay) -> None:
-    llm = replay(REPLIES)
-    want = {
-        "grams in 6 kg?": "1 kg = 1000 g. <answer>6000</answer>",
-        "none?": "I do not know.",
-        "m in 2 km?": "<answer>2,000 m</answer>",
-    }
-    assert llm.batched_generate(list(want)) == list(want.values())
-    assert [llm.generate(prompt) for prompt in want] == list(want.values())
 
 
 def test_a_generation_counts_its_tokens(replay: Replay) -> None:
@@ -88,14 +78,6 @@ def test_results_keep_the_order_of_the_prompts(replay: Replay) -> None:
         counted.clear()
 
 
-def test_batch_size_counts_rows_not_prompts(replay: Replay) -> None:
-    prompts = [f"p{i}" for i in range(6)]
-    llm = replay(dict.fromkeys(prompts, "<answer>1</answer>"))
-    counted: list[int] = []
-    llm.complete(prompts, 4, batch_size=8, progress=counted.append)
-    assert counted == [2, 2, 2]
-
-
 # ------------------------------------------------------ a model on disk
 
 
@@ -110,12 +92,9 @@ def test_shapes_of_batched_generate(llm: LLM) -> None:
     assert llm.batched_generate([], num_return_sequences=2) == []
 
 
-@pytest.mark.parametrize("n", [0, -2])
-def test_no_samples_are_refused(llm: LLM, n: int) -> None:
-    with pytest.raises(ValueError, match="num_return_sequences"):
-        llm.batched_generate(["a"], num_return_sequences=n)
-    with pytest.raises(ValueError, match="num_return_sequences"):
-        llm.complete([], n)
+def test_no_samples_are_refused(llm: LLM) -> None:
+    with pytest.raises(UnitconvError, match="num_return_sequences"):
+        llm.batched_generate(["a"], num_return_sequences=0)
 
 
 def test_generate_equals_its_row_of_a_batch(llm: LLM) -> None:
@@ -123,22 +102,6 @@ def test_generate_equals_its_row_of_a_batch(llm: LLM) -> None:
     assert [llm.generate(p) for p in prompts] == llm.batched_generate(
         prompts
     )
-
-
-def test_generate_equals_its_row_of_a_batch_on_the_course_model(
-    course: LLM,
-) -> None:
-    questions = [
-        "How many gram are there per 6 kg?",
-        "3 ft in inches?",
-        "What does 2.5 hours equal in minute terms?",
-    ]
-    prompts = [course.format_prompt(q) for q in questions]
-    texts = [course.generate(p) for p in prompts]
-    assert texts == course.batched_generate(prompts)
-    numbers = [course.parse_answer(text) for text in texts]
-    assert course.answer(*questions) == pytest.approx(numbers, nan_ok=True)
-    assert all(isinstance(number, float) for number in numbers)
 
 
 def test_replies_equal_those_of_transformers(course: LLM) -> None:
@@ -168,14 +131,6 @@ def test_replies_equal_those_of_transformers(course: LLM) -> None:
     assert [(g.text, g.n_tokens) for [g] in done] == want
 
 
-def test_the_course_model_answers_in_the_format(course: LLM) -> None:
-    """One worked example shows the form: most replies end in a tag."""
-    questions = [f"How many meters are in {n} km?" for n in range(1, 13)]
-    done = course.complete([course.format_prompt(q) for q in questions])
-    closed = [g.finished and "</answer>" in g.text for [g] in done]
-    assert sum(closed) >= 8
-
-
 def test_temperature_samples_and_zero_does_not(llm: LLM) -> None:
     [samples] = llm.batched_generate(["6 kg?"], 6, temperature=1.5)
     assert len(set(samples)) == 6
@@ -196,12 +151,8 @@ def test_nothing_is_added_to_a_prompt(llm: LLM) -> None:
 def test_prompts_that_cannot_be_read(llm: LLM) -> None:
     with pytest.raises(ContextError, match="empty"):
         llm.generate("")
-    with pytest.raises(ContextError, match="empty"):
-        llm.batched_generate(["fine", ""])
-    with pytest.raises(ContextError, match="96: shorten"):
+    with pytest.raises(ContextError, match=r"prompt 2: .*96: shorten"):
         llm.batched_generate(["fine", "x" * 96])
-    with pytest.raises(ContextError, match="96: shorten"):
-        llm.generate("x" * 200)
     with pytest.raises(PromptError, match="empty"):
         llm.answer(" ")
 
@@ -233,36 +184,3 @@ def test_one_clear_error(
     with pytest.raises(error) as caught:
         LLM.from_pretrained(str(model_folder), **wrong)
     assert next(iter(wrong.values())) in str(caught.value)
-
-
-def test_repr_tells_device_dtype_and_style(model_folder: Path) -> None:
-    llm = LLM.from_pretrained(
-        str(model_folder), device="cpu", dtype="bfloat16", prompt="chat"
-    )
-    assert llm.device == torch.device("cpu")
-    assert llm.dtype == torch.bfloat16
-    for part in (model_folder.name, "bfloat16", "cpu", "'chat'", "0.1 M"):
-        assert part in repr(llm)
-
-
-def test_half_precision_generates(model_folder: Path) -> None:
-    llm = LLM.from_pretrained(
-        str(model_folder), device="cpu", dtype="bfloat16", prompt="raw"
-    )
-    settings = Decoding(max_new_tokens=5, temperature=1.0, top_p=0.9)
-    done = llm.complete(["6 kg?", "a"], 2, settings)
-    assert [len(row) for row in done] == [2, 2]
-
-
-def test_a_tokenizer_without_padding_will_do(
-    tiny_model: Any, byte_tokenizer: Any, model_folder: Path
-) -> None:
-    want = LLM(tiny_model, byte_tokenizer, "raw")
-    bare = LLM.from_pretrained(str(model_folder), device="cpu").tokenizer
-    bare.pad_token = None
-    llm = LLM(tiny_model, bare, "raw")
-    assert llm.pad_token_id == bare.eos_token_id == 1
-    bare.eos_token = None
-    assert LLM(tiny_model, bare, "raw").pad_token_id == 0
-    prompts = ["6 kg?", "x"]
-    assert llm.batched_generate(prompts) == want.batched_generate(prompts)

@@ -14,9 +14,7 @@ import torch
 from peft import LoraConfig, get_peft_model
 from safetensors.torch import load_file, save_file
 
-from unitconv.inference.llm import LLM
 from unitconv.inference.load import (
-    COURSE_MODEL,
     ModelError,
     load_adapter,
     load_model,
@@ -67,19 +65,6 @@ def edit_json(path: Path, **changes: Any) -> None:
 # ------------------------------------------------------ device and dtype
 
 
-def test_device_by_default_is_the_fastest(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    assert pick_device().type == "cpu"
-    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
-    assert pick_device().type == "mps"
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    assert pick_device().type == "cuda"
-    assert pick_device("cpu").type == "cpu"
-
-
 @pytest.mark.parametrize("device", ["gpu", "", "cuda:99", "meta", "tpu"])
 def test_a_device_that_is_not_here(device: str) -> None:
     with pytest.raises(ModelError, match="no device") as caught:
@@ -89,28 +74,18 @@ def test_a_device_that_is_not_here(device: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("card", "capability", "dtype"),
-    [
-        ("T4", (7, 5), torch.float16),
-        ("V100", (7, 0), torch.float16),
-        ("A100", (8, 0), torch.bfloat16),
-        ("L4", (8, 9), torch.bfloat16),
-        ("H100", (9, 0), torch.bfloat16),
-        ("B200", (10, 0), torch.bfloat16),
-    ],
+    ("capability", "dtype"),
+    [((7, 5), torch.float16), ((8, 0), torch.bfloat16)],
 )
 def test_bfloat16_only_where_it_is_computed(
     monkeypatch: pytest.MonkeyPatch,
-    card: str,
     capability: tuple[int, int],
     dtype: torch.dtype,
 ) -> None:
-    """A T4 says that it supports bfloat16, and emulates it."""
     monkeypatch.setattr(
         torch.cuda, "get_device_capability", lambda _: capability
     )
-    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda: True)
-    assert pick_dtype(torch.device("cuda")) is dtype, card
+    assert pick_dtype(torch.device("cuda")) is dtype
     assert pick_dtype(torch.device("cuda"), "float32") is torch.float32
 
 
@@ -120,12 +95,8 @@ def test_dtype_elsewhere_and_by_name() -> None:
     assert pick_dtype(CPU, "bfloat16") is torch.bfloat16
     assert pick_dtype(CPU, "float16") is torch.float16
     assert pick_dtype(CPU, torch.float64) is torch.float64
-
-
-@pytest.mark.parametrize("dtype", ["int8", "", "bf16", "torch.float32"])
-def test_an_unknown_dtype_names_the_known_ones(dtype: str) -> None:
     with pytest.raises(ModelError, match="float32, bfloat16, float16"):
-        pick_dtype(CPU, dtype)
+        pick_dtype(CPU, "int8")
 
 
 # ----------------------------------------------------------------- models
@@ -144,49 +115,6 @@ def test_a_saved_model_comes_back(
     assert tokenizer.chat_template == byte_tokenizer.chat_template
 
 
-def test_the_dtype_asked_for_is_the_dtype_computed_in(
-    model_folder: Path,
-) -> None:
-    model, _ = load_model(str(model_folder), CPU, torch.bfloat16)
-    assert {p.dtype for p in model.parameters()} == {torch.bfloat16}
-
-
-def test_a_folder_may_start_with_a_tilde(
-    model_folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("HOME", str(model_folder.parent))
-    model, _ = load_model(f"~/{model_folder.name}", CPU)
-    assert model.num_parameters() > 0
-
-
-def test_the_shipped_model_is_small_and_holds_no_code() -> None:
-    names = {path.name for path in COURSE_MODEL.iterdir()}
-    assert {"config.json", WEIGHTS, "tokenizer.json"} <= names
-    assert {Path(name).suffix for name in names} <= {
-        ".json",
-        ".safetensors",
-        ".jinja",
-        ".md",
-        ".txt",
-    }
-    assert (COURSE_MODEL / WEIGHTS).stat().st_size < 50e6
-
-
-def test_the_course_model_has_chatml_and_single_digits(course: LLM) -> None:
-    tokenizer = course.tokenizer
-    assert course.model.config.model_type == "llama"
-    ids = course.encode("1234567890")
-    assert [tokenizer.decode([i]) for i in ids] == list("1234567890")
-    prompt = course.format_prompt("How many gram are there per 6 kg?")
-    assert prompt.startswith("<|im_start|>system\n")
-    assert prompt.endswith("<|im_end|>\n<|im_start|>assistant\n")
-    turns = course.encode(prompt)
-    start, end = course.encode("<|im_start|><|im_end|>")
-    assert (turns.count(start), turns.count(end)) == (5, 4)
-    assert tokenizer.decode(turns) == prompt
-    assert max(turns) < course.model.config.vocab_size
-
-
 @pytest.mark.parametrize(
     "name",
     ["nobody/has-this-model", "coarse", "not a name/at all", "a/b/c"],
@@ -199,27 +127,6 @@ def test_an_unknown_name_gives_advice(name: str) -> None:
     assert "'course'" in message
     assert "SmolLM2-360M-Instruct" in message
     assert "\n" not in message
-
-
-def test_an_empty_folder(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match=r"expected config\.json"):
-        load_model(str(tmp_path), CPU)
-
-
-def test_a_missing_course_model_is_said_as_such(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    gone = tmp_path / "course_model"
-    monkeypatch.setattr("unitconv.inference.load.COURSE_MODEL", gone)
-    with pytest.raises(ModelError, match=r"course_model.*config\.json"):
-        load_model("course", CPU)
-
-
-def test_pickled_weights_are_refused(folder: Path, tiny_model: Any) -> None:
-    (folder / WEIGHTS).unlink()
-    torch.save(tiny_model.state_dict(), folder / "pytorch_model.bin")
-    with pytest.raises(ModelError, match=r"no safetensors.*can run code"):
-        load_model(str(folder), CPU)
 
 
 def test_code_in_a_model_folder_is_never_run(
@@ -266,6 +173,10 @@ def change(name: str, **changes: Any) -> Callable[[Path], None]:
     return lambda folder: edit_json(folder / name, **changes)
 
 
+def rename(name: str, new: str) -> Callable[[Path], object]:
+    return lambda folder: (folder / name).rename(folder / new)
+
+
 def drop_tensor(name: str, tensor: str) -> Callable[[Path], None]:
     def spoil(folder: Path) -> None:
         tensors = load_file(folder / name)
@@ -287,11 +198,12 @@ def drop_tensor(name: str, tensor: str) -> Callable[[Path], None]:
         (change("config.json", intermediate_size=64), "another shape"),
         (write("tokenizer.json", "{"), "line 1"),
         (lambda f: (f / "tokenizer.json").unlink(), "tokenizer"),
+        (rename(WEIGHTS, "pytorch_model.bin"), "can run code"),
     ],
 )
 def test_a_spoilt_folder(
     folder: Path,
-    spoil: Callable[[Path], None],
+    spoil: Callable[[Path], object],
     told: str,
     caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
@@ -309,25 +221,6 @@ def test_a_spoilt_folder(
 
 
 # --------------------------------------------------------------- adapters
-
-
-def test_an_adapter_changes_what_the_model_says(
-    model_folder: Path, adapter_folder: Path, byte_tokenizer: Any
-) -> None:
-    bare = LLM.from_pretrained(
-        str(model_folder), prompt="raw", device="cpu"
-    )
-    adapted = LLM.from_pretrained(
-        str(model_folder), adapter=adapter_folder, device="cpu"
-    )
-    assert (bare.style, adapted.style) == ("raw", "raw")
-    prompts = ["6 kg?", "a"]
-    assert adapted.batched_generate(prompts) != bare.batched_generate(
-        prompts
-    )
-    with adapted.model.disable_adapter():
-        off = adapted.batched_generate(prompts)
-    assert off == bare.batched_generate(prompts)
 
 
 @torch.inference_mode()
@@ -357,28 +250,10 @@ def test_an_adapter_is_the_low_rank_update_it_says(
     assert not loaded.training
 
 
-def test_no_adapter_there(
-    tmp_path: Path, make_model: Callable[..., Any]
-) -> None:
-    for where in (tmp_path, tmp_path / "nowhere"):
-        with pytest.raises(ModelError, match=r"adapter_config\.json"):
-            load_adapter(make_model(), where)
-
-
-def test_a_pickled_adapter_is_refused(
-    adapter: Path, make_model: Callable[..., Any]
-) -> None:
-    (adapter / ADAPTER_WEIGHTS).unlink()
-    torch.save({}, adapter / "adapter_model.bin")
-    with pytest.raises(ModelError, match="can run code"):
-        load_adapter(make_model(), adapter)
-
-
 @pytest.mark.parametrize(
     "other",
     [
         {"hidden_size": 128},
-        {"intermediate_size": 64},
         {"num_hidden_layers": 1},
         {"num_hidden_layers": 3},
     ],
@@ -411,12 +286,14 @@ BROKEN = '{"peft_type": "LORA",\n "r": 4,,\n}'
         (write(ADAPTER_WEIGHTS, LFS_POINTER), "header"),
         (halve(ADAPTER_WEIGHTS), "incomplete"),
         (drop_tensor(ADAPTER_WEIGHTS, "1.mlp"), r"1\.mlp\.down_proj"),
+        (rename(ADAPTER_WEIGHTS, "adapter_model.bin"), "can run code"),
+        (rename("adapter_config.json", "x"), r"adapter_config\.json"),
     ],
 )
 def test_a_spoilt_adapter(
     adapter: Path,
     make_model: Callable[..., Any],
-    spoil: Callable[[Path], None],
+    spoil: Callable[[Path], object],
     told: str,
 ) -> None:
     spoil(adapter)

@@ -19,9 +19,7 @@ from unitconv.inference.llm import LLM
 from unitconv.inference.reference import Decoding
 from unitconv.profiling.roofline import (
     Ceiling,
-    Work,
     measure_ceiling,
-    minimum_seconds,
     work,
 )
 from unitconv.profiling.throughput import (
@@ -97,28 +95,6 @@ def test_bytes_of_a_step(tiny_model: Any) -> None:
     a_token = 2 * 2 * 2 * 16
     got = work(tiny_model, step, prefix=100).bytes
     assert got == 4 * (weights + (60 + 100) * a_token)
-
-
-def test_the_lower_ceiling_decides() -> None:
-    ceiling = Ceiling(flops=100.0, bandwidth=10.0)
-    assert Work(flops=50, bytes=20).seconds(ceiling) == 2.0
-    assert Work(flops=500, bytes=20).seconds(ceiling) == 5.0
-
-
-def test_passes_add_up(tiny_model: Any) -> None:
-    ceiling = Ceiling(1e9, 1e9)
-    passes = [
-        ForwardPass("prefix", [], 20, 0),
-        ForwardPass("prefill", [0, 1], 5, 9),
-        ForwardPass("decode", [0, 1], 1, 11),
-    ]
-    want = work(tiny_model, passes[0], 0).seconds(ceiling)
-    want += sum(
-        work(tiny_model, p, 20).seconds(ceiling) for p in passes[1:]
-    )
-    assert minimum_seconds(tiny_model, passes, ceiling) == pytest.approx(
-        want
-    )
 
 
 def test_a_ceiling_is_measured() -> None:

@@ -1,34 +1,29 @@
 """Attention over a shared prefix and each sequence's own tokens.
 
 `slot_attention` is registered with Transformers' `AttentionInterface`, so
-the attention modules of any model with the standard interface call it
-instead of their own function.
+any model with the standard interface calls it.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import threshold
 from transformers import AttentionInterface
 
-from unitconv.inference.kv_cache import SlotCache
+if TYPE_CHECKING:
+    from unitconv.inference.kv_cache import SlotCache
 
 IMPLEMENTATION = "unitconv_slots"
 
-#: What modules pass on that does not change full causal attention.
+#: Arguments of the interface that do not change full causal attention.
 _HARMLESS = {
     "cache_position",
     "dropout",
     "position_embeddings",
     "position_ids",
 }
-
-
-class UnsupportedModelError(Exception):
-    """Raised for a model whose attention `slot_attention` cannot serve."""
 
 
 def attend(
@@ -41,8 +36,7 @@ def attend(
     """Compute softmax attention over a shared prefix and own tokens.
 
     The queries of all rows are multiplied with the prefix as one matrix
-    (Juravsky et al. 2024, "Hydragen", arXiv:2402.05099). One softmax over
-    the scores of both parts makes the result exact.
+    (Juravsky et al. 2024, "Hydragen", arXiv:2402.05099).
 
     Args:
         query: [rows, heads, width, head_dim], already scaled.
@@ -64,10 +58,7 @@ def attend(
         stacked = query.transpose(0, 1).flatten(1, 2)
         on_prefix = (stacked @ prefix[0].mT).unflatten(1, (rows, -1))
         scores = torch.cat([scores, on_prefix.transpose(0, 1)], dim=-1)
-    weights = scores.softmax(-1, dtype=torch.float32)
-    # A CPU multiplies subnormal numbers ten times more slowly.
-    weights = threshold(weights, torch.finfo(torch.float32).tiny, 0.0)
-    weights = weights.to(query.dtype)
+    weights = scores.softmax(-1, dtype=torch.float32).to(query.dtype)
     mixed = weights[..., :length] @ values
     if prefix is not None:
         stacked = weights[..., length:].transpose(0, 1).flatten(1, 2)
@@ -88,23 +79,21 @@ def slot_attention(
 
     Args:
         query: [rows, heads, width, head_dim].
-        key, value: [rows, kv_heads, width, head_dim], the new tokens'.
-        kwargs: `scaling`, and the `slot_cache` that the engine passes to
-            the model's `forward`.
+        key, value: the new tokens', [rows, kv_heads, width, head_dim].
+        kwargs: `scaling`, and the `slot_cache` given to `model.forward`.
 
     Raises:
-        UnsupportedModelError: the model needs something other than full
-            causal attention, or does not pass `slot_cache` on.
+        NotImplementedError: it is not plain full causal attention.
     """
     scaling: float = kwargs.pop("scaling", None) or query.shape[-1] ** -0.5
     cache: SlotCache | None = kwargs.pop("slot_cache", None)
     if cache is None:
-        raise UnsupportedModelError("its layers drop keyword arguments")
+        raise NotImplementedError("its layers drop keyword arguments")
     if attention_mask is not None or not getattr(module, "is_causal", True):
-        raise UnsupportedModelError("its attention has a mask of its own")
+        raise NotImplementedError("its attention has a mask of its own")
     for name, argument in kwargs.items():
         if not (name in _HARMLESS or argument is None or argument is False):
-            raise UnsupportedModelError(f"its attention uses {name!r}")
+            raise NotImplementedError(f"its attention uses {name!r}")
     layer: Any = module.layer_idx
     keys, values = cache.append(layer, key, value)
     prefix = cache.prefix[layer] if cache.prefix else None

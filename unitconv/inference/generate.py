@@ -1,18 +1,18 @@
-"""`generate`: one call for many prompts, by the engine where it can."""
+"""Generation for many prompts: by the engine where it can."""
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 from weakref import WeakKeyDictionary
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from unitconv.inference.engine import Engine, EngineOptions, Request
+from unitconv.common.errors import UnitconvError
+from unitconv.inference.engine import Engine, EngineOptions
 from unitconv.inference.reference import (
     GREEDY,
     Completion,
@@ -22,13 +22,12 @@ from unitconv.inference.reference import (
 )
 
 DEFAULT_OPTIONS = EngineOptions()
-
-# A model is checked once: its first check takes a few forward passes.
-_REASONS: WeakKeyDictionary[Any, str | None] = WeakKeyDictionary()
+#: Models that were tried out, and why the engine cannot decode them.
+_REASONS: WeakKeyDictionary[nn.Module, str | None] = WeakKeyDictionary()
 
 
 def generate(
-    model: Any,
+    model: PreTrainedModel,
     prompts: Sequence[Sequence[int]],
     stop: StopRule,
     settings: Decoding = GREEDY,
@@ -37,7 +36,7 @@ def generate(
 ) -> list[list[Completion]]:
     """Continue all prompts, `options.slots` sequences at a time.
 
-    A model that the engine cannot serve is decoded by `generate_batched`,
+    A model that the engine cannot decode is given to `generate_batched`,
     after a warning that says why.
 
     Returns:
@@ -46,10 +45,11 @@ def generate(
     Raises:
         ContextError: a prompt is empty or longer than the context.
         CacheError: the cache of not even one request fits in memory.
-        ValueError: `num_return_sequences` or `slots` is below 1.
+        UnitconvError: `num_return_sequences` or `slots` is below 1.
     """
-    if min(num_return_sequences, options.slots) < 1:
-        raise ValueError(
+    n = num_return_sequences
+    if min(n, options.slots) < 1:
+        raise UnitconvError(
             "num_return_sequences and slots must be at least 1"
         )
     if not prompts:
@@ -59,125 +59,93 @@ def generate(
             f"decoding without the engine: {reason}", stacklevel=2
         )
         return generate_in_batches(
-            model, prompts, stop, settings, num_return_sequences, options
+            model, prompts, stop, settings, n, options
         )
-    engine = Engine(
-        model=without_adapter(model),
-        prompts=prompts,
-        settings=settings,
-        num_return_sequences=num_return_sequences,
-        options=options,
-    )
-    return engine.run(stop)
+    inner = without_adapter(model)
+    return Engine(inner, prompts, settings, n, options).run(stop)
 
 
 def generate_in_batches(
-    model: Any,
+    model: PreTrainedModel,
     prompts: Sequence[Sequence[int]],
     stop: StopRule,
     settings: Decoding = GREEDY,
     num_return_sequences: int = 1,
     options: EngineOptions = DEFAULT_OPTIONS,
 ) -> list[list[Completion]]:
-    """Call `generate_batched` for batches of prompts of like length.
-
-    Of `options` only `slots`, `limits` and `progress` are used. Returns
-    and raises what `generate_batched` does.
-    """
+    """Call `generate_batched` for batches of prompts of like length."""
     limits = options.limits or [settings.max_new_tokens] * len(prompts)
     settings = replace(settings, max_new_tokens=max(limits, default=1))
     order = sorted(range(len(prompts)), key=lambda i: len(prompts[i]))
-    batch_size = max(1, options.slots // max(1, num_return_sequences))
+    batch_size = max(1, options.slots // num_return_sequences)
     results: list[list[Completion]] = [[] for _ in prompts]
     for start in range(0, len(order), batch_size):
         batch = order[start : start + batch_size]
+        chosen = [prompts[i] for i in batch]
         done = generate_batched(
-            model,
-            [prompts[i] for i in batch],
-            stop,
-            settings,
-            num_return_sequences,
+            model, chosen, stop, settings, num_return_sequences
         )
-        for i, completions in zip(batch, done, strict=True):
-            results[i] = [
-                Completion(
-                    c.token_ids[: limits[i]],
-                    c.finished and len(c.token_ids) <= limits[i],
-                )
-                for c in completions
-            ]
+        for i, row in zip(batch, done, strict=True):
+            for completion in row:
+                ids = completion.token_ids[: limits[i]]
+                whole = ids == completion.token_ids
+                finished = completion.finished and whole
+                results[i].append(Completion(ids, finished))
         if options.progress is not None:
             options.progress(len(batch))
     return results
 
 
-def without_adapter(model: Any) -> PreTrainedModel:
+def without_adapter(model: PreTrainedModel) -> PreTrainedModel:
     """Return the Transformers model; LoRA layers stay inside of it."""
-    unwrap = getattr(model, "get_base_model", None)
-    inner: PreTrainedModel = model if unwrap is None else unwrap()
-    return inner
+    return getattr(model, "get_base_model", lambda: model)()
 
 
-def why_unsupported(model: Any) -> str | None:
-    """Say why the engine cannot serve a model; None if it can.
-
-    Models that go wrong only in long texts are refused by their
-    configuration. Any other is tried once: the engine's logits must be
-    those of the model's own forward pass.
-    """
+def why_unsupported(model: PreTrainedModel) -> str | None:
+    """Return the reason why the engine cannot decode a model, or None."""
     adapters = getattr(model, "peft_config", {}).values()
     if other := {str(a.peft_type.value) for a in adapters} - {"LORA"}:
         return f"its adapter is {min(other)}, not LoRA"
     inner = without_adapter(model)
+    if not isinstance(inner, PreTrainedModel):
+        return f"a {type(inner).__name__} is no Transformers model"
+    # Wrong in long texts only, which the comparison cannot see.
+    layers = getattr(inner.config, "layer_types", None) or []
+    rope = str(getattr(inner.config, "rope_parameters", None))
+    if set(layers) - {"full_attention"} or inner._is_stateful:
+        return "some of its layers do not attend to all tokens"
+    if "'dynamic'" in rope or "'longrope'" in rope:
+        return "its positions depend on the longest text of a batch"
     if inner not in _REASONS:
-        _REASONS[inner] = _unsupported_config(inner) or _try_out(inner)
+        _REASONS[inner] = _compare_logits(inner)
     return _REASONS[inner]
 
 
-def _unsupported_config(model: PreTrainedModel) -> str | None:
-    if not isinstance(model, PreTrainedModel):
-        return f"a {type(model).__name__} is no Transformers model"
-    layers = set(getattr(model.config, "layer_types", None) or [])
-    if layers - {"full_attention"}:
-        return "some of its layers do not attend to all tokens"
-    if getattr(model, "_is_stateful", False):
-        return "its layers keep a state besides keys and values"
-    rope = str(getattr(model.config, "rope_parameters", None))
-    if "'dynamic'" in rope or "'longrope'" in rope:
-        return "its positions depend on the longest text of a batch"
-    return None
-
-
-class _RecordingEngine(Engine):
-    """An engine that keeps the logits of each pass."""
-
-    def _choose(
-        self, groups: list[list[Request]], logits: Tensor
-    ) -> list[list[int]]:
-        self.logits = [*getattr(self, "logits", []), logits]
-        return super()._choose(groups, logits)
-
-
 @torch.inference_mode()
-def _try_out(model: PreTrainedModel) -> str | None:
-    """Compare logits: a shared prefix, two prompts, two more tokens."""
+def _compare_logits(model: PreTrainedModel) -> str | None:
+    """Compare the engine's logits with those of the model's own attention.
+
+    Two prompts share a prefix of nine tokens and decode two steps.
+    """
     ids = [(37 * i + 11) % model.config.vocab_size for i in range(20)]
     prompts = [ids[:12], ids[:9] + ids[14:]]
     settings = Decoding(max_new_tokens=3)
+    passes: list[Tensor] = []
+    hook = model.register_forward_hook(
+        lambda _, __, out: passes.append(out.logits[:, 0])
+    )
     try:
-        engine = _RecordingEngine(
-            model, prompts, settings, 1, DEFAULT_OPTIONS
-        )
+        engine = Engine(model, prompts, settings, 1, DEFAULT_OPTIONS)
         completions = engine.run(lambda _: False)
-    except Exception as error:  # whatever it is, the engine cannot serve it
+    except Exception as error:  # whatever it is, the engine cannot run
         return f"a first try failed: {error}"
-    found = torch.stack(engine.logits, dim=1).float()
+    finally:
+        hook.remove()
     tolerance = 1e-3 if model.dtype == torch.float32 else 0.1
-    for row, prompt in enumerate(prompts):
-        text = [*prompt, *completions[row][0].token_ids[:-1]]
-        own = model(torch.tensor([text], device=model.device))
-        expected = own.logits[0, -3:].float()
-        spread = (expected - expected.mean()).norm()
-        if not (found[row] - expected).norm() <= tolerance * spread:
-            return "its logits differ from those of its forward pass"
+    for row, [completion] in enumerate(completions):
+        text = torch.tensor([prompts[row] + completion.token_ids[:-1]])
+        expected = model(text.to(model.device)).logits[0, -1].float()
+        off = (passes[-1][row] - expected).norm()
+        if not off <= tolerance * (expected - expected.mean()).norm():
+            return "its logits differ from those of its own attention"
     return None

@@ -1,7 +1,7 @@
-"""The engine's KV cache: a memory plan, and slots written in place.
+"""KV cache of the engine: a memory plan, and slots written in place.
 
-A slot holds the keys and values of one sequence's own tokens, from
-position 0 on. The prefix that all prompts share is stored once.
+A slot holds the keys and values of one sequence's own tokens. The prefix
+that all prompts share is stored once.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from unitconv.common.errors import UnitconvError
 if TYPE_CHECKING:
     from transformers import PretrainedConfig
 
-#: The share of the free memory that the cache may take. The rest is for
-#: activations, and for the other programs of a computer.
+#: The share of the free memory that the cache may take; the rest is for
+#: activations and other programs.
 GPU_SHARE, CPU_SHARE = 0.8, 0.5
 
 
@@ -41,25 +41,23 @@ class CachePlan:
         tokens = self.slots * self.slot_tokens + self.prefix_tokens
         return tokens * self.bytes_per_token
 
-    def fit(self, budget: int, at_least: int = 1) -> CachePlan:
+    def fit(self, budget: int) -> CachePlan:
         """Reduce the number of slots until the plan fits in `budget` bytes.
 
         Raises:
-            CacheError: not even `at_least` slots fit.
+            CacheError: not even one slot fits.
         """
-        need = replace(self, slots=at_least).bytes
-        if need > budget:
+        tokens = budget // self.bytes_per_token - self.prefix_tokens
+        slots = min(self.slots, tokens // self.slot_tokens)
+        if slots < 1:
             raise CacheError(
                 "the KV cache of one request of "
                 f"{self.prefix_tokens + self.slot_tokens} tokens takes "
-                f"{need / 1e6:.0f} MB and {max(budget, 0) / 1e6:.0f} MB "
-                "may be used: shorten the prompt or max_new_tokens, or "
-                "free memory"
+                f"{replace(self, slots=1).bytes / 1e6:.0f} MB and "
+                f"{max(budget, 0) / 1e6:.0f} MB may be used: shorten the "
+                "prompt or max_new_tokens, or free memory"
             )
-        tokens = budget // self.bytes_per_token - self.prefix_tokens
-        return replace(
-            self, slots=min(self.slots, tokens // self.slot_tokens)
-        )
+        return replace(self, slots=slots)
 
     def __str__(self) -> str:
         shared = f" and {self.prefix_tokens} shared"
@@ -71,7 +69,7 @@ class CachePlan:
 
 
 def kv_shape(config: PretrainedConfig) -> tuple[int, int]:
-    """Return a layer's KV heads and their length, as Transformers does."""
+    """Return the number of a layer's KV heads and their dimension."""
     heads = config.num_attention_heads
     kv_heads = getattr(config, "num_key_value_heads", None) or heads
     head_dim = getattr(config, "head_dim", None)
@@ -102,8 +100,8 @@ class SlotCache:
     """Keys and values of all slots and of the shared prefix.
 
     `keys` and `values` are [layers, slots, kv_heads, slot_tokens,
-    head_dim]. Before each forward pass `begin_pass` says which slots its
-    rows are in; then every layer calls `append`.
+    head_dim]. Call `begin_pass` before each forward pass; then every layer
+    calls `append`.
     """
 
     def __init__(
@@ -117,22 +115,21 @@ class SlotCache:
         layers = config.num_hidden_layers
         shape = (2, layers, plan.slots, kv_heads, plan.slot_tokens, dim)
         # Zeros: uninitialised memory may hold NaN, and 0 times NaN is NaN.
-        store = torch.zeros(shape, device=device, dtype=dtype)
-        self.keys, self.values = store
+        self.keys, self.values = torch.zeros(
+            shape, device=device, dtype=dtype
+        )
         #: for each layer, keys and values [kv_heads, prefix, head_dim]
         self.prefix: list[tuple[Tensor, Tensor]] = []
 
     def begin_pass(
         self, first_slot: int, lengths: list[int], width: int
     ) -> None:
-        """Prepare to append `width` tokens to each of some slots.
+        """Prepare to append `width` tokens to slots from `first_slot` on.
 
         Args:
-            lengths: tokens that each slot from `first_slot` on holds
-                already: all 0 in a prefill.
+            lengths: tokens that each of the slots holds already.
         """
         device = self.keys.device
-        self.layers_written = 0
         self.length = max(lengths) + width
         self.slots = slice(first_slot, first_slot + len(lengths))
         self.rows = torch.arange(len(lengths), device=device)[:, None]
@@ -156,7 +153,6 @@ class SlotCache:
             all keys and values of these slots, [rows, kv_heads, length,
             head_dim].
         """
-        self.layers_written += 1
         keys = self.keys[layer, self.slots]
         values = self.values[layer, self.slots]
         keys[self.rows, :, self.positions] = key.transpose(1, 2)

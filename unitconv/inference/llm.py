@@ -1,6 +1,6 @@
-"""A language model as one object: text in, text and numbers out.
+"""Language model with its tokenizer and prompt style: text in, text out.
 
->>> llm = LLM.from_pretrained("course")          # doctest: +SKIP
+>>> llm = LLM.from_pretrained("course")  # doctest: +SKIP
 >>> llm.answer("How many gram are there per 6 kg?")  # doctest: +SKIP
 [6000.0]
 """
@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, overload
+from typing import TYPE_CHECKING, overload
 
 import torch
 
@@ -35,7 +35,10 @@ from unitconv.inference.reference import (
 )
 from unitconv.task.prompts import check_style, format_prompt
 
-#: A reply that has written this is done.
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+#: A reply ends with it.
 STOP_TEXT = "</answer>"
 # A tokenizer may cut the stop text anywhere, but never finer than bytes.
 _STOP_WINDOW = len(STOP_TEXT.encode()) + 4
@@ -43,7 +46,7 @@ _STOP_WINDOW = len(STOP_TEXT.encode()) + 4
 
 @dataclass(frozen=True)
 class Generation:
-    """One completion: its text, its length, whether it came to its end."""
+    """Text of a completion; not `finished` if cut off at its limit."""
 
     text: str
     n_tokens: int
@@ -55,8 +58,8 @@ class LLM:
 
     def __init__(
         self,
-        model: Any,
-        tokenizer: Any,
+        model: PreTrainedModel,
+        tokenizer: PreTrainedTokenizerBase,
         style: str,
         name: str = "model",
         adapter: str | None = None,
@@ -67,11 +70,11 @@ class LLM:
         self.style = style
         self.name = name
         self.adapter = adapter
-        self.stop: StopRule = _stop_rule(model, tokenizer)
+        self.stop = _stop_rule(model, tokenizer)
         pad, eos = tokenizer.pad_token_id, tokenizer.eos_token_id
-        # Padding is masked out, so which token it is makes no difference.
+        #: Padding is masked: any token would do.
         self.pad_token_id: int = next(
-            (i for i in (pad, eos) if i is not None), 0
+            i for i in (pad, eos, 0) if i is not None
         )
 
     @classmethod
@@ -86,14 +89,12 @@ class LLM:
         """Load a model: `"course"`, a hub id or a folder.
 
         Args:
-            adapter: a folder with a LoRA adapter, trained for this model;
+            adapter: a folder with a LoRA adapter trained for this model;
                 or `"sft"` or `"rft"`, shipped for the course model.
-            prompt: one of `prompts.STYLES`. By default a bare model gets a
-                worked example (`cot`) and an adapter, which has learned
-                the format, the bare question (`raw`).
-            device: `"cpu"`, `"cuda"`, ...; by default the fastest here.
-            dtype: by default bfloat16 on a GPU that computes in it,
-                float16 on an older one, float32 elsewhere.
+            prompt: one of `prompts.STYLES`; by default `raw` with an
+                adapter and `cot` without one.
+            device: `"cpu"`, `"cuda"`, ...; by default the fastest.
+            dtype: by default as `load.pick_dtype` chooses.
 
         Raises:
             ModelError: nothing to load there, or it does not fit.
@@ -117,12 +118,12 @@ class LLM:
 
     @property
     def device(self) -> torch.device:
-        """Where the model computes."""
+        """Device of the weights."""
         return torch.device(self.model.device)
 
     @property
     def dtype(self) -> torch.dtype:
-        """What its weights are stored in."""
+        """Number format of the weights."""
         return next(iter(self.model.parameters())).dtype
 
     def __repr__(self) -> str:
@@ -135,19 +136,17 @@ class LLM:
         )
 
     def format_prompt(self, question: str) -> str:
-        """The text this model reads for a question."""
+        """Write the prompt for a question, in this model's style."""
         return format_prompt(question, self.style, self.tokenizer)
 
     def parse_answer(self, text: str) -> float:
-        """The number between the answer tags, or NaN."""
+        """Parse the number between the answer tags, or return NaN."""
         return answers.parse_answer(text)
 
     def encode(self, prompt: str) -> list[int]:
-        """Token ids of a prompt, exactly as written.
+        """Tokenize a prompt; no special tokens are added to its own.
 
-        The chat template has put the special tokens in already: asking
-        the tokenizer for more would double them. A prompt that is too long
-        is refused by the decoder, so the tokenizer need not warn.
+        The decoder refuses long prompts, so the tokenizer does not warn.
         """
         encoded = self.tokenizer(
             prompt, add_special_tokens=False, verbose=False
@@ -155,7 +154,7 @@ class LLM:
         return list(encoded["input_ids"])
 
     def generate(self, prompt: str, settings: Decoding = GREEDY) -> str:
-        """Continue one prompt; the text it adds.
+        """Generate the text that follows one prompt.
 
         Raises:
             ContextError: the prompt is empty or longer than the context.
@@ -187,11 +186,9 @@ class LLM:
         num_return_sequences: int | None = None,
         temperature: float = 0.0,
     ) -> list[str] | list[list[str]]:
-        """Continue many prompts together.
+        """Generate one text for each prompt.
 
-        Returns:
-            one text per prompt, or, when `num_return_sequences` is given,
-            a list of that many texts per prompt.
+        With `num_return_sequences`: a list of so many texts for each.
         """
         samples = self.complete(
             prompts,
@@ -210,17 +207,15 @@ class LLM:
         batch_size: int = BATCH_SIZE,
         progress: Callable[[int], None] | None = None,
     ) -> list[list[Generation]]:
-        """`batched_generate` with all its settings, and what it knows.
+        """Generate completions with all settings and their lengths.
 
         Args:
-            batch_size: rows decoded together. Which ones changes the
-                speed, not the texts, and the result is in the order of
-                `prompts`.
+            batch_size: rows decoded together; changes only the speed.
             progress: called with the number of prompts just finished.
 
         Raises:
             ContextError: a prompt is empty or longer than the context;
-                says which, before any is decoded.
+                names it before any is decoded.
         """
         if min(num_return_sequences, batch_size) < 1:
             raise UnitconvError(
@@ -246,7 +241,7 @@ class LLM:
         return encoded
 
     def answer(self, *questions: str) -> list[float]:
-        """The model's answer to each question; NaN where it gives none."""
+        """Answer questions; NaN where a reply has no answer."""
         prompts = [self.format_prompt(question) for question in questions]
         return [
             self.parse_answer(text)
@@ -254,24 +249,23 @@ class LLM:
         ]
 
     def _decode(self, completion: Completion) -> Generation:
-        text = self.tokenizer.decode(
-            completion.token_ids, skip_special_tokens=True
-        )
-        return Generation(
-            text, len(completion.token_ids), completion.finished
-        )
+        ids = completion.token_ids
+        text = str(self.tokenizer.decode(ids, skip_special_tokens=True))
+        return Generation(text, len(ids), completion.finished)
 
 
-def _stop_rule(model: Any, tokenizer: Any) -> StopRule:
-    """A row is done at an end-of-sequence token or after `</answer>`."""
+def _stop_rule(
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase
+) -> StopRule:
+    """Stop at an end-of-sequence token or after `</answer>`."""
     ends = {tokenizer.eos_token_id}
     configured = model.generation_config.eos_token_id
     ends |= set(
         configured if isinstance(configured, list) else [configured]
     )
 
-    # Only a token that holds its last character can complete the text:
-    # of the others none has to be turned into text, row by row.
+    # Only tokens with its last character can complete the stop text, so
+    # the text of the others need not be decoded.
     vocabulary = tokenizer.get_vocab().items()
     closing = {i for token, i in vocabulary if STOP_TEXT[-1] in token}
 

@@ -1,8 +1,6 @@
-"""Loading a model: which one, on which device, in which precision.
+"""Loading of models and adapters, from safetensors only.
 
-`"course"` is the model this package ships; any other name is a folder or a
-model id of the Hugging Face hub. Weights are read from safetensors only,
-and no code that comes with a model is ever run.
+No code that comes with a model is ever run.
 """
 
 from __future__ import annotations
@@ -13,7 +11,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
 from urllib.request import getproxies
 
@@ -26,6 +24,9 @@ from transformers.utils import logging
 
 from unitconv.common.errors import UnitconvError
 
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
 COURSE_MODEL = Path(__file__).parent / "course_model"
 ADAPTERS = Path(__file__).parent / "adapters"  # shipped, for that model
 ADAPTER_WEIGHTS = "adapter_model.safetensors"
@@ -35,8 +36,14 @@ DTYPES = {
     "float16": torch.float16,
 }
 
-
-# What a folder with the wrong content makes the loaders raise.
+_BAD_FOLDER = "cannot load a model from the folder {!r}: {}"
+_NO_MODEL = (
+    "no model {!r}: it is no folder here, and the model hub does not have "
+    "it or cannot be reached. Use 'course' (shipped with the package), a "
+    "folder, or a hub id such as 'HuggingFaceTB/SmolLM2-360M-Instruct'. "
+    "({})"
+)
+#: Errors that the loaders raise on files with the wrong content.
 _UNREADABLE = (
     OSError,
     ValueError,
@@ -44,24 +51,24 @@ _UNREADABLE = (
     TypeError,
     RuntimeError,
     SafetensorError,
-    StrictDataclassError,  # a value of the wrong type in config.json
+    StrictDataclassError,
 )
 
 
 class ModelError(UnitconvError):
-    """A model or adapter that cannot be loaded; the message says why."""
+    """Raised for a model or an adapter that cannot be loaded."""
 
 
 @contextmanager
 def without_advice() -> Iterator[None]:
-    """Of transformers to itself, on names that it is about to change."""
+    """Silence Transformers' warning about a name that it will change."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", ".*checkpointing", FutureWarning)
         yield
 
 
 def pick_device(device: str | None = None) -> torch.device:
-    """The device asked for, or the fastest there is.
+    """Return the device asked for, or the fastest there is.
 
     Raises:
         ModelError: a device this machine, or torch, does not have.
@@ -85,11 +92,9 @@ def pick_device(device: str | None = None) -> torch.device:
 def pick_dtype(
     device: torch.device, dtype: str | torch.dtype | None = None
 ) -> torch.dtype:
-    """The precision asked for, or the best the device computes in.
+    """Return the precision asked for, or the best the device computes in.
 
-    A GPU below compute capability 8 (a T4, say) reports bfloat16 as
-    supported and emulates it, slowly: it gets float16. A CPU gets float32,
-    in which a row's text does not depend on its batch.
+    GPUs below compute capability 8, such as a T4, emulate bfloat16 slowly.
 
     Raises:
         ModelError: an unknown dtype.
@@ -109,12 +114,9 @@ def pick_dtype(
 
 
 def has_fast_bf16(device: torch.device) -> bool:
-    """Whether bf16 products are faster than float32 here.
+    """Return whether bfloat16 products are faster than float32 ones.
 
-    True for GPUs from Ampere on and for CPUs that multiply bf16 in
-    hardware (AMX tiles, or the AVX-512 instructions for it). With the
-    latter we measured 205 against 82 GFLOP/s for a layer's matrix, and
-    5.1k against 3.1k tokens/s for a step, on one core.
+    True for GPUs from Ampere on, and for CPUs with bfloat16 instructions.
     """
     if device.type == "cuda":
         return torch.cuda.get_device_capability(device)[0] >= 8
@@ -126,19 +128,21 @@ def load_model(
     name_or_path: str = "course",
     device: torch.device | None = None,
     dtype: torch.dtype | None = None,
-) -> tuple[Any, Any]:
-    """The model, ready for inference, and its tokenizer.
+) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    """Load a model for inference, and its tokenizer.
 
     Raises:
         ModelError: unknown name, unreadable folder, no safetensors, or
             weights that are not those of the configuration.
     """
     device = device or pick_device()
-    dtype = dtype or pick_dtype(device)
-    source = _source(name_or_path)
-    is_folder = name_or_path == "course" or Path(source).is_dir()
+    path = Path(name_or_path).expanduser()
+    if name_or_path == "course":
+        path = COURSE_MODEL
+    is_folder = path == COURSE_MODEL or path.is_dir()
     if is_folder:
-        _check_model_folder(Path(source))
+        _check_model_folder(path)
+    source = str(path) if is_folder else name_or_path
     options: dict[str, Any] = {
         "local_files_only": is_folder or not hub_is_reachable(),
         "trust_remote_code": False,  # the default asks, and takes a yes
@@ -148,23 +152,32 @@ def load_model(
             tokenizer = AutoTokenizer.from_pretrained(source, **options)
             loaded: Any = AutoModelForCausalLM.from_pretrained(
                 source,
-                dtype=dtype,
+                dtype=dtype or pick_dtype(device),
                 use_safetensors=True,
                 output_loading_info=True,
-                ignore_mismatched_sizes=True,  # told in `report`
+                ignore_mismatched_sizes=True,  # see `report`
                 **options,
             )
     except _UNREADABLE as error:
-        raise ModelError(_why(name_or_path, error)) from error
+        problem = _BAD_FOLDER if is_folder else _NO_MODEL
+        message = problem.format(name_or_path, _reason(error))
+        raise ModelError(message) from error
     model, report = loaded
-    _check_weights(name_or_path, report)
+    # Transformers fills in random weights for these, and only warns.
+    wrong = {*report["missing_keys"], *report["mismatched_keys"]}
+    if wrong:
+        raise ModelError(
+            f"the weights of {name_or_path!r} are not those its "
+            f"config.json describes: {len(wrong)} are missing or of "
+            f"another shape, such as {min(map(str, wrong))}"
+        )
     return model.to(device).eval(), tokenizer
 
 
 def find_adapter(adapter: str | Path) -> Path:
-    """Where an adapter lies: a folder, or `"sft"` and `"rft"`, shipped.
+    """Return the folder of an adapter: `"sft"` and `"rft"` are shipped.
 
-    A folder of that name comes first: who has just trained one means it.
+    A folder of that name in the working directory comes first.
     """
     folder = Path(adapter).expanduser()
     shipped = ADAPTERS / folder
@@ -172,8 +185,12 @@ def find_adapter(adapter: str | Path) -> Path:
 
 
 @without_advice()
-def load_adapter(model: Any, adapter: str | Path) -> Any:
-    """`model` with a LoRA adapter around it, unmerged.
+def load_adapter(
+    model: PreTrainedModel, adapter: str | Path
+) -> PreTrainedModel:
+    """Return the model inside of an unmerged LoRA adapter.
+
+    The result is a `PeftModel`, which has a model's methods and attributes.
 
     Args:
         adapter: as `find_adapter` takes it.
@@ -181,8 +198,8 @@ def load_adapter(model: Any, adapter: str | Path) -> Any:
     Raises:
         ModelError: no adapter there, or one trained for another base.
     """
-    # Importing peft takes two seconds: only who needs it pays.
-    from peft import PeftModel
+    # Imported here because it takes two seconds.
+    from peft import PeftModel, get_peft_model_state_dict
 
     folder = find_adapter(adapter)
     _check_adapter_folder(folder)
@@ -199,18 +216,11 @@ def load_adapter(model: Any, adapter: str | Path) -> Any:
             stored = set(file.keys())
     except _UNREADABLE as error:
         raise ModelError(misfit + _reason(error)) from error
-    if odd := sorted(stored ^ _own_keys(wrapped)):
+    # Without this option PEFT asks the hub for the base's configuration.
+    own = get_peft_model_state_dict(wrapped, save_embedding_layers=False)
+    if odd := sorted(stored ^ set(own)):
         raise ModelError(f"{misfit}only one of them has {odd[0]!r}")
-    return wrapped.eval()
-
-
-def _own_keys(wrapped: Any) -> set[str]:
-    """The names under which PEFT would store this adapter's weights."""
-    from peft import get_peft_model_state_dict
-
-    # Else PEFT looks for the base model's configuration on the hub.
-    state = get_peft_model_state_dict(wrapped, save_embedding_layers=False)
-    return set(state)
+    return cast("PreTrainedModel", wrapped.eval())
 
 
 def _check_adapter_folder(folder: Path) -> None:
@@ -222,13 +232,11 @@ def _check_adapter_folder(folder: Path) -> None:
             f"adapter_config.json and {ADAPTER_WEIGHTS}"
         )
     try:
-        content = json.loads(config.read_text(encoding="utf-8"))
+        content = json.loads(config.read_text("utf-8", "replace"))
     except json.JSONDecodeError as error:
         raise ModelError(
             f"{config}, line {error.lineno}: broken JSON ({error.msg})"
         ) from error
-    except UnicodeDecodeError as error:
-        raise ModelError(f"{config}: not a text file") from error
     if not isinstance(content, dict) or "peft_type" not in content:
         raise ModelError(f"{config}: no adapter's, it names no peft_type")
     if not (folder / ADAPTER_WEIGHTS).is_file():
@@ -238,23 +246,11 @@ def _check_adapter_folder(folder: Path) -> None:
         )
 
 
-def _check_weights(name: str, report: dict[str, Any]) -> None:
-    """transformers fills what a file lacks with noise, and only warns."""
-    wrong = {*report["missing_keys"], *report["mismatched_keys"]}
-    if wrong:
-        raise ModelError(
-            f"the weights of {name!r} are not those its config.json "
-            f"describes: {len(wrong)} are missing or of another shape, "
-            f"such as {min(map(str, wrong))}"
-        )
-
-
 def _check_model_folder(folder: Path) -> None:
     if not (folder / "config.json").is_file():
         raise ModelError(
             f"no model in {str(folder)!r}: expected config.json, "
-            "model.safetensors and tokenizer.json, as save_pretrained "
-            "writes them"
+            "model.safetensors and tokenizer.json"
         )
     if not any(folder.glob("*.safetensors")):
         raise ModelError(
@@ -265,11 +261,7 @@ def _check_model_folder(folder: Path) -> None:
 
 @contextmanager
 def _quiet(progress_bar: bool) -> Iterator[None]:
-    """Let no loader print: what is wrong is told once, by our errors.
-
-    A progress bar is for downloads; weights on the disk are there in a
-    moment.
-    """
+    """Keep the loaders from printing: our errors say what is wrong."""
     had_bar = logging.is_progress_bar_enabled()
     verbosity = logging.get_verbosity()
     logging.set_verbosity_error()
@@ -284,10 +276,9 @@ def _quiet(progress_bar: bool) -> Iterator[None]:
 
 
 def hub_is_reachable(timeout: float = 5.0) -> bool:
-    """Can the model hub be connected to?
+    """Return whether the model hub can be connected to.
 
-    Without this a machine that is offline spends a minute on retries
-    before it says so. Behind a proxy only the hub's own client can tell.
+    Retries would take a minute. Behind a proxy only a request can tell.
     """
     if HF_HUB_OFFLINE:
         return False
@@ -302,25 +293,6 @@ def hub_is_reachable(timeout: float = 5.0) -> bool:
     return True
 
 
-def _source(name_or_path: str) -> str:
-    if name_or_path == "course":
-        return str(COURSE_MODEL)
-    path = Path(name_or_path).expanduser()
-    return str(path) if path.is_dir() else name_or_path
-
-
 def _reason(error: Exception) -> str:
-    """An error's text on one line, of a length a person reads."""
+    """Return an error's text on one short line."""
     return " ".join(str(error).split())[:200] or type(error).__name__
-
-
-def _why(name: str, error: Exception) -> str:
-    reason = _reason(error)
-    if Path(_source(name)).is_dir():
-        return f"cannot load a model from the folder {name!r}: {reason}"
-    return (
-        f"no model {name!r}: it is no folder here, and the model hub does "
-        "not have it or cannot be reached. Use 'course' (shipped with the "
-        "package), a folder, or a hub id such as "
-        f"'HuggingFaceTB/SmolLM2-360M-Instruct'. ({reason})"
-    )

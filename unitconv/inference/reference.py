@@ -1,39 +1,32 @@
-"""From tokens to more tokens: two decoders, written to be read.
+"""Reference decoders: one prompt at a time, and padded batches.
 
-`generate_sequential` finishes one prompt before it starts the next.
-`generate_batched` advances many together, which needs padding on the left,
-an attention mask and position ids (chapter 4). Both call the bare model,
-never `model.generate`, and both know only tokens: text is the business of
-`unitconv.inference.llm`.
-
-Same request, same tokens, whatever the batch. In float32 a row's logits
-differ between batch sizes by about 1e-5, hardly ever more than the gap
-between two tokens, so the tokens are equal. In bfloat16 the difference is
-a step of the format, up to 0.1, and a near tie may fall the other way: rows
-then agree in most tokens only.
+A request gets the same tokens in any batch. In float32 a row's logits
+differ between batch sizes by about 1e-5; in bfloat16 by up to 0.1, so that
+a near tie may be decided differently.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from unitconv.common.errors import UnitconvError
-from unitconv.inference.sampling import greedy, row_key, sample, uniform
+from unitconv.inference.sampling import row_key, sample, uniform
+
+if TYPE_CHECKING:
+    from transformers import DynamicCache, PreTrainedModel
 
 #: Rows decoded together. Where fewer fit in memory, the engine takes fewer.
 BATCH_SIZE = 256
 
+#: Decides from the tokens a row has generated whether it is finished.
 StopRule = Callable[[list[int]], bool]
-"""Given the tokens a row has generated so far: is it done?"""
-
-
+#: Called with the number of prompts just finished.
 Progress = Callable[[int], None]
-"""Called with the number of prompts just finished."""
 
 
 class ContextError(UnitconvError):
@@ -42,7 +35,7 @@ class ContextError(UnitconvError):
 
 @dataclass(frozen=True)
 class Decoding:
-    """How the next token is chosen, and how many there may be."""
+    """Settings of the choice of tokens, and the most there may be."""
 
     max_new_tokens: int = 96
     temperature: float = 0.0
@@ -64,17 +57,16 @@ GREEDY = Decoding()
 
 @dataclass(frozen=True)
 class Completion:
-    """The tokens of one row, and whether it came to its end.
-
-    `finished` is False for a row that was cut off at its token limit.
-    """
+    """The tokens of one row; not `finished` if cut off at its limit."""
 
     token_ids: list[int]
     finished: bool
 
 
-def token_limit(model: Any, prompt: Sequence[int], limit: int) -> int:
-    """How many tokens `prompt` may be continued by.
+def token_limit(
+    model: PreTrainedModel, prompt: Sequence[int], limit: int
+) -> int:
+    """Compute how many tokens may follow `prompt`, at most `limit`.
 
     Raises:
         ContextError: the prompt is empty or fills the model's context.
@@ -93,27 +85,26 @@ def token_limit(model: Any, prompt: Sequence[int], limit: int) -> int:
 def choose(
     logits: Tensor, settings: Decoding, keys: Tensor, position: int | Tensor
 ) -> Tensor:
-    """The next token of each row: logits [rows, vocabulary] -> [rows].
+    """Choose each row's next token from logits [rows, vocabulary].
 
-    Greedy is its own path: temperature 0 divides nothing by zero. Warm,
-    `keys` [rows, n] draw n tokens for each row.
+    `keys` are [rows], or [rows, n] to sample n tokens for each row.
     """
     if settings.temperature == 0:
-        return greedy(logits)
+        return logits.argmax(dim=-1)
     noise = uniform(keys, position)
     return sample(logits, settings.temperature, settings.top_p, noise)
 
 
 def prefill(
-    model: Any,
+    model: PreTrainedModel,
     input_ids: Tensor,
     attention_mask: Tensor | None = None,
     position_ids: Tensor | None = None,
-) -> tuple[Tensor, Any]:
-    """Read whole prompts in one pass.
+) -> tuple[Tensor, DynamicCache]:
+    """Compute whole prompts in one pass; all tensors are [rows, length].
 
-    All tensors are [rows, length]. Returns the logits after the last
-    position, [rows, vocabulary], and the KV cache.
+    Returns:
+        logits after the last position, [rows, vocabulary], and KV cache.
     """
     out = model(
         input_ids=input_ids,
@@ -126,21 +117,21 @@ def prefill(
 
 
 def decode_one_token(
-    model: Any,
+    model: PreTrainedModel,
     tokens: Tensor,
     position_ids: Tensor,
-    cache: Any,
+    cache: DynamicCache,
     attention_mask: Tensor | None = None,
 ) -> Tensor:
-    """Read one new token per row, everything before it from the cache.
+    """Compute one new token per row; the KV cache grows by one position.
 
     Args:
         tokens: [rows], the tokens just chosen.
-        position_ids: [rows], where they stand in their texts.
+        position_ids: [rows], their positions in their texts.
         attention_mask: [rows, length of the cache + 1].
 
     Returns:
-        logits [rows, vocabulary]. The cache grows by one position.
+        logits, [rows, vocabulary].
     """
     out = model(
         input_ids=tokens[:, None],
@@ -154,7 +145,7 @@ def decode_one_token(
 
 @torch.inference_mode()
 def generate_sequential(
-    model: Any,
+    model: PreTrainedModel,
     prompt: Sequence[int],
     stop: StopRule,
     settings: Decoding = GREEDY,
@@ -187,12 +178,10 @@ def generate_sequential(
 def left_pad(
     prompts: Sequence[Sequence[int]], pad_token_id: int
 ) -> tuple[Tensor, Tensor]:
-    """Prompts of any length as one rectangle: ids and mask [rows, width].
+    """Pad prompts on the left to ids and a mask, both [rows, width].
 
-    Padding goes on the left, so that every row's last token stands in the
-    last column, where the next one is predicted. The mask is 1 on tokens
-    and 0 on padding: it comes from the lengths, not from the ids, because
-    a tokenizer may use its EOS as the padding token.
+    The mask is 1 on tokens and 0 on padding. It comes from the lengths,
+    because a tokenizer may use its EOS as the padding token.
     """
     width = max(len(prompt) for prompt in prompts)
     input_ids = torch.full((len(prompts), width), pad_token_id)
@@ -205,16 +194,16 @@ def left_pad(
 
 
 def positions(attention_mask: Tensor) -> Tensor:
-    """Each token's place in its own text, padding not counted.
+    """Compute the position of each token in its own text.
 
-    [rows, width] in and out; padding gets 0, which nobody looks at.
+    [rows, width] in and out; padding gets 0, which is masked.
     """
     return (attention_mask.cumsum(dim=-1) - 1).clamp(min=0)
 
 
 @torch.inference_mode()
 def generate_batched(
-    model: Any,
+    model: PreTrainedModel,
     prompts: Sequence[Sequence[int]],
     stop: StopRule,
     settings: Decoding = GREEDY,
@@ -223,20 +212,12 @@ def generate_batched(
 ) -> list[list[Completion]]:
     """Continue all prompts together, one token of each at a time.
 
-    A finished row waits, fed with padding, until the last one is done.
-    Each prompt is read once, and its cache copied to its samples.
-
-    Returns:
-        for each prompt, in order, `num_return_sequences` completions.
+    A finished row is fed with padding until the last one is finished.
+    Returns `num_return_sequences` completions for each prompt.
 
     Raises:
         ContextError: a prompt is empty or longer than the context.
-        UnitconvError: `num_return_sequences` is below 1.
     """
-    if not prompts:
-        return []
-    if num_return_sequences < 1:
-        raise UnitconvError("num_return_sequences must be at least 1")
     n = num_return_sequences
     rows = [
         _Row(token_limit(model, prompt, settings.max_new_tokens))
@@ -274,7 +255,7 @@ def generate_batched(
 
 
 class _Row:
-    """What `generate_batched` remembers of one row."""
+    """State of one row of `generate_batched`."""
 
     def __init__(self, limit: int) -> None:
         self.limit = limit

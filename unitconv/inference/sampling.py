@@ -1,10 +1,7 @@
-"""Next-token selection from logits: greedy, temperature and top-p.
+"""Sampling from logits with temperature and top-p, reproducibly.
 
-Sampling is reproducible per request. A shared random generator hands out
-noise in the order in which tokens are drawn, so a completion would change
-with its neighbours in the batch. Here the noise of a token is a hash of
-(seed, prompt, sample number, position) and of nothing else: the same
-request draws the same tokens in any batch and in any order.
+The noise of a token is a hash of (seed, prompt, sample number, position)
+alone: a request draws the same tokens in any batch and in any order.
 """
 
 from __future__ import annotations
@@ -16,8 +13,7 @@ import torch
 from torch import Tensor
 
 # The constants of SplitMix64 (after Steele, Lea, Flood 2014,
-# doi:10.1145/2660193.2660195; the multipliers are D. Stafford's), as the
-# signed integers torch computes with.
+# doi:10.1145/2660193.2660195), as torch's signed integers.
 _STEP = 0x9E3779B97F4A7C15 - (1 << 64)
 _MIX_1 = 0xBF58476D1CE4E5B9 - (1 << 64)
 _MIX_2 = 0x94D049BB133111EB - (1 << 64)
@@ -34,21 +30,19 @@ def row_key(seed: int, prompt_ids: Sequence[int], sample: int) -> int:
 
 
 def _shift_right(bits: Tensor, places: int) -> Tensor:
-    """`>>` that fills with zeros; torch's own copies the sign bit."""
+    """Shift bits and fill with zeros; torch's `>>` copies the sign bit."""
     return (bits >> places) & ((1 << (64 - places)) - 1)
 
 
 def uniform(keys: Tensor, position: int | Tensor) -> Tensor:
     """Hash keys and positions to numbers in [0, 1].
 
-    53 random bits are rounded to the nearest float32. One number in 2^25
-    rounds up to 1.0; `sample` treats it as the largest float32 below 1.
-    Only integers and float32 are used, because MPS lacks float64.
+    53 random bits are rounded to the nearest float32: MPS has no float64.
 
     Args:
         keys: int64, of any shape, from `row_key`.
-        position: number of tokens generated so far; one number for all
-            keys, or int64 of a shape that broadcasts with `keys`.
+        position: number of tokens generated so far; int64 tensors of a
+            shape that broadcasts with `keys` give each key its own.
 
     Returns:
         float32, the shape of `keys`.
@@ -64,14 +58,8 @@ def uniform(keys: Tensor, position: int | Tensor) -> Tensor:
 def keep_top_p(probabilities: Tensor, top_p: float) -> Tensor:
     """Zero all but the smallest set of tokens whose mass reaches `top_p`.
 
-    Nucleus sampling (Holtzman et al. 2020, arXiv:1904.09751). Of equally
-    likely tokens the one with the lower id is kept first.
-
-    Args:
-        probabilities: [rows, vocabulary].
-
-    Returns:
-        [rows, vocabulary]; the rows no longer sum to one.
+    Nucleus sampling (Holtzman et al. 2020, arXiv:1904.09751). Works on
+    [rows, vocabulary] and leaves the rows unnormalised.
     """
     ordered, ids = probabilities.sort(dim=-1, descending=True, stable=True)
     mass_before = ordered.cumsum(dim=-1) - ordered
@@ -84,11 +72,7 @@ def token_probabilities(
 ) -> Tensor:
     """Compute the distribution that `sample` draws from.
 
-    Args:
-        logits: [rows, vocabulary], in any floating-point dtype.
-
-    Returns:
-        float32 [rows, vocabulary]; each row sums to one.
+    Takes logits [rows, vocabulary] of any dtype; returns float32.
     """
     scaled = logits.to(torch.float32) / temperature
     probabilities = torch.softmax(scaled, dim=-1)
@@ -103,13 +87,9 @@ def sample(
 ) -> Tensor:
     """Draw tokens by inverting the cumulative distribution.
 
-    One uniform number decides a token, whatever the vocabulary's size;
-    `torch.multinomial` draws one per entry and shares a generator.
-
     Args:
         logits: [rows, vocabulary].
-        noise: [rows], in [0, 1], from `uniform`; or [rows, n], for n
-            tokens of each row. May be on another device.
+        noise: [rows], or [rows, n] for n tokens of each row, in [0, 1].
 
     Returns:
         token ids, int64, the shape of `noise`.
@@ -121,15 +101,3 @@ def sample(
     # right=True: a probability of zero is never drawn, not even at 0.
     drawn = torch.searchsorted(cdf, target.contiguous(), right=True)
     return drawn.view(noise.shape)
-
-
-def greedy(logits: Tensor) -> Tensor:
-    """Return each row's most likely token, the first of equals.
-
-    Args:
-        logits: [rows, vocabulary].
-
-    Returns:
-        token ids, int64 [rows].
-    """
-    return logits.argmax(dim=-1)

@@ -1,105 +1,70 @@
-"""How much memory a stage needs: computed from shapes, not measured.
+"""Memory estimates from shapes, on torch's `meta` device.
 
-Models stand here on torch's *meta* device, which knows the shape of every
-tensor and none of its numbers: a model that no laptop could hold is built
-in a second. What a GPU's allocator rounds up, and what its kernels borrow
-for a moment, is in none of these numbers; leave some room for it.
+Rounding by a GPU's allocator and temporary memory of kernels are not
+included.
 """
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import LlamaConfig, LlamaForCausalLM
+from peft import PeftModel
+from torch import Tensor, nn
+from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedModel
 
 from unitconv.inference.kv_cache import CachePlan
 from unitconv.training.config import TrainingSettings
 from unitconv.training.lora import add_lora, fit_budget, lora_parameters
 
-Parts = dict[str, int]  # bytes, by what they are for
-# AdamW keeps two numbers for each learned one, beside its gradient; all of
-# them in float32.
+Parts = dict[str, int]  # name -> bytes
+#: Bytes of a trained number: itself, its gradient and two of AdamW's, all
+#: in float32.
 LEARNED = 4 * 4
-_SHARED = {
-    "vocab_size": 49152,
-    "max_position_embeddings": 8192,
-    "rms_norm_eps": 1e-5,
-    "tie_word_embeddings": True,
-    "bos_token_id": 0,
-    "eos_token_id": 0,
-    "pad_token_id": 0,
-}
+
+#: Configurations of HuggingFaceTB/SmolLM2-135M, -360M and -1.7B, from
+#: their public config.json.
+SMOLLM2: dict[str, dict[str, Any]] = json.loads(
+    Path(__file__).with_name("smollm2.json").read_text("utf-8")
+)
 
 
-def _rope(theta: float) -> dict[str, Any]:
-    return {"rope_type": "default", "rope_theta": theta}
-
-
-# The public config.json of HuggingFaceTB/SmolLM2-135M, -360M and -1.7B.
-SMOLLM2: dict[str, dict[str, Any]] = {
-    "135M": _SHARED
-    | {
-        "hidden_size": 576,
-        "intermediate_size": 1536,
-        "num_hidden_layers": 30,
-        "num_attention_heads": 9,
-        "num_key_value_heads": 3,
-        "rope_parameters": _rope(100_000.0),
-    },
-    "360M": _SHARED
-    | {
-        "hidden_size": 960,
-        "intermediate_size": 2560,
-        "num_hidden_layers": 32,
-        "num_attention_heads": 15,
-        "num_key_value_heads": 5,
-        "rope_parameters": _rope(100_000.0),
-    },
-    "1.7B": _SHARED
-    | {
-        "hidden_size": 2048,
-        "intermediate_size": 8192,
-        "num_hidden_layers": 24,
-        "num_attention_heads": 32,
-        "num_key_value_heads": 32,
-        "rope_parameters": _rope(130_000.0),
-    },
-}
-
-
-def shape_only(config: Any, dtype: torch.dtype) -> Any:
-    """A model of this configuration without a single number in it."""
+def shape_only(config: LlamaConfig, dtype: torch.dtype) -> LlamaForCausalLM:
+    """Build a model on the `meta` device, without memory for weights."""
     with torch.device("meta"):
-        model: Any = LlamaForCausalLM(config)
-    return model.to(dtype)
+        model = LlamaForCausalLM(config)
+    return nn.Module.to(model, dtype)
 
 
 def smollm2(size: str) -> LlamaConfig:
-    """The configuration of a SmolLM2: "135M", "360M" or "1.7B"."""
+    """Return the configuration of SmolLM2-135M, -360M or -1.7B."""
     return LlamaConfig(**SMOLLM2[size])
 
 
-def decoding_parts(model: Any, plan: CachePlan) -> Parts:
-    """What a run of the engine keeps: the weights, and its cache."""
+def decoding_parts(model: PreTrainedModel, plan: CachePlan) -> Parts:
+    """Return the memory of the engine: weights and KV cache."""
     return {"weights": _weights(model), "KV cache": plan.bytes}
 
 
 def training_parts(
-    config: Any, dtype: torch.dtype, settings: TrainingSettings, length: int
+    config: LlamaConfig,
+    dtype: torch.dtype,
+    settings: TrainingSettings,
+    length: int,
 ) -> Parts:
-    """What a training step keeps at its fullest, where backward begins.
+    """Return the memory of a training step where backward begins.
 
     With checkpointing each layer keeps its input, and one layer at a time
-    is computed again. Computed without autocast, which would keep some of
-    the activations in half the bytes: the numbers are on the safe side.
+    is computed again. Autocast, which would keep less, is left out.
 
     Args:
-        length: tokens a row, padded.
+        length: tokens of each row, padding included.
     """
     model = shape_only(config, dtype)
-    weights = _weights(model)  # before PEFT puts its own into it
+    weights = _weights(model)  # before LoRA is added
     settings = fit_budget(model, settings)
     learned = LEARNED * lora_parameters(model, settings.rank)
     rows = settings.batch_size
@@ -119,55 +84,46 @@ def training_parts(
     }
 
 
-def saved_bytes(model: Any, rows: int, length: int) -> int:
-    """Bytes that a forward pass keeps for backward, parameters aside.
-
-    On any device; on `meta` nothing is computed, and the count is the same.
-    """
+def saved_bytes(
+    model: PreTrainedModel | PeftModel, rows: int, length: int
+) -> int:
+    """Count the bytes of activations that a forward pass keeps."""
     model.train()
     device = next(model.parameters()).device
     tokens = torch.zeros(rows, length, dtype=torch.long, device=device)
     own = {_block(p) for p in model.parameters()}
-    found: dict[int, int] = {}
-    alive = []  # else a later block could take the place of an earlier one
+    sizes: dict[int, int] = {}
+    alive = []  # a freed block could be allocated again
 
-    def pack(tensor: torch.Tensor) -> torch.Tensor:
+    def pack(tensor: Tensor) -> Tensor:
         if _block(tensor) not in own:
-            found[_block(tensor)] = tensor.untyped_storage().nbytes()
+            sizes[_block(tensor)] = tensor.untyped_storage().nbytes()
             alive.append(tensor)
         return tensor
 
-    with torch.autograd.graph.saved_tensors_hooks(pack, lambda t: t):
-        model(
-            input_ids=tokens,
-            labels=tokens,
-            attention_mask=_causal_mask(model, rows, length, device),
-            use_cache=False,
-        )
-    return sum(found.values())
-
-
-def _block(tensor: torch.Tensor) -> int:
-    """Which memory a tensor lies in: many may look into one block."""
-    return int(tensor.untyped_storage()._cdata)
-
-
-def _causal_mask(
-    model: Any, rows: int, length: int, device: torch.device
-) -> torch.Tensor:
-    """[rows, 1, length, length], added to the scores.
-
-    Ready-made: to make its own, a model looks at numbers, of which `meta`
-    has none.
-    """
+    # Ready-made, because a model inspects numbers to make its own.
     hidden = torch.full(
         (length, length),
         float("-inf"),
         device=device,
         dtype=next(model.parameters()).dtype,
     )
-    return hidden.triu(1).expand(rows, 1, length, length)
+    mask = hidden.triu(1).expand(rows, 1, length, length)
+
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda t: t):
+        model(
+            input_ids=tokens,
+            labels=tokens,
+            attention_mask=mask,
+            use_cache=False,
+        )
+    return sum(sizes.values())
 
 
-def _weights(model: Any) -> int:
+def _block(tensor: Tensor) -> int:
+    """Identify the memory that a tensor is a view of."""
+    return int(tensor.untyped_storage()._cdata)
+
+
+def _weights(model: PreTrainedModel) -> int:
     return sum(p.numel() * p.itemsize for p in model.parameters())

@@ -1,8 +1,7 @@
-"""Roofline of decoding: the time that this machine needs at least.
+"""Roofline of decoding: the least time that a machine needs.
 
-A forward pass is no faster than its arithmetic and no faster than the
-bytes it has to read (Williams, Waterman, Patterson 2009,
-doi:10.1145/1498765.1498785). Both ceilings are measured on this machine.
+Bounded by arithmetic and by bytes read (Williams, Waterman, Patterson
+2009, doi:10.1145/1498765.1498785).
 """
 
 from __future__ import annotations
@@ -10,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 
@@ -51,8 +50,7 @@ def measure_ceiling(
     n = 8192 if device.type == "cuda" else 1024
     a, b = torch.randn(2, n, n, device=device).to(dtype)
     product = _fastest(lambda: a @ b, device, rounds)
-    # Far larger than any CPU's cache; in float32, whose sum is limited by
-    # memory, where that of integers is limited by arithmetic.
+    # Larger than any cache; a sum of float32 is limited by memory.
     numbers = torch.ones(128 * 2**20, device=device)
     read = _fastest(lambda: numbers.sum(), device, rounds)
     size = numbers.numel() * numbers.itemsize
@@ -60,7 +58,7 @@ def measure_ceiling(
 
 
 def _fastest(
-    run: Callable[[], Any], device: torch.device, rounds: int
+    run: Callable[[], object], device: torch.device, rounds: int
 ) -> float:
     """Time the fastest of `rounds` runs, after one that warms up."""
     seconds = []
@@ -78,10 +76,8 @@ def work(
 ) -> Work:
     """Count the operations and bytes of one forward pass.
 
-    Two operations, a product and a sum, for each weight and token; the
-    head only where a next token is drawn. Attention: as many for each
-    number of a key and of a value that a query meets. Bytes: the weights
-    once, the shared prefix once, and the slots' own keys and values.
+    Each weight is multiplied and added for each token, the head's only
+    where a token is drawn. Keys and values: for each query they meet.
 
     Args:
         prefix: tokens that all slots share; 0 for the prefix itself.
@@ -96,11 +92,9 @@ def work(
     products = backbone * tokens + head * slots
     # In a prefill a token sees half of its own prompt, on average.
     own = forward_pass.own_tokens
-    met = (
-        own
-        if forward_pass.kind == "decode"
-        else (tokens * forward_pass.width / 2)
-    )
+    met = tokens * forward_pass.width / 2
+    if forward_pass.kind == "decode":
+        met = own
     met += prefix * tokens
     per_token = bytes_per_token(config, model.dtype)
     group = config.num_attention_heads / config.num_key_value_heads

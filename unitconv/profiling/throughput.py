@@ -1,9 +1,7 @@
-"""Throughput of decoding on this machine, on the course's own workloads.
+"""Throughput of decoding on the course's own workloads.
 
-Evaluation asks every question once, greedily; rollouts ask fewer questions
-ten times each. Both use the course's prompt, whose first hundred tokens
-all questions share; one more workload shares nothing. Only tokens of
-replies count; the time is that of the whole job, prompts included.
+Only tokens of replies count; the time is that of the whole job, prompts
+included.
 """
 
 from __future__ import annotations
@@ -12,8 +10,7 @@ import statistics
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import asdict, dataclass, replace
 
 import torch
 
@@ -46,28 +43,26 @@ class Speed:
     seconds: float
     cpu_seconds: float
     first_token_seconds: float  #: median over requests, since the start
-    roofline: float | None  #: share of the machine's; the engine's only
+    roofline: float | None = None  #: share of it; the engine only
 
     @property
     def tokens_per_second(self) -> float:
         """Tokens of replies a second, over the whole job."""
         return self.tokens / self.seconds
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """Return every field and the rate, rounded to four digits."""
         fields = asdict(self) | {
             "tokens_per_second": self.tokens_per_second
         }
-        return {
-            key: float(f"{value:.4g}")
-            if isinstance(value, float)
-            else value
-            for key, value in fields.items()
-        }
+        for key, value in fields.items():
+            if isinstance(value, float):
+                fields[key] = float(f"{value:.4g}")
+        return fields
 
 
 def workloads(llm: LLM, questions: Sequence[Question]) -> list[Workload]:
-    """Build the workloads: evaluation, no shared prefix, rollouts, one."""
+    """Build four workloads; three share a prefix in all prompts."""
     prompts = [llm.encode(llm.format_prompt(q.text)) for q in questions]
     # A different token in front of each, and nothing is shared.
     size = llm.model.config.vocab_size
@@ -80,15 +75,6 @@ def workloads(llm: LLM, questions: Sequence[Question]) -> list[Workload]:
         Workload("rollouts", few, 10, sampling),
         Workload("one sequence", prompts[:1], 1, Decoding()),
     ]
-
-
-@dataclass(frozen=True)
-class _Run:
-    tokens: int
-    seconds: float
-    cpu_seconds: float
-    first_token_seconds: float
-    passes: list[ForwardPass]
 
 
 def measure(
@@ -105,28 +91,28 @@ def measure(
         ceiling: of this machine, for the share of the roofline.
         decoder: "engine", or "reference": padded batches of `slots` rows.
     """
-    runs = [
-        _run(llm, workload, slots, decoder) for _ in range(repeats + 1)
-    ][1:]
-    seconds = statistics.median(run.seconds for run in runs)
+    runs = [_run(llm, workload, slots, decoder) for _ in range(1 + repeats)]
+    first, passes = runs[1]
+
+    def median(name: str) -> float:
+        return statistics.median(getattr(run, name) for run, _ in runs[1:])
+
     share = None
-    if ceiling is not None and (passes := runs[0].passes):
-        share = minimum_seconds(llm.model, passes, ceiling) / seconds
-    return Speed(
-        workload=workload.name,
-        decoder=decoder,
-        slots=slots,
-        tokens=runs[0].tokens,
-        seconds=seconds,
-        cpu_seconds=statistics.median(run.cpu_seconds for run in runs),
-        first_token_seconds=statistics.median(
-            run.first_token_seconds for run in runs
-        ),
+    if ceiling is not None and passes:
+        least = minimum_seconds(llm.model, passes, ceiling)
+        share = least / median("seconds")
+    return replace(
+        first,
+        seconds=median("seconds"),
+        cpu_seconds=median("cpu_seconds"),
+        first_token_seconds=median("first_token_seconds"),
         roofline=share,
     )
 
 
-def _run(llm: LLM, workload: Workload, slots: int, decoder: str) -> _Run:
+def _run(
+    llm: LLM, workload: Workload, slots: int, decoder: str
+) -> tuple[Speed, list[ForwardPass]]:
     decode = {"engine": generate, "reference": generate_in_batches}[decoder]
     passes: list[ForwardPass] = []
     first_tokens: list[float] = []
@@ -145,13 +131,16 @@ def _run(llm: LLM, workload: Workload, slots: int, decoder: str) -> _Run:
         num_return_sequences=workload.num_return_sequences,
         options=EngineOptions(slots=slots, observe=passes.append),
     )
-    return _Run(
+    speed = Speed(
+        workload=workload.name,
+        decoder=decoder,
+        slots=slots,
         tokens=sum(len(c.token_ids) for row in completions for c in row),
         seconds=time.perf_counter() - start,
         cpu_seconds=time.process_time() - cpu_start,
         first_token_seconds=statistics.median(first_tokens),
-        passes=passes,
     )
+    return speed, passes
 
 
 def peak_memory(device: torch.device) -> int:
