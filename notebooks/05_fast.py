@@ -366,11 +366,11 @@ print("merged:  ", [f"{x:.4f}" for x in merged.tolist()])
 show(Engine._sample)
 
 # %% [markdown]
-# What is left of the engine is how requests come in. A group is made for
-# each prompt, and prompts are read in passes of bounded size. It may be
-# that not all samples of a question find a slot at once. Then the question
-# is kept in a spare slot, together with the probabilities that follow it,
-# so that those who come later need not read it again:
+# What is left of the engine is how requests come in. All samples of a
+# question are admitted together, as one group, and prompts are read in
+# passes of bounded size. Only if a question has more samples than there are
+# slots, some of them come later. The first slot still holds the question
+# then, so they need not read it again:
 
 # %%
 show(Engine._admit)
@@ -904,8 +904,8 @@ attempt(check_ten_samples, predicted_tokens)
 
 # %% [markdown]
 # The prefix once and each question once, although its ten samples find no
-# more than five slots: a question whose samples still wait is kept in a
-# slot of its own.
+# more than five slots: the first slot still holds the question when the
+# other five are admitted.
 #
 # ```{solution-end}
 # ```
