@@ -136,11 +136,7 @@ def write_value(value: float, digits: int = SIGNIFICANT_DIGITS) -> str:
     >>> write_value(31557600.0), write_value(0.0328084)
     ('31560000', '0.03281')
     """
-    if value == 0:
-        return "0"
-    rounded = Decimal(f"{value:.{digits - 1}e}")
-    text = format(rounded, "f")
-    return text.rstrip("0").rstrip(".") if "." in text else text
+    return format(Decimal(f"{value:.{digits}g}"), "f")
 
 
 def sft_examples(

@@ -11,6 +11,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
+import math
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -155,32 +156,34 @@ def sample_rollouts(
     """Sample completions of every question into the JSONL file `path`.
 
     If `path` exists, the run continues after its last complete chunk.
-    Processes started by `accelerate launch` share the chunks.
-
-    Args:
-        progress: called with the number of questions in the process' file
-            first, then with the length of each chunk.
+    Processes started by `accelerate launch` share the chunks. `progress`
+    is called with the number of questions already in this process' file,
+    then with the length of each chunk.
 
     Raises:
         RolloutError: `path` belongs to a run with other settings, or is
             not a rollout file.
     """
     rank, world_size = distributed.rank(), distributed.world_size()
-    header = _header(llm, questions, settings)
     if world_size == 1:
         _sample(llm, questions, settings, path, batch_size, progress)
-    elif not path.exists():
-        # Chunks are dealt out in turn.
-        mine = [
-            question
-            for position, question in enumerate(questions)
-            if position // CHUNK_SIZE % world_size == rank
-        ]
+        return read_rollouts(path)
+    header = _header(llm, questions, settings)
+    if not path.exists():
+        n_chunks = math.ceil(len(questions) / CHUNK_SIZE)
+        share = math.ceil(n_chunks / world_size) * CHUNK_SIZE
+        mine = questions[rank * share : (rank + 1) * share]
         shard = shard_path(path, rank, world_size)
         _sample(llm, mine, settings, shard, batch_size, progress)
         distributed.barrier()
         if distributed.is_main_process():
-            _merge_shards(path, header, world_size)
+            shards = [
+                shard_path(path, i, world_size) for i in range(world_size)
+            ]
+            bodies = [s.read_text().partition("\n")[2] for s in shards]
+            write_text(_to_line(header) + "".join(bodies), path)
+            for shard in shards:
+                shard.unlink()
         distributed.barrier()
     elif _begin_or_resume(path, header) < len(questions):
         raise RolloutError(
@@ -297,18 +300,3 @@ def read_rollouts(path: Path) -> list[RolloutRecord]:
 def shard_path(path: Path, rank: int, world_size: int) -> Path:
     """Return the file that one of several processes writes."""
     return path.with_name(f"{path.name}.{rank + 1}-of-{world_size}")
-
-
-def _merge_shards(
-    path: Path, header: dict[str, Any], world_size: int
-) -> None:
-    """Write the finished shards as the file of one process."""
-    shards = [shard_path(path, i, world_size) for i in range(world_size)]
-    unread = [iter(s.read_text().splitlines()[1:]) for s in shards]
-    lines = [
-        next(unread[position // CHUNK_SIZE % world_size])
-        for position in range(header["questions"])
-    ]
-    write_text("\n".join([_to_line(header).rstrip(), *lines, ""]), path)
-    for shard in shards:
-        shard.unlink()

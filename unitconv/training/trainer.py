@@ -1,8 +1,7 @@
 """LoRA fine-tuning with Hugging Face's `Trainer`.
 
-SFT and RFT use the same trainer with different examples. Started by
-`accelerate launch`, several processes train one adapter: the batch size of
-the settings is that of all processes together.
+Several processes, started by `accelerate launch`, train one adapter: the
+batch size of the settings is that of all together.
 """
 
 from __future__ import annotations
@@ -13,6 +12,7 @@ import json
 import math
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import cast
@@ -20,7 +20,6 @@ from typing import cast
 import torch
 from peft import PeftModel
 from safetensors import SafetensorError
-from torch import Tensor
 from transformers import (
     EarlyStoppingCallback,
     PreTrainedModel,
@@ -47,8 +46,7 @@ from unitconv.training.examples import TrainingExample, collate
 from unitconv.training.lora import add_lora, fit_budget
 
 #: Accuracy of a model under training on held-out questions, from 0 to 1.
-#: It chooses the epoch to keep: the loss also falls when a model grows
-#: surer of right answers, and rises with its certainty of wrong ones.
+#: It chooses the epoch to keep.
 Score = Callable[[PreTrainedModel], float]
 
 
@@ -86,7 +84,7 @@ def fine_tune(
 ) -> TrainingResult:
     """Train a LoRA adapter; save the best epoch's in the run's folder.
 
-    The best has the highest score or else the lowest validation loss.
+    The best has the highest score, or without `score` the lowest loss.
 
     Raises:
         TrainingError: no examples, an adapter over its budget, or a run
@@ -157,12 +155,7 @@ def begin_run(
         raise TrainingError(
             f"there is no training in {run.folder}: start without --resume"
         )
-    try:
-        earlier = dict(json.loads(path.read_text()))
-    except (ValueError, TypeError) as error:
-        raise TrainingError(
-            f"{path} is broken ({error}): start in another folder"
-        ) from error
+    earlier = json.loads(path.read_text())
     changed = sorted(k for k in content if earlier.get(k) != content[k])
     if changed:
         raise TrainingError(
@@ -172,21 +165,15 @@ def begin_run(
 
 
 def _last_checkpoint(checkpoints: Path) -> str | None:
-    """Find the last complete checkpoint; a kill may leave a partial one.
-
-    `Trainer` writes `trainer_state.json` after everything else.
-    """
-    states = sorted(
-        checkpoints.glob("checkpoint-*/trainer_state.json"),
-        key=lambda path: int(path.parent.name.removeprefix("checkpoint-")),
-        reverse=True,
-    )
-    for state in states:
-        try:
+    """Find the last complete checkpoint; a kill may leave a partial one."""
+    # `Trainer` writes this file after all others.
+    states = checkpoints.glob("checkpoint-*/trainer_state.json")
+    for state in sorted(
+        states, key=lambda path: -int(path.parent.name.split("-")[1])
+    ):
+        with suppress(ValueError):
             json.loads(state.read_text())
-        except ValueError:
-            continue
-        return str(state.parent)
+            return str(state.parent)
     return None
 
 
@@ -212,27 +199,24 @@ def _make_trainer(
 ) -> Trainer:
     base = cast("PreTrainedModel", wrapped.get_base_model())
     pad = tokenizer.pad_token_id
-    pad = tokenizer.eos_token_id if pad is None else pad
-
-    def collator(features: list[dict[str, list[int]]]) -> dict[str, Tensor]:
-        return collate([TrainingExample(**f) for f in features], pad)
-
+    if pad is None:
+        pad = tokenizer.eos_token_id
+    stop_early = EarlyStoppingCallback(settings.patience)
     trainer = Trainer(
         model=wrapped,
         args=_training_arguments(
             base.device, settings, run, len(data.train), score is not None
         ),
-        data_collator=collator,
+        data_collator=lambda features: collate(
+            [TrainingExample(**feature) for feature in features], pad
+        ),
         train_dataset=[asdict(e) for e in data.train],
         eval_dataset=[asdict(e) for e in data.valid],
         processing_class=tokenizer,
-        callbacks=[
-            EarlyStoppingCallback(settings.patience),
-            *run.callbacks,
-        ],
+        callbacks=[stop_early, *run.callbacks],
         # No metric reads the logits: keep only a column of labels.
         preprocess_logits_for_metrics=lambda logits, labels: labels[:, :1],
-        # The unwrapped model: `Trainer`'s own forward autocasts to bf16.
+        # Without `Trainer`'s autocast to bf16.
         compute_metrics=score and (lambda _: {"score": score(base)}),
     )
     trainer.remove_callback(PrinterCallback)
