@@ -10,7 +10,6 @@ import pytest
 import torch
 
 from unitconv.training.config import (
-    HARDWARE_PRESETS,
     TrainingError,
     TrainingSettings,
     pick_hardware_preset,
@@ -80,22 +79,11 @@ def test_checkpointing_gives_the_same_gradients(
 def test_the_preset_follows_the_accelerator(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    assert (
-        pick_hardware_preset(torch.device("cpu")) is HARDWARE_PRESETS["cpu"]
-    )
-    for capability, name in [
-        ((7, 5), "t4"),
-        ((8, 0), "ampere"),
-        ((9, 0), "ampere"),
-    ]:
+    assert pick_hardware_preset(torch.device("cpu")).name == "cpu"
+    for capability, name in ((7, "t4"), (8, "ampere"), (9, "ampere")):
         monkeypatch.setattr(
-            torch.cuda, "get_device_capability", lambda _, c=capability: c
+            torch.cuda,
+            "get_device_capability",
+            lambda _, major=capability: (major, 0),
         )
         assert pick_hardware_preset(torch.device("cuda")).name == name
-    settings = TrainingSettings(
-        epochs=7, learning_rate=0.1, dropout=0.2, max_adapter_mb=3.0
-    )
-    applied = HARDWARE_PRESETS["t4"].apply(settings)
-    assert applied.gradient_checkpointing
-    assert (applied.epochs, applied.learning_rate) == (7, 0.1)
-    assert (applied.dropout, applied.max_adapter_mb) == (0.2, 3.0)

@@ -45,9 +45,8 @@ def select_examples(
 ) -> list[ReasoningExample]:
     """Choose at most `max_paths` completions a question, all distinct.
 
-    The policy `distinct` takes kept completions in the order they were
-    sampled. `random`, the control, draws as many for each question, by
-    `seed`, from all its completions with an answer, right or wrong.
+    The policy `distinct` takes the first that are kept. `random`, the
+    control, draws as many from all with an answer, right or wrong.
 
     Raises:
         RolloutError: unknown policy.
@@ -60,8 +59,7 @@ def select_examples(
             rng = random.Random(f"{seed} {record.question}")
             pool = [r for r in record.rollouts if r.answer is not None]
             rng.shuffle(pool)
-            drawn = _examples(record, pool)
-            chosen = _distinct_paths(drawn, len(chosen))
+            chosen = _distinct_paths(_examples(record, pool), len(chosen))
         examples += chosen
     return examples
 
@@ -124,8 +122,5 @@ def success_rate_by_family(
 
 def outcome_counts(records: Sequence[RolloutRecord]) -> Counter[str]:
     """Count completions by outcome: kept, or the reason for rejection."""
-    return Counter(
-        rollout.reason or "kept"
-        for record in records
-        for rollout in record.rollouts
-    )
+    rollouts = [r for record in records for r in record.rollouts]
+    return Counter(rollout.reason or "kept" for rollout in rollouts)

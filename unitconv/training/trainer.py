@@ -10,6 +10,7 @@ import errno
 import hashlib
 import json
 import math
+import shutil
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -32,11 +33,7 @@ from transformers import (
 from unitconv.common import distributed
 from unitconv.common.io import write_json
 from unitconv.common.run_metadata import run_metadata
-from unitconv.inference.load import (
-    ADAPTER_WEIGHTS,
-    has_fast_bf16,
-    without_advice,
-)
+from unitconv.inference.load import ADAPTER_WEIGHTS, has_fast_bf16
 from unitconv.training.config import (
     TrainingError,
     TrainingRun,
@@ -45,8 +42,7 @@ from unitconv.training.config import (
 from unitconv.training.examples import TrainingExample, collate
 from unitconv.training.lora import add_lora, fit_budget
 
-#: Accuracy of a model under training on held-out questions, from 0 to 1.
-#: It chooses the epoch to keep.
+#: Accuracy on held-out questions, from 0 to 1: the best epoch is kept.
 Score = Callable[[PreTrainedModel], float]
 
 
@@ -73,7 +69,6 @@ class TrainingResult:
     valid_scores: list[tuple[float, float]]  #: empty without a score
 
 
-@without_advice()
 def fine_tune(
     model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerBase,
@@ -138,8 +133,8 @@ def begin_run(
             one with other settings or examples.
     """
     path = run.folder / "run.json"
-    encoded = json.dumps([(e.input_ids, e.labels) for e in examples])
-    digest = hashlib.blake2b(encoded.encode(), digest_size=8).hexdigest()
+    rows = json.dumps([(e.input_ids, e.labels) for e in examples]).encode()
+    digest = hashlib.blake2b(rows, digest_size=8).hexdigest()
     content = asdict(settings) | {"n_rows": len(examples), "rows": digest}
     if not run.resume:
         if path.exists():
@@ -167,13 +162,11 @@ def begin_run(
 def _last_checkpoint(checkpoints: Path) -> str | None:
     """Find the last complete checkpoint; a kill may leave a partial one."""
     # `Trainer` writes this file after all others.
-    states = checkpoints.glob("checkpoint-*/trainer_state.json")
-    for state in sorted(
-        states, key=lambda path: -int(path.parent.name.split("-")[1])
-    ):
-        with suppress(ValueError):
-            json.loads(state.read_text())
-            return str(state.parent)
+    folders = checkpoints.glob("checkpoint-*")
+    for folder in sorted(folders, key=lambda f: -int(f.name.split("-")[1])):
+        with suppress(OSError, ValueError):
+            json.loads((folder / "trainer_state.json").read_text())
+            return str(folder)
     return None
 
 
@@ -184,9 +177,7 @@ def _save_adapter(wrapped: PeftModel, run: TrainingRun) -> None:
     wrapped.save_pretrained(str(unfinished), save_embedding_layers=False)
     for name in ("adapter_config.json", ADAPTER_WEIGHTS):
         (unfinished / name).replace(run.folder / name)
-    # PEFT's model card is a form that nobody has filled in.
-    (unfinished / "README.md").unlink(missing_ok=True)
-    unfinished.rmdir()
+    shutil.rmtree(unfinished)  # it also holds PEFT's empty model card
 
 
 def _make_trainer(
@@ -199,8 +190,7 @@ def _make_trainer(
 ) -> Trainer:
     base = cast("PreTrainedModel", wrapped.get_base_model())
     pad = tokenizer.pad_token_id
-    if pad is None:
-        pad = tokenizer.eos_token_id
+    pad = tokenizer.eos_token_id if pad is None else pad
     stop_early = EarlyStoppingCallback(settings.patience)
     trainer = Trainer(
         model=wrapped,
@@ -250,10 +240,8 @@ def _training_arguments(
         learning_rate=settings.learning_rate,
         lr_scheduler_type="cosine",
         warmup_steps=settings.warmup_share,
-        weight_decay=0.0,
         max_grad_norm=settings.max_grad_norm,
         seed=settings.seed,
-        data_seed=settings.seed,
         train_sampling_strategy="group_by_length",
         use_cpu=on_cpu,
         bf16=bf16,
@@ -268,8 +256,6 @@ def _training_arguments(
         report_to="tensorboard",
         disable_tqdm=True,
         remove_unused_columns=False,
-        gradient_checkpointing=settings.gradient_checkpointing,
-        gradient_checkpointing_kwargs={"use_reentrant": False},
         ddp_backend="gloo" if world_size > 1 and on_cpu else None,
         ddp_find_unused_parameters=False,
     )
