@@ -44,13 +44,15 @@ def test_a_rank_from_the_preset_is_lowered_to_fit(
         fit_budget(model, none)
 
 
-def test_peft_adds_as_many_parameters_as_counted(
+def test_peft_adds_as_many_float32_parameters_as_counted(
     make_model: Callable[..., Any],
 ) -> None:
-    model = make_model()
-    expected = lora_parameters(model, 4)
-    trainable, _ = add_lora(model, SETTINGS).get_nb_trainable_parameters()
-    assert trainable == expected
+    model = make_model().bfloat16()
+    expected = lora_parameters(model, SETTINGS.rank)
+    wrapped = add_lora(model, SETTINGS)
+    learned = [p for p in wrapped.parameters() if p.requires_grad]
+    assert sum(p.numel() for p in learned) == expected
+    assert {p.dtype for p in learned} == {torch.float32}
 
 
 def test_checkpointing_gives_the_same_gradients(
@@ -62,17 +64,11 @@ def test_checkpointing_gives_the_same_gradients(
         settings = replace(SETTINGS, gradient_checkpointing=checkpointing)
         model = add_lora(make_model(), settings).train()
         model(input_ids=ids, labels=ids).loss.backward()
-        gradients.append(
-            {
-                name: parameter.grad
-                for name, parameter in model.named_parameters()
-                if parameter.requires_grad
-            }
-        )
+        named = model.named_parameters()
+        gradients.append({n: p.grad for n, p in named if p.requires_grad})
     plain, recomputed = gradients
     assert plain.keys() == recomputed.keys()
     for name, gradient in plain.items():
-        assert gradient is not None
         assert torch.allclose(gradient, recomputed[name], atol=1e-6), name
 
 
