@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import pytest
-import torch
 from typer.testing import CliRunner
 
 from unitconv.cli import app
@@ -18,8 +15,6 @@ from unitconv.inference.llm import LLM
 from unitconv.inference.load import (
     ADAPTER_WEIGHTS,
     ADAPTERS,
-    ModelError,
-    load_adapter,
 )
 from unitconv.task.dataset import load_split
 from unitconv.training.config import (
@@ -28,18 +23,15 @@ from unitconv.training.config import (
     Recipe,
     TrainingRun,
 )
-from unitconv.training.examples import ReasoningExample, read_triples
+from unitconv.training.examples import read_triples
 from unitconv.training.pipelines import (
     Base,
     is_finished,
     pick_base,
-    train_rft,
     train_sft,
 )
 from unitconv.training.rejection_sampling import merge_rounds
-from unitconv.training.rollouts import (
-    read_rollouts,
-)
+from unitconv.training.rollouts import read_rollouts
 
 REASONING = "1 kg = 1000 g. 6 * 1000 = 6000. <answer>6000</answer>"
 
@@ -92,36 +84,15 @@ def test_the_epoch_with_the_best_score_is_kept(
     settings = cpu.settings(
         SFT_DEFAULTS, epochs=3, rank=4, learning_rate=1e-2
     )
-    result = train_sft(
-        cpu,
-        load_split("train")[:64],
-        settings,
-        TrainingRun(tmp_path),
-        valid=valid,
-    )
+    train, run = load_split("train")[:64], TrainingRun(tmp_path)
+    result = train_sft(cpu, train, settings, run, valid)
     assert is_finished(tmp_path)
     scores = [score for _, score in result.valid_scores]
     assert len(scores) == len(result.valid_losses) == 3
     llm = LLM.from_pretrained("course", tmp_path, device="cpu")
     assert evaluate(llm, valid).accuracy.value == max(scores)
-
-
-def test_an_adapter_names_its_base_and_fits_no_other(
-    cpu: Base, make_model: Callable[..., Any], tmp_path: Path
-) -> None:
-    train_rft(
-        cpu,
-        [ReasoningExample("6 kg in g?", 6000.0, REASONING)] * 2,
-        cpu.settings(RFT_DEFAULTS, epochs=1),
-        TrainingRun(tmp_path),
-        valid=load_split("valid")[:2],
-    )
     config = json.loads((tmp_path / "adapter_config.json").read_text())
     assert config["base_model_name_or_path"] == "course"
-    with pytest.raises(ModelError, match="does not fit this model"):
-        load_adapter(make_model(), tmp_path)
-    with torch.inference_mode():
-        assert load_adapter(cpu.load()[0], tmp_path)
 
 
 def succeed(*arguments: str) -> None:
