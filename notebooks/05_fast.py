@@ -129,8 +129,9 @@ assert useful < decoded
 # ## Slots
 #
 # So let a finished row leave at once, and give its place to a question
-# that waits. This is called *continuous batching* (Yu et al. 2022). A place
-# is a *slot*: room for the keys and values of one row in a cache that is
+# that waits. This is called *continuous batching* ([Yu et al. 2022](
+# https://www.usenix.org/conference/osdi22/presentation/yu)). A place is a
+# *slot*: room for the keys and values of one row in a cache that is
 # allocated once. `unitconv/inference/engine.py` holds the whole decoder.
 # This is its main loop:
 
@@ -279,7 +280,8 @@ print(f"{saved:.0%} of the reading saved; the replies are the same")
 # as many copies from memory as there are rows. It is better to store it
 # once and to let all rows attend to the one copy: their queries, stacked,
 # are *one* matrix, and a large matrix product is what processors are good
-# at. Juravsky et al. (2024) call this Hydragen.
+# at. [Juravsky et al. (2024)](https://arxiv.org/abs/2402.05099) call this
+# Hydragen.
 #
 # But the softmax of a row runs over *all* its keys: those of the prefix
 # and its own. Do they have to lie together? No. The softmax needs only the
@@ -342,8 +344,9 @@ print("merged:  ", [f"{x:.4f}" for x in merged.tolist()])
 # %% [markdown]
 # This is *log-sum-exp* merging, named after what the two numbers make
 # together. It is exact as well, and it is the step that lets FlashAttention
-# (Dao et al. 2022) take the keys block by block. Our prefix has about a
-# hundred tokens, and for so few one softmax is simpler.
+# ([Dao et al. 2022](https://arxiv.org/abs/2205.14135)) take the keys block
+# by block. Our prefix has about a hundred tokens, and for so few one softmax
+# is simpler.
 #
 # ## Ten samples of a question
 #
@@ -490,7 +493,8 @@ for size, read in paged.items():
 # A single row that rambles makes the box long for all. The remedy is what
 # an operating system does with memory: it is dealt out in small *pages*. A
 # row gets a page when it needs one and gives its pages back when it leaves,
-# and a table says which page holds what (Kwon et al. 2023, PagedAttention).
+# and a table says which page holds what (PagedAttention,
+# [Kwon et al. 2023](https://arxiv.org/abs/2309.06180)).
 # The pages must be small, as the count shows: on average the last page of a
 # row is half empty. The whole bookkeeping is a list of free pages:
 
@@ -597,10 +601,11 @@ steps_of(job)
 # \frac{\text{bytes}}{\text{bytes per second}}\right)
 # $$
 #
-# This is the *roofline* (Williams et al. 2009). Which side of it counts is
-# decided by the number of operations for each byte, the *intensity*. With
-# one row each weight is read for one product and one sum; with 64 rows it
-# is read once for 64 of each.
+# This is the *roofline*
+# ([Williams et al. 2009](https://doi.org/10.1145/1498765.1498785)). Which
+# side of it counts is decided by the number of operations for each byte,
+# the *intensity*. With one row each weight is read for one product and one
+# sum; with 64 rows it is read once for 64 of each.
 
 # %%
 from unitconv.inference.kv_cache import bytes_per_token
@@ -1053,17 +1058,12 @@ attempt(check_who_first, steps_taken)
 #
 # ## References
 #
-# - G.-I. Yu et al. (2022). Orca: a distributed serving system for
-#   transformer-based generative models. [USENIX OSDI](
-#   https://www.usenix.org/conference/osdi22/presentation/yu).
-# - J. Juravsky et al. (2024). Hydragen: high-throughput LLM inference with
-#   shared prefixes. [arXiv:2402.05099](https://arxiv.org/abs/2402.05099)
-# - T. Dao et al. (2022). FlashAttention: fast and memory-efficient exact
-#   attention with IO-awareness.
-#   [arXiv:2205.14135](https://arxiv.org/abs/2205.14135)
-# - W. Kwon et al. (2023). Efficient memory management for large language
-#   model serving with PagedAttention.
-#   [arXiv:2309.06180](https://arxiv.org/abs/2309.06180)
-# - S. Williams, A. Waterman, D. Patterson (2009). Roofline: an insightful
-#   visual performance model for multicore architectures.
-#   [doi:10.1145/1498765.1498785](https://doi.org/10.1145/1498765.1498785)
+# ```{bibliography}
+# :list: bullet
+#
+# yu2022
+# juravsky2024
+# dao2022
+# kwon2023
+# williams2009
+# ```
