@@ -14,7 +14,11 @@ import torch
 from safetensors import SafetensorError
 from transformers import TrainerCallback, TrainerState
 
-from unitconv.inference.load import ADAPTER_WEIGHTS, load_adapter
+from unitconv.inference.load import (
+    ADAPTER_WEIGHTS,
+    ModelError,
+    load_adapter,
+)
 from unitconv.task.dataset import load_split
 from unitconv.training import trainer
 from unitconv.training.config import (
@@ -97,6 +101,8 @@ def test_only_the_adapter_learns(
         assert torch.allclose(loaded(ids).logits, expected, atol=1e-5)
         merged = loaded.merge_and_unload()(ids).logits
         assert torch.allclose(merged, expected, atol=1e-4)
+    with pytest.raises(ModelError, match="does not fit this model"):
+        load_adapter(make_model(hidden_size=32), tmp_path)
 
 
 class Killed(BaseException):

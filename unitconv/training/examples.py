@@ -62,9 +62,8 @@ def make_example(
 ) -> TrainingExample:
     """Tokenise `prompt + target` as one text and label the target.
 
-    One end-of-sequence token is appended, with a label. The prompt must
-    have the tokens that it has alone; in SmolLM2's vocabulary "?" and "<"
-    would merge into one.
+    One end-of-sequence token is appended, with a label. No token may span
+    the boundary, as "?<" would in SmolLM2's vocabulary.
 
     Raises:
         LabelError: either text is empty, a token spans the boundary, the

@@ -59,11 +59,10 @@ class Base:
     def settings(
         self, recipe: config.Recipe, **overrides: Any
     ) -> TrainingSettings:
-        """Combine a recipe, the hardware preset and explicit settings.
+        """Combine a recipe, the hardware preset and overrides.
 
-        Overrides that are None count as not given. A rank without an
-        `alpha` keeps LoRA's scale, alpha / rank. Only a rank from the
-        preset may be lowered to fit the size budget.
+        An override of None counts as not given. A rank given alone keeps
+        LoRA's scale, alpha / rank, and is not lowered to fit the budget.
         """
         given = {k: v for k, v in overrides.items() if v is not None}
         given.setdefault("lower_rank", "rank" not in given)

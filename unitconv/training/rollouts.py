@@ -49,11 +49,7 @@ class RolloutError(UnitconvError):
 
 @dataclass(frozen=True)
 class RolloutSettings:
-    """Settings that determine the rollouts; a run resumes with the same.
-
-    Raises:
-        UnitconvError: a value is out of its range.
-    """
+    """Sampling settings; raises `UnitconvError` if one is out of range."""
 
     num_return_sequences: int = SAMPLES
     temperature: float = TEMPERATURE
@@ -71,7 +67,7 @@ class RolloutSettings:
 
     @property
     def decoding(self) -> Decoding:
-        """The part of the settings that the decoder needs."""
+        """Settings that the decoder needs."""
         return Decoding(
             max_new_tokens=self.max_new_tokens,
             temperature=self.temperature,
@@ -259,8 +255,7 @@ def _begin_or_resume(path: Path, header: dict[str, Any]) -> int:
     done = len(lines) - 1
     if done < header["questions"]:
         done -= done % CHUNK_SIZE
-    with path.open("r+b") as file:
-        file.truncate(sum(len(line) + 1 for line in lines[: done + 1]))
+    os.truncate(path, sum(len(line) + 1 for line in lines[: done + 1]))
     return done
 
 
