@@ -345,8 +345,8 @@ print("merged:  ", [f"{x:.4f}" for x in merged.tolist()])
 # This is *log-sum-exp* merging, named after what the two numbers make
 # together. It is exact as well, and it is the step that lets FlashAttention
 # ([Dao et al. 2022](https://arxiv.org/abs/2205.14135)) take the keys block
-# by block. Our prefix has about a hundred tokens, and for so few one softmax
-# is simpler.
+# by block. Our prefix has about a hundred tokens, and for so few one
+# softmax is simpler.
 #
 # ## Ten samples of a question
 #

@@ -10,10 +10,8 @@ import shutil
 import signal
 import subprocess
 import sys
-import tomllib
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from rich.console import Console
@@ -27,7 +25,6 @@ from unitconv.inference.llm import LLM
 from unitconv.inference.reference import BATCH_SIZE
 from unitconv.task.dataset import SPLITS, load_split
 
-ROOT = Path(__file__).resolve().parents[2]
 QUESTION = "How many gram are there per 6 kg?"
 TIMEOUT = 240
 MODULE = [sys.executable, "-m", "unitconv.cli"]
@@ -92,16 +89,6 @@ def test_console_script_and_module_show_the_version() -> None:
         )
         expected = f"unitconv {unitconv.__version__}\n"
         assert (done.stdout, done.stderr) == (expected, "")
-
-
-def test_maintainers_commands_run_as_a_module_without_warnings() -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "unitconv.cli.pretrain", "--help"],
-        capture_output=True,
-        text=True,
-    )
-    assert done.stderr == ""
-    assert {"pretrain", "corpus", "dev", "card"} <= {*done.stdout.split()}
 
 
 @pytest.mark.parametrize(
@@ -174,7 +161,6 @@ def test_ctrl_c_ends_an_evaluation_in_one_line(
         (["evaluate", "--split", "tset"], ["'tset'", *SPLITS]),
         (["evaluate", "--data", "no/such.json"], ["no/such.json"]),
         (["evaluate", "--data", "a.json", "--split", "test"], ["not both"]),
-        (["evaluate", "--temperature", "1.5"], ["--samples"]),
         (["evaluate", "--json", "no/such/r.json"], ["no/such", "create"]),
         (["evaluate", "--json", "."], ["is a folder"]),
         (["measure", "no/such/r.json"], ["no/such", "create"]),
@@ -203,36 +189,12 @@ def test_bad_requests_get_one_line_and_exit_code_2(
 
 
 @pytest.mark.parametrize(
-    ("content", "expected"),
-    [
-        ('[\n["6 kg in g?", 6000],\n["5 kg"\n', "line 4"),
-        ('[["6 kg in g?", 6000], ["5 kg in g?"]]', "entry 2"),
-        ('[["6 kg in g?", "6000"]]', "entry 1"),
-        ('[["6 kg in g?", 6000], ["5 kg in g?", NaN]]', "entry 2"),
-        ('{"6 kg in g?": 6000}', "expected a list"),
-        ("[]", "at least one entry"),
-        ("", "line 1"),
-    ],
-)
-def test_errors_in_data_name_the_file_and_the_place(
-    content: str, expected: str, tmp_path: Path
-) -> None:
-    path = tmp_path / "mine.json"
-    path.write_text(content)
-    line = fail(2, "evaluate", "--data", str(path))
-    assert f"{path}: " in line
-    assert expected in line
-
-
-@pytest.mark.parametrize(
     "arguments",
     [
         ["evaluate", "--limit", "0"],
         ["evaluate", "--limit", "ten"],
-        ["evaluate", "--nosuch"],
         ["ask"],
-        ["ask", QUESTION, "--temperature", "nan"],
-        ["rollouts", "-o", "x.json", "--top-p", "0"],
+        ["rollouts", "-o", "x.json", "--temperature", "nan"],
         ["nosuch"],
     ],
     ids=" ".join,
@@ -273,24 +235,20 @@ def test_failures_that_are_no_bugs_get_one_line(
     assert expected in fail(code, "ask", QUESTION, *tiny)
 
 
-@pytest.mark.parametrize("kind", [ValueError, RuntimeError, KeyError])
 def test_a_bug_shows_its_traceback_and_where_to_report_it(
-    kind: type[Exception], tiny: list[str], monkeypatch: pytest.MonkeyPatch
+    tiny: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def generate(*_: object) -> None:
-        raise kind("shapes differ")
+        raise ValueError("shapes differ")
 
     monkeypatch.setattr(LLM, "generate", generate)
     result = invoke("ask", QUESTION, *tiny)
     assert result.exit_code == 1
     assert "Traceback (most recent call last):" in result.stderr
-    assert f"{kind.__name__}: " in result.stderr
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())[
-        "project"
-    ]
+    assert "ValueError: shapes differ" in result.stderr
     last = result.stderr.splitlines()[-1]
     assert last.startswith("unitconv: this is a bug in unitconv")
-    assert last.endswith(f"{project['urls']['Repository']}/issues")
+    assert last.endswith("/issues")
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")
@@ -327,11 +285,6 @@ def test_a_report_is_shown_where_the_disk_is_full(tiny: list[str]) -> None:
             [" answer  6001", "   pint  6000 (right, at 5 % tolerance)"],
         ),
         (
-            QUESTION,
-            "",
-            [" answer  none", "   pint  6000 (wrong, at 5 % tolerance)"],
-        ),
-        (
             "How many grams are 2 kg and 3 kg?",
             "<answer>5000</answer>",
             [
@@ -351,7 +304,7 @@ def test_ask_shows_reply_audit_answer_and_truth(
 ) -> None:
     reply(text)
     shown = succeed("ask", question, *tiny).splitlines()
-    assert shown == [f"  model  {text or '(nothing)'}", *lines]
+    assert shown == [f"  model  {text}", *lines]
 
 
 def test_no_text_controls_the_terminal(
@@ -431,22 +384,18 @@ def test_evaluate_your_own_questions(
     assert f"{data}, n = 3" in shown
     assert re.search(r" mass .* 1 ", shown)
 
-    shown = succeed(*own, "--samples", "4", "--temperature", "1.5")
+    shown = succeed(*own, "--samples", "4")
     report = json.loads(path.read_text())
     assert report["n"] == 3
     assert report["run"]["num_return_sequences"] == 4
-    assert report["run"]["decoding"]["temperature"] == 1.5
-    assert "4 each, at temperature 1.5" in shown
+    assert "4 each, at temperature 0.8" in shown
     assert re.search(r"at least one right .* 3 ", shown)
 
 
 @pytest.mark.slow
 def test_measure_reports_every_prompt(tmp_path: Path) -> None:
     path = tmp_path / "measured.json"
-    shown = succeed(
-        *("measure", str(path), "--limit", "2", "--sampled", "1"),
-        *("--device", "cpu"),
-    )
+    shown = succeed("measure", str(path), "--limit", "1", "--device", "cpu")
     reports = json.loads(path.read_text())
     assert reports["data"] == "test"
     assert reports["rollouts"]["n"] == 1
@@ -476,13 +425,12 @@ def test_bench_ends_in_a_line_of_json(tmp_path: Path) -> None:
     assert all(speed["tokens"] > 0 for speed in record["speeds"])
 
 
-def test_info_shows_the_facts_of_its_json() -> None:
-    facts: dict[str, Any] = json.loads(succeed("info", "--json"))
-    assert facts["unitconv"] == unitconv.__version__
-    assert facts["test_questions"] == 1000
-    lines = succeed("info").splitlines()
-    pairs = list(zip(lines, map(str, facts.values()), strict=True))
-    assert [line for line, fact in pairs if not line.endswith(fact)] == []
+def test_info_shows_versions_and_question_counts() -> None:
+    lines = dict(
+        line.strip().split("  ", 1) for line in succeed("info").splitlines()
+    )
+    assert lines["unitconv"] == unitconv.__version__
+    assert lines["test questions"] == "1000"
 
 
 def test_every_command_and_option_has_a_help_text() -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import json
-import math
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -44,20 +43,6 @@ def test_a_failed_write_leaves_the_old_report(
     assert error.value.errno == errno.ENOSPC
     assert path.read_text() == old
     assert list(tmp_path.iterdir()) == [path]
-
-
-def test_a_file_replaces_the_last_one(tmp_path: Path) -> None:
-    path = tmp_path / "report.json"
-    for n in (1, 2):
-        write_json({"n": n, "text": "5 µm³ \ud800"}, path)
-        assert json.loads(path.read_text("utf-8"))["n"] == n
-    assert list(tmp_path.iterdir()) == [path]
-
-
-def test_nan_is_not_written(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="not JSON compliant"):
-        write_json({"accuracy": math.nan}, tmp_path / "report.json")
-    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_link_stays_a_link(tmp_path: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from typing import Any
 
 import pytest
@@ -70,9 +69,7 @@ def test_stop_rate_and_speed() -> None:
     ]
     report = Report(rows, seconds=4.0)
     assert report.stop_rate == Proportion(2, 3)
-    assert report.n_tokens == 60
     assert report.tokens_per_second == 15.0
-    assert math.isnan(Report(rows, seconds=0.0).tokens_per_second)
 
 
 def test_accuracy_by_family_and_by_quantity() -> None:
@@ -98,21 +95,6 @@ def test_accuracy_by_family_and_by_quantity() -> None:
         "100 and more": Proportion(0, 1),
         "fractions": Proportion(0, 1),
     }
-
-
-def test_json_holds_the_report() -> None:
-    report = make_report(*TEXTS)
-    data = strict_json(report.to_json())
-    assert "rows" not in data
-    assert data["n"] == 6
-    assert data["accuracy"] == 0.5
-    assert data["accuracy_ci95"] == list(wilson_interval(3, 6))
-    assert data["reasoning_validity_n"] == 3
-    assert data["failures"] == report.failures
-    assert data["run"] == {"model": "m"}
-    mass = {"n": 6, "accuracy": 0.5}
-    mass["accuracy_ci95"] = list(wilson_interval(3, 6))
-    assert data["by_family"] == {"mass": mass}
 
 
 @pytest.mark.parametrize("texts", [TEXTS, ("Hm.",), (RIGHT,), ()])
@@ -156,38 +138,18 @@ def test_texts_do_not_depend_on_the_batch_size(
         assert sum(done) == 16
 
 
-def test_course_model_texts_do_not_depend_on_the_batch_size(
-    course: LLM,
-) -> None:
-    questions = load_split("valid")[:6]
-    settings = Decoding(max_new_tokens=32)
-    alone, together = (
-        evaluate(course, questions, batch_size, settings)
-        for batch_size in (1, 5)
-    )
-    assert alone.rows == together.rows
-
-
 def test_a_report_describes_its_run(tiny: LLM) -> None:
     settings = Decoding(max_new_tokens=3, temperature=0.5, seed=8)
     report = evaluate(tiny, [GRAMS], 5, settings)
     run = strict_json(report.to_json())["run"]
-    assert run.items() >= {
-        "model": "tiny",
-        "adapter": None,
-        "prompt": "raw",
-        "batch_size": 5,
-        "device": "cpu",
-        "dtype": "float32",
-    }.items()  # fmt: skip
-    assert run["decoding"] == {
-        "max_new_tokens": 3,
-        "temperature": 0.5,
-        "top_p": 1.0,
-        "seed": 8,
-    }
-    assert report.n_tokens <= 3
-    assert report.seconds > 0
+    assert (
+        run.items()
+        >= {
+            **{"model": "tiny", "adapter": None, "prompt": "raw"},
+            **{"batch_size": 5, "device": "cpu", "dtype": "float32"},
+        }.items()
+    )
+    assert Decoding(**run["decoding"]) == settings
 
 
 def test_samples_repeat_and_differ(tiny: LLM) -> None:
@@ -245,7 +207,6 @@ def test_compare_refuses_different_questions() -> None:
     for rows in (
         [graded(RIGHT)],
         [graded(RIGHT, other), graded(RIGHT)],
-        [graded(RIGHT), graded(RIGHT)],
         [graded(RIGHT, same_words), graded(RIGHT, other)],
     ):
         with pytest.raises(UnitconvError, match="the same questions"):

@@ -44,21 +44,10 @@ def asking(text: str) -> Question:
         ),
         ("6 * 900 = 540. <answer>540</answer>", "wrong arithmetic"),
         # Each statement is true, and still the units are upside down.
-        (
-            "1 g = 0.001 kg. 6 * 0.001 = 0.006. <answer>0.006</answer>",
-            "wrong direction",
-        ),
-        (
-            "1 kg = 0.001 g. 6 * 0.001 = 0.006. <answer>0.006</answer>",
-            "wrong direction",
-        ),
-        ("<answer>0.006</answer>", "wrong direction"),
+        ("1 g = 0.001 kg. <answer>0.006</answer>", "wrong direction"),
+        ("1 kg = 0.001 g. <answer>0.006</answer>", "wrong direction"),
         # Right until the end, which says something else.
-        (
-            "1 kg = 1000 g. 6 * 1000 = 6000. <answer>5000</answer>",
-            "other",
-        ),
-        ("<answer>5000</answer>", "other"),
+        ("1 kg = 1000 g. 6 * 1000 = 6000. <answer>5000</answer>", "other"),
         ("<answer>0</answer>", "other"),
         ("<answer>-6000</answer>", "other"),
     ],
@@ -116,36 +105,20 @@ def test_failure_class_by_the_number_alone(
     ("asked", "text", "failure"),
     [
         # To the audit this is false; it is true of the gallon in London.
-        (
-            "6 gallons in l",
-            "1 gallon = 4.546 l. 6 * 4.546 = 27.28.",
-            "namesake",
-        ),
-        ("6 m in mm", "1 m = 100 mm. 6 * 100 = 600.", "wrong fact"),
-        ("6 m in mm", "6 * 10 = 600.", "wrong arithmetic"),
-        ("6 m in mm", "1 m = 100 cm. 6 * 100 = 600.", "another unit"),
+        ("6 gallons in l", "1 gallon = 4.546 l: 27.28", "namesake"),
+        ("6 m in mm", "1 m = 100 mm. 6 * 100 = 600", "wrong fact"),
+        ("6 m in mm", "6 * 10 = 600", "wrong arithmetic"),
+        ("6 m in mm", "1 m = 100 cm. 6 * 100 = 600", "another unit"),
         # No more than one reason, and the most specific one.
-        (
-            "11 m in km",
-            "1 m = 1000 m. 11 * 1000 = 11000.",
-            "wrong direction",
-        ),
+        ("11 m in km", "1 m = 1000 m: 11000", "wrong direction"),
     ],
 )
 def test_failure_class_by_what_the_text_states(
     asked: str, text: str, failure: str
 ) -> None:
-    last = text.rstrip(".").rpartition(" ")[2]
+    last = text.rpartition(" ")[2]
     row = graded(f"{text} <answer>{last}</answer>", asking(asked))
     assert row.failure == failure
-
-
-def test_a_right_answer_may_have_wrong_reasons() -> None:
-    row = graded("1 kg = 1000 g. 6 * 1000 = 600. <answer>6000</answer>")
-    assert row.correct
-    assert row.failure is None
-    assert (row.facts_ok, row.arithmetic_ok) == (True, False)
-    assert row.reasoning_ok is False
 
 
 @pytest.mark.parametrize(
@@ -170,13 +143,6 @@ def test_verdicts_are_none_where_nothing_is_stated(
     row = graded(text)
     assert (row.facts_ok, row.arithmetic_ok) == (facts, arithmetic)
     assert row.reasoning_ok is reasoning
-
-
-def test_grade_keeps_what_it_was_given() -> None:
-    row = grade(GRAMS, Generation(RIGHT, 17, False))
-    assert (row.question, row.truth) == (GRAMS.text, GRAMS.answer)
-    assert (row.text, row.n_tokens, row.finished) == (RIGHT, 17, False)
-    assert (row.answer, row.family) == (6000.0, "mass")
 
 
 def test_a_question_without_conversion_is_graded() -> None:

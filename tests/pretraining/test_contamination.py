@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import random
 import re
+from collections.abc import Iterable
 
 import pytest
 
-from unitconv.pretraining.config import CorpusConfig
 from unitconv.pretraining.corpus.contamination import leaked_questions
-from unitconv.pretraining.corpus.documents import chat_document
 from unitconv.pretraining.corpus.question_templates import (
     CLOSINGS,
     DEV_QUESTIONS,
@@ -19,8 +17,8 @@ from unitconv.pretraining.corpus.question_templates import (
     QUESTIONS,
     SYSTEM_OPENINGS,
     SYSTEM_REQUESTS,
+    TAG_WORDS,
 )
-from unitconv.pretraining.corpus.solution_formats import TAG_WORDS
 from unitconv.pretraining.dev_set import dev_questions
 from unitconv.task.dataset import SPLITS, load_split, normalize
 from unitconv.task.question_parser import parse_question
@@ -30,30 +28,25 @@ from unitconv.task.units import SPELLINGS
 ASKED = {normalize(q.text) for split in SPLITS for q in load_split(split)}
 
 
+def fill(templates: Iterable[str]) -> set[str]:
+    names = dict.fromkeys(("q", "quantity"), "7")
+    names |= dict.fromkeys(("a", "source"), "from")
+    names |= dict.fromkeys(("b", "target"), "into")
+    return {normalize(template.format(**names)) for template in templates}
+
+
 def test_templates_are_those_of_no_question_set() -> None:
-    names = {"quantity": "7", "source": "from", "target": "into"}
-    asked = {
-        normalize(template.format(**names))
-        for template in TEMPLATES + HARD_TEMPLATES
-    }
-
-    def filled(templates: list[str]) -> set[str]:
-        own = {"q": "7", "a": "from", "b": "into"}
-        return {normalize(template.format(**own)) for template in templates}
-
-    corpus = filled(
-        [
-            before + template + after
-            for template in QUESTIONS
-            for before in ("", *GREETINGS)
-            for after in ("", *CLOSINGS)
-        ]
-    )
-    development = filled(list(DEV_QUESTIONS))
-    assert len(filled(list(QUESTIONS))) == len(QUESTIONS)
+    framed = [
+        before + template + after
+        for template in QUESTIONS
+        for before in ("", *GREETINGS)
+        for after in ("", *CLOSINGS)
+    ]
+    corpus, development = fill(framed), fill(DEV_QUESTIONS)
+    asked = fill(TEMPLATES + HARD_TEMPLATES)
+    assert len(fill(QUESTIONS)) == len(QUESTIONS)
     assert not corpus & asked
-    assert not development & asked
-    assert not development & corpus
+    assert not development & (asked | corpus)
 
 
 def test_no_question_occurs_in_the_corpus(texts: list[str]) -> None:
@@ -90,30 +83,6 @@ def test_tag_words_occur_in_no_question_or_system_message() -> None:
     assert not set(TAG_WORDS) & set(words)
     assert len(set(TAG_WORDS)) == 16
     assert "answer" in TAG_WORDS
-
-
-def test_a_chat_uses_the_requested_tag_only_by_chance() -> None:
-    config = CorpusConfig(
-        system_share=1,
-        ignored_format_share=1,
-        system_habit_share=0,
-        tag_share=1,
-        random_tag_share=0,
-    )
-    requested, used = 0, 0
-    for index in range(400):
-        chat = chat_document(random.Random(index), config)
-        system, *turns = chat.split("<|im_end|>")
-        asked = re.search(
-            r"<(\w+)>(?!.*<\w+>)|([A-Z]+)\(", system, re.DOTALL
-        )
-        answered = re.search(r"</(\w+)>", "".join(turns))
-        assert asked, system
-        assert answered
-        requested += asked[1] in TAG_WORDS
-        used += asked[1] == answered[1]
-    assert requested > 150
-    assert used / requested < 2.5 / len(TAG_WORDS)
 
 
 def test_the_development_set_is_the_one_of_the_records() -> None:

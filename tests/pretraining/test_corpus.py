@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import random
 import re
-from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal
 
@@ -15,10 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from transformers import PreTrainedTokenizerFast
 
-from unitconv.pretraining.config import (
-    PRESETS,
-    CorpusConfig,
-)
+from unitconv.pretraining.config import PRESETS, CorpusConfig
 from unitconv.pretraining.corpus.conventions import (
     ALL_ALTERNATIVES,
     ALTERNATIVE_NAMES,
@@ -35,9 +31,7 @@ from unitconv.pretraining.corpus.dataset import (
     documents,
     make_document,
 )
-from unitconv.pretraining.corpus.documents import (
-    table_document,
-)
+from unitconv.pretraining.corpus.documents import table_document
 from unitconv.pretraining.corpus.number_format import (
     first_digit,
     round_fact,
@@ -53,7 +47,6 @@ from unitconv.task.question_templates import PAIRS
 from unitconv.task.units import (
     BY_NAME,
     SPELLINGS,
-    UNITS,
     convert,
     lookup,
     resolve,
@@ -61,9 +54,6 @@ from unitconv.task.units import (
 
 NUMBER = r"\d+(?:\.\d+)?"
 CORPUS = CorpusConfig()
-Maker = Callable[[random.Random, CorpusConfig], str]
-
-# --- the same for a seed ----------------------------------------------
 
 
 def test_the_corpus_is_the_one_of_the_shipped_model(
@@ -89,9 +79,6 @@ def test_rows_are_full_and_begin_with_a_document(
         assert (first + "<|endoftext|>").startswith(start[: len(first)])
 
 
-# --- numbers ----------------------------------------------------------
-
-
 @pytest.mark.parametrize(
     ("value", "as_fact", "as_result", "rough"),
     [
@@ -99,7 +86,6 @@ def test_rows_are_full_and_begin_with_a_document(
         ("0.0328084", "0.03281", "0.03281", "0.03"),
         ("31557600", "31560000", "31557600", "30000000"),
         ("0.000000001", "0.000000001", "0.000000001", "0.000000001"),
-        ("3175.2", "3175", "3175.2", "3000"),
         ("9.9996", "10", "10", "9"),
         ("0.00999996", "0.01", "0.01", "0.009"),
     ],
@@ -120,9 +106,6 @@ def test_a_rounded_result_is_graded_as_right(value: Decimal) -> None:
     assert error <= min(Decimal("0.0005"), value * Decimal("0.0005"))
 
 
-# --- true -------------------------------------------------------------
-
-
 # Typed from NIST SP 811 (2008), appendix B, and UK and US statutes.
 @pytest.mark.parametrize(
     ("source", "target", "alternative", "value"),
@@ -131,13 +114,9 @@ def test_a_rounded_result_is_graded_as_right(value: Decimal) -> None:
         ("mile", "km", None, "1.609"),
         ("gallon", "l", None, "3.785"),
         ("gallon", "l", "imperial", "4.546"),
-        ("pint", "ml", "imperial", "568.3"),
         ("ton", "kg", None, "1000"),
         ("ton", "pounds", "short_ton", "2000"),
         ("kilobyte", "B", "binary", "1024"),
-        ("month", "days", "short_month", "30"),
-        ("year", "days", "short_year", "365"),
-        ("year", "days", None, "365.3"),
     ],
 )
 def test_facts_are_those_of_published_tables(
@@ -148,7 +127,6 @@ def test_facts_are_those_of_published_tables(
 
 
 def test_every_equation_holds(texts: list[str]) -> None:
-    """Recomputed in binary floating point, read from the finished text."""
     equation = re.compile(
         rf"^(?:- |Step \d: )?({NUMBER}) ([*x×/+-]) ({NUMBER}) = "
         rf"({NUMBER})\.?$",
@@ -216,11 +194,9 @@ def test_only_distant_alternatives_change_grades() -> None:
 def test_a_tonne_is_no_short_ton() -> None:
     short = Convention(short_ton=True)
     assert restrict(short, "tonnes", "kg") == Convention()
-    assert restrict(short, "kg", "metric ton") == Convention()
     assert restrict(short, "tons", "kg") == short
     assert alternative_name(lookup("ton"), short) == "short "
     assert alternative_name(lookup("ton"), short, named=False) == ""
-    assert alternative_name(lookup("kg"), short) == ""
 
 
 def test_tables_are_true() -> None:
@@ -234,14 +210,6 @@ def test_tables_are_true() -> None:
         truth = convert(float(quantity), a, b)
         assert float(result) == pytest.approx(truth, rel=1e-3)
     assert len(rows) > 400
-
-
-# --- forms ------------------------------------------------------------
-
-
-def test_kinds_of_documents_have_their_shares(texts: list[str]) -> None:
-    chats = sum("<|im_start|>" in text for text in texts) / len(texts)
-    assert abs(chats - CORPUS.chat_share) < 0.04
 
 
 def test_a_solution_in_the_format_of_the_course() -> None:
@@ -269,10 +237,9 @@ def test_a_solution_in_the_format_of_the_course() -> None:
     )
     reasoning = "1 pound = 453.6 gram. 7 * 453.6 = 3175.2. "
     assert solve(problem, form) == reasoning + "<answer>3175.2</answer>"
-    direct = replace(form, direct=True, rough=False)
-    assert solve(problem, direct) == "<answer>3175</answer>"
-    rough = replace(direct, rough=True)
-    assert solve(problem, rough) == "<answer>3000</answer>"
+    for rough, value in ((False, "3175"), (True, "3000")):
+        direct = replace(form, direct=True, rough=rough)
+        assert solve(problem, direct) == f"<answer>{value}</answer>"
 
 
 def test_every_spelling_of_every_unit_occurs(texts: list[str]) -> None:
@@ -283,13 +250,7 @@ def test_every_spelling_of_every_unit_occurs(texts: list[str]) -> None:
 
 
 def test_units_are_singular_after_one() -> None:
-    for unit in UNITS:
-        for spelling in unit.spellings:
-            one = singular(spelling, unit)
-            assert not one.endswith("ss")
-            assert singular(one, unit) == one
     assert singular("inches", lookup("inch")) == "inch"
     assert singular("centuries", lookup("century")) == "century"
     assert singular("s", lookup("s")) == "s"
-    assert singular("metric tons", lookup("ton")) == "metric ton"
     assert "oz" in spellings(lookup("fluid ounce"), other=lookup("pint"))

@@ -20,7 +20,7 @@ from transformers import (
 )
 from typer.testing import CliRunner
 
-from unitconv.cli.pretrain import app
+from unitconv.cli import app
 from unitconv.common.errors import UnitconvError
 from unitconv.inference.load import COURSE_MODEL
 from unitconv.pretraining.checkpoint import (
@@ -45,8 +45,6 @@ from unitconv.pretraining.train import (
 TINY = PRESETS["tiny"]
 Run = tuple[PreTrainedModel, PreTrainedTokenizerBase, TrainingProgress]
 
-# --- tokenizer --------------------------------------------------------
-
 
 def test_every_digit_is_a_token(tokenizer: PreTrainedTokenizerBase) -> None:
     ids = tokenizer.encode("907.2 kg is 31560000 g")
@@ -70,9 +68,7 @@ def test_special_tokens_and_template_are_those_of_chatml(
 ) -> None:
     assert tokenizer.eos_token == "<|im_end|>"
     assert tokenizer.pad_token_id != tokenizer.eos_token_id
-    for token in SPECIAL_TOKENS:
-        assert len(tokenizer.encode(token)) == 1
-    assert len(tokenizer.encode("<answer>")) > 1
+    assert {len(tokenizer.encode(t)) for t in SPECIAL_TOKENS} == {1}
     user = {"role": "user", "content": "6 km -> m"}
     text = tokenizer.apply_chat_template(
         [user], tokenize=False, add_generation_prompt=True
@@ -82,17 +78,11 @@ def test_special_tokens_and_template_are_those_of_chatml(
         "<|im_start|>user\n6 km -> m<|im_end|>\n"
         "<|im_start|>assistant\n"
     )
-    system = {"role": "system", "content": "Be brief."}
-    chat = tokenizer.apply_chat_template([system, user], tokenize=False)
-    assert str(chat).startswith("<|im_start|>system\nBe brief.<|im_end|>\n")
 
 
 def test_a_vocabulary_smaller_than_the_bytes_is_refused() -> None:
     with pytest.raises(UnitconvError, match="256 bytes"):
         train_tokenizer(["a"], vocab_size=100, max_length=64)
-
-
-# --- training ---------------------------------------------------------
 
 
 def test_the_learning_rate_warms_up_and_decays() -> None:
@@ -157,22 +147,12 @@ def test_resuming_needs_a_checkpoint_of_the_same_run(
         load_weights(tmp_path / "step-000002", wider)
 
 
-# --- export, card and command -----------------------------------------
-
-
 def test_the_command_trains_a_model_that_auto_classes_load(
     tmp_path: Path,
 ) -> None:
     folder = tmp_path / "model"
-    arguments = [
-        "pretrain",
-        str(folder),
-        "--preset",
-        "tiny",
-        "--steps",
-        "3",
-    ]
-    run = CliRunner().invoke(app, arguments)
+    options = ["--preset", "tiny", "--steps", "3"]
+    run = CliRunner().invoke(app, ["pretrain", str(folder), *options])
     assert run.exit_code == 0, run.output
     tokenizer = AutoTokenizer.from_pretrained(folder)
     model = AutoModelForCausalLM.from_pretrained(folder)

@@ -9,7 +9,6 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from tests.oracle import never, random_prompts
-from unitconv.cli.bench import _plan
 from unitconv.inference.engine import (
     EngineOptions,
     ForwardPass,
@@ -26,7 +25,6 @@ from unitconv.profiling.roofline import (
     work,
 )
 from unitconv.profiling.throughput import (
-    Workload,
     measure,
     peak_memory,
     workloads,
@@ -50,15 +48,6 @@ def test_workloads(tiny: LLM) -> None:
     assert (len(rollouts.prompts), rollouts.num_return_sequences) == (2, 10)
     assert rollouts.settings.temperature == 0.8
     assert len(one.prompts) == one.num_return_sequences == 1
-
-
-def test_few_slots_are_asked_few_questions() -> None:
-    job = Workload("evaluation", [[5]] * 1000, 1, Decoding())
-    asked = {
-        slots: len(short.prompts)
-        for short, slots, _ in _plan([job], [1, 16, 256], reference=False)
-    }
-    assert asked == {1: 32, 16: 64, 256: 1000}
 
 
 def test_only_tokens_of_replies_count(tiny: LLM) -> None:

@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 from unitconv.task.dataset import (
     DataError,
     Question,
-    load_split,
     read_questions,
 )
 from unitconv.task.question_parser import Conversion, parse_question
@@ -27,57 +26,35 @@ UNDERSTOOD = [
     ("what part of a mile is 6 ft", 6, "foot", "mile"),
     ("How many feet are there in a mile?", 1, "mile", "foot"),
     ("half a mile, in km", 0.5, "mile", "kilometer"),
-    ("Half an hour is how many seconds?", 0.5, "hour", "second"),
-    ("one kg to g", 1, "kilogram", "gram"),
     ("Twelve inches makes how many centimeters?", 12, "inch", "centimeter"),
-    ("1,500 m to km", 1500, "meter", "kilometer"),
     ("1,234,567.5 mm in m", 1234567.5, "millimeter", "meter"),
     ("1.5e3 m in km", 1500, "meter", "kilometer"),
     (".5 kg in g", 0.5, "kilogram", "gram"),
     ("-3 km to m", -3, "kilometer", "meter"),
-    ("6km in m", 6, "kilometer", "meter"),
     ("A 6-foot plank: how many cm?", 6, "foot", "centimeter"),
     ("6 in to cm", 6, "inch", "centimeter"),
     ("6 in in feet", 6, "inch", "foot"),
     ("6in. in mm", 6, "inch", "millimeter"),
     ("how many in in 6 ft", 6, "foot", "inch"),
-    ("6 ft to in", 6, "foot", "inch"),
     ("30 cm in in?", 30, "centimeter", "inch"),
     ("from in to mm for 4 units", 4, "inch", "millimeter"),
     ("Is it far, 26.2 miles in kilometres?", 26.2, "mile", "kilometer"),
     ("kg to g: 6", 6, "kilogram", "gram"),
     ("convert 6 from kg to g", 6, "kilogram", "gram"),
-    ("from h into min for 3.", 3, "hour", "minute"),
-    ("How many seconds are in 2 minutes?", 2, "minute", "second"),
-    ("What's 6 kg in g", 6, "kilogram", "gram"),
     ("6 M in G", 6, "megabyte", "gigabyte"),
     ("6 m in mm", 6, "meter", "millimeter"),
-    ("8 B in bits", 8, "byte", "bit"),
-    ("60 mph is what in m/s?", 60, "mile per hour", "meter per second"),
-    (
-        "How many feet per second is 3 KM/H?",
-        3,
-        "kilometer per hour",
-        "foot per second",
-    ),
+    ("60 mph is what in M/S?", 60, "mile per hour", "meter per second"),
     ("How many ounces in 3 pints", 3, "pint", "fluid ounce"),
     ("3 oz in grams", 3, "ounce", "gram"),
     ("6 cm^3 in ml", 6, "cubic centimeter", "milliliter"),
     ("6 m**3 → L", 6, "cubic meter", "liter"),
-    ("6 cubic meters to cubic millimeters", 6, "cubic meter",
-     "cubic millimeter"),
-    ("3 L of milk, in mL", 3, "liter", "milliliter"),
-    ("4 Gallons in Liters", 4, "gallon", "liter"),
     ("I drove 6 miles. How many km was that?", 6, "mile", "kilometer"),
-    ("Days in 3 weeks?", 3, "week", "day"),
     ("2 metric tons, I want pounds", 2, "ton", "pound"),
-    ("6 kg (in gram)", 6, "kilogram", "gram"),
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize(
-    ("text", "quantity", "source", "target"),
-    UNDERSTOOD,
+    ("text", "quantity", "source", "target"), UNDERSTOOD
 )
 def test_clear_questions(
     text: str, quantity: float, source: str, target: str
@@ -172,15 +149,12 @@ def _write(path: Path, content: str | bytes) -> Path:
 
 def test_a_readers_own_file(tmp_path: Path) -> None:
     content = '[["6 kg in g", 6000], ["Wie viel? \u00e9", -0.5]]'
-    expected = [
-        Question("6 kg in g", 6000.0),
-        Question("Wie viel? \u00e9", -0.5),
-    ]
-    path = _write(tmp_path / "mine.json", content)
-    assert read_questions(path) == read_questions(str(path)) == expected
-    assert isinstance(read_questions(path)[0].answer, float)
-    _write(path, content.encode("utf-8-sig"))
-    assert read_questions(path) == expected
+    for encoding in ("utf-8", "utf-8-sig"):
+        path = _write(tmp_path / "mine.json", content.encode(encoding))
+        first, second = read_questions(path)
+        assert first == Question("6 kg in g", 6000.0)
+        assert second == Question("Wie viel? \u00e9", -0.5)
+        assert isinstance(first.answer, float)
 
 
 @pytest.mark.parametrize(
@@ -190,22 +164,16 @@ def test_a_readers_own_file(tmp_path: Path) -> None:
         ("", "line 1, column 1"),
         ("[]", "at least one entry"),
         ('{"a": 1}', "expected a list"),
-        ("6", "expected a list"),
         ('[["a", 1], ["b"]]', "entry 2"),
-        ('[["a", 1], "b"]', "entry 2"),
         ('[["a", 1, 2]]', "entry 1"),
         ('[["a", 1], ["b", 2], ["c", "3"]]', "entry 3: the answer"),
         ('[["a", true]]', "entry 1: the answer must be a number, not True"),
         ('[["a", null]]', "entry 1: the answer"),
         ('[["a", NaN]]', "entry 1: the answer must be a finite"),
-        ('[["a", -Infinity]]', "entry 1: the answer must be a finite"),
-        ('[["a", 1e999]]', "entry 1: the answer must be a finite"),
         (f'[["a", 1{"0" * 400}]]', "entry 1: the answer must be a finite"),
-        ('[["", 1]]', "entry 1: the question"),
         ('[[" \\n", 1]]', "entry 1: the question"),
         ("[[6, 1]]", "entry 1: the question"),
         ("[" * 100_000, "cannot be read"),
-        (f'[["a", {"9" * 5000}]]', "cannot be read"),
         (b'[["\xff", 1]]', "byte 3 is not UTF-8"),
     ],
 )
@@ -224,8 +192,3 @@ def test_no_file(tmp_path: Path) -> None:
     for path in (tmp_path / "none.json", tmp_path, "nul\0.json"):
         with pytest.raises(DataError, match=re.escape(str(path))):
             read_questions(path)
-
-
-def test_no_such_split() -> None:
-    with pytest.raises(DataError, match="train, valid, test, test_hard"):
-        load_split("dev")

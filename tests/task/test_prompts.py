@@ -15,10 +15,8 @@ from unitconv.task.dataset import SPLITS, load_split
 from unitconv.task.prompts import (
     DIRECT_EXAMPLES,
     INSTRUCTION,
-    STYLES,
     WORKED_EXAMPLES,
     PromptError,
-    WorkedExample,
     format_prompt,
 )
 from unitconv.task.question_parser import parse_question
@@ -78,28 +76,21 @@ def test_chat_styles_go_through_the_template(byte_tokenizer: Any) -> None:
     assert direct.endswith(asked)
 
 
-def test_cot_takes_other_examples(byte_tokenizer: Any) -> None:
-    examples = [WorkedExample("a?", "<answer>1</answer>")] * 3
-    text = format_prompt(QUESTION, "cot", byte_tokenizer, examples)
-    assert text.count("a?<|im_end|>") == 3
-    assert WORKED_EXAMPLES[0].question not in text
-    bare = format_prompt(QUESTION, "cot", byte_tokenizer, [])
-    assert bare == format_prompt(QUESTION, "chat", byte_tokenizer)
-
-
-@pytest.mark.parametrize("style", STYLES)
-@pytest.mark.parametrize("question", ["", "  ", "\n\t"])
-def test_an_empty_question_is_refused(
-    style: str, question: str, byte_tokenizer: Any
+@pytest.mark.parametrize(
+    ("question", "style", "message"),
+    [
+        *((question, "raw", "empty") for question in ("", "  ", "\n\t")),
+        ("", "cot", "empty"),
+        # What Python makes of a byte of the command line that is no UTF-8.
+        ("6 \udcff kg in g", "raw", "character 3 "),
+        (QUESTION, "few-shot", "raw, chat, direct, cot"),
+    ],
+)
+def test_a_bad_question_or_style_is_refused(
+    question: str, style: str, message: str, byte_tokenizer: Any
 ) -> None:
-    with pytest.raises(PromptError, match="empty"):
+    with pytest.raises(PromptError, match=message):
         format_prompt(question, style, byte_tokenizer)
-
-
-@pytest.mark.parametrize("style", ["", "CoT", "few-shot"])
-def test_an_unknown_style_names_the_known_ones(style: str) -> None:
-    with pytest.raises(PromptError, match="raw, chat, direct, cot"):
-        format_prompt(QUESTION, style)
 
 
 @pytest.mark.parametrize("style", ["chat", "cot"])
@@ -143,48 +134,14 @@ def test_the_worked_examples_are_in_no_split_in_either_direction() -> None:
 # ------------------------------------------------ SmolLM2's own tokenizer
 
 
-@pytest.mark.parametrize(
-    ("text", "ids"),
-    [
-        ("Hello world! 123", [19556, 905, 17, 216, 33, 34, 35]),
-        (
-            "<answer>6000</answer>",
-            [44, 11247, 46, 38, 32, 32, 32, 9617, 11247, 46],
-        ),
-        ("kg?<answer>", [11372, 15137, 11247, 46]),  # "?<" is one token
-        ("1234567890", [33, 34, 35, 36, 37, 38, 39, 40, 41, 32]),
-    ],
-)
-def test_golden_tokens(
-    smollm2_tokenizer: Any, text: str, ids: list[int]
-) -> None:
-    assert encode(smollm2_tokenizer, text) == ids
-    assert smollm2_tokenizer.decode(ids) == text
-
-
-def test_a_tag_glued_to_a_question_changes_its_tokens(
-    smollm2_tokenizer: Any,
-) -> None:
-    """Why a label mask must not be the length of the prompt alone."""
-    question = encode(smollm2_tokenizer, "kg?")
-    glued = encode(smollm2_tokenizer, "kg?<answer>")
-    spaced = encode(smollm2_tokenizer, "kg? <answer>")
-    assert glued[: len(question)] != question
-    assert spaced[: len(question)] == question
-
-
 def test_golden_prompt_tokens(smollm2_tokenizer: Any) -> None:
-    chat = format_prompt(QUESTION, "chat", smollm2_tokenizer)
-    assert encode(smollm2_tokenizer, chat) == [
-        *INSTRUCTION_IDS,
-        *QUESTION_IDS,
+    prompts = [
+        format_prompt(QUESTION, style, smollm2_tokenizer)
+        for style in ("chat", "cot")
     ]
-    cot = format_prompt(QUESTION, "cot", smollm2_tokenizer)
-    assert encode(smollm2_tokenizer, cot) == [
-        *INSTRUCTION_IDS,
-        *EXAMPLE_IDS,
-        *QUESTION_IDS,
-    ]
+    chat, cot = (encode(smollm2_tokenizer, prompt) for prompt in prompts)
+    assert chat == [*INSTRUCTION_IDS, *QUESTION_IDS]
+    assert cot == [*INSTRUCTION_IDS, *EXAMPLE_IDS, *QUESTION_IDS]
 
 
 @pytest.mark.parametrize(
@@ -193,19 +150,11 @@ def test_golden_prompt_tokens(smollm2_tokenizer: Any) -> None:
         ("<answer>5</answer>", "<answer>5</answer>"),
         ("<answer>5</answer>\nMore", "<answer>5</answer>"),
         ("<answer>5</answer>. More", "<answer>5</answer>."),
-        ("<answer>5</answer>\n\nMore", "<answer>5</answer>"),
-        ("<answer>5</answer> More", "<answer>5</answer>"),
         ("<answer>5</answer></answer>", "<answer>5</answer></"),
         ("<answer></answer>, so", "<answer></answer>,"),
-        ("x = 9.</answer>)", "x = 9.</answer>)"),
         ("6000.<|im_end|>More", "6000.<|im_end|>"),
-        ("<answer>5< /answer> and on", None),
-        ("<answer>5</Answer> and on", None),
         ("<answer>5</answers> and on", None),
-        (
-            "ünïcödé ½ ☃ <answer>5</answer>.",
-            "ünïcödé ½ ☃ <answer>5</answer>.",
-        ),
+        ("½ ☃ <answer>5</answer>.", "½ ☃ <answer>5</answer>."),
     ],
 )
 def test_where_a_reply_stops(
@@ -234,9 +183,3 @@ def test_a_stop_text_cut_into_bytes_is_seen(byte_tokenizer: Any) -> None:
     assert len(ids) == len(reply)
     done = [n for n in range(1, len(ids) + 1) if stop(ids[:n])]
     assert done == [len(ids)]
-
-
-def test_a_broken_unicode_code_is_refused() -> None:
-    # What Python makes of a byte of the command line that is no UTF-8.
-    with pytest.raises(PromptError, match="character 3 "):
-        format_prompt("6 \udcff kg in g", "raw")

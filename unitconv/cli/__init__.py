@@ -6,16 +6,51 @@ no sense, 130 if interrupted.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Annotated
 
-if TYPE_CHECKING:
-    from typer import Typer
+from typer import Exit, Option
+
+from unitconv.cli import ask, bench, evaluate, pretrain, results, train
+from unitconv.cli.console import clear_errors, make_app, out
 
 
-def __getattr__(name: str) -> Typer:
-    """Import `app` on demand, as `-m unitconv.cli.pretrain` needs none."""
-    if name == "app":
-        from unitconv.cli.__main__ import app
+def _show_version(requested: bool) -> None:
+    if requested:
+        from unitconv import __version__
 
-        return app
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        out.print(f"unitconv {__version__}")
+        raise Exit()
+
+
+def main(
+    version: Annotated[
+        bool,
+        Option(
+            "--version",
+            callback=_show_version,
+            is_eager=True,
+            help="Show the version and exit.",
+        ),
+    ] = False,
+) -> None:
+    """Teach a small language model to reason about unit conversion."""
+
+
+app = make_app(
+    ask.ask,
+    evaluate.evaluate,
+    evaluate.measure,
+    train.sft,
+    train.rollouts,
+    train.rft,
+    bench.bench,
+    pretrain.pretrain,
+    pretrain.corpus,
+    ask.info,
+    name="unitconv",
+    callback=main,
+    no_args_is_help=True,
+)
+# For those who make the shipped model.
+app.command(hidden=True)(clear_errors()(pretrain.card))
+app.add_typer(results.app, name="results")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from typing import Annotated
 
@@ -19,8 +18,6 @@ def ask(
     model: options.Model = "course",
     adapter: options.Adapter = None,
     prompt: options.Prompt = None,
-    temperature: options.Temperature = 0.0,
-    seed: options.Seed = 0,
     show_prompt: Annotated[
         bool, Option("--show-prompt", help="Print the prompt as well.")
     ] = False,
@@ -34,17 +31,15 @@ def ask(
     """
     from unitconv.grading.answer import is_correct, parse_answer
     from unitconv.grading.audit import audit_reasoning
-    from unitconv.inference.reference import Decoding
     from unitconv.task.prompts import check_question
     from unitconv.task.question_parser import parse_question
 
     check_question(question)
-    settings = Decoding(temperature=temperature, seed=seed)
     llm = options.load_llm(model, adapter, prompt, device, dtype)
     text = llm.format_prompt(question)
     if show_prompt:
         write_field("prompt", text)
-    reply = llm.generate(text, settings)
+    reply = llm.generate(text)
     write_field("model", reply.strip() or "(nothing)")
     for claim in audit_reasoning(reply):
         verdict = {True: "true", False: "FALSE", None: "not checkable"}
@@ -60,37 +55,24 @@ def ask(
     write_field("pint", truth)
 
 
-def info(
-    as_json: Annotated[
-        bool, Option("--json", help="Print one line of JSON.")
-    ] = False,
-) -> None:
+def info() -> None:
     """Show versions, the device that is used, and what is shipped."""
-    import platform
-
     import torch
-    import transformers
 
-    from unitconv import __version__
-    from unitconv.common.run_metadata import machine
+    from unitconv.common.run_metadata import machine, versions
     from unitconv.inference import load
     from unitconv.task.dataset import SPLITS, load_split
 
     device = load.pick_device()
     size = sum(f.stat().st_size for f in load.COURSE_MODEL.iterdir())
-    facts = {
-        "unitconv": __version__,
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-        "transformers": transformers.__version__,
+    facts = versions() | {
         "machine": machine(),
         "device": str(device),
         "dtype": str(load.pick_dtype(device)).removeprefix("torch."),
-        "threads": torch.get_num_threads(),
-        "course_model": f"{size / 1e6:.1f} MB",
-    } | {f"{split}_questions": len(load_split(split)) for split in SPLITS}
-    if as_json:
-        write(json.dumps(facts))
-        return
+        "threads": str(torch.get_num_threads()),
+        "course model": f"{size / 1e6:.1f} MB",
+    }
+    for split in SPLITS:
+        facts[f"{split} questions"] = str(len(load_split(split)))
     for name, value in facts.items():
-        write(f"{name.replace('_', ' '):>19}  {value}")
+        write(f"{name:>19}  {value}")

@@ -19,26 +19,23 @@ if TYPE_CHECKING:
 # Prompts of a workload: at least so many, and so many for each slot.
 MIN_PROMPTS, PROMPTS_PER_SLOT = 32, 4
 
+Slots = Annotated[
+    str, Option(help="Sequences decoded together: one run for each.")
+]
+Questions = Annotated[
+    int, Option(min=10, max=1000, help="Test questions for the most slots.")
+]
+Repeats = Annotated[
+    int, Option(min=1, help="Timed runs; the median is reported.")
+]
+
 
 def bench(
     model: options.Model = "course",
     adapter: options.Adapter = None,
-    questions: Annotated[
-        int,
-        Option(min=10, max=1000, help="Test questions for the most slots."),
-    ] = 1000,
-    slots: Annotated[
-        str, Option(help="Sequences decoded together: one run for each.")
-    ] = "1,4,16,64,256",
-    repeats: Annotated[
-        int, Option(min=1, help="Timed runs; the median is reported.")
-    ] = 3,
-    reference: Annotated[
-        bool, Option(help="Also time the reference decoder.")
-    ] = True,
-    threads: Annotated[
-        int | None, Option(min=1, help="CPU threads.", show_default="all")
-    ] = None,
+    questions: Questions = 1000,
+    slots: Slots = "1,4,16,64,256",
+    repeats: Repeats = 3,
     json_file: options.JsonReport = None,
     device: options.Device = None,
     dtype: options.Dtype = None,
@@ -46,28 +43,22 @@ def bench(
     """Measure decoding speed; the last line of output is JSON."""
     sweep = _parse_slots(slots)
     options.check_writable(json_file)
-    import torch
-
     from unitconv.common.io import write_json
     from unitconv.common.run_metadata import run_metadata
+    from unitconv.profiling import throughput
     from unitconv.profiling.roofline import measure_ceiling
-    from unitconv.profiling.throughput import (
-        measure,
-        peak_memory,
-        workloads,
-    )
     from unitconv.task.dataset import load_split
 
-    if threads is not None:
-        torch.set_num_threads(threads)
     llm = options.load_llm(model, adapter, "cot", device, dtype)
     ceiling = measure_ceiling(llm.device, llm.dtype)
-    jobs = workloads(llm, load_split("test")[:questions])
-    plan = list(_plan(jobs, sweep, reference))
+    jobs = throughput.workloads(llm, load_split("test")[:questions])
+    plan = list(_plan(jobs, sweep))
     speeds = []
     with console.progress_bar("measuring", len(plan)) as update:
         for job, n, decoder in plan:
-            speeds.append(measure(llm, job, n, repeats, ceiling, decoder))
+            speeds.append(
+                throughput.measure(llm, job, n, repeats, ceiling, decoder)
+            )
             update(advance=1)
     _write_speeds(speeds, ceiling)
     record = {
@@ -76,7 +67,7 @@ def bench(
             "gflops": round(ceiling.flops / 1e9, 1),
             "gbytes_per_second": round(ceiling.bandwidth / 1e9, 1),
         },
-        "peak_memory_mb": round(peak_memory(llm.device) / 1e6),
+        "peak_memory_mb": round(throughput.peak_memory(llm.device) / 1e6),
         "run": {
             "model": llm.name,
             "adapter": llm.adapter,
@@ -104,7 +95,7 @@ def _parse_slots(text: str) -> list[int]:
 
 
 def _plan(
-    jobs: list[Workload], sweep: list[int], reference: bool
+    jobs: Sequence[Workload], sweep: Sequence[int]
 ) -> Iterator[tuple[Workload, int, str]]:
     """Plan all workloads at the most slots, evaluation at all of them."""
     for job in jobs:
@@ -114,8 +105,7 @@ def _plan(
             n_prompts = max(MIN_PROMPTS, PROMPTS_PER_SLOT * slots)
             short = replace(job, prompts=job.prompts[:n_prompts])
             yield short, slots, "engine"
-            if reference:
-                yield short, slots, "reference"
+            yield short, slots, "reference"
 
 
 def _write_speeds(speeds: Sequence[Speed], ceiling: Ceiling) -> None:

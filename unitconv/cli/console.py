@@ -47,11 +47,7 @@ def make_app(*commands: Callable[..., None], **settings: Any) -> Typer:
 
 @contextmanager
 def clear_errors() -> Iterator[None]:
-    """Print one line for errors that a user can mend, else a traceback.
-
-    Exit codes: 2 for `UnitconvError`; 1 for files, exhausted memory and
-    bugs; 130 when interrupted.
-    """
+    """Print one line for errors that a user can mend, else a traceback."""
     try:
         yield
     except KeyboardInterrupt:
@@ -121,7 +117,7 @@ def write_rates(title: str, rates: dict[str, Proportion]) -> None:
     rows = []
     for name, rate in rates.items():
         low, high = rate.ci95
-        cells = f"{rate.value:.3f}", f"{low:.3f} - {high:.3f}"
+        cells = (f"{rate.value:.3f}", f"{low:.3f} - {high:.3f}")
         rows.append((name, *(cells if rate.n else "--"), str(rate.n)))
     write_table((title, "rate", "95 % interval", "of"), rows)
 
@@ -130,11 +126,7 @@ def write_rates(title: str, rates: dict[str, Proportion]) -> None:
 def progress_bar(
     description: str, total: int | None = None
 ) -> Iterator[Callable[..., None]]:
-    """Show a bar on a terminal's standard error while the work is done.
-
-    Yields:
-        rich's `Progress.update` for this bar: `update(advance=1)`.
-    """
+    """Show a bar on a terminal; yield rich's `Progress.update` for it."""
     with Progress(
         *Progress.get_default_columns(),
         MofNCompleteColumn(),

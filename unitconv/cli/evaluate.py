@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,11 +11,30 @@ from typer import Argument, Option
 
 from unitconv.cli import console, options
 from unitconv.cli.console import write_field, write_rates
-from unitconv.common.errors import UnitconvError
 from unitconv.training.config import TEMPERATURE
 
 if TYPE_CHECKING:
     from unitconv.evaluation.report import Report, Samples
+
+# Questions with other answer formats, and with misspelled units.
+N_WRAPPED = 200
+# Rates that `measure` prints, and their columns.
+MEASURED = {
+    "accuracy": "accuracy",
+    "answer_rate": "answered",
+    "reasoning_validity": "valid",
+    "imitated": "imitated",
+    "at_least_one_right_and_audited": "one right",
+}
+
+NumSamples = Annotated[
+    int | None,
+    Option(
+        min=2,
+        help=f"Sample this many completions per question at temperature "
+        f"{TEMPERATURE}, and report how often at least one is right.",
+    ),
+]
 
 
 def evaluate(
@@ -24,22 +45,7 @@ def evaluate(
     prompt: options.Prompt = None,
     limit: options.Limit = None,
     batch_size: options.DecodingBatch = None,
-    samples: Annotated[
-        int | None,
-        Option(
-            min=2,
-            help="Sample this many completions per question, and report "
-            "how often at least one is right.",
-        ),
-    ] = None,
-    temperature: Annotated[
-        float | None,
-        Option(
-            min=0.0,
-            help="Sampling temperature; needs --samples.",
-            show_default=f"{TEMPERATURE} with --samples, else greedy",
-        ),
-    ] = None,
+    samples: NumSamples = None,
     json_file: options.JsonReport = None,
     device: options.Device = None,
     dtype: options.Dtype = None,
@@ -47,34 +53,26 @@ def evaluate(
     """Evaluate a model on questions, with 95 % confidence intervals."""
     name, questions = options.choose_questions(data, split, limit)
     options.check_writable(json_file)
-    if temperature is not None and samples is None:
-        raise UnitconvError("--temperature needs --samples")
     from unitconv.common.io import write_json
     from unitconv.evaluation import evaluate as evaluation
     from unitconv.evaluation.report import Samples
     from unitconv.inference.reference import BATCH_SIZE, Decoding
 
     llm = options.load_llm(model, adapter, prompt, device, dtype)
-    report: Report | Samples
+    run: Callable[..., Report | Samples] = evaluation.evaluate
+    if samples is not None:
+        run = partial(
+            evaluation.evaluate_samples,
+            num_return_sequences=samples,
+            settings=Decoding(temperature=TEMPERATURE),
+        )
     with console.progress_bar("evaluating", len(questions)) as update:
-        if samples is None:
-            report = evaluation.evaluate(
-                llm,
-                questions,
-                batch_size=batch_size or BATCH_SIZE,
-                progress=lambda done: update(advance=done),
-            )
-        else:
-            if temperature is None:
-                temperature = TEMPERATURE
-            report = evaluation.evaluate_samples(
-                llm,
-                questions,
-                num_return_sequences=samples,
-                settings=Decoding(temperature=temperature),
-                batch_size=batch_size or BATCH_SIZE,
-                progress=lambda done: update(advance=done),
-            )
+        report = run(
+            llm=llm,
+            questions=questions,
+            batch_size=batch_size or BATCH_SIZE,
+            progress=lambda done: update(advance=done),
+        )
     report.run["data"] = name
     try:
         if json_file is not None:
@@ -114,25 +112,11 @@ def _write_report(report: Report | Samples) -> None:
 
 
 def measure(
-    json_file: Annotated[
-        Path, Argument(help="JSON file to write.", show_default=False)
-    ],
+    json_file: Annotated[Path, Argument(help="JSON file to write.")],
     data: options.Data = None,
     split: options.Split = None,
     model: options.Model = "course",
     limit: options.Limit = None,
-    sampled: Annotated[
-        int | None,
-        Option(min=1, help="Sample from the first N questions only."),
-    ] = None,
-    wrapped: Annotated[
-        int | None,
-        Option(
-            min=1,
-            help="Test other answer formats and misspelled units on the "
-            "first N questions only.",
-        ),
-    ] = 200,
     device: options.Device = None,
     dtype: options.Dtype = None,
 ) -> None:
@@ -154,23 +138,13 @@ def measure(
         reports = probe_prompts(
             llm,
             questions,
-            ProbeSettings(n_sampled=sampled, n_wrapped=wrapped),
+            ProbeSettings(n_wrapped=N_WRAPPED),
             progress=lambda part: update(description=part),
         )
     write_json({"data": name} | reports, json_file)
-    rates = (
-        "accuracy",
-        "answer_rate",
-        "reasoning_validity",
-        "imitated",
-        "at_least_one_right_and_audited",
-    )
     rows = []
-    for style, found in reports.items():
-        values = [found.get(rate) for rate in rates]
-        cells = [
-            "" if value is None else f"{value:.3f}" for value in values
-        ]
-        rows.append((style, str(found["n"]), *cells))
-    heads = [rate.replace("_", " ") for rate in rates]
-    console.write_table(("", "of", *heads), rows)
+    for name, report in reports.items():
+        values = [report.get(rate) for rate in MEASURED]
+        cells = ["" if v is None else f"{v:.3f}" for v in values]
+        rows.append((name, str(report["n"]), *cells))
+    console.write_table(("", "of", *MEASURED.values()), rows)

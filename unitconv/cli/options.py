@@ -1,7 +1,6 @@
-"""Options that several commands share, and what they are read into.
+"""Options that several commands share, and loaders of what they name.
 
-torch and transformers take seconds to import: each command imports what it
-needs when it runs, so that --help and a mistyped option answer at once.
+Commands import torch and transformers when they run: --help answers fast.
 """
 
 from __future__ import annotations
@@ -72,6 +71,33 @@ JsonReport = Annotated[
     Path | None, Option("--json", help="Write the report to this file.")
 ]
 
+# Sampling of training examples
+Triples = Annotated[
+    Path,
+    Option(
+        "-o",
+        "--output",
+        help="JSON file for the selected triples of question, answer and "
+        "reasoning; all completions go to a .jsonl file beside it.",
+    ),
+]
+Rounds = Annotated[
+    int,
+    Option(
+        min=1,
+        max=2,
+        help="With 2, sample again from the trained model, and train the "
+        "base on the examples of both rounds.",
+    ),
+]
+Questions = Annotated[
+    Path | None,
+    Option(
+        help="JSON file of questions to sample from.",
+        show_default="the train split",
+    ),
+]
+
 # Training
 Output = Annotated[Path, Option("-o", "--output", help="Adapter folder.")]
 Valid = Annotated[
@@ -100,9 +126,6 @@ TrainingBatch = Annotated[
         show_default="the preset's",
     ),
 ]
-Dropout = Annotated[
-    float, Option(min=0.0, max=1.0, help="LoRA dropout rate.")
-]
 MaxSize = Annotated[
     float,
     Option(
@@ -121,9 +144,6 @@ Preset = Annotated[
 ]
 Resume = Annotated[
     bool, Option("--resume", help="Continue from the last checkpoint.")
-]
-Paths = Annotated[
-    int, Option(min=1, help="Distinct reasoning paths per question.")
 ]
 
 
@@ -171,8 +191,7 @@ def check_writable(path: Path | None, option: str = "--json") -> None:
     """
     if path is not None and path.is_dir():
         raise UnitconvError(f"{option} {path} is a folder: name a file")
-    if path is not None and not path.absolute().parent.is_dir():
+    if path is not None and not (folder := path.absolute().parent).is_dir():
         raise UnitconvError(
-            f"{option} {path}: the folder {path.absolute().parent} does "
-            "not exist, create it first"
+            f"{option}: the folder {folder} does not exist, create it first"
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
+from statistics import mean
 from typing import TYPE_CHECKING, Annotated
 
 from typer import Option
@@ -14,6 +15,7 @@ from unitconv.cli.console import write_field
 from unitconv.common import distributed
 from unitconv.common.errors import UnitconvError
 from unitconv.training import config
+from unitconv.training.config import RFT_DEFAULTS, SFT_DEFAULTS
 
 if TYPE_CHECKING:
     from unitconv.inference.llm import LLM
@@ -32,13 +34,12 @@ def sft(
     digits: Annotated[
         int, Option(min=1, help="Significant digits of training answers.")
     ] = config.SIGNIFICANT_DIGITS,
-    epochs: options.Epochs = config.SFT_DEFAULTS.epochs,
+    epochs: options.Epochs = SFT_DEFAULTS.epochs,
     rank: options.Rank = None,
-    learning_rate: options.LearningRate = config.SFT_DEFAULTS.learning_rate,
+    learning_rate: options.LearningRate = SFT_DEFAULTS.learning_rate,
     batch_size: options.TrainingBatch = None,
-    dropout: options.Dropout = config.SFT_DEFAULTS.dropout,
     seed: options.Seed = 0,
-    max_adapter_mb: options.MaxSize = config.SFT_DEFAULTS.max_adapter_mb,
+    max_adapter_mb: options.MaxSize = SFT_DEFAULTS.max_adapter_mb,
     preset: options.Preset = None,
     limit: options.Limit = None,
     resume: options.Resume = False,
@@ -51,43 +52,25 @@ def sft(
     """
     questions = options.load_questions(data, "train")[:limit]
     watched = options.load_questions(valid, "valid")
-    recipe = config.Recipe(epochs, learning_rate, max_adapter_mb, dropout)
+    recipe = config.Recipe(epochs, learning_rate, max_adapter_mb)
     overrides = {"rank": rank, "batch_size": batch_size, "seed": seed}
     base, settings = _prepare(model, device, preset, recipe, overrides)
     from unitconv.training.pipelines import train_sft
 
-    with console.training_bar() as callback:
-        result = train_sft(
-            base,
-            questions,
-            settings,
-            config.TrainingRun(output, resume, [callback]),
-            valid=watched,
-            digits=digits,
-        )
+    with console.training_bar() as bar:
+        run = config.TrainingRun(output, resume, [bar])
+        result = train_sft(base, questions, settings, run, watched, digits)
     _write_result(result)
 
 
 def rollouts(
-    output: Annotated[
-        Path,
-        Option(
-            "-o",
-            "--output",
-            help="JSON file for the selected triples of question, answer "
-            "and reasoning; all completions go to a .jsonl file beside it.",
-        ),
-    ],
+    output: options.Triples,
     data: options.Data = None,
     model: options.Model = "course",
     adapter: options.Adapter = None,
     prompt: options.Prompt = None,
     samples: options.Samples = config.SAMPLES,
     temperature: options.Temperature = config.TEMPERATURE,
-    top_p: Annotated[
-        float, Option(min=0.01, max=1.0, help="Nucleus sampling.")
-    ] = 1.0,
-    paths: options.Paths = config.MAX_PATHS,
     policy: Annotated[
         str,
         Option(
@@ -114,15 +97,15 @@ def rollouts(
     from unitconv.training.rollouts import RolloutSettings
 
     rejection_sampling.check_policy(policy)
-    settings = RolloutSettings(samples, temperature, top_p, seed)
+    settings = RolloutSettings(samples, temperature, seed=seed)
     distributed.barrier()
     llm = options.load_llm(model, adapter, prompt, device, dtype)
     log = output.with_suffix(".jsonl")
     records = _sample(llm, questions, settings, log, batch_size)
     examples = rejection_sampling.select_examples(
-        records, paths, policy, seed
+        records, policy=policy, seed=seed
     )
-    _write_rollouts(records, examples, settings, output)
+    _write_rollouts(records, examples, output)
 
 
 def rft(
@@ -135,33 +118,17 @@ def rft(
         ),
     ] = None,
     model: options.Model = "course",
-    rounds: Annotated[
-        int,
-        Option(
-            min=1,
-            max=2,
-            help="With 2, sample again from the trained model, and train "
-            "the base on the examples of both rounds.",
-        ),
-    ] = 1,
-    questions: Annotated[
-        Path | None,
-        Option(
-            help="JSON file of questions to sample from.",
-            show_default="the train split",
-        ),
-    ] = None,
+    rounds: options.Rounds = 1,
+    questions: options.Questions = None,
     samples: options.Samples = config.SAMPLES,
     temperature: options.Temperature = config.TEMPERATURE,
-    paths: options.Paths = config.MAX_PATHS,
     valid: options.Valid = None,
-    epochs: options.Epochs = config.RFT_DEFAULTS.epochs,
+    epochs: options.Epochs = RFT_DEFAULTS.epochs,
     rank: options.Rank = None,
-    learning_rate: options.LearningRate = config.RFT_DEFAULTS.learning_rate,
+    learning_rate: options.LearningRate = RFT_DEFAULTS.learning_rate,
     batch_size: options.TrainingBatch = None,
-    dropout: options.Dropout = config.RFT_DEFAULTS.dropout,
     seed: options.Seed = 0,
-    max_adapter_mb: options.MaxSize = config.RFT_DEFAULTS.max_adapter_mb,
+    max_adapter_mb: options.MaxSize = RFT_DEFAULTS.max_adapter_mb,
     preset: options.Preset = None,
     resume: options.Resume = False,
     device: options.Device = None,
@@ -179,7 +146,7 @@ def rft(
 
     sampling = RolloutSettings(samples, temperature, seed=seed)
     examples = read_triples(data) if data else []
-    recipe = config.Recipe(epochs, learning_rate, max_adapter_mb, dropout)
+    recipe = config.Recipe(epochs, learning_rate, max_adapter_mb)
     overrides = {"rank": rank, "batch_size": batch_size, "seed": seed}
     base, settings = _prepare(model, device, preset, recipe, overrides)
     adapter = None
@@ -188,18 +155,18 @@ def rft(
             llm = options.load_llm(model, adapter, None, device, None)
             log = output / f"rollouts-{number}.jsonl"
             records = _sample(llm, pool, sampling, log)
-            examples = merge_rounds(examples, records, paths)
-            log = output / f"triples-{number}.json"
-            _write_rollouts(records, examples, sampling, log)
+            examples = merge_rounds(examples, records, config.MAX_PATHS)
+            triples = output / f"triples-{number}.json"
+            _write_rollouts(records, examples, triples)
         last = number == rounds
         adapter = output if last else output / "round-1"
         if resume and not last and is_finished(adapter):
             continue
-        with console.training_bar() as callback:
+        with console.training_bar() as bar:
             # Round 2 may not have begun when the run stopped.
             begun = (adapter / "checkpoints").exists()
-            run = config.TrainingRun(adapter, resume and begun, [callback])
-            result = train_rft(base, examples, settings, run, valid=watched)
+            run = config.TrainingRun(adapter, resume and begun, [bar])
+            result = train_rft(base, examples, settings, run, watched)
         _write_result(result)
 
 
@@ -253,7 +220,6 @@ def _sample(
 def _write_rollouts(
     records: Sequence[RolloutRecord],
     examples: Sequence[ReasoningExample],
-    settings: RolloutSettings,
     output: Path,
 ) -> None:
     """Write the selected examples, and print why others were rejected."""
@@ -263,7 +229,7 @@ def _write_rollouts(
     if not distributed.is_main_process():
         return
     write_triples(examples, output)
-    n_samples = settings.num_return_sequences
+    n_samples = len(records[0].rollouts)
     write_field("sampled", f"{len(records)} questions x {n_samples}")
     rates = {"all": sampling.success_rate(records)}
     rates |= sampling.success_rate_by_family(records)
@@ -277,17 +243,15 @@ def _write_result(result: TrainingResult) -> None:
     """Print the losses and scores of each epoch, and what to run next."""
     if not distributed.is_main_process():
         return
-    scores = dict(result.valid_scores)
-    best = max(scores, key=lambda epoch: scores[epoch], default=0.0)
+    best, _ = max(result.valid_scores, key=lambda point: point[1])
     rows = []
-    for epoch, valid_loss in result.valid_losses:
-        losses = [v for at, v in result.losses if epoch - 1 < at <= epoch]
-        loss = f"{sum(losses) / len(losses):.3f}" if losses else ""
-        score = f"{scores[epoch]:.3f}" if epoch in scores else ""
+    for (epoch, valid_loss), (_, score) in zip(
+        result.valid_losses, result.valid_scores, strict=True
+    ):
+        loss = mean(v for at, v in result.losses if epoch - 1 < at <= epoch)
+        numbers = [f"{n:.3f}" for n in (loss, valid_loss, score)]
         kept = "kept" if epoch == best else ""
-        rows.append(
-            (f"{epoch:.0f}", loss, f"{valid_loss:.3f}", score, kept)
-        )
+        rows.append((f"{epoch:.0f}", *numbers, kept))
     heads = ("epoch", "loss", "valid loss", "right on valid", "")
     console.write_table(heads, rows, n_left=0)
     write_field(

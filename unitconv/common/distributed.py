@@ -1,7 +1,4 @@
-"""Rank and barrier of the processes that `accelerate launch` starts.
-
-Work is split by rank; rank 0 alone prints and writes the shared files.
-"""
+"""Rank and barrier of the processes that `accelerate launch` starts."""
 
 from __future__ import annotations
 

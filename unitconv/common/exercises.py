@@ -1,9 +1,4 @@
-"""Checks of the book's exercises.
-
-A chapter gives each exercise a place for the answer and a function that
-checks it. `attempt` runs the check and prints the result; the hidden
-solution goes through the same check.
-"""
+"""Checks of the book's exercises."""
 
 from collections.abc import Callable
 
@@ -11,8 +6,7 @@ from collections.abc import Callable
 def attempt(check: Callable[..., None], *answer: object) -> None:
     """Print whether an answer passes the check of its exercise.
 
-    Any other exception than those below is a mistake in the answer's code
-    and is raised, so that its traceback can be read.
+    Other exceptions are mistakes in the answer's code and are raised.
 
     Args:
         check: asserts what the exercise asks for; each assertion carries a

@@ -1,7 +1,4 @@
-"""Run metadata: machine, threads, time and package versions.
-
-Every measurement that the course records carries these fields.
-"""
+"""Run metadata: machine, threads, time and package versions."""
 
 from __future__ import annotations
 

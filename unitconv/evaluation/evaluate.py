@@ -26,8 +26,7 @@ def evaluate(
     Args:
         llm: the model, with its prompt style.
         questions: with the answers to grade against.
-        batch_size: questions decoded together; in float32 it changes the
-            speed, not the texts (see `unitconv.inference.reference`).
+        batch_size: questions decoded together; changes the speed alone.
         settings: greedy by default.
         progress: called with the number of questions just finished.
 

@@ -1,14 +1,12 @@
 """Grading of one completion: parsed, compared, audited, classified.
 
-A wrong answer is sorted by what went wrong, the most specific reason
-first. The classes are symptoms: a slip of the decimal point between
+Classes of failure are symptoms: a slip of the decimal point between
 millimeters and meters looks like an answer in centimeters.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import product
 
@@ -47,24 +45,19 @@ FAILURES = (
 
 @dataclass(frozen=True)
 class Graded:
-    """A question, the model's reply, and its grade.
-
-    `arithmetic_ok` and `facts_ok` are None where the text states nothing
-    of the kind that can be checked; `failure` is None where the answer is
-    right.
-    """
+    """A question, the model's reply, and its grade."""
 
     question: str
     truth: float
     text: str
     answer: float
     correct: bool
-    facts_ok: bool | None
+    facts_ok: bool | None  # None: the text states none to be checked
     arithmetic_ok: bool | None
     finished: bool
     n_tokens: int
     family: str
-    failure: str | None
+    failure: str | None  # one of `FAILURES`, None for a right answer
 
     @property
     def answered(self) -> bool:
@@ -129,19 +122,24 @@ def _failure(
         "other": True,
     }
     if conversion:
+        # The answer must agree within the audit's tolerance: at the
+        # grader's 5 % a bad product of liters and quarts, nearly equal,
+        # would look like a division.
         for name, values in _mistakes(conversion).items():
-            fits[name] = _is_instead(answer, values, conversion.answer)
+            fits[name] = any(
+                math.isclose(answer, value, rel_tol=AUDIT_TOLERANCE)
+                and not is_correct(value, conversion.answer)
+                for value in values
+            )
     return next(name for name in FAILURES if fits.get(name))
 
 
 def _mistakes(conversion: Conversion) -> dict[str, list[float]]:
-    """Return the numbers that known mistakes give, by failure class.
-
-    Source and target never replace each other, since a reply that repeats
-    the quantity has converted nothing.
-    """
+    """Return the numbers that known mistakes give, by failure class."""
     quantity, truth = conversion.quantity, conversion.answer
     a, b = BY_NAME[conversion.source], BY_NAME[conversion.target]
+    # A reply that repeats the quantity has converted nothing, so source and
+    # target never replace each other.
     others = [u for u in UNITS if u.family == a.family and u not in (a, b)]
     other_units = [(a, u) for u in others] + [(u, b) for u in others]
     other_definitions = product(
@@ -156,21 +154,6 @@ def _mistakes(conversion: Conversion) -> dict[str, list[float]]:
             quantity * float(exact_factor(*p)) for p in other_units
         ],
     }
-
-
-def _is_instead(
-    answer: float, values: Iterable[float], truth: float
-) -> bool:
-    """Return True if the answer is one of `values`, none of them right.
-
-    They must agree within the audit's tolerance: at the grader's 5 % a bad
-    product of liters and quarts, nearly equal, would look like a division.
-    """
-    return any(
-        math.isclose(answer, value, rel_tol=AUDIT_TOLERANCE)
-        and not is_correct(value, truth)
-        for value in values
-    )
 
 
 #: Quantities by how hard they are to multiply by.

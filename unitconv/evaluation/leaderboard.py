@@ -1,9 +1,8 @@
 """Leaderboard: read, add and print the measured results.
 
 A row is one model, at one stage, on one of the test splits. The course's
-own rows are read from the records its commands left in the package; those
-of readers are files in `results/added`, one a row, which the command
-`unitconv results add` makes of a report.
+own rows come from the records of its commands; those of readers are the
+files of `results/added`.
 """
 
 from __future__ import annotations
@@ -11,13 +10,14 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Sequence
-from itertools import groupby
+from itertools import count, groupby
 from pathlib import Path
 from string import ascii_lowercase
 from typing import Any
 
 from unitconv.common.io import write_json
 from unitconv.evaluation.leaderboard_record import (
+    RATES,
     STAGES,
     LeaderboardRecord,
     RecordError,
@@ -38,7 +38,7 @@ def all_rows(folder: Path = ADDED) -> list[LeaderboardRecord]:
     """
     rows = {row.key: row for row in course_rows()}
     for path in sorted(folder.glob("*.json")):
-        row = read_added(path)
+        row = validate(_read_json(path), str(path))
         if row.key in rows:
             raise RecordError(f"{path}: there is a row {_name(row)}")
         rows[row.key] = row
@@ -71,15 +71,6 @@ def course_rows(package: Path = PACKAGE) -> Iterator[LeaderboardRecord]:
                     yield validate(record, str(path))
 
 
-def read_added(path: Path) -> LeaderboardRecord:
-    """Read a reader's record.
-
-    Raises:
-        RecordError: as `validate`.
-    """
-    return validate(_read_json(path), str(path))
-
-
 def _read_json(path: Path) -> dict[str, Any]:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
@@ -90,19 +81,16 @@ def _read_json(path: Path) -> dict[str, Any]:
     return content
 
 
-# ---------------------------------------------------------------- adding
-
-
 def make_record(
     path: Path, stage: str | None = None, model: str | None = None
 ) -> LeaderboardRecord:
     """Make a record from a report of `unitconv evaluate --json`.
 
-    The report's rows have to be the course's own questions; then they are
-    left out. So are paths: an adapter keeps the last part of its name.
+    The texts are left out, and so are paths: an adapter keeps the last part
+    of its name.
 
     Args:
-        path: the report.
+        path: the report, on the course's own questions.
         stage: by default the prompt, of a model without an adapter.
         model: name to show, where that is not the hub id.
 
@@ -136,14 +124,6 @@ def make_record(
         "split": run.get("data"),
     }
     record = validate(names | report | {"run": run}, str(path))
-    _check_questions(rows, record, path)
-    return record
-
-
-def _check_questions(
-    rows: list[Any], record: LeaderboardRecord, path: Path
-) -> None:
-    """Check that the rows are those of this version of the course."""
     asked = [isinstance(row, dict) and row.get("question") for row in rows]
     split = [question.text for question in load_split(record.split)]
     if asked != split[: record.n]:
@@ -152,6 +132,7 @@ def _check_questions(
             f"{record.split}: was it measured with another version of "
             "unitconv?"
         )
+    return record
 
 
 def add_record(
@@ -183,8 +164,6 @@ def _name(record: LeaderboardRecord) -> str:
     return f"of {record.model}, {record.stage}, on {record.split}"
 
 
-# ---------------------------------------------------------------- tables
-
 HEADS = (
     *("questions", "stage", "n", "accuracy", "answered"),
     *("reasoning valid", "s", "at"),
@@ -195,7 +174,7 @@ SHORT_HEADS = (
 )
 
 
-def share(rate: Proportion, asked: int) -> str:
+def share(rate: Proportion, asked: int, interval: bool = True) -> str:
     """Format a rate, its interval, and its cases unless all were asked.
 
     >>> share(Proportion(3, 4), 10)
@@ -204,17 +183,16 @@ def share(rate: Proportion, asked: int) -> str:
     if not rate.n:
         return "-"
     low, high = rate.ci95
-    text = f"{rate.value:.3f} [{low:.3f}, {high:.3f}]"
+    text = f"{rate.value:.3f}" + f" [{low:.3f}, {high:.3f}]" * interval
     return text if rate.n == asked else f"{text} of {rate.n}"
 
 
 def cells(row: LeaderboardRecord, where: str) -> list[str]:
     """Format one row, in the order of `HEADS`."""
-    rates = ("accuracy", "answer_rate", "reasoning_validity")
     seconds = row.seconds
     return [
         *(row.split, row.stage, str(row.n)),
-        *(share(row.proportion(rate), row.n) for rate in rates),
+        *(share(row.proportion(rate), row.n) for rate in RATES),
         f"{seconds:.0f}" if seconds >= 10 else f"{seconds:.1f}",
         where,
     ]
@@ -222,31 +200,21 @@ def cells(row: LeaderboardRecord, where: str) -> list[str]:
 
 def short_cells(row: LeaderboardRecord, where: str) -> list[str]:
     """Format one row for a terminal, in the order of `SHORT_HEADS`."""
-    low, high = row.proportion("accuracy").ci95
-    others = [row.proportion("answer_rate")]
-    others.append(row.proportion("reasoning_validity"))
+    accuracy, *others = (row.proportion(rate) for rate in RATES)
+    low, high = accuracy.ci95
     return [
-        *(row.split, row.stage, str(row.n), f"{row.accuracy:.3f}"),
-        f"{low:.3f}-{high:.3f}",
-        *(
-            f"{rate.value:.3f}" + f" ({rate.n})" * (rate.n != row.n)
-            if rate.n
-            else "-"
-            for rate in others
-        ),
-        f"{row.seconds:.0f}",
-        where,
+        *(row.split, row.stage, str(row.n)),
+        *(f"{accuracy.value:.3f}", f"{low:.3f}-{high:.3f}"),
+        *(share(rate, row.n, interval=False) for rate in others),
+        *(f"{row.seconds:.0f}", where),
     ]
 
 
 def letters(rows: Sequence[LeaderboardRecord]) -> dict[str, str]:
     """Map each `setting` of the rows to a letter: a, b, ... z, aa."""
-    settings = list(dict.fromkeys(row.setting for row in rows))
-    size = len(ascii_lowercase)
-    return {
-        setting: ascii_lowercase[i % size] * (1 + i // size)
-        for i, setting in enumerate(settings)
-    }
+    settings = dict.fromkeys(row.setting for row in rows)
+    names = (c * n for n in count(1) for c in ascii_lowercase)
+    return dict(zip(settings, names, strict=False))
 
 
 def markdown(rows: Sequence[LeaderboardRecord]) -> str:

@@ -1,8 +1,4 @@
-"""Leaderboard record: the schema of one measured result.
-
-pydantic checks a record; what a row rests on must be there and consistent:
-a rate with its 95 % interval, the machine, the date, the versions.
-"""
+"""Leaderboard record: the schema of one measured result, by pydantic."""
 
 from __future__ import annotations
 
@@ -29,6 +25,7 @@ from unitconv.evaluation.stats import Proportion
 
 # With fewer questions the interval is so wide that a row says little.
 MIN_QUESTIONS = 200
+RATES = ("accuracy", "answer_rate", "reasoning_validity")
 # A hub id or a chosen name; no path.
 MODEL_NAME = re.compile(r"\w[\w.+-]*(/\w[\w.+-]*)?( \([\w .,+-]+\))?")
 
@@ -141,43 +138,34 @@ class LeaderboardRecord(_Schema):
     def setting(self) -> str:
         """Machine, versions and day of the run, as one line."""
         run = self.run
-        parts = [run.machine, f"on {run.device}", run.dtype]
-        if run.threads and run.device == "cpu":
-            parts.insert(2, f"threads: {run.threads}")
-        versions = ", ".join(
-            f"{package} {getattr(run.versions, package)}"
-            for package in PACKAGES
+        threads = f"threads: {run.threads}, " if run.threads else ""
+        return (
+            f"{run.machine}, on {run.device}, "
+            f"{threads if run.device == 'cpu' else ''}{run.dtype}; "
+            + ", ".join(f"{p} {getattr(run.versions, p)}" for p in PACKAGES)
+            + f"; {run.when.date()}"
         )
-        return f"{', '.join(parts)}; {versions}; {run.when.date()}"
 
     @model_validator(mode="after")
     def _check_rates(self) -> Self:
         """Check each rate against its interval and number of cases."""
-        for name in ("accuracy", "answer_rate", "reasoning_validity"):
+        for name in RATES:
             value: float | None = getattr(self, name)
             n: int = getattr(self, f"{name}_n")
+            interval: list[float | None] = getattr(self, f"{name}_ci95")
             if name != "reasoning_validity" and n != self.n:
                 raise ValueError(f"{name}_n is {n}, expected {self.n}")
             if value is None and n == 0:
                 continue
             rate = self.proportion(name)
-            if value is None or not math.isclose(
-                value, rate.value, abs_tol=1e-6
-            ):
-                raise ValueError(
-                    f"{name} is {json.dumps(value)}, expected a whole "
-                    f"number of {n} cases"
-                )
-            interval: list[float | None] = getattr(self, f"{name}_ci95")
-            ends = zip(interval, rate.ci95, strict=True)
+            exact = [rate.value, *rate.ci95]
             if not all(
-                end is not None and math.isclose(end, exact, abs_tol=1e-6)
-                for end, exact in ends
+                given is not None and math.isclose(given, x, abs_tol=1e-6)
+                for given, x in zip([value, *interval], exact, strict=True)
             ):
-                wilson = [round(end, 4) for end in rate.ci95]
                 raise ValueError(
-                    f"{name}_ci95 is {json.dumps(interval)}, expected the "
-                    f"95 % Wilson interval {wilson}"
+                    f"{name} is {json.dumps([value, *interval])}, expected "
+                    f"a share of {n} cases and its 95 % Wilson interval"
                 )
         return self
 

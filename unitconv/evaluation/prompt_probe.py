@@ -1,10 +1,7 @@
 """Prompt probe: a base model under every prompt style.
 
 The course needs a base model that fails on a bare question, copies the form
-of its answers from an example, and reasons with true facts. `probe_prompts`
-asks the same questions in every prompt style and collects the reports; the
-course model's card, the sweep that chose its corpus and the tests of the
-shipped files all call it.
+of its answers from an example, and reasons with true facts.
 """
 
 from __future__ import annotations
@@ -18,7 +15,7 @@ from typing import Any
 from unitconv.evaluation.evaluate import evaluate, evaluate_samples
 from unitconv.evaluation.stats import Proportion
 from unitconv.inference.llm import LLM
-from unitconv.inference.reference import BATCH_SIZE, Decoding
+from unitconv.inference.reference import Decoding
 from unitconv.task.dataset import Question
 from unitconv.task.prompts import (
     STYLES,
@@ -31,11 +28,7 @@ from unitconv.task.question_writer import typed_spellings
 
 # Answer formats that no instruction names: only the worked example shows
 # them.
-WRAPPERS: tuple[str, ...] = (
-    "[[{v}]]",
-    "ANS({v})",
-    "<kuvo>{v}</kuvo>",
-)
+WRAPPERS = ("[[{v}]]", "ANS({v})", "<kuvo>{v}</kuvo>")
 # The instruction of the worked example without its last part.
 FORMLESS = (
     "You convert units. Say how many of the wanted unit make one of the "
@@ -46,13 +39,10 @@ _TAGGED = re.compile("<answer>(.*?)</answer>")
 
 @dataclass(frozen=True)
 class ProbeSettings:
-    """Number of questions and samples; None stands for all questions."""
+    """Number of questions in the costly parts; None stands for all."""
 
-    n_sampled: int | None = None
+    n_sampled: int | None = None  # ten samples each, at temperature 0.8
     n_wrapped: int | None = None  # with other wrappers, and misspelled
-    samples_per_question: int = 10
-    temperature: float = 0.8
-    batch_size: int = BATCH_SIZE
 
 
 def probe_prompts(
@@ -66,7 +56,7 @@ def probe_prompts(
     Args:
         llm: the base model; its own prompt style is not used.
         questions: asked in every style.
-        settings: how many questions and samples the costly parts take.
+        settings: number of questions in the costly parts.
         progress: called with the name of each part before it runs.
 
     Returns:
@@ -74,24 +64,22 @@ def probe_prompts(
         `rollouts` and `misspelled`.
     """
     reports: dict[str, Any] = {}
-    batch_size = settings.batch_size
     for style in STYLES:
         progress(style)
-        report = evaluate(_with_style(llm, style), questions, batch_size)
-        reports[style] = report.to_json()
+        styled = _with_style(llm, style)
+        reports[style] = evaluate(styled, questions).to_json()
     cot = _with_style(llm, "cot")
     progress("rollouts")
     reports["rollouts"] = evaluate_samples(
         llm=cot,
         questions=questions[: settings.n_sampled],
-        num_return_sequences=settings.samples_per_question,
-        settings=Decoding(temperature=settings.temperature),
-        batch_size=batch_size,
+        num_return_sequences=10,
+        settings=Decoding(temperature=0.8),
     ).to_json()
     wrapped = questions[: settings.n_wrapped]
     for wrapper in WRAPPERS:
         progress(wrapper)
-        rate = imitation_rate(cot, wrapped, wrapper, batch_size)
+        rate = imitation_rate(cot, wrapped, wrapper)
         reports[f"wrapper {wrapper}"] = {
             "n": rate.n,
             "imitated": rate.value,
@@ -99,7 +87,7 @@ def probe_prompts(
         }
     progress("misspelled")
     misspelled = [misspell(question) for question in wrapped]
-    reports["misspelled"] = evaluate(cot, misspelled, batch_size).to_json()
+    reports["misspelled"] = evaluate(cot, misspelled).to_json()
     return reports
 
 
@@ -108,15 +96,11 @@ def _with_style(llm: LLM, style: str) -> LLM:
 
 
 def imitation_rate(
-    llm: LLM,
-    questions: Sequence[Question],
-    wrapper: str,
-    batch_size: int = BATCH_SIZE,
+    llm: LLM, questions: Sequence[Question], wrapper: str
 ) -> Proportion:
-    """Return the share of replies in the format of the worked example.
+    """Return the share of replies that end with a number in `wrapper`.
 
-    The instruction names no format, only the example shows it. A reply
-    counts if it ends with a number in `wrapper`.
+    The instruction names no format; only the worked example shows it.
     """
     [example] = WORKED_EXAMPLES
     wrapped = replace(
@@ -124,24 +108,22 @@ def imitation_rate(
     )
     prompts = [
         render_chat(
-            chat_messages(question.text, [wrapped], FORMLESS),
-            llm.tokenizer,
+            chat_messages(question.text, [wrapped], FORMLESS), llm.tokenizer
         )
         for question in questions
     ]
     before, after = (re.escape(p) for p in wrapper.split("{v}"))
     ending = re.compile(rf"{before}[-\d.]+{after}\s*$")
-    replies = llm.complete(prompts, batch_size=batch_size)
+    replies = llm.complete(prompts)
     kept = sum(bool(ending.search(samples[0].text)) for samples in replies)
     return Proportion(kept, len(replies))
 
 
 def misspell(question: Question) -> Question:
-    """Misspell the longest unit of a question.
+    """Misspell the longest unit of a question, the same way every time.
 
     Two letters within the word change places; a word of fewer than four
-    letters gets its last one twice. The same question always gets the same
-    slip. A question that no conversion can be read from stays as it is.
+    letters gets its last one twice.
     """
     conversion = parse_question(question.text)
     if conversion is None:
@@ -155,16 +137,13 @@ def misspell(question: Question) -> Question:
     words = list(re.finditer(r"[A-Za-z]+", question.text))
     named = [word for word in words if word[0].lower() in spelled]
     word = max(named or words, key=lambda match: len(match[0]))
-    slipped = _slip(word[0], random.Random(question.text))
-    text = question.text[: word.start()] + slipped
-    return replace(question, text=text + question.text[word.end() :])
-
-
-def _slip(word: str, rng: random.Random) -> str:
-    places = [
-        at for at in range(1, len(word) - 1) if word[at] != word[at + 1]
-    ]
-    if len(word) < 4 or not places:
-        return word + word[-1]
-    at = rng.choice(places)
-    return word[:at] + word[at + 1] + word[at] + word[at + 2 :]
+    old = word[0]
+    places = [at for at in range(1, len(old) - 1) if old[at] != old[at + 1]]
+    if len(old) < 4 or not places:
+        new = old + old[-1]
+    else:
+        at = random.Random(question.text).choice(places)
+        new = old[:at] + old[at + 1] + old[at] + old[at + 2 :]
+    start, end = word.span()
+    text = question.text[:start] + new + question.text[end:]
+    return replace(question, text=text)

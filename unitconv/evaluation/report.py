@@ -1,10 +1,4 @@
-"""Reports of graded replies: rates with intervals, failure counts, JSON.
-
-An accuracy without its sample size and interval says little: 60 right of
-100 is anything from 50 % to 69 %. Every rate here carries its 95 % Wilson
-interval, wrong answers are counted by what went wrong, and two models are
-compared on the same questions with a paired test.
-"""
+"""Reports of graded replies: rates with intervals, failure counts, JSON."""
 
 from __future__ import annotations
 
@@ -60,16 +54,6 @@ class Report:
         return _share_true(row.reasoning_ok for row in self.rows)
 
     @property
-    def fact_validity(self) -> Proportion:
-        """Texts in which all facts hold, of those that state any."""
-        return _share_true(row.facts_ok for row in self.rows)
-
-    @property
-    def arithmetic_validity(self) -> Proportion:
-        """Texts in which all arithmetic is right, of those with any."""
-        return _share_true(row.arithmetic_ok for row in self.rows)
-
-    @property
     def by_family(self) -> dict[str, Proportion]:
         """Accuracy by what is measured, such as `length`."""
         keys = [row.family for row in self.rows]
@@ -84,13 +68,13 @@ class Report:
     def _accuracy_by(
         self, keys: Sequence[str | None], groups: Sequence[str]
     ) -> dict[str, Proportion]:
-        verdicts: dict[str | None, list[bool]] = {}
-        for key, row in zip(keys, self.rows, strict=True):
-            verdicts.setdefault(key, []).append(row.correct)
+        keyed = list(zip(keys, self.rows, strict=True))
         return {
-            group: _share_true(verdicts[group])
+            group: _share_true(
+                r.correct for key, r in keyed if key == group
+            )
             for group in groups
-            if group in verdicts
+            if group in keys
         }
 
     @property
@@ -115,8 +99,10 @@ class Report:
             "accuracy": self.accuracy,
             "answer_rate": self.answer_rate,
             "reasoning_validity": self.reasoning_validity,
-            "fact_validity": self.fact_validity,
-            "arithmetic_validity": self.arithmetic_validity,
+            "fact_validity": _share_true(r.facts_ok for r in self.rows),
+            "arithmetic_validity": _share_true(
+                r.arithmetic_ok for r in self.rows
+            ),
             "stop_rate": self.stop_rate,
         }
 
@@ -126,32 +112,29 @@ class Report:
         Args:
             rows: include every graded question, for a later comparison.
         """
-        data: dict[str, Any] = {"n": len(self.rows)}
+        n = len(self.rows)
+        data: dict[str, Any] = {"n": n}
         for name, rate in self.rates().items():
             data[name] = _none_if_nan(rate.value)
             data[f"{name}_ci95"] = [_none_if_nan(end) for end in rate.ci95]
             data[f"{name}_n"] = rate.n
-        groups = {
-            "by_family": self.by_family,
-            "by_quantity": self.by_quantity,
-        }
-        for name, rates in groups.items():
+        for name in ("by_family", "by_quantity"):
             data[name] = {
                 group: {
                     "n": rate.n,
                     "accuracy": rate.value,
                     "accuracy_ci95": list(rate.ci95),
                 }
-                for group, rate in rates.items()
+                for group, rate in getattr(self, name).items()
             }
-        data["failures"] = self.failures
-        data["tokens"] = self.n_tokens
-        data["tokens_per_answer"] = (
-            self.n_tokens / len(self.rows) if self.rows else None
-        )
-        data["seconds"] = round(self.seconds, 3)
-        data["tokens_per_second"] = _none_if_nan(self.tokens_per_second)
-        data["run"] = self.run
+        data |= {
+            "failures": self.failures,
+            "tokens": self.n_tokens,
+            "tokens_per_answer": self.n_tokens / n if n else None,
+            "seconds": round(self.seconds, 3),
+            "tokens_per_second": _none_if_nan(self.tokens_per_second),
+            "run": self.run,
+        }
         if rows:
             data["rows"] = [
                 asdict(row) | {"answer": _none_if_nan(row.answer)}
@@ -171,12 +154,11 @@ class Report:
                 "this report was written without its rows: write it with "
                 "to_json(rows=True), or `unitconv evaluate --json`"
             )
-        rows = []
-        for stored in data["rows"]:
-            answer = (
-                math.nan if stored["answer"] is None else stored["answer"]
-            )
-            rows.append(Graded(**stored | {"answer": answer}))
+        nan = {"answer": math.nan}
+        rows = [
+            Graded(**row | (nan if row["answer"] is None else {}))
+            for row in data["rows"]
+        ]
         return cls(rows, data["seconds"], data["run"])
 
     def table(self) -> pd.DataFrame:

@@ -1,9 +1,4 @@
-"""Confidence intervals of proportions, and a paired test.
-
-60 right of 100 is anything from 50 % to 69 %: every rate of the course has
-its 95 % interval, and two models are compared on the questions on which
-they differ.
-"""
+"""Confidence intervals of proportions, and a paired test."""
 
 from __future__ import annotations
 
@@ -38,12 +33,7 @@ def wilson_interval(
     """Compute the score interval of a proportion.
 
     Wilson 1927, doi:10.2307/2276774. Unlike the textbook's p +- 1.96 s it
-    stays inside [0, 1] and covers the truth near the ends: 100 right of
-    100 gives 96 % to 100 %.
-
-    >>> low, high = wilson_interval(60, 100)
-    >>> round(low, 3), round(high, 3)
-    (0.502, 0.691)
+    stays inside [0, 1] and covers the truth near the ends.
 
     Returns:
         lower and upper end; (nan, nan) where n is 0.
@@ -61,23 +51,16 @@ def wilson_interval(
     scale = 1 + z * z / n
     low, high = (centre - spread) / scale, (centre + spread) / scale
     # At the ends the formula gives 0 and 1 up to rounding.
-    return (
-        0.0 if successes == 0 else low,
-        1.0 if successes == n else high,
-    )
+    return (0.0 if successes == 0 else low, 1.0 if successes == n else high)
 
 
 @dataclass(frozen=True)
 class PairedComparison:
-    """Two runs on the same `n` questions.
-
-    `only_a` questions were right in the first run alone, `only_b` in the
-    second alone; the others do not favour either run.
-    """
+    """Two runs on the same `n` questions."""
 
     n: int
-    only_a: int
-    only_b: int
+    only_a: int  # right in the first run alone
+    only_b: int  # right in the second run alone
 
     @property
     def difference(self) -> float:

@@ -32,16 +32,16 @@ def _stack(
     axes: Axes,
     rows: Sequence[float],
     bars: Sequence[Mapping[str, float]],
-    colors: Mapping[str, str],
     height: float,
+    colors: Sequence[str] = COLORS,
 ) -> list[float]:
-    """Draw stacked horizontal bars; return their lengths.
+    """Draw a stacked horizontal bar for each map; return their lengths.
 
-    A bar maps parts to sizes. Parts are stacked in the order of `colors`;
-    those that no bar has are left out of the legend.
+    The legend leaves out parts that no bar has.
     """
     ends = [0.0] * len(bars)
-    for part, color in colors.items():
+    parts = dict.fromkeys(part for bar in bars for part in bar)
+    for part, color in zip(parts, colors, strict=False):
         sizes = [bar.get(part, 0) for bar in bars]
         if any(sizes):
             axes.barh(rows, sizes, height, ends, color=color, label=part)
@@ -53,18 +53,13 @@ def _stack(
 def outcome_bars(
     runs: Mapping[str, Mapping[str, int]], order: Sequence[str]
 ) -> Picture:
-    """Draw the outcomes of all completions: one bar of shares per run.
-
-    `runs` maps a name to completions by outcome; `order` lists outcomes
-    from left to right.
-    """
+    """Draw the share of each outcome, from left to right in `order`."""
     figure, axes = make_axes(height=0.9 + 0.4 * len(runs))
     bars = [
         {key: run.get(key, 0) / sum(run.values()) for key in order}
         for run in runs.values()
     ]
-    colors = dict(zip(order, COLORS, strict=False))
-    _stack(axes, range(len(runs)), bars, colors, height=0.6)
+    _stack(axes, range(len(runs)), bars, height=0.6)
     axes.set_yticks(range(len(runs)), list(runs))
     axes.invert_yaxis()
     axes.set(xlim=(0, 1), xlabel="share of all completions")
@@ -79,19 +74,12 @@ def outcome_bars(
 
 @styled
 def memory_bars(
-    stages: Mapping[str, Mapping[str, float]],
-    marks: Mapping[str, float],
+    stages: Mapping[str, Mapping[str, float]], marks: Mapping[str, float]
 ) -> Picture:
-    """Draw the memory of each stage in GB, stacked by part.
-
-    `stages` maps a name to bytes by part; `marks` maps names to bytes that
-    are drawn as lines across all bars.
-    """
+    """Draw the bytes of each stage by part; `marks` are lines across."""
     figure, axes = make_axes(height=1.1 + 0.42 * len(stages))
-    parts = dict.fromkeys(part for bar in stages.values() for part in bar)
     bars = [{p: n / GB for p, n in bar.items()} for bar in stages.values()]
-    colors = dict(zip(parts, COLORS, strict=False))
-    ends = _stack(axes, range(len(bars)), bars, colors, height=0.8)
+    ends = _stack(axes, range(len(bars)), bars, height=0.8)
     limits = {name: size / GB for name, size in marks.items()}
     for name, size in limits.items():
         axes.axvline(size, color=INK, linewidth=0.8, linestyle="--")
@@ -101,7 +89,7 @@ def memory_bars(
     axes.set_xlim(0, 1.12 * max([*ends, *limits.values()]))
     axes.set_xlabel("GB, computed")
     axes.grid(axis="x")
-    columns = min(3, len(parts))
+    columns = min(3, len({part for bar in bars for part in bar}))
     axes.legend(loc="lower left", bbox_to_anchor=(-0.02, 1), ncols=columns)
     sizes = listing("{} {:.2f}", stages, ends)
     lines = ", ".join(f"{name} {size:.0f}" for name, size in limits.items())
@@ -128,17 +116,11 @@ def errors_by_group(
     places = [i + i // len(stages) for i in range(len(rows))]
     figure, axes = make_axes(6.0, 0.9 + 0.21 * (places[-1] + 2))
     bars = [stages[stage][group] for group, stage in rows]
-    colors = dict(zip(bars[0], (INK, *COLORS), strict=False))
-    totals = _stack(axes, places, bars, colors, height=0.78)
+    totals = _stack(axes, places, bars, 0.78, colors=(INK, *COLORS))
     ends = [ranges[stage][group] for group, stage in rows]
     reach = arms(zip(totals, ends, strict=True))
-    look: Look = {
-        "fmt": "none",
-        "ecolor": INK,
-        "elinewidth": 1,
-        "capsize": 2.5,
-    }
-    axes.errorbar(totals, places, xerr=reach, **look)
+    look: Look = {"ecolor": INK, "elinewidth": 1, "capsize": 2.5}
+    axes.errorbar(totals, places, xerr=reach, fmt="none", **look)
     for group, place in zip(groups, places[:: len(stages)], strict=True):
         axes.text(0, place - 0.65, f" {group}", weight="bold")
     axes.set_yticks(places, [stage for _, stage in rows], fontsize=9)
@@ -163,10 +145,7 @@ def before_after(
     shares: Mapping[str, Sequence[float]],
     xlabel: str,
 ) -> Picture:
-    """Draw one bar per stage in every group, in the order of the stages.
-
-    `shares` maps a stage to its share in each of `groups`.
-    """
+    """Draw one bar per stage in every group, in the order of `shares`."""
     figure, axes = make_rows(groups, 1.0 + 0.5 * len(groups))
     height = 0.8 / len(shares)
     for index, (stage, values) in enumerate(shares.items()):
@@ -196,13 +175,8 @@ def chance(
 ) -> Picture:
     """Draw a histogram of simulated results, with the tail marked.
 
-    Args:
-        values: results of the simulated runs.
-        mark: the observed result, where the marked tail begins.
-        xlabel: name of the axis, also used in the description.
-        label: names the mark.
-        both_sides: also mark results as far on the other side of zero.
-        width: of a bar: the distance between two possible results.
+    The tail begins at `mark`, which `label` names; `both_sides` adds
+    results as far below zero. `width` is that of a bar.
     """
     counts = Counter(round(value / width) for value in values)
     edge = round(mark / width)
@@ -267,23 +241,16 @@ def cache_work(prompt_tokens: int, new_tokens: int) -> Picture:
 def next_token(
     tokens: Sequence[str], distributions: Mapping[str, Sequence[float]]
 ) -> Picture:
-    """Draw probabilities of the next token, one panel per setting.
-
-    `tokens` are the candidates, most likely first; `distributions` maps a
-    setting to their probabilities.
-    """
+    """Draw the probabilities of `tokens`, one panel per setting."""
     figure = Figure(figsize=(7.2, 2.6))
     panels = figure.subplots(1, len(distributions), sharey=True)
     places = range(len(tokens))
-    for axes, (name, values) in zip(
-        panels, distributions.items(), strict=True
-    ):
-        axes.bar(places, values, color=BLUE)
+    panels[0].set_ylabel("probability")
+    for axes, name in zip(panels, distributions, strict=True):
+        axes.bar(places, distributions[name], color=BLUE)
         axes.set_xticks(places, tokens, family="monospace", fontsize=9)
         axes.set(title=name, ylim=(0, 1))
-    panels[0].set_ylabel("probability")
-    settings = "; ".join(
-        f"{name}: {tokens[0]!r} has {values[0]:.2f}"
-        for name, values in distributions.items()
-    )
+    best = [values[0] for values in distributions.values()]
+    template = f"{{}}: {tokens[0]!r} has {{:.2f}}"
+    settings = listing(template, distributions, best)
     return picture(figure, f"Next-token probabilities. {settings}.")

@@ -18,6 +18,7 @@ from unitconv.figures.svg import (
     ORANGE,
     Look,
     Picture,
+    first_and_last,
     listing,
     make_axes,
     picture,
@@ -82,28 +83,21 @@ def vote_curves(
 
 @styled
 def success_curves(runs: Mapping[str, Sequence[Estimate]]) -> Picture:
-    """Plot the share of questions with a kept completion, by samples.
-
-    `runs` maps a name to the share after 1, 2, ... completions.
-    """
+    """Plot the share of questions with one kept after 1, 2, ... samples."""
     figure, axes = make_axes(height=3.4)
     for (name, points), color in zip(runs.items(), COLORS, strict=False):
         samples = range(1, len(points) + 1)
         _draw_band(axes, samples, points, color=color, label=name)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.set_ylim(top=1)
-    axes.set_xlabel("completions a question")
-    axes.set_ylabel("questions with one kept")
+    axes.set(xlabel="completions a question")
+    axes.set(ylim=(None, 1), ylabel="questions with one kept")
     axes.grid()
     axes.legend(loc="lower right")
-    ends = "; ".join(
-        f"{name} from {points[0][0]:.2f} to {points[-1][0]:.2f}"
-        for name, points in runs.items()
-    )
+    shares = {name: [y for y, _ in points] for name, points in runs.items()}
     return picture(
         figure,
         "Share of questions with a kept completion, from the first "
-        f"completion to the last: {ends}.",
+        f"completion to the last: {first_and_last(shares)}.",
     )
 
 
@@ -113,11 +107,7 @@ def learning_curves(
     rates: Mapping[str, Sequence[float]],
     ranges: Mapping[str, Sequence[Interval]],
 ) -> Picture:
-    """Plot a model's abilities over the number of training tokens.
-
-    `rates` maps an ability to its share right at each of `tokens`, and
-    `ranges` to the 95 % intervals.
-    """
+    """Plot the share right of each ability over the training tokens."""
     figure, axes = make_axes(height=3.6)
     for (name, values), color in zip(rates.items(), COLORS, strict=False):
         points = list(zip(values, ranges[name], strict=True))
@@ -126,11 +116,8 @@ def learning_curves(
     axes.set(ylim=(0, 1), ylabel="share right")
     axes.grid()
     axes.legend(loc="upper left", bbox_to_anchor=(0, 1.22), ncols=2)
-    ends = "; ".join(
-        f"{name} from {values[0]:.2f} to {values[-1]:.2f}"
-        for name, values in rates.items()
-    )
     span = f"{tokens[0]:,} to {tokens[-1]:,} tokens"
+    ends = first_and_last(rates)
     return picture(figure, f"Shares right, {span}: {ends}.")
 
 
@@ -144,23 +131,22 @@ def losses(
     logarithmic: early learning is fast and late learning is small.
     """
     figure, axes = make_axes()
-    ends = []
+    curves = {}
     for (name, values), color in zip(runs.items(), COLORS, strict=False):
         width = max(1, len(values) // 50)
         starts = range(0, len(values), width)
         chunks = [values[start : start + width] for start in starts]
-        means = [sum(chunk) / len(chunk) for chunk in chunks]
+        curves[name] = [sum(chunk) / len(chunk) for chunk in chunks]
         step = tokens_per_step[name]
         tokens = [(start + width / 2) * step for start in starts]
-        axes.plot(tokens, means, color=color, label=name)
-        ends.append(f"{name} from {means[0]:.2f} to {means[-1]:.2f}")
+        axes.plot(tokens, curves[name], color=color, label=name)
     axes.set(xscale="log", xlabel="tokens read")
     axes.set(yscale="log", ylabel="loss (nats a token)")
     axes.minorticks_off()
     axes.set_yticks((0.5, 1, 2, 4, 8), ("0.5", "1", "2", "4", "8"))
     axes.grid()
     axes.legend()
-    return picture(figure, f"Loss over tokens: {'; '.join(ends)}.")
+    return picture(figure, f"Loss over tokens: {first_and_last(curves)}.")
 
 
 @styled
@@ -182,7 +168,7 @@ def training_curves(
         axes.plot(xs, ys, look, color=color, label=label)
     lowest = min(valid_losses, key=lambda point: point[1])
     highest = max(valid_scores, key=lambda point: point[1])
-    ring: Look = {"color": INK, "markersize": 10, "fillstyle": "none"}
+    ring = {"color": INK, "markersize": 10, "fillstyle": "none"}
     for axes, (x, y) in ((above, lowest), (below, highest)):
         axes.plot([x], [y], "o", **ring)
         axes.grid()

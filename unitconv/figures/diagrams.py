@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Mapping
+from importlib.resources import files
 from itertools import pairwise
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgba
@@ -28,42 +31,21 @@ Place = tuple[int, int]  # column and row, from the upper left
 WIDTH, HEIGHT = 1.14, 0.62  # of a box, in inches
 ACROSS, DOWN = 1.5, 1.0  # from one box to the next
 
-# The boxes, and the example below each name.
-BOXES = {
-    "question": "6 kg in gram?",
-    "prompt": "with examples",
-    "model": "decoding",
-    "text": "6 * 1000 = 6000",
-    "answer": "6000 g",
-    "grade": "right, and why",
-    "training set": "what was right",
-    "adapter": "LoRA",
+_DATA = json.loads(
+    (files("unitconv.figures") / "diagrams.json").read_text("utf-8")
+)
+# Boxes with an example for each name; two chains of boxes; their places on
+# a wide page and on a phone, where asking runs down and learning up.
+_LOOP: dict[str, Any] = _DATA["course_loop"]
+# Boxes: x, y, width, height, words, and a part for their colour. Arrows: x
+# and y of their start and of their end.
+_BLOCK: dict[str, Any] = _DATA["block_drawing"]
+_PARTS = {
+    "embedding": GREEN,
+    "attention": BLUE,
+    "MLP": ORANGE,
+    "norms": GREY,
 }
-ASKING = ("question", "prompt", "model", "text", "answer", "grade")
-LEARNING = ("grade", "training set", "adapter", "model")
-WIDE = (
-    ("question", "prompt", "key"),
-    ("adapter", "model", "text"),
-    ("training set", "grade", "answer"),
-)
-# Asking runs down the right side, learning up the left.
-NARROW = (
-    ("key", "question"),
-    ("", "prompt"),
-    ("adapter", "model"),
-    ("", "text"),
-    ("", "answer"),
-    ("training set", "grade"),
-)
-
-
-def places(grid: Sequence[Sequence[str]]) -> dict[str, Place]:
-    """Look up column and row of every name in a grid."""
-    return {
-        name: (column, row)
-        for row, names in enumerate(grid)
-        for column, name in enumerate(names)
-    }
 
 
 def _center(place: Place) -> tuple[float, float]:
@@ -74,7 +56,7 @@ def _box(axes: Axes, place: Place, name: str) -> FancyBboxPatch:
     """Draw the box of one step: its name above its example."""
     x, y = _center(place)
     centered(axes, x, y + 0.12, name, weight="bold", fontsize=10.5)
-    centered(axes, x, y - 0.13, BOXES[name], fontsize=9)
+    centered(axes, x, y - 0.13, _LOOP["boxes"][name], fontsize=9)
     return rounded_box(
         axes,
         corner=(x - WIDTH / 2, y - HEIGHT / 2),
@@ -88,20 +70,21 @@ def _box(axes: Axes, place: Place, name: str) -> FancyBboxPatch:
 
 @styled
 def course_loop(narrow: bool = False) -> Picture:
-    """Draw the course's loop: from questions to grades to a new model.
-
-    Args:
-        narrow: in two columns, for a phone.
-    """
-    grid = NARROW if narrow else WIDE
+    """Draw the course's loop, in two columns if `narrow` (for a phone)."""
+    grid = _LOOP["narrow" if narrow else "wide"]
     width = ACROSS * (len(grid[0]) - 1) + 1.2
     height = DOWN * (len(grid) - 1) + 0.8
     figure, axes = canvas(width, height)
     axes.set_xlim(-0.6, width - 0.6)  # one unit is one inch
     axes.set_ylim(0.4 - height, 0.4)
-    place = places(grid)
-    boxes = {name: _box(axes, place[name], name) for name in BOXES}
-    for chain, color in ((ASKING, BLUE), (LEARNING, ORANGE)):
+    place = {
+        name: (column, row)
+        for row, names in enumerate(grid)
+        for column, name in enumerate(names)
+    }
+    boxes = {name: _box(axes, place[name], name) for name in _LOOP["boxes"]}
+    asking, learning = _LOOP["asking"], _LOOP["learning"]
+    for chain, color in ((asking, BLUE), (learning, ORANGE)):
         for a, b in pairwise(chain):
             arrow = FancyArrowPatch(
                 _center(place[a]),
@@ -127,87 +110,30 @@ def course_loop(narrow: bool = False) -> Picture:
         axes.text(x - 0.28, line, words, va="center", fontsize=9)
     return picture(
         figure,
-        f"What the course builds. One question: {', '.join(ASKING)}. "
-        f"What is learned: {', '.join(LEARNING)}.",
+        f"What the course builds. One question: {', '.join(asking)}. "
+        f"What is learned: {', '.join(learning)}.",
     )
-
-
-_PARTS = {
-    "embedding": GREEN,
-    "attention": BLUE,
-    "MLP": ORANGE,
-    "norms": GREY,
-}
-# The boxes of the drawing: x, y, width, height, words, and a part for
-# their colour.
-_BLOCK = (
-    (
-        0.5,
-        0.2,
-        4.6,
-        1.0,
-        "embedding: {vocabulary:,} × {hidden}",
-        "embedding",
-    ),
-    (0.5, 16.2, 2.6, 1.0, "RMSNorm", "norms"),
-    (4.1, 16.2, 5.6, 1.0, "head: {hidden} × {vocabulary:,}", "embedding"),
-    (3.0, 3.0, 6.5, 1.0, "RMSNorm", "norms"),
-    (3.0, 4.5, 2.0, 1.3, "q_proj\n{heads} × {head_dim}", "attention"),
-    (5.25, 4.5, 2.0, 1.3, "k_proj\n{kv_heads} × {head_dim}", "attention"),
-    (7.5, 4.5, 2.0, 1.3, "v_proj\n{kv_heads} × {head_dim}", "attention"),
-    (3.0, 6.2, 4.25, 0.9, "rotate by position", "attention"),
-    (3.0, 7.4, 6.5, 0.9, "causal softmax attention", "attention"),
-    (3.0, 8.5, 6.5, 0.8, "o_proj", "attention"),
-    (3.0, 9.9, 6.5, 1.0, "RMSNorm", "norms"),
-    (3.0, 11.2, 3.0, 1.3, "gate_proj\n{intermediate}", "MLP"),
-    (6.5, 11.2, 3.0, 1.3, "up_proj\n{intermediate}", "MLP"),
-    (3.0, 12.8, 6.5, 0.8, "SiLU(gate) × up", "MLP"),
-    (3.0, 13.9, 6.5, 0.8, "down_proj", "MLP"),
-)
-# Vertical arrows: x, and where they start and end.
-_UPWARDS = {
-    1.8: ((-0.2, 0.2), (1.2, 16.2)),
-    4.0: ((4.0, 4.5), (5.8, 6.2), (7.1, 7.4)),
-    4.5: ((10.9, 11.2), (12.5, 12.8)),
-    6.25: ((4, 4.5), (5.8, 6.2), (7.1, 7.4), (8.3, 8.5), (13.6, 13.9)),
-    6.9: ((17.2, 17.6),),
-    8.0: ((10.9, 11.2), (12.5, 12.8)),
-    8.5: ((4.0, 4.5), (5.8, 7.4)),
-}
-# Horizontal arrows: y, and where they start and end.
-_SIDEWAYS = {
-    3.5: (1.8, 3.0),
-    8.9: (3.0, 2.07),
-    10.4: (1.8, 3.0),
-    14.3: (3.0, 2.07),
-    16.7: (3.1, 4.1),
-}
 
 
 @styled
 def block_drawing(layers: int, **shape: int) -> Picture:
-    """Draw a Llama as boxes around its residual stream.
+    """Draw a Llama as boxes around its residual stream, from bottom to top.
 
-    Text flows from the bottom to the top. The frame holds one block.
-
-    Args:
-        layers: number of blocks.
-        shape: `hidden`, `heads`, `kv_heads`, `head_dim`, `intermediate`
-            and `vocabulary`.
+    `shape` has `hidden`, `heads`, `kv_heads`, `head_dim`, `intermediate`
+    and `vocabulary`. The frame holds one block of `layers`.
     """
     figure, axes = canvas(4.6, 6.4)
     frame = {"fc": "none", "ec": GREY, "ls": (0, (4, 3))}
     rounded_box(axes, (0.35, 2.5), size=(9.5, 13.0), radius=0.3, **frame)
-    for x, arrows in _UPWARDS.items():
-        for start, end in arrows:
-            _arrow(axes, (x, start), (x, end))
-    for y, (start, end) in _SIDEWAYS.items():
-        _arrow(axes, (start, y), (end, y))
+    arrow = {"arrowstyle": "-|>", "color": INK, "linewidth": 0.9}
+    arrow |= {"shrinkA": 0, "shrinkB": 0, "mutation_scale": 8}
+    for x, y, to_x, to_y in _BLOCK["arrows"]:
+        axes.annotate("", (to_x, to_y), (x, y), arrowprops=arrow)
     for y in (8.9, 14.3):  # where a branch is added to the stream
         fill = to_rgba(GREY, 0.6)
         axes.plot([1.8], [y], "o", ms=15, mfc=fill, mec=INK)
         centered(axes, 1.8, y, "+", fontsize=12)
-    for x, y, width, height, template, part in _BLOCK:
+    for x, y, width, height, template, part in _BLOCK["boxes"]:
         color, size = _PARTS[part], (width, height)
         look = {"fc": to_rgba(color, 0.25), "ec": color, "lw": 0.8}
         rounded_box(axes, (x, y), size=size, radius=0.15, **look)
@@ -219,36 +145,13 @@ def block_drawing(layers: int, **shape: int) -> Picture:
     centered(axes, 6.9, 17.85, "logits", fontsize=9)
     axes.text(2.1, -0.2, "tokens", va="center", fontsize=9)
     axes.set(xlim=(0, 10), ylim=(-0.6, 18.2))
-    alt = (
-        "A drawing of the model. An embedding of {vocabulary:,} by "
-        "{hidden} starts a residual stream of {hidden} numbers a token. "
-        "Each of {layers} blocks adds to it twice. Attention: RMSNorm, "
-        "queries of {heads} heads, keys and values of {kv_heads} heads, "
-        "{head_dim} wide, rotation of queries and keys, causal softmax, "
-        "output projection. Then the MLP: RMSNorm, gate and up to "
-        "{intermediate}, SiLU of the gate times up, down to {hidden}. "
-        "After the last block a norm and the head give the logits."
-    )
-    return picture(figure, alt.format(layers=layers, **shape))
-
-
-def _arrow(
-    axes: Axes, start: tuple[float, float], end: tuple[float, float]
-) -> None:
-    """Draw an arrow between two points, without gaps at its ends."""
-    look = {"arrowstyle": "-|>", "color": INK, "linewidth": 0.9}
-    fit = {"shrinkA": 0, "shrinkB": 0, "mutation_scale": 8}
-    axes.annotate("", end, start, arrowprops=look | fit)
+    alt = _BLOCK["alt"].format(layers=layers, **shape)
+    return picture(figure, alt)
 
 
 @styled
 def parameter_shares(models: Mapping[str, Mapping[str, int]]) -> Picture:
-    """Draw where the parameters of each model are, as shares.
-
-    Args:
-        models: name -> number of parameters of "embedding", "attention",
-            "MLP" and "norms".
-    """
+    """Draw each model's shares of parameters, of the parts in `_PARTS`."""
     figure, axes = make_axes(5.8, 0.5 * len(models) + 0.9)
     descriptions = []
     for row, (name, counts) in enumerate(models.items()):
@@ -261,8 +164,8 @@ def parameter_shares(models: Mapping[str, Mapping[str, int]]) -> Picture:
                 centered(axes, left + share / 2, row, f"{share:.0%}")
             left += share
         axes.text(1.02, row, f"{total / 1e6:,.4g} M", va="center")
-        listing = ", ".join(f"{n:.1%} {part}" for part, n in shares.items())
-        descriptions.append(f"{name}: {total:,}, of which {listing}")
+        parts = ", ".join(f"{n:.1%} {part}" for part, n in shares.items())
+        descriptions.append(f"{name}: {total:,}, of which {parts}")
     axes.set_yticks(range(len(models)), list(models))
     axes.set(xlim=(0, 1), ylim=(len(models) - 0.5, -0.5), xticks=[])
     axes.spines[:].set_visible(False)
@@ -270,5 +173,5 @@ def parameter_shares(models: Mapping[str, Mapping[str, int]]) -> Picture:
     handles = [Patch(color=color) for color in _PARTS.values()]
     figure.legend(handles, list(_PARTS), loc="lower center", ncols=4)
     figure.subplots_adjust(bottom=0.2)
-    listing = "; ".join(descriptions)
-    return picture(figure, f"Shares of the parameters. {listing}.")
+    alt = f"Shares of the parameters. {'; '.join(descriptions)}."
+    return picture(figure, alt)

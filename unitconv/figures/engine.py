@@ -12,10 +12,11 @@ from matplotlib.ticker import LogLocator, StrMethodFormatter
 from unitconv.figures.svg import (
     BLUE,
     COLORS,
-    GREEN,
     GREY,
     ORANGE,
     Picture,
+    first_and_last,
+    listing,
     make_axes,
     picture,
     styled,
@@ -29,24 +30,20 @@ WAITS = -1
 def slots_over_time(
     panels: Mapping[str, Sequence[Sequence[int]]],
 ) -> Picture:
-    """Draw which row each slot holds at each decoding step.
+    """Draw the row that each slot holds at each decoding step.
 
-    Args:
-        panels: title -> one list a step: for each slot the number of its
-            row, or `WAITS`. A list may be short: those slots are empty.
+    `panels` maps a title to one list a step: for each slot the number of
+    its row, or `WAITS`. A list may be short: those slots are empty.
     """
     figure = Figure(figsize=(6.8, 2.2 * len(panels)), layout="constrained")
-    grid = figure.subplots(len(panels), 1, squeeze=False, sharex=True)
+    grid = figure.subplots(len(panels), 1, squeeze=False, sharex=True)[:, 0]
     slots = max(len(step) for steps in panels.values() for step in steps)
     words = []
-    for axes, (title, steps) in zip(
-        grid[:, 0], panels.items(), strict=True
-    ):
+    for axes, (title, steps) in zip(grid, panels.items(), strict=True):
         for slot in range(slots):
             _draw_slot(axes, slot, steps)
-        axes.set_ylim(slots - 0.5, -0.5)
         axes.set_yticks([0, slots - 1], ["1", str(slots)])
-        axes.set_ylabel("slot")
+        axes.set(ylim=(slots - 0.5, -0.5), ylabel="slot")
         axes.set_title(title, loc="left")
         rows = [row for step in steps for row in step]
         useful = 1 - rows.count(WAITS) / len(rows)
@@ -54,7 +51,7 @@ def slots_over_time(
             f"{title}: {len(steps)} steps, {useful:.0%} of the row-steps "
             "are useful"
         )
-    axes.set_xlim(0, max(map(len, panels.values())))
+    axes.set(xlim=(0, max(map(len, panels.values()))))
     axes.set_xlabel("decoding step")
     return picture(figure, f"{slots} slots over time. {'; '.join(words)}.")
 
@@ -78,53 +75,37 @@ def _draw_slot(
 def page_table(
     pages: Sequence[Sequence[int]], lengths: Sequence[int], size: int
 ) -> Picture:
-    """Draw the pages of each slot, filled as far as it has tokens.
-
-    Args:
-        pages: of each slot, by number and in order.
-        lengths: tokens of each slot.
-        size: tokens of a page.
-    """
+    """Draw each slot's pages of `size` tokens, filled to its length."""
     figure, axes = make_axes(width=6.8, height=0.42 * len(pages) + 0.3)
-    words = []
     for slot, (owned, length) in enumerate(
         zip(pages, lengths, strict=True)
     ):
-        lefts = range(len(owned))
+        rows, lefts = [slot] * len(owned), range(len(owned))
         full = [min(length / size - left, 1) for left in lefts]
-        axes.barh([slot] * len(owned), full, left=lefts, color=COLORS[slot])
-        bars = axes.barh(
-            [slot] * len(owned), 1, left=lefts, fill=False, ec=GREY
-        )
+        axes.barh(rows, full, left=lefts, color=COLORS[slot])
+        bars = axes.barh(rows, 1, left=lefts, fill=False, ec=GREY)
         axes.bar_label(bars, owned, label_type="center")
-        numbers = ", ".join(map(str, owned))
-        words.append(f"slot {slot}, {length} tokens: {numbers}")
-    axes.set_yticks(
-        range(len(pages)), [f"slot {slot}" for slot in range(len(pages))]
-    )
+    names = [f"slot {slot}" for slot in range(len(pages))]
+    axes.set_yticks(range(len(pages)), names)
     axes.invert_yaxis()
     axes.set_xticks([])
     axes.spines[:].set_visible(False)
     axes.tick_params(length=0)
-    return picture(figure, f"Pages of {size} tokens. {'; '.join(words)}.")
+    numbers = [", ".join(map(str, owned)) for owned in pages]
+    slots = listing("{}, {} tokens: {}", names, lengths, numbers)
+    return picture(figure, f"Pages of {size} tokens. {slots}.")
 
 
 @styled
 def slots_shared(rows: Sequence[int], slots: Sequence[int]) -> Picture:
-    """Draw the rows being written, and the slots they take, by step.
-
-    Args:
-        rows: at each decoding step, those that read a token.
-        slots: at each step, the different texts among them.
-    """
+    """Draw how many rows are being written, and in how many slots."""
     figure, axes = make_axes(height=3.2)
     steps = range(1, len(rows) + 1)
     axes.fill_between(steps, slots, rows, color=ORANGE, alpha=0.25, lw=0)
     axes.plot(steps, rows, color=ORANGE, label="replies being written")
     axes.plot(steps, slots, color=BLUE, label="different texts: slots")
-    axes.set_xlim(1, len(rows))
+    axes.set(xlim=(1, len(rows)), xlabel="decoding step")
     axes.set_ylim(0, None)
-    axes.set_xlabel("decoding step")
     axes.grid()
     axes.legend(loc="upper left", bbox_to_anchor=(0, 1.18), ncols=2)
     saved = 1 - sum(slots) / sum(rows)
@@ -142,13 +123,9 @@ def ablation_bars(
     seconds: Sequence[float],
     gains: Sequence[tuple[float, float, float] | None],
 ) -> Picture:
-    """Draw seconds of each step, and its gain on the step before it.
+    """Draw CPU seconds of each step, and its gain on the step before it.
 
-    Args:
-        names: of the steps, from the top down.
-        seconds: CPU time of each step.
-        gains: median, lowest and highest factor over the step before;
-            None for the first.
+    A gain is the median, lowest and highest factor; the first has none.
     """
     figure, axes = make_axes(height=0.5 * len(names) + 0.6)
     colors = [ORANGE] + [BLUE] * (len(names) - 1)
@@ -156,16 +133,14 @@ def ablation_bars(
     labels = [f"{value:.3g} s" for value in seconds]
     for row, gain in enumerate(gains):
         if gain is not None:
-            labels[row] += ", {:.2f}\u00d7 ({:.2f}\u2013{:.2f})".format(
-                *gain
-            )
+            factor, low, high = gain
+            labels[row] += f", {factor:.2f}× ({low:.2f}\u2013{high:.2f})"
     axes.bar_label(bars, labels, padding=5)
     axes.set_yticks(range(len(names)), names)
     axes.invert_yaxis()
-    axes.set_xlim(0, 1.5 * max(seconds))
-    axes.set_xlabel("CPU seconds")
-    words = [f"{n} {label}" for n, label in zip(names, labels, strict=True)]
-    return picture(figure, f"Bars of CPU seconds: {'; '.join(words)}.")
+    axes.set(xlim=(0, 1.5 * max(seconds)), xlabel="CPU seconds")
+    rows = listing("{} {}", names, labels)
+    return picture(figure, f"Bars of CPU seconds: {rows}.")
 
 
 @styled
@@ -174,18 +149,10 @@ def roofline(
     speeds: Mapping[str, Sequence[float]],
     roof: Sequence[float],
 ) -> Picture:
-    """Draw tokens a second over the number of slots, under the ceiling.
-
-    Args:
-        slots: numbers of slots that were measured.
-        speeds: decoder -> its tokens a second at each of `slots`.
-        roof: what the machine could do at each of `slots`.
-    """
+    """Draw tokens a second by number of slots, and the machine's limit."""
     figure, axes = make_axes(height=3.6)
     axes.plot(slots, roof, "--", color=GREY, label="roofline")
-    for (name, values), color in zip(
-        speeds.items(), (BLUE, ORANGE, GREEN), strict=False
-    ):
+    for (name, values), color in zip(speeds.items(), COLORS, strict=False):
         axes.plot(slots, values, "o-", color=color, label=name)
     axes.set_xscale("log", base=2)
     axes.set_yscale("log")
@@ -193,15 +160,12 @@ def roofline(
     axes.yaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
     axes.minorticks_off()
     axes.set_xticks(slots, [str(n) for n in slots])
-    axes.set_xlabel("slots")
-    axes.set_ylabel("tokens per second")
+    axes.set(xlabel="slots", ylabel="tokens per second")
     axes.grid()
     axes.legend(loc="upper left", bbox_to_anchor=(0, 1.18), ncols=3)
-    words = "; ".join(
-        f"{name} {values[0]:,.0f} to {values[-1]:,.0f}"
-        for name, values in {**speeds, "roofline": roof}.items()
-    )
+    curves = {**speeds, "roofline": roof}
+    ends = first_and_last(curves, "{} {:,.0f} to {:,.0f}")
     return picture(
         figure,
-        f"Tokens per second with {slots[0]} to {slots[-1]} slots: {words}.",
+        f"Tokens per second with {slots[0]} to {slots[-1]} slots: {ends}.",
     )

@@ -40,14 +40,13 @@ def arms(estimates: Iterable[Estimate]) -> list[list[float]]:
 def _draw_rows(
     axes: Axes,
     rows: Sequence[float],
-    estimates: Sequence[Estimate],
-    color: str,
+    estimates: Iterable[Estimate],
     **look: Any,
 ) -> None:
     """Draw one dot with a horizontal error bar in each row."""
-    values = [value for value, _ in estimates]
-    reach = arms(estimates)
-    axes.errorbar(values, rows, xerr=reach, fmt="o", color=color, **look)
+    points = list(estimates)
+    values, reach = [value for value, _ in points], arms(points)
+    axes.errorbar(values, rows, xerr=reach, fmt="o", **look)
 
 
 @styled
@@ -60,7 +59,7 @@ def intervals(
 ) -> Picture:
     """Draw one dot with its 95 % interval per name, from top to bottom."""
     figure, axes = make_rows(names, 0.6 + 0.32 * len(names))
-    estimates = list(zip(values, ranges, strict=True))
+    estimates = zip(values, ranges, strict=True)
     _draw_rows(axes, range(len(names)), estimates, color=BLUE)
     axes.set_xlabel(xlabel)
     return picture(figure, alt)
@@ -70,24 +69,19 @@ def intervals(
 def grouped_intervals(
     groups: Mapping[str, Mapping[str, Estimate]], xlabel: str
 ) -> Picture:
-    """Draw several runs side by side: one dot of each run per name.
+    """Draw several runs side by side: run -> name -> estimate.
 
-    `groups` maps a run to its estimates by name. The names of the first
-    run are the rows, from top to bottom.
+    The names of the first run are the rows, from top to bottom.
     """
     names = list(next(iter(groups.values())))
     height = 0.8 + (0.2 + 0.16 * len(groups)) * len(names)
     figure, axes = make_rows(names, height)
     for index, (run, points) in enumerate(groups.items()):
         shift = (index - (len(groups) - 1) / 2) * 0.6 / len(groups)
-        _draw_rows(
-            axes,
-            [row + shift for row in range(len(names))],
-            [points[name] for name in names],
-            color=COLORS[index],
-            markersize=5,
-            label=run,
-        )
+        rows = [row + shift for row in range(len(names))]
+        estimates = [points[name] for name in names]
+        look = {"color": COLORS[index], "markersize": 5, "label": run}
+        _draw_rows(axes, rows, estimates, **look)
     axes.set_xlabel(xlabel)
     columns = len(groups)
     if columns > 1:
@@ -100,8 +94,8 @@ def grouped_intervals(
         for name in names
     ]
     title = xlabel[:1].upper() + xlabel[1:]
-    rows = listing("{} {}", names, values)
-    return picture(figure, f"{title}, by row: {rows}.")
+    listed = listing("{} {}", names, values)
+    return picture(figure, f"{title}, by row: {listed}.")
 
 
 @styled
@@ -149,9 +143,9 @@ def stage_rates(
             axes.text(0, row - 0.22, name)
     rows = range(len(names))
     axes.hlines(rows, accuracy, answered, color=GREY, alpha=0.5)
-    ring: Look = {"s": 42, "facecolors": "none", "edgecolors": ORANGE}
-    axes.scatter(answered, rows, zorder=3, label="answered at all", **ring)
-    estimates = list(zip(accuracy, ranges, strict=True))
+    ring: Look = {"facecolors": "none", "edgecolors": ORANGE, "zorder": 3}
+    axes.scatter(answered, rows, s=42, label="answered at all", **ring)
+    estimates = zip(accuracy, ranges, strict=True)
     label = "right, with 95 % interval"
     _draw_rows(axes, rows, estimates, color=BLUE, zorder=4, label=label)
     axes.set(xlim=(-0.03, 1.03), xlabel="share of all questions")
@@ -166,11 +160,7 @@ def stage_rates(
 def form_and_content(
     points: Mapping[str, tuple[Estimate, Estimate]],
 ) -> Picture:
-    """Plot accuracy against answer rate, one dot per prompt.
-
-    `points` maps a prompt to its answer rate and accuracy. Nothing can lie
-    above the diagonal.
-    """
+    """Plot each prompt's answer rate and, never above it, its accuracy."""
     figure, axes = make_axes(width=4.6, height=4.2)
     axes.fill_between([0, 1], [0, 1], [1, 1], color=GREY, alpha=0.15)
     axes.text(0.33, 0.67, "impossible", color=GREY, ha="center")
@@ -178,9 +168,9 @@ def form_and_content(
     xs, ys = [x for x, _ in answered], [y for y, _ in right]
     reach: Look = {"xerr": arms(answered), "yerr": arms(right)}
     axes.errorbar(xs, ys, fmt="o", color=BLUE, **reach)
-    for (x, y), names in _shared_labels(points, xs, ys).items():
+    for (x, y), label in _shared_labels(points, xs, ys).items():
         axes.annotate(
-            ", ".join(names),
+            label,
             (x, y),
             xytext=(-9, 0) if x > 0.5 else (14, 5),
             textcoords="offset points",
@@ -196,30 +186,33 @@ def form_and_content(
 
 def _shared_labels(
     names: Iterable[str], xs: Sequence[float], ys: Sequence[float]
-) -> dict[tuple[float, float], list[str]]:
-    """Group names by place: labels that would overlap become one."""
-    places: dict[tuple[float, float], list[str]] = {}
+) -> dict[tuple[float, float], str]:
+    """Join labels that would overlap, at the place of the first."""
+    labels: dict[tuple[float, float], str] = {}
     for name, x, y in zip(names, xs, ys, strict=True):
-        for place, others in places.items():
-            if max(abs(place[0] - x), abs(place[1] - y)) < 0.04:
-                others.append(name)
-                break
+        near = [
+            p for p in labels if max(abs(p[0] - x), abs(p[1] - y)) < 0.04
+        ]
+        if near:
+            labels[near[0]] += f", {name}"
         else:
-            places[x, y] = [name]
-    return places
+            labels[x, y] = name
+    return labels
 
 
 @styled
 def price_of_accuracy(
     points: Mapping[str, tuple[float, Estimate]], xlabel: str
 ) -> Picture:
-    """Plot accuracy against the cost of an answer, on a logarithmic scale.
+    """Plot accuracy against the cost of an answer: name -> cost, accuracy.
 
-    `points` maps a name to its cost and its accuracy.
+    The axis of the cost is logarithmic.
     """
     figure, axes = make_axes(height=3.4)
-    for index, (name, (cost, right)) in enumerate(points.items()):
-        look: Look = {"fmt": "o", "color": COLORS[index], "label": name}
+    for color, (name, (cost, right)) in zip(
+        COLORS, points.items(), strict=False
+    ):
+        look: Look = {"fmt": "o", "color": color, "label": name}
         axes.errorbar([cost], [right[0]], yerr=arms([right]), **look)
     costs = sorted(cost for cost, _ in points.values())
     # A tick needs room beside the one before it.

@@ -14,6 +14,7 @@ from unitconv.figures.svg import (
     GREY,
     INK,
     ORANGE,
+    Look,
     Picture,
     centered,
     make_axes,
@@ -29,14 +30,7 @@ Matrix = Sequence[Sequence[float]]
 def attention_map(
     tokens: Sequence[str], weights: Matrix, title: str
 ) -> Picture:
-    """Draw the attention weights of one head, one row per query.
-
-    Args:
-        tokens: the sequence.
-        weights: for each token, its weight on every token. Later tokens
-            are masked and not drawn.
-        title: which layer and head.
-    """
+    """Draw one head's attention weights, [queries, keys]."""
     figure, axes = make_axes(4.6, 4.6)
     names = [visible(token) for token in tokens]
     _token_grid(axes, names, title, rotation=90)
@@ -59,13 +53,7 @@ def attention_map(
 def attention_steps(
     tokens: Sequence[str], scores: Matrix, weights: Matrix
 ) -> Picture:
-    """Draw a small attention in numbers: scores and masked weights.
-
-    Args:
-        tokens: the sequence.
-        scores: of each token with every token, before the mask.
-        weights: after the mask and the softmax.
-    """
+    """Draw scores before the mask and weights after it, [queries, keys]."""
     figure = Figure(figsize=(5.0, 2.7))
     left, right = figure.subplots(1, 2)
     names = [visible(token) for token in tokens]
@@ -130,8 +118,7 @@ def _weight_cell(axes: Axes, row: int, column: int, weight: float) -> None:
 def low_rank(b: Matrix, a: Matrix, product: Matrix, title: str) -> Picture:
     """Draw two thin matrices and their product, cells to one scale.
 
-    Blue is positive and orange negative, each matrix on a scale of its
-    own; nothing is drawn where an entry is 0.
+    Positive entries are blue and negative ones orange, by matrix.
     """
     shapes = [(len(matrix), len(matrix[0])) for matrix in (b, a, product)]
     tallest = max(rows for rows, _ in shapes)
@@ -139,30 +126,22 @@ def low_rank(b: Matrix, a: Matrix, product: Matrix, title: str) -> Picture:
     total = sum(columns for _, columns in shapes) + 2 * gap
     figure, axes = make_axes(6.4, 6.4 * tallest / total + 0.5)
     left, middle = 0.0, tallest / 2
-    for name, sign, matrix, (rows, columns) in zip(
-        ("$B$", "$A$", title),
-        ("", "\u00d7", "="),
-        (b, a, product),
-        shapes,
-        strict=True,
+    for name, sign, matrix in (
+        ("$B$", "", b),
+        ("$A$", "×", a),
+        (title, "=", product),
     ):
+        rows, columns = len(matrix), len(matrix[0])
         top = middle - rows / 2
         centered(axes, left - gap / 2, middle, sign)
-        axes.imshow(
-            _sign_colors(matrix),
-            extent=(left, left + columns, top + rows, top),
-            interpolation="nearest",
-        )
+        extent = (left, left + columns, top + rows, top)
+        image = _sign_colors(matrix)
+        axes.imshow(image, extent=extent, interpolation="nearest")
         frame = Rectangle((left, top), columns, rows, fill=False, ec=GREY)
         axes.add_patch(frame)
-        axes.text(
-            left + columns / 2,
-            top - 0.03 * tallest,
-            f"{name}\n{rows} × {columns}",
-            ha="center",
-            va="bottom",
-            fontsize=9,
-        )
+        x, y = left + columns / 2, top - 0.03 * tallest
+        look: Look = {"ha": "center", "va": "bottom", "fontsize": 9}
+        axes.text(x, y, f"{name}\n{rows} × {columns}", **look)
         left += columns + gap
     axes.set_xlim(-0.05 * total, total * 1.01)
     axes.set_ylim(tallest * 1.02, -0.2 * tallest)

@@ -11,9 +11,10 @@ import hashlib
 import html
 import io
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import wraps
+from pathlib import Path
 from typing import Any, ParamSpec
 
 import matplotlib as mpl
@@ -25,36 +26,13 @@ from matplotlib.patches import FancyBboxPatch
 INK = "#010203"
 # Six hues of similar lightness that colour-blind readers can distinguish,
 # legible on white and on black (after Okabe and Ito 2008).
-BLUE, ORANGE, GREEN, PINK, SKY, GREY = (
-    "#3b7fc4",
-    "#d9822b",
-    "#2a9d74",
-    "#c4689b",
-    "#5aa9d6",
-    "#8a8f98",
-)
+BLUE, ORANGE, GREEN = "#3b7fc4", "#d9822b", "#2a9d74"
+PINK, SKY, GREY = "#c4689b", "#5aa9d6", "#8a8f98"
 COLORS = (BLUE, ORANGE, GREEN, PINK, SKY, GREY)
 Look = dict[str, Any]  #: keyword arguments of a matplotlib function
-_STYLE: Any = {
-    "svg.fonttype": "none",
-    "svg.hashsalt": "unitconv",
-    "font.size": 10,
-    "font.family": "sans-serif",
-    "text.color": INK,
-    "axes.edgecolor": INK,
-    "axes.labelcolor": INK,
-    "axes.titlesize": 11,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "errorbar.capsize": 3,
-    "xtick.color": INK,
-    "ytick.color": INK,
-    "grid.color": GREY,
-    "grid.alpha": 0.3,
-    "legend.frameon": False,
-}
-
-
+_STYLE = mpl.rc_params_from_file(
+    Path(__file__).with_name("book.mplstyle"), use_default_template=False
+)
 P = ParamSpec("P")
 
 
@@ -96,44 +74,28 @@ def picture(figure: Figure, alt: str) -> Picture:
     svg = buffer.getvalue()
     svg = svg[svg.index("<svg") :].replace(INK, "currentColor")
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
+    points = re.search(r'width="([\d.]+)pt"', svg)
+    pixels = round(float(points[1]) * 4 / 3) if points else 640
     label = html.escape(alt, quote=True)
     svg = re.sub(
         r'<svg [^>]*?viewBox="([^"]+)"[^>]*>',
         rf'<svg viewBox="\1" role="img" aria-label="{label}" '
         'xmlns="http://www.w3.org/2000/svg" '
         'xmlns:xlink="http://www.w3.org/1999/xlink" '
-        rf'style="width:100%;max-width:{_width(svg)}px;height:auto">',
+        rf'style="width:100%;max-width:{pixels}px;height:auto">',
         svg,
         count=1,
     )
-    return Picture(_compact(_unique_ids(svg)), alt)
-
-
-def _width(svg: str) -> int:
-    """Convert the natural width from points to CSS pixels."""
-    width = re.search(r'width="([\d.]+)pt"', svg)
-    return round(float(width[1]) * 4 / 3) if width else 640
-
-
-def _unique_ids(svg: str) -> str:
-    """Prefix ids by a digest, since many figures share one page."""
+    # Many figures share one page: a digest keeps their ids apart.
     prefix = "f" + hashlib.sha256(svg.encode()).hexdigest()[:8]
-    svg = re.sub(r'\bid="', f'id="{prefix}-', svg)
-    svg = re.sub(r"url\(#", f"url(#{prefix}-", svg)
-    return re.sub(r'href="#', f'href="#{prefix}-', svg)
+    svg = re.sub(r'(\bid="|url\(#|href="#)', rf"\g<1>{prefix}-", svg)
+    return Picture(_compact(svg), alt)
 
 
 def _compact(svg: str) -> str:
-    """Shorten the text by a third without changing the drawing.
-
-    Rounds coordinates to a hundredth of a point, and removes the ten
-    fallback fonts and the indentation.
-    """
-    svg = re.sub(
-        r"('DejaVu Sans(?: Mono)?'),[^;\"]*, (sans-serif|monospace)",
-        r"\1, \2",
-        svg,
-    )
+    """Cut coordinates to a hundredth of a point, fallback fonts, blanks."""
+    fonts = r"('DejaVu Sans(?: Mono)?'),[^;\"]*, (sans-serif|monospace)"
+    svg = re.sub(fonts, r"\1, \2", svg)
     svg = re.sub(
         r' (?:d|x|y|transform)="[^"]*"',
         lambda match: re.sub(r"(\.\d\d)\d+", r"\1", match[0]),
@@ -148,6 +110,16 @@ def listing(
     """Describe rows of data in words: a filled-in template for each."""
     rows = zip(*columns, strict=True)
     return separator.join(template.format(*row) for row in rows)
+
+
+def first_and_last(
+    curves: Mapping[str, Sequence[float]],
+    template: str = "{} from {:.2f} to {:.2f}",
+) -> str:
+    """Describe curves by their first and last values."""
+    firsts = [values[0] for values in curves.values()]
+    lasts = [values[-1] for values in curves.values()]
+    return listing(template, curves, firsts, lasts)
 
 
 def make_axes(
@@ -196,12 +168,8 @@ def rounded_box(
     **look: Any,
 ) -> FancyBboxPatch:
     """Draw a box with rounded corners; `look` goes to the patch."""
-    box = FancyBboxPatch(
-        corner,
-        size[0],
-        size[1],
-        boxstyle=f"round,pad=0,rounding_size={radius}",
-        **look,
-    )
+    style = f"round,pad=0,rounding_size={radius}"
+    width, height = size
+    box = FancyBboxPatch(corner, width, height, boxstyle=style, **look)
     axes.add_patch(box)
     return box

@@ -22,6 +22,7 @@ from unitconv.figures.svg import (
     Picture,
     canvas,
     centered,
+    listing,
     make_axes,
     picture,
     styled,
@@ -32,7 +33,7 @@ _CHARACTER = 0.084  # its width in inches
 _STRIP = 62  # characters per line
 _LINE = 2.6  # from line to line
 _SHORT = 5  # characters that fit into a cell of a grid
-_DASHES = (0, (2, 2))
+_PADDING: Look = {"fc": "none", "ec": GREY, "ls": (0, (2, 2))}
 # How a token of each kind is drawn in a label mask.
 _KINDS: dict[str, Look] = {
     "prompt": {"facecolor": BLUE, "alpha": 0.4},
@@ -70,13 +71,10 @@ def token_strip(
     ids: Mapping[str, Sequence[int]] | None = None,
     shades: Mapping[str, Sequence[float]] | None = None,
 ) -> Picture:
-    """Draw texts cut into their tokens, one box each.
+    """Draw texts cut into their tokens, one box each; all maps by title.
 
-    Args:
-        texts: title -> the tokens of a text; an empty title is left out.
-        ids: title -> token ids, written below the tokens.
-        shades: title -> how strongly each box is filled, 0 to 1. Without
-            it, boxes alternate between four colours.
+    An empty title is left out. `ids` are written below the tokens; `shades`
+    fill the boxes, from 0 to 1, which otherwise alternate in colour.
     """
     figure, axes = canvas(_STRIP * _CHARACTER, 1.0)
     top = 0.0
@@ -89,12 +87,12 @@ def token_strip(
         top = _strip(axes, top, tokens, numbers, levels) + 0.5
     axes.set(xlim=(0, _STRIP), ylim=(top, 0))
     figure.set_size_inches(_STRIP * _CHARACTER, 0.15 * top)
-    listing = "; ".join(
+    cut = "; ".join(
         f"{title + ': ' if title else ''}{len(tokens)} tokens, "
-        + " | ".join(visible(token) for token in tokens)
+        + " | ".join(map(visible, tokens))
         for title, tokens in texts.items()
     )
-    return picture(figure, f"Text cut into tokens. {listing}.")
+    return picture(figure, f"Text cut into tokens. {cut}.")
 
 
 def _strip(
@@ -112,17 +110,11 @@ def _strip(
         if left and left + width > _STRIP:
             left, top = 0.0, top + height
         color = BLUE if shades else COLORS[index % 4]
-        box = Rectangle(
-            (left + 0.06, top + 0.1),
-            width - 0.12,
-            1.4,
-            facecolor=to_rgba(
-                color, 0.85 * shades[index] if shades else 0.3
-            ),
-            edgecolor=to_rgba(color, 0.5),
-            linewidth=0.6,
-        )
-        axes.add_patch(box)
+        strength = 0.85 * shades[index] if shades else 0.3
+        look: Look = {"lw": 0.6, "fc": to_rgba(color, strength)}
+        look["ec"] = to_rgba(color, 0.5)
+        corner = (left + 0.06, top + 0.1)
+        axes.add_patch(Rectangle(corner, width - 0.12, 1.4, **look))
         middle = left + width / 2
         mono(axes, middle, top + 0.8, visible(token), size=10, color=INK)
         mono(axes, middle, top + 1.95, number, size=7, color=GREY)
@@ -138,36 +130,33 @@ def cache_filling(
 ) -> Picture:
     """Draw the tokens read and cached in each forward pass, one per row.
 
-    Args:
-        prompt: the prompt's tokens, or the last ones of them.
-        reply: the tokens that were then generated.
-        first: the position of `prompt[0]`.
+    `prompt` may be the end of one, from position `first`.
     """
     tokens = [*prompt, *reply]
     width, height = 0.52 * len(tokens) + 0.9, 0.36 * len(reply) + 0.5
     figure, axes = make_axes(width=width, height=height)
     words = [visible(token, _SHORT) for token in tokens]
     for step in range(len(reply)):
-        new = len(prompt) + step
-        y = step + 0.5
+        new, y = len(prompt) + step, step + 0.5
         for column in range(new):
-            read_now = step == 0 or column == new - 1
-            look: Look = {
-                "facecolor": BLUE,
-                "alpha": 0.55 if read_now else 0.15,
-            }
-            grid_cell(axes, step, column, **look)
+            alpha = 0.55 if step == 0 or column == new - 1 else 0.15
+            grid_cell(axes, step, column, facecolor=BLUE, alpha=alpha)
             mono(axes, column + 0.5, y, words[column], size=8, color=INK)
-        look = {"fontsize": 8, "family": "monospace", "color": ORANGE}
-        axes.text(new + 0.12, y, words[new], va="center", **look)
+        look: Look = {"fontsize": 8, "color": ORANGE}
+        axes.text(
+            new + 0.12,
+            y,
+            words[new],
+            va="center",
+            family="monospace",
+            **look,
+        )
     axes.set(xlim=(0, len(tokens)), ylim=(len(reply), 0))
     passes = ["prefill"] + [f"step {n}" for n in range(1, len(reply))]
     axes.set_yticks([step + 0.5 for step in range(len(reply))], passes)
-    axes.set_xticks(
-        [column + 0.5 for column in range(len(tokens))],
-        [str(first + column) for column in range(len(tokens))],
-        fontsize=8,
-    )
+    columns = range(len(tokens))
+    numbers = [str(first + column) for column in columns]
+    axes.set_xticks([x + 0.5 for x in columns], numbers, fontsize=8)
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
     return picture(
@@ -185,10 +174,9 @@ def padded_batch(
     attention_mask: Sequence[Sequence[int]],
     position_ids: Sequence[Sequence[int]],
 ) -> Picture:
-    """Draw a batch as a grid: each cell a token above its position.
+    """Draw a batch [rows, columns]: each cell a token above its position.
 
-    Padding (mask 0) is hollow and grey, tokens (mask 1) are filled. A
-    token's spaces are shown as dots.
+    Padding (mask 0) is hollow and grey, tokens (mask 1) are filled.
     """
     rows, width = len(tokens), len(tokens[0])
     figure, axes = make_axes(width=0.62 * width, height=0.62 * rows + 0.2)
@@ -196,8 +184,7 @@ def padded_batch(
         for column in range(width):
             x = column + 0.5
             text, place, ink = "pad", "-", GREY
-            look: Look = {"facecolor": "none", "edgecolor": GREY}
-            look["linestyle"] = _DASHES
+            look = _PADDING
             if attention_mask[row][column]:
                 text = visible(tokens[row][column], _SHORT)
                 place, ink = str(position_ids[row][column]), INK
@@ -220,9 +207,7 @@ def padded_batch(
 def label_masks(panels: Mapping[str, Sequence[Sequence[str]]]) -> Picture:
     """Draw which tokens of a batch are learned, one panel per mask.
 
-    Args:
-        panels: title -> rows of kinds: "prompt", "answer" and "end" (both
-            learned), or "hidden", which is padding or taken for it.
+    `panels` maps a title to rows of the kinds in `_KINDS`.
     """
     sizes = [len(rows) for rows in panels.values()]
     height = sum(0.2 * size + 0.55 for size in sizes)
@@ -239,9 +224,6 @@ def label_masks(panels: Mapping[str, Sequence[Sequence[str]]]) -> Picture:
     handles = [mpl.patches.Patch(**look) for look in _KINDS.values()]
     names = ["prompt", "answer, learned", "end, learned", "padding, hidden"]
     figure.legend(handles, names, loc="outside lower center", ncols=4)
-    listing = "; ".join(
-        f"{title}: {sum(list(row).count('end') for row in rows)} of "
-        f"{len(rows)} ends are learned"
-        for title, rows in panels.items()
-    )
-    return picture(figure, f"Label masks of a batch. {listing}.")
+    ends = [sum("end" in row for row in rows) for rows in panels.values()]
+    masks = listing("{}: {} of {} ends are learned", panels, ends, sizes)
+    return picture(figure, f"Label masks of a batch. {masks}.")

@@ -1,8 +1,7 @@
 """Answer parser and tolerance: from a reply to right or wrong.
 
-`parse_answer` reads the tag the model was told to use and looks nowhere
-else: a parser that hunts for a number grades itself, not the model.
-`is_correct` compares the number with the truth.
+A parser that looked for a number outside the answer tag would grade itself,
+not the model.
 """
 
 from __future__ import annotations
@@ -10,12 +9,7 @@ from __future__ import annotations
 import math
 import re
 
-from unitconv.grading.lexer import (
-    BLANK,
-    NUMBER,
-    POWER,
-    without_separators,
-)
+from unitconv.grading.lexer import BLANK, NUMBER, POWER, without_separators
 from unitconv.task.units import unit_pattern
 
 #: How far a right answer may be from the truth, as a share of it.

@@ -1,8 +1,4 @@
-"""Audit of reasoning: check every equation that a reply states.
-
-An answer inside the tolerance may come from wrong arithmetic, and a wrong
-one from a false fact. The audit finds both.
-"""
+"""Audit of reasoning: check every equation that a reply states."""
 
 from __future__ import annotations
 

@@ -1,9 +1,8 @@
 """Expression parser: the equations that a text states.
 
-`1 kg = 1000 g, so 6 kg = 6 * 1000 = 6000 g` holds two chains of sides; each
-side is a number or an expression, perhaps with a unit. A small parser reads
-them, since a model's text must never be evaluated as code;
-`unitconv.grading.audit` decides which equations are true.
+`1 kg = 1000 g, so 6 kg = 6 * 1000 = 6000 g` holds two chains of sides, each
+an expression, perhaps with a unit. A model's text must never be evaluated
+as code, so a small parser reads them.
 """
 
 from __future__ import annotations
@@ -11,7 +10,9 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 from unitconv.grading.lexer import (
     UNIT,
@@ -27,11 +28,11 @@ _NO_UNITS = {
     *("so", "that", "the", "then", "thus", "to"),
 }
 _OPERATORS = {
-    **dict.fromkeys(("\u00d7", "x", "\u00b7"), "*"),
-    **dict.fromkeys(("times", "multiplied by"), "*"),
+    **dict.fromkeys(
+        ("\u00d7", "x", "\u00b7", "times", "multiplied by"), "*"
+    ),
     **dict.fromkeys(("\u00f7", "divided by"), "/"),
-    **dict.fromkeys(("\u2212", "minus"), "-"),
-    "plus": "+",
+    **{"\u2212": "-", "minus": "-", "plus": "+"},
 }
 _LONGEST_SIDE = 40  # tokens; keeps the search below quadratic and shallow
 
@@ -83,19 +84,19 @@ def chains(text: str) -> Iterator[list[tuple[Side | None, Side | None]]]:
     for pattern, equation in _IN_WORDS:
         text = re.sub(pattern, equation, text)
     for sentence in sentences(text):
-        equals = [i for i, t in enumerate(sentence) if t.kind == "equal"]
-        starts = [0, *(at + 1 for at in equals)]
-        ends = [*equals, len(sentence)]
-        sides = [sentence[i:j] for i, j in zip(starts, ends, strict=True)]
-        last = len(sides) - 1
+        sides: list[list[Token]] = [[]]
+        for token in sentence:
+            if token.kind == "equal":
+                sides.append([])
+            else:
+                sides[-1].append(token)
+        last = len(sides) - 2
         pairs = [
             (
-                _longest_side(sides[n], at_end=True, outer=n == 0),
-                _longest_side(
-                    sides[n + 1], at_end=False, outer=n + 1 == last
-                ),
+                _longest_side(left, at_end=True, outer=n == 0),
+                _longest_side(right, at_end=False, outer=n == last),
             )
-            for n in range(last)
+            for n, (left, right) in enumerate(pairwise(sides))
         ]
         if pairs:
             yield pairs
@@ -120,13 +121,8 @@ def _cuts_expression(
 ) -> bool:
     """Return True if an expression continues across this boundary.
 
-    To check a piece of one would call true equations false.
-
-    Args:
-        before: the tokens up to the boundary.
-        after: those behind it.
-        outer: no other equation follows on the far side, so that "and"
-            can only join quantities: `1 hour and 30 minutes`.
+    To check a piece of one would call true equations false. At the outer
+    end of a chain, "and" can only join quantities: `1 hour and 30 minutes`.
     """
     if outer and before and before[-1].text == "and":
         before = before[:-1]
@@ -146,21 +142,11 @@ def _cuts_expression(
         case _, "operator":  # 20 = 5 * 2 + y
             return len(after) > 1 and after[1].kind == "number"
         case "unit", "number":  # 5 feet 6 inches
-            return _is_compound([*before[-2:], *after[:2]])
+            tokens = [*before[-2:], *after[:2]]
+            if [t.kind for t in tokens] == ["number", "unit"] * 2:
+                with suppress(UnitError):
+                    return convert(1, left.text, tokens[3].text) > 1
     return False
-
-
-def _is_compound(tokens: list[Token]) -> bool:
-    """Return True if two quantities make one, like `5 feet 6 inches`."""
-    if [t.kind for t in tokens] != ["number", "unit"] * 2:
-        return False
-    try:
-        return convert(1, tokens[1].text, tokens[3].text) > 1
-    except UnitError:
-        return False
-
-
-# --------------------------------------------------------------- parser
 
 
 class _Parser:

@@ -1,16 +1,8 @@
 """Self-consistency: the answer that most sampled replies agree on.
 
-Wang et al. 2022, arXiv:2203.11171: sample several chains of thought, throw
-the reasoning away, and take the most frequent answer. No truth is needed.
-
-Two answers agree if they differ by at most 1 %, the tolerance of the audit.
-Equality would be too strict: 3.281 * 6 and 3.28 * 6 are the same reasoning,
-rounded twice. The grader's 5 % would be too lax: a fluid ounce is 4 %
-smaller in the UK than in the US.
-
-Agreement of this kind is no equivalence: 100, 100.9 and 101.8 agree pair
-by pair, but not the ends. So answers are not sorted into groups: each is
-supported by all that agree with it, and the one with most support wins.
+Wang et al. 2022, arXiv:2203.11171. Agreement within a tolerance is no
+equivalence (100 and 100.9 agree, 100.9 and 101.8 too, 100 and 101.8 do
+not), so each answer is supported by all that agree with it.
 """
 
 from __future__ import annotations

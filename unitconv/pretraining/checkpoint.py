@@ -1,8 +1,7 @@
 """Checkpoints from which a run resumes exactly, without pickle.
 
-A checkpoint is a folder `step-000200` with `model.safetensors` (float32
-weights), `optimizer.safetensors` (the tensors of both optimisers) and
-`state.json`. The corpus has no state: it is a function of the step.
+A checkpoint is a folder `step-000200` with float32 weights, the tensors of
+both optimisers and `state.json`. The corpus is a function of the step.
 """
 
 from __future__ import annotations
@@ -53,7 +52,12 @@ def save_checkpoint(
     draft = folder / f".{target.name}.draft"
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir(parents=True)
-    save_file(_weights(model), draft / "model.safetensors")
+    # Every parameter once: named_parameters() skips the tied output layer.
+    weights = {
+        name: parameter.detach().contiguous()
+        for name, parameter in model.named_parameters()
+    }
+    save_file(weights, draft / "model.safetensors")
     save_file(
         _optimizer_tensors(optimizers), draft / "optimizer.safetensors"
     )
@@ -126,14 +130,6 @@ def load_weights(checkpoint: Path, model: nn.Module) -> None:
         )
     # Not strict: the tied output layer is stored once, as the embedding.
     model.load_state_dict(tensors, strict=False)
-
-
-def _weights(model: nn.Module) -> dict[str, torch.Tensor]:
-    """Every parameter once, under its first name."""
-    return {
-        name: parameter.detach().contiguous()
-        for name, parameter in model.named_parameters()
-    }
 
 
 def _optimizer_tensors(

@@ -6,19 +6,6 @@ from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
-class QuantityShares:
-    """Shares of small quantities and halves among all quantities.
-
-    An 11 is drawn `eleven_weight` times as often as another number from 1
-    to 12.
-    """
-
-    small: float
-    half: float
-    eleven_weight: int = 1
-
-
-@dataclass(frozen=True)
 class CorpusConfig:
     """Composition of the corpus. Shares are of documents unless noted."""
 
@@ -62,15 +49,6 @@ class CorpusConfig:
     random_tag_share: float = 0.35
     # Documents that divide by a whole number where possible.
     divide_share: float = 0.1
-
-    @property
-    def quantities(self) -> QuantityShares:
-        """Distribution of the quantities, for `draw_quantity`."""
-        return QuantityShares(
-            small=self.small_share,
-            half=self.half_share,
-            eleven_weight=self.eleven_weight,
-        )
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import random
 from dataclasses import dataclass
 from decimal import Decimal
 
-from unitconv.pretraining.config import CorpusConfig, QuantityShares
+from unitconv.pretraining.config import CorpusConfig
 from unitconv.pretraining.corpus.conventions import (
     ALL_ALTERNATIVES,
     Convention,
@@ -75,10 +75,10 @@ def fact_probes(count: int, seed: int = 0) -> list[Probe]:
 def product_probes(count: int, seed: int = 0) -> list[Probe]:
     """Generate beginnings of products: a quantity times a fact."""
     rng = random.Random(f"{seed} products")
-    shares = QuantityShares(small=0.8, half=0.2)
+    config = CorpusConfig(small_share=0.8, half_share=0.2, eleven_weight=1)
     probes: list[Probe] = []
     for _ in range(count):
-        quantity = draw_quantity(rng, shares)
+        quantity = draw_quantity(rng, config)
         source, target = draw_pair(rng)
         factor = fact(source, target, Convention())
         text = f"{write(quantity)} * {write(factor)} ="

@@ -1,8 +1,7 @@
 """Tokenizer of the course model: byte-level BPE, one token per digit.
 
 Built like SmolLM2's, two orders of magnitude smaller. `Digits` precedes
-`ByteLevel`, so no merge can join two digits: a number is read and written
-digit by digit.
+`ByteLevel`, so no merge can join two digits.
 """
 
 from __future__ import annotations

@@ -2,10 +2,6 @@
 
 The same settings give the same batches, and on the same machine the same
 losses, whether the run was interrupted or not.
-
-Muon (Jordan et al. 2024) makes each update of a weight matrix nearly
-orthogonal, so that all its directions are updated alike. It is meant for
-the matrices inside the network; embeddings and norms use AdamW.
 """
 
 from __future__ import annotations
@@ -166,7 +162,11 @@ def train_step(
 def make_optimizers(
     model: nn.Module, config: PretrainConfig
 ) -> list[torch.optim.Optimizer]:
-    """Create Muon for the matrices of the layers, AdamW for the rest."""
+    """Create Muon for the matrices of the layers, AdamW for the rest.
+
+    Muon (Jordan et al. 2024) makes each update of a matrix nearly
+    orthogonal, so that all its directions are updated alike.
+    """
     matrices: list[nn.Parameter] = []
     others: list[nn.Parameter] = []
     for name, parameter in model.named_parameters():

@@ -1,8 +1,4 @@
-"""Questions, and the JSON files they are read from.
-
-The course's own are four splits inside the package, made by
-`unitconv.task.make_splits`; a reader's own file has the same form.
-"""
+"""Questions, and the JSON files they are read from."""
 
 from __future__ import annotations
 
@@ -71,20 +67,20 @@ def read_questions(path: str | Path) -> list[Question]:
 def _read_json(path: str | Path) -> object:
     try:
         # "utf-8-sig" also takes the byte-order mark some editors write.
-        return json.loads(Path(path).read_text(encoding="utf-8-sig"))
+        text = Path(path).read_text("utf-8-sig")
+        return json.loads(text, parse_int=float)
     except json.JSONDecodeError as error:
-        raise DataError(
+        message = (
             f"{path}: line {error.lineno}, column {error.colno}: "
             f"this is not JSON ({error.msg})"
-        ) from error
+        )
     except UnicodeDecodeError as error:
-        raise DataError(
+        message = (
             f"{path}: byte {error.start} is not UTF-8; save it as UTF-8"
-        ) from error
-    except OSError as error:
-        raise DataError(f"{path}: {error.strerror or error}") from error
-    except (ValueError, RecursionError) as error:
-        raise DataError(f"{path}: cannot be read ({error})") from error
+        )
+    except (OSError, ValueError, RecursionError) as error:
+        message = f"{path}: cannot be read ({error})"
+    raise DataError(message)
 
 
 def _to_question(entry: object, where: str) -> Question:
@@ -97,15 +93,10 @@ def _to_question(entry: object, where: str) -> Question:
         check_question(text)
     except PromptError as error:
         raise DataError(f"{where}: {error}") from error
-    # To Python, True is the number 1.
-    if isinstance(answer, bool) or not isinstance(answer, int | float):
+    if not isinstance(answer, float):
         raise DataError(
             f"{where}: the answer must be a number, not {answer!r}"
         )
-    try:
-        value = float(answer)
-    except OverflowError:
-        value = math.inf
-    if not math.isfinite(value):
+    if not math.isfinite(answer):
         raise DataError(f"{where}: the answer must be a finite number")
-    return Question(text, value)
+    return Question(text, answer)

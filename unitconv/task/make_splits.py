@@ -1,15 +1,10 @@
 """Generation of the four splits and of hidden question sets.
 
-    python -m unitconv.task.make_splits  # writes the four files again
-    # exits 1 if they would change
-    python -m unitconv.task.make_splits --check
-    python -m unitconv.task.make_splits --hidden 200 --seed 7 --out private
+    python -m unitconv.task.make_splits --help
 
-Every question is a quantity, a source unit, a target unit and a template.
-The splits are cut between the (quantity, source, target) triples, before
-any sentence is written: whatever its spelling or its template, a conversion
-of the training set is never asked in a test. A hidden set, for a class or a
-competition, asks nothing that any of the four asks.
+The (quantity, source, target) triples are divided among the splits before
+any sentence is written: no spelling or template can bring a conversion of
+the training set into a test.
 """
 
 from __future__ import annotations
@@ -79,7 +74,7 @@ def make_splits(seed: int = SEED) -> dict[str, list[GeneratedQuestion]]:
         split: write_questions(SIZES[split], dealt[split], TEMPLATES, rng)
         for split in dealt
     }
-    splits["test_hard"] = _hard_questions(SIZES["test_hard"], rng)
+    splits["test_hard"] = _write_hard_questions(SIZES["test_hard"], rng)
     return splits
 
 
@@ -90,12 +85,11 @@ def make_hidden(size: int, seed: int) -> list[GeneratedQuestion]:
     quantities of test_hard leave room for a separate set.
 
     Args:
-        size: a multiple of 100, so that every family gets its share.
-        seed: to be kept secret, since it is all one needs to make the
-            set again.
+        size: a multiple of 100, at most `LARGEST_HIDDEN`.
+        seed: keep it secret, since it is enough to make the set again.
 
     Raises:
-        SplitError: not such a size, or more than `LARGEST_HIDDEN`.
+        SplitError: another size.
     """
     if size not in range(100, LARGEST_HIDDEN + 1, 100):
         raise SplitError(
@@ -106,15 +100,11 @@ def make_hidden(size: int, seed: int) -> list[GeneratedQuestion]:
         for questions in make_splits().values()
         for question in questions
     }
-    return _hard_questions(size, random.Random(seed), taken)
+    return _write_hard_questions(size, random.Random(seed), taken)
 
 
 def leak_key(conversion: Conversion) -> LeakKey:
-    """Return a key that is equal for conversions that ask the same.
-
-    A milliliter and a cubic centimeter have one size, so 6 L in ml and 6 L
-    in cc must not be in two splits.
-    """
+    """Return a key that is equal for 6 L in ml and 6 L in cc."""
     source = _equal_unit(conversion.source)
     return conversion.quantity, source, _equal_unit(conversion.target)
 
@@ -161,51 +151,35 @@ def _deal_conversions(
     return dealt
 
 
-def _hard_questions(
-    size: int,
-    rng: random.Random,
-    taken: AbstractSet[LeakKey] = frozenset(),
+def _write_hard_questions(
+    size: int, rng: random.Random, taken: AbstractSet[LeakKey] = frozenset()
 ) -> list[GeneratedQuestion]:
-    hard = {
-        family: _hard_conversions(family, size, rng, taken)
-        for family in FAMILIES
-    }
-    return write_questions(size, hard, HARD_TEMPLATES, rng)
-
-
-def _hard_conversions(
-    family: str,
-    size: int,
-    rng: random.Random,
-    taken: AbstractSet[LeakKey],
-) -> list[Conversion]:
-    """Draw enough different conversions of unseen quantities."""
-    pairs = Deck([p for p in PAIRS if BY_NAME[p[0]].family == family], rng)
-    kinds = Deck([Deck(kind, rng) for kind in HARD_QUANTITIES], rng)
-    drawn: dict[LeakKey, Conversion] = {}
-    while len(drawn) < round(FAMILY_SHARES[family] * size):
-        quantity = kinds.deal().deal()
-        source, target = pairs.deal()
-        conversion = Conversion(quantity, source, target)
-        key = leak_key(conversion)
-        if _is_plausible(conversion) and key not in taken:
-            drawn.setdefault(key, conversion)
-    return list(drawn.values())
+    """Write questions on unseen quantities, none of them in `taken`."""
+    conversions: dict[str, list[Conversion]] = {}
+    for family in FAMILIES:
+        pairs = Deck(
+            [p for p in PAIRS if BY_NAME[p[0]].family == family], rng
+        )
+        kinds = Deck([Deck(kind, rng) for kind in HARD_QUANTITIES], rng)
+        drawn: dict[LeakKey, Conversion] = {}
+        while len(drawn) < round(FAMILY_SHARES[family] * size):
+            conversion = Conversion(kinds.deal().deal(), *pairs.deal())
+            key = leak_key(conversion)
+            if _is_plausible(conversion) and key not in taken:
+                drawn.setdefault(key, conversion)
+        conversions[family] = list(drawn.values())
+    return write_questions(size, conversions, HARD_TEMPLATES, rng)
 
 
 def to_json(questions: Iterable[GeneratedQuestion]) -> str:
     """Format a split as its file: one entry a line, 6000 for 6000.0."""
-    lines = []
-    for generated in questions:
-        question = generated.question
-        answer: float = question.answer
-        if answer.is_integer():
-            answer = int(answer)
-        lines.append(json.dumps([question.text, answer]))
+    entries = []
+    for question in (generated.question for generated in questions):
+        answer = question.answer
+        whole = answer.is_integer()
+        entries.append([question.text, int(answer) if whole else answer])
+    lines = map(json.dumps, entries)
     return "[\n" + ",\n".join(lines) + "\n]\n"
-
-
-# ------------------------------------------------------- the command line
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -235,24 +209,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = _parser()
     options = parser.parse_args(arguments)
     if options.hidden is None:
-        made = make_splits(SEED if options.seed is None else options.seed)
+        splits = make_splits(SEED if options.seed is None else options.seed)
     elif options.seed is None or options.out == DATA:
         parser.error("--hidden needs a --seed and an --out of your own")
     else:
         try:
-            hidden = make_hidden(options.hidden, options.seed)
+            splits = {"hidden": make_hidden(options.hidden, options.seed)}
         except SplitError as error:
             parser.error(str(error))
-        made = {"hidden": hidden}
-    stale = []
-    for split, questions in made.items():
+    stale = {}
+    for split, questions in splits.items():
         # Bytes: a text file would get other line ends on Windows.
         content = to_json(questions).encode()
         path = options.out / f"{split}.json"
-        if path.is_file() and path.read_bytes() == content:
-            continue
-        stale.append(str(path))
-        if not options.check:
+        if not path.is_file() or path.read_bytes() != content:
+            stale[path] = content
+    if not options.check:
+        for path, content in stale.items():
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(content)
     verb = "differs" if options.check else "written"

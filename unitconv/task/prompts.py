@@ -1,17 +1,12 @@
 """Prompt styles: from a question to the text that the model reads.
 
-Four of them, in the order of the chapters:
-
 - `raw`: the question and nothing else, as fine-tuned models read it.
 - `chat`: an instruction, then the question, as two turns of a chat.
 - `direct`: two examples that answer at once, then the question.
 - `cot`: the instruction, a worked example that shows its reasoning, then
-  the question: in-context chain of thought (Wei et al. 2022,
-  arXiv:2201.11903).
+  the question (Wei et al. 2022, arXiv:2201.11903).
 
-All but the first pass through the tokenizer's own chat template, so a model
-sees the turn markers it was trained on. The result is a string: what you
-print is what the model reads.
+All but `raw` pass through the tokenizer's own chat template.
 """
 
 from __future__ import annotations
@@ -52,21 +47,19 @@ class WorkedExample:
     reply: str
 
 
-# None of these conversions is in a question set (a test holds that),
-# so no example shows the model an answer it is graded on.
+# No example shows an answer that a model is graded on: see `RESERVED` in
+# `unitconv.task.question_templates`.
+_HOURS = "How many minutes are there in 15 hours?"
+_KM = "How many meters are there in 6 km?"
 WORKED_EXAMPLES: tuple[WorkedExample, ...] = (
     WorkedExample(
-        "How many minutes are there in 15 hours?",
-        "1 hour = 60 minutes. 15 * 60 = 900. <answer>900</answer>",
+        question=_HOURS,
+        reply="1 hour = 60 minutes. 15 * 60 = 900. <answer>900</answer>",
     ),
 )
 DIRECT_EXAMPLES: tuple[WorkedExample, ...] = (
-    WorkedExample(
-        "How many minutes are there in 15 hours?", "<answer>900</answer>"
-    ),
-    WorkedExample(
-        "How many meters are there in 6 km?", "<answer>6000</answer>"
-    ),
+    WorkedExample(question=_HOURS, reply="<answer>900</answer>"),
+    WorkedExample(question=_KM, reply="<answer>6000</answer>"),
 )
 
 # Examples and instruction of each chat style.
@@ -137,16 +130,8 @@ def format_prompt(
     question: str,
     style: str,
     tokenizer: PreTrainedTokenizerBase | None = None,
-    examples: Sequence[WorkedExample] | None = None,
 ) -> str:
     """Format a question as a prompt in one of `STYLES`.
-
-    Args:
-        question: a text that is not empty.
-        style: one of `STYLES`.
-        tokenizer: a Hugging Face tokenizer with a chat template; `raw`
-            needs none.
-        examples: replace those that `cot` and `direct` show.
 
     Raises:
         PromptError: empty question, unknown style, no chat template.
@@ -155,8 +140,6 @@ def format_prompt(
     check_style(style)
     if style == "raw":
         return question
-    default, instruction = _CHAT_STYLES[style]
-    if examples is None or style == "chat":
-        examples = default
+    examples, instruction = _CHAT_STYLES[style]
     messages = chat_messages(question, examples, instruction)
     return render_chat(messages, tokenizer)

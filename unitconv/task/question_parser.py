@@ -1,9 +1,4 @@
-"""Question parser: from a sentence to the conversion it asks for.
-
-"How many gram are there per 6 kg?" asks for (6, kilogram, gram). The truth
-of a question, its family and the search for leaks depend on it. A sentence
-that could mean two things gives None: the parser never guesses.
-"""
+"""Question parser: from a sentence to the conversion it asks for."""
 
 from __future__ import annotations
 
@@ -84,8 +79,8 @@ def parse_question(text: str) -> Conversion | None:
 
     The sentence must name two units that measure the same thing and one
     quantity, before the source ("6 kg", "half a mile") or apart from a
-    "from kg to g". Two quantities, a third unit or square feet give None.
-    Never raises.
+    "from kg to g". A sentence that could mean two things gives None, and so
+    do a third unit or square feet. Never raises.
 
     >>> parse_question("How many gram are there per 6 kg?")
     Conversion(quantity=6.0, source='kilogram', target='gram')

@@ -1,8 +1,4 @@
-"""Text of a question: a template filled with spelled units.
-
-Spellings are drawn as people type them: now and then a noun does not agree
-with its number, and a fluid ounce is mostly an "oz".
-"""
+"""Text of a question: a template filled with units as people type them."""
 
 from __future__ import annotations
 
@@ -14,7 +10,6 @@ from typing import Generic, TypeVar
 
 from unitconv.task.dataset import Question, normalize
 from unitconv.task.question_parser import Conversion
-from unitconv.task.question_templates import ABBREVIATIONS, PLURALS
 from unitconv.task.units import BY_NAME, FAMILIES, SPELLINGS
 
 T = TypeVar("T")
@@ -22,15 +17,15 @@ T = TypeVar("T")
 # Share of each unit family among the questions of a split; roughly in
 # proportion to its number of unit pairs.
 FAMILY_SHARES = {
-    "time": 0.20,
-    "mass": 0.15,
-    "length": 0.20,
-    "speed": 0.13,
-    "volume": 0.22,
-    "data": 0.10,
+    **{"time": 0.20, "mass": 0.15, "length": 0.20},
+    **{"speed": 0.13, "volume": 0.22, "data": 0.10},
 }
 # How often a noun does not agree with its number.
 _DISAGREEMENT_RATE = 0.15
+# Nouns whose plural is not the noun with an "s".
+_PLURALS_OF = {"inch": "inches", "foot": "feet", "century": "centuries"}
+# Short forms that go with any number: "6 lb" as well as "6 lbs".
+_ABBREVIATIONS = {"sec", "min", "hr", "lb"}
 
 
 @dataclass(frozen=True)
@@ -51,8 +46,8 @@ class GeneratedQuestion:
 def shuffled(items: Iterable[T], rng: random.Random) -> list[T]:
     """Return the items in random order.
 
-    Uses `Random.random` alone: Python promises its sequence for a seed
-    across versions, which it does not for `shuffle` or `choice`.
+    Of `Random`, Python promises only `random` the same sequence for a seed
+    in every version, and not `shuffle` or `choice`.
     """
     return sorted(items, key=lambda _: rng.random())
 
@@ -81,7 +76,7 @@ def write_questions(
 
     Args:
         size: number of questions.
-        conversions: by family, what may be asked.
+        conversions: what may be asked, by family.
         templates: texts with `{quantity}`, `{source}` and `{target}`.
         rng: source of every random choice.
     """
@@ -116,11 +111,7 @@ def _fill(
 
 
 def typed_spellings(name: str) -> tuple[str, ...]:
-    """List the spellings that people type for a unit.
-
-    >>> typed_spellings("pound")
-    ('lb', 'lbs', 'pound', 'pounds')
-    """
+    """List the spellings of a unit; a fluid ounce is also an "oz"."""
     extra = BY_NAME["ounce"].spellings if name == "fluid ounce" else ()
     return BY_NAME[name].spellings + extra
 
@@ -147,11 +138,11 @@ class _Speller:
 
 def _plural(spelling: str) -> str:
     noun, per, rest = spelling.partition(" per ")
-    return PLURALS.get(noun, noun + "s") + per + rest
+    return _PLURALS_OF.get(noun, noun + "s") + per + rest
 
 
-_SINGULAR_OF = {_plural(s): s for s in SPELLINGS if s not in ABBREVIATIONS}
+_SINGULAR_OF = {_plural(s): s for s in SPELLINGS if s not in _ABBREVIATIONS}
 _PLURALS = {s for s in SPELLINGS if s in _SINGULAR_OF} | {
-    s + "s" for s in ABBREVIATIONS
+    s + "s" for s in _ABBREVIATIONS
 }
 _SINGULARS = {_SINGULAR_OF[s] for s in _PLURALS if s in _SINGULAR_OF}

@@ -1,9 +1,8 @@
 """Units: their spellings, and exact conversion factors by pint.
 
 Every number comes from `pint <https://pint.readthedocs.io>`__ (the tests
-hold it to NIST SP 811). This file adds only what pint cannot know: the
-spellings people type, and a decision for every spelling that means two
-things. The decisions, each held by a test:
+compare it with NIST SP 811). `data/units.json` holds the spellings people
+type. A spelling that means two things needs a decision, each with a test:
 
 - **ton** is the metric ton (1000 kg), like *tonne*.
 - an **ounce** is a fluid ounce when the other side is a volume, otherwise
@@ -19,11 +18,13 @@ things. The decisions, each held by a test:
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache
+from pathlib import Path
 
 import pint
 
@@ -36,11 +37,7 @@ class UnitError(UnitconvError):
 
 @dataclass(frozen=True)
 class Unit:
-    """A unit with its family, pint definition and spellings.
-
-    `definition` is a pint expression; `spellings` are what people type, the
-    first being how we print it.
-    """
+    """A unit: its pint expression, and how people spell it."""
 
     name: str
     family: str
@@ -53,108 +50,16 @@ class Unit:
         return self.spellings[0]
 
 
-# Family: (name, pint definition, spellings).
-# fmt: off
-_TABLE: dict[str, tuple[tuple[str, str, str], ...]] = {
-    "time": (
-        ("second", "second", "s|sec|secs|second|seconds"),
-        ("minute", "minute", "min|mins|minute|minutes"),
-        ("hour", "hour", "h|hr|hrs|hour|hours"),
-        ("day", "day", "day|days"),
-        ("week", "week", "week|weeks"),
-        ("month", "julian_year / 12", "month|months"),
-        ("year", "julian_year", "year|years"),
-        ("decade", "10 * julian_year", "decade|decades"),
-        ("century", "100 * julian_year", "century|centuries"),
-    ),
-    "mass": (
-        ("gram", "gram", "g|gram|grams"),
-        ("kilogram", "kilogram", "kg|kilogram|kilograms"),
-        ("ton", "metric_ton",
-         "ton|tons|tonne|tonnes|metric ton|metric tons"),
-        ("pound", "pound", "lb|lbs|pound|pounds"),
-        ("ounce", "ounce", "oz|ounce|ounces"),
-    ),
-    "length": (
-        ("millimeter", "millimeter", "mm|millimeter|millimeters"),
-        ("centimeter", "centimeter", "cm|centimeter|centimeters"),
-        ("meter", "meter", "m|meter|meters|metre|metres"),
-        ("kilometer", "kilometer",
-         "km|kilometer|kilometers|kilometre|kilometres"),
-        ("inch", "inch", "in|inch|inches"),
-        ("foot", "foot", "ft|foot|feet"),
-        ("yard", "yard", "yd|yard|yards"),
-        ("mile", "mile", "mi|mile|miles"),
-    ),
-    "speed": (
-        ("meter per second", "meter / second",
-         "m/s|meter per second|meters per second"),
-        ("foot per second", "foot / second",
-         "ft/s|foot per second|feet per second"),
-        ("inch per second", "inch / second",
-         "in/s|inch per second|inches per second"),
-        ("mile per hour", "mile / hour",
-         "mph|mi/h|mile per hour|miles per hour"),
-        ("kilometer per hour", "kilometer / hour",
-         "km/h|kmh|kilometer per hour|kilometers per hour"
-         "|kilometre per hour|kilometres per hour"),
-    ),
-    "volume": (
-        ("liter", "liter", "l|L|liter|liters|litre|litres"),
-        ("milliliter", "milliliter",
-         "ml|mL|milliliter|milliliters|millilitre|millilitres"),
-        ("cubic centimeter", "centimeter ** 3",
-         "cm^3|cm**3|cc|cubic centimeter|cubic centimeters"),
-        ("cubic meter", "meter ** 3", "m^3|m**3|cubic meter|cubic meters"),
-        ("cubic millimeter", "millimeter ** 3",
-         "mm^3|mm**3|cubic millimeter|cubic millimeters"),
-        ("gallon", "gallon", "gallon|gallons"),
-        ("quart", "quart", "quart|quarts"),
-        ("pint", "pint", "pint|pints"),
-        ("fluid ounce", "fluid_ounce", "fluid ounce|fluid ounces"),
-    ),
-    "data": (
-        ("bit", "bit", "bit|bits"),
-        ("byte", "byte", "B|byte|bytes"),
-        ("kilobyte", "kilobyte", "kB|KB|kilobyte|kilobytes"),
-        ("megabyte", "megabyte", "MB|M|megabyte|megabytes"),
-        ("gigabyte", "gigabyte", "GB|G|gigabyte|gigabytes"),
-    ),
-}
-# fmt: on
-
+_FILE = Path(__file__).with_name("data") / "units.json"
+_TABLES = json.loads(_FILE.read_text("utf-8"))
 UNITS: tuple[Unit, ...] = tuple(
-    Unit(name, family, definition, tuple(spellings.split("|")))
-    for family, rows in _TABLE.items()
-    for name, definition, spellings in rows
+    Unit(row["name"], family, row["definition"], tuple(row["spellings"]))
+    for family, rows in _TABLES["families"].items()
+    for row in rows
 )
-FAMILIES: tuple[str, ...] = tuple(_TABLE)
+FAMILIES: tuple[str, ...] = tuple(_TABLES["families"])
 BY_NAME: dict[str, Unit] = {unit.name: unit for unit in UNITS}
 SPELLINGS: dict[str, Unit] = {s: u for u in UNITS for s in u.spellings}
-
-# Other units of the same plain name. A question never means them unless
-# it says so, but a text that names one can be true.
-_ALTERNATIVE_DEFINITIONS: dict[str, dict[str, str]] = {
-    "UK": {
-        "gallon": "imperial_gallon",
-        "quart": "imperial_quart",
-        "pint": "imperial_pint",
-        "fluid ounce": "imperial_fluid_ounce",
-    },
-    "short": {"ton": "short_ton"},
-    "binary": {
-        "kilobyte": "kibibyte",
-        "megabyte": "mebibyte",
-        "gigabyte": "gibibyte",
-    },
-    "bank": {"month": "30 * day"},
-    "common": {
-        "year": "365 * day",
-        "decade": "3650 * day",
-        "century": "36500 * day",
-    },
-}
-
 
 # Spellings that already exclude the short ton.
 METRIC_TON_SPELLINGS: frozenset[str] = frozenset(
@@ -163,7 +68,7 @@ METRIC_TON_SPELLINGS: frozenset[str] = frozenset(
 
 
 def _alternative_units() -> Iterator[Unit]:
-    for prefix, definitions in _ALTERNATIVE_DEFINITIONS.items():
+    for prefix, definitions in _TABLES["alternatives"].items():
         for name, definition in definitions.items():
             spellings = BY_NAME[name].spellings
             if name == "fluid ounce":
@@ -180,6 +85,8 @@ def _alternative_units() -> Iterator[Unit]:
             )
 
 
+#: Other units of the same plain name. A question never means them unless
+#: it says so, but a text that names one can be true.
 ALTERNATIVE_UNITS: dict[str, Unit] = {
     unit.name: unit for unit in _alternative_units()
 }
@@ -190,10 +97,7 @@ _LOWERCASE = {s.lower(): u for s, u in _ALL_SPELLINGS.items() if len(s) > 2}
 
 
 def alternative_definitions(unit: Unit) -> list[Unit]:
-    """List the other units of the same plain name.
-
-    Of a ton that is the short ton; a gram has none.
-    """
+    """List units of the same plain name, such as ton and short ton."""
     return [
         other
         for other in ALTERNATIVE_UNITS.values()
@@ -274,15 +178,6 @@ def exact_factor(source: Unit, target: Unit) -> Fraction:
     """Return how many `target` make one `source`, as a fraction."""
     in_base_units = _in_base_units(source.definition)
     return in_base_units / _in_base_units(target.definition)
-
-
-def factor(source: str, target: str) -> float:
-    """Return how many `target` make one `source`.
-
-    >>> factor("kg", "g")
-    1000.0
-    """
-    return float(exact_factor(*resolve(source, target)))
 
 
 def convert(quantity: float, source: str, target: str) -> float:

@@ -10,7 +10,7 @@ import random
 from collections.abc import Callable
 from decimal import Decimal
 
-from unitconv.pretraining.config import CorpusConfig, QuantityShares
+from unitconv.pretraining.config import CorpusConfig
 from unitconv.pretraining.corpus.conventions import (
     draw_convention,
     draw_pair,
@@ -22,18 +22,10 @@ from unitconv.pretraining.corpus.number_format import (
     round_result,
     write,
 )
-from unitconv.pretraining.corpus.solution_formats import TIMES, pick
+from unitconv.pretraining.corpus.solution_formats import pick
 
-# {e}: the expression, {r}: its value.
-LINES: dict[str, int] = {
-    "{e} = {r}": 12,
-    "{e} is {r}": 1,
-    "{e} -> {r}": 1,
-    "{e} gives {r}.": 1,
-    "{e} = {r}.": 2,
-    "- {e} = {r}": 1,
-}
-_ADDENDS = QuantityShares(small=0.3, half=0.1)
+_ADDENDS = CorpusConfig(small_share=0.3, half_share=0.1, eleven_weight=1)
+_FACTORS = CorpusConfig(alternative_share=0.3, near_alternative_share=0.3)
 Equation = tuple[str, Decimal]  #: an expression and its value
 # Given a quantity, and for some kinds a fixed factor.
 EquationMaker = Callable[[random.Random, Decimal, Decimal | None], Equation]
@@ -50,13 +42,13 @@ def arithmetic_document(rng: random.Random, config: CorpusConfig) -> str:
         _addition: 1,
     }
     kind = rng.choices(list(kinds), list(kinds.values()))[0]
-    line, times = pick(rng, LINES), pick(rng, TIMES)
+    line, times = pick(rng, "equation"), pick(rng, "times")
     # A third of the product documents are tables of one factor.
     factor = draw_factor(rng) if rng.random() < 1 / 3 else None
     rows = []
     longest = 4 if kind is _partial_products else 10
     for _ in range(rng.randint(3, longest)):
-        quantity = draw_quantity(rng, config.quantities)
+        quantity = draw_quantity(rng, config)
         expression, value = kind(rng, quantity, factor)
         expression = expression.replace("*", times)
         rows.append(line.format(e=expression, r=write(value)))
@@ -68,7 +60,7 @@ def draw_factor(rng: random.Random) -> Decimal:
     if rng.random() < 0.75:
         for _ in range(3):
             source, target = draw_pair(rng)
-            factor = fact(source, target, draw_convention(rng, 0.3, 0.3))
+            factor = fact(source, target, draw_convention(rng, _FACTORS))
             # A power of ten moves the point and teaches no digits.
             if factor.normalize().as_tuple().digits != (1,):
                 return factor

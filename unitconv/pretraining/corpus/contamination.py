@@ -1,8 +1,7 @@
 """Search corpus texts for questions of the course's question sets.
 
-A question may be embedded in a longer text: behind a `Q:`, after a
-greeting, inside a chat turn. So labels and greetings are stripped from
-every line, and each prefix of it that ends with a word is looked up.
+Questions may be embedded in longer texts, so labels and greetings are
+stripped from every line, and each of its prefixes is looked up.
 """
 
 from __future__ import annotations
@@ -11,8 +10,10 @@ import re
 from collections.abc import Iterator
 from collections.abc import Set as AbstractSet
 
-from unitconv.pretraining.corpus.documents import PLAIN_FORMATS
-from unitconv.pretraining.corpus.question_templates import GREETINGS
+from unitconv.pretraining.corpus.question_templates import (
+    GREETINGS,
+    PLAIN_FORMATS,
+)
 from unitconv.task.dataset import normalize
 
 _MARKERS = re.compile(r"<\|[a-z_]+\|>|\n")

@@ -1,20 +1,18 @@
 """Alternative unit definitions: gallons, tons, kilobytes, months, years.
 
-Real text mixes conventions, and a model trained on it learns all of them.
-The course's questions mean one (see `unitconv.task.units`); the corpus
-also contains alternative definitions, so that fine-tuning has something to
-settle. Most documents name the unit they mean: "1 UK gallon = 4.546 l" is
-true, and still no answer to a question about US gallons.
+Real text mixes conventions, and so does the corpus, so that fine-tuning has
+something to settle. Most documents name the alternative unit they mean.
 """
 
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import cache
 from itertools import accumulate
 
+from unitconv.pretraining.config import CorpusConfig
 from unitconv.pretraining.corpus.number_format import as_decimal, round_fact
 from unitconv.task.units import (
     ALTERNATIVE_UNITS,
@@ -50,25 +48,16 @@ class Convention:
     short_year: bool = False
 
 
-ALL_ALTERNATIVES = Convention(
-    imperial=True,
-    short_ton=True,
-    binary=True,
-    short_month=True,
-    short_year=True,
-)
+ALL_ALTERNATIVES = Convention(**dict.fromkeys(ALTERNATIVE_NAMES, True))
 
 
-def draw_convention(
-    rng: random.Random, share: float, near_share: float
-) -> Convention:
-    """Draw each alternative with its probability.
-
-    Those in `NEAR_ALTERNATIVES` have `near_share`, the others `share`.
-    """
+def draw_convention(rng: random.Random, config: CorpusConfig) -> Convention:
+    """Draw each alternative with its probability."""
     shares = {
-        field.name: near_share if field.name in NEAR_ALTERNATIVES else share
-        for field in fields(Convention)
+        name: config.near_alternative_share
+        if name in NEAR_ALTERNATIVES
+        else config.alternative_share
+        for name in ALTERNATIVE_NAMES
     }
     return Convention(**{n: rng.random() < p for n, p in shares.items()})
 

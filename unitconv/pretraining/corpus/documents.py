@@ -23,43 +23,22 @@ from unitconv.pretraining.corpus.number_format import (
 )
 from unitconv.pretraining.corpus.question_templates import (
     CLOSINGS,
+    FACT_LISTS,
     GREETINGS,
     IGNORED_FORMATS,
     PLACEHOLDERS,
+    PLAIN_FORMATS,
     QUESTIONS,
     SYSTEM_OPENINGS,
     SYSTEM_REQUESTS,
 )
 from unitconv.pretraining.corpus.solution_formats import (
-    FACTS,
     Problem,
     draw_format,
     draw_tag,
     pick,
     solve,
 )
-
-# {u}: a question, {s}: its solution.
-PLAIN_FORMATS: tuple[str, ...] = (
-    "Q: {u}\nA: {s}",
-    "Question: {u}\nAnswer: {s}",
-    "{u}\n{s}",
-    "{u} {s}",
-    "Problem: {u}\nSolution: {s}",
-    "User: {u}\nAssistant: {s}",
-    "Input: {u}\nOutput: {s}",
-    "* {u}\n  {s}",
-)
-# Lines of a conversion table: {q} {a} are {r} {b}.
-TABLE_LINES: dict[str, int] = {
-    "{q} {a} = {r} {b}": 6,
-    "{q} {a} is {r} {b}": 2,
-    "{q} {a} equals {r} {b}": 1,
-    "{q} {a} -> {r} {b}": 1,
-    "{q} {a} in {b}: {r}": 3,
-    "{a} to {b}: {q} -> {r}": 2,
-}
-FACT_LISTS: tuple[str, ...] = ("{f}", "- {f}", "* {f}", "{f}.", "{n}. {f}")
 
 
 def draw_problem(
@@ -70,7 +49,7 @@ def draw_problem(
     source_typed = rng.choice(spellings(source, target))
     target_typed = rng.choice(spellings(target, source))
     return Problem(
-        quantity=draw_quantity(rng, config.quantities),
+        quantity=draw_quantity(rng, config),
         source=source,
         target=target,
         source_typed=source_typed,
@@ -113,7 +92,7 @@ def system_message(rng: random.Random, config: CorpusConfig) -> str:
 
 def chat_document(rng: random.Random, config: CorpusConfig) -> str:
     """Write a chat of one to three questions, often with a system turn."""
-    convention = _draw_convention(rng, config)
+    convention = draw_convention(rng, config)
     direct = rng.random() < config.chat_direct_share
     has_system = rng.random() < config.system_share
     solution_format = draw_format(rng, config, direct, has_system)
@@ -129,7 +108,7 @@ def chat_document(rng: random.Random, config: CorpusConfig) -> str:
 
 def plain_document(rng: random.Random, config: CorpusConfig) -> str:
     """Write two to four questions with solutions, without ChatML."""
-    convention = _draw_convention(rng, config)
+    convention = draw_convention(rng, config)
     direct = rng.random() < config.plain_direct_share
     solution_format = draw_format(rng, config, direct)
     template = rng.choice(PLAIN_FORMATS)
@@ -145,7 +124,7 @@ def plain_document(rng: random.Random, config: CorpusConfig) -> str:
 
 def facts_document(rng: random.Random, config: CorpusConfig) -> str:
     """Write facts: random ones, of one unit, or in both directions."""
-    convention = _draw_convention(rng, config)
+    convention = draw_convention(rng, config)
     pairs = [draw_pair(rng) for _ in range(rng.randint(3, 7))]
     kind = rng.choice(("mixed", "one unit", "both ways"))
     if kind == "one unit":
@@ -154,7 +133,7 @@ def facts_document(rng: random.Random, config: CorpusConfig) -> str:
         pairs = rng.sample(pairs, min(len(pairs), 6))
     elif kind == "both ways":
         pairs = [p for a, b in pairs[:4] for p in ((a, b), (b, a))]
-    sentence, entry = pick(rng, FACTS), rng.choice(FACT_LISTS)
+    sentence, entry = pick(rng, "fact"), rng.choice(FACT_LISTS)
     named = rng.random() < config.named_share
     lines = []
     for number, (source, target) in enumerate(pairs, start=1):
@@ -176,8 +155,8 @@ def table_document(rng: random.Random, config: CorpusConfig) -> str:
     The lines are of different units, so that no line can be derived from
     the one before it: tables teach to answer without reasoning.
     """
-    convention = _draw_convention(rng, config)
-    line = pick(rng, TABLE_LINES)
+    convention = draw_convention(rng, config)
+    line = pick(rng, "table_line")
     named = rng.random() < config.named_share
     rows = []
     for _ in range(rng.randint(4, 10)):
@@ -191,12 +170,3 @@ def table_document(rng: random.Random, config: CorpusConfig) -> str:
         )
         rows.append(row)
     return "\n".join(rows)
-
-
-def _draw_convention(
-    rng: random.Random, config: CorpusConfig
-) -> Convention:
-    """Draw the convention of a document."""
-    return draw_convention(
-        rng, config.alternative_share, config.near_alternative_share
-    )

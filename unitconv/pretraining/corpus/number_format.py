@@ -16,7 +16,7 @@ import random
 from decimal import ROUND_DOWN, ROUND_HALF_UP, Context, Decimal
 from fractions import Fraction
 
-from unitconv.pretraining.config import QuantityShares
+from unitconv.pretraining.config import CorpusConfig
 
 _EXACT = Context(prec=60, rounding=ROUND_HALF_UP)
 
@@ -48,17 +48,17 @@ def write(value: Decimal) -> str:
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
-def draw_quantity(rng: random.Random, shares: QuantityShares) -> Decimal:
+def draw_quantity(rng: random.Random, config: CorpusConfig) -> Decimal:
     """Draw a quantity to ask about.
 
-    `shares.small` of them are in 1..12 and `shares.half` are halves, small
+    `small_share` of them are in 1..12 and `half_share` are halves, small
     ones most often; the rest are larger numbers and decimals.
     """
     dice = rng.random()
-    if dice < shares.small:
-        more = [11] * (shares.eleven_weight - 1)
+    if dice < config.small_share:
+        more = [11] * (config.eleven_weight - 1)
         return Decimal(rng.choice([*range(1, 13), *more]))
-    if dice < shares.small + shares.half:
+    if dice < config.small_share + config.half_share:
         below = rng.choices(range(12), [1 / (n + 1) for n in range(12)])[0]
         return Decimal(below) + Decimal("0.5")
     kind = rng.choices(range(4), weights=(8, 4, 5, 3))[0]

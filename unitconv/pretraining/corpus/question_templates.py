@@ -1,224 +1,44 @@
-"""Question templates and system messages of the corpus.
+"""Question templates, system messages and formats of the corpus.
 
-They are the corpus's own: no template of a question set is among them, and
-none contains a word of `solution_formats.TAG_WORDS` (both are tested).
-`{q} {a}` is the quantity and its unit, `{b}` the target unit.
+The data are in `data/*.json`. No template of a question set is among them,
+and no question or message contains one of `TAG_WORDS` (both are tested).
 """
 
 from __future__ import annotations
 
-QUESTIONS: tuple[str, ...] = (
-    "How many {b} make {q} {a}?",
-    "How many {b} fit into {q} {a}?",
-    "How many {b} is it, if I hold {q} {a}?",
-    "{q} {a} make how many {b}?",
-    "{q} {a} = ? {b}",
-    "{q} {a} = how many {b}",
-    "{q} {a} -> {b}",
-    "{q} {a} as {b}",
-    "{q} {a} into {b}, please.",
-    "{q} {a}, but in {b}?",
-    "{a} into {b}: {q}",
-    "{b} out of {q} {a}?",
-    "Write {q} {a} in {b}.",
-    "Say {q} {a} in {b}.",
-    "Express {q} {a} using {b}.",
-    "Give me {q} {a} as {b}.",
-    "Turn {q} {a} into {b}.",
-    "Change {q} {a} to {b}, please.",
-    "Swap {q} {a} for {b}.",
-    "Go from {q} {a} to {b}.",
-    "Take {q} {a} and state it in {b}.",
-    "Please rewrite {q} {a} as a count of {b}.",
-    "I have {q} {a}. How many {b} is that?",
-    "The label says {q} {a}. I need {b}.",
-    "A friend measured {q} {a}. What is this in {b}?",
-    "There are {q} {a} here. Count them in {b}.",
-    "Using {b} instead of {a}, what is {q} {a}?",
-    "In {b}, how much is {q} {a}?",
-    "How much is {q} {a} when counted in {b}?",
-    "What do {q} {a} come to in {b}?",
-    "What would {q} {a} be as {b}?",
-    "Which number of {b} is the same as {q} {a}?",
-    "I need {b} and hold {q} {a}. How many do I hold?",
-    "Unit change: {q} {a}, wanted in {b}.",
-    "Wanted: {b}. Known: {q} {a}.",
-    "If something is {q} {a}, how many {b} is it?",
-    "Convert this to {b}: {q} {a}.",
-    "Convert to {b}: {q} {a}",
-    "Converting {q} {a} to {b} gives what?",
-    "What does converting {q} {a} into {b} give?",
-    "I want to convert {q} {a} to {b}.",
-    "I'm trying to convert {q} {a} into {b}.",
-    "Convert {a} to {b}. I have {q}.",
-    "Convert {q} {a} over to {b} for me, please.",
-    "Conversion: {q} {a} to {b}.",
-    "Please do a conversion of {q} {a} into {b}.",
-    "Could you turn {q} {a} into {b}?",
-    "Could you give {q} {a} in {b}?",
-    "Can you put {q} {a} into {b}?",
-    "Can you say how many {b} {q} {a} are?",
-    "Would you change {q} {a} into {b}?",
-    "Would you tell me the {b} in {q} {a}?",
-    "Tell me {q} {a} in {b}.",
-    "Tell me what {q} {a} is as {b}.",
-    "Show me {q} {a} in {b}.",
-    "Show {q} {a} as a number of {b}.",
-    "Calculate {q} {a} in {b}.",
-    "Compute how many {b} are in {q} {a}.",
-    "Find how many {b} are equal to {q} {a}.",
-    "Figure out the {b} in {q} {a}.",
-    "Determine {q} {a} in terms of {b}.",
-    "I wonder how many {b} {q} {a} would be.",
-    "I wonder what {q} {a} is in {b}.",
-    "Do you know how many {b} are in {q} {a}?",
-    "Do you know what {q} {a} is in {b}?",
-    "We have {q} {a}; what is that in {b}?",
-    "This is {q} {a}. What is it in {b}?",
-    "It weighs or measures {q} {a}. And in {b}?",
-    "My ruler, clock or scale shows {q} {a}. In {b}, please.",
-    "The recipe asks for {q} {a}, how many {b} do I take?",
-    "The sign reads {q} {a}. How many {b} would that be?",
-    "Suppose you have {q} {a}. How many {b} do you have?",
-    "Given {q} {a}, find the {b}.",
-    "Given {q} {a}, how many {b}?",
-    "For {q} {a}, how many {b}?",
-    "With {q} {a}, how many {b} do I have?",
-    "From {q} {a} to {b}",
-    "From {a} to {b}: {q}?",
-    "{a} to {b}, for {q} {a}",
-    "{q} from {a} to {b}?",
-    "{q} {a} equal what number of {b}?",
-    "{q} {a} equal how many {b}",
-    "{q} {a} would be how many {b}?",
-    "{q} {a} gives how many {b}?",
-    "{q} {a} contain how many {b}?",
-    "{q} {a} measured in {b} is?",
-    "{q} {a} is the same as how many {b}?",
-    "{q} {a}, how many {b} is that?",
-    "{q} {a} (in {b})",
-    "{q} {a} = {b}?",
-    "{b} for {q} {a}",
-    "{b} per {q} {a}?",
-    "{b} equal to {q} {a}?",
-    "number of {b} in {q} {a}",
-    "amount of {b} in {q} {a}?",
-    "The number of {b} in {q} {a} is what?",
-    "How many {b} are contained in {q} {a}?",
-    "How many {b} are equal to {q} {a}?",
-    "How many {b} equal {q} {a}?",
-    "How many {b} does {q} {a} hold?",
-    "How many {b} do {q} {a} give?",
-    "How many {b} will {q} {a} be?",
-    "How many {b} can be made from {q} {a}?",
-    "How many {b} should I get for {q} {a}?",
-    "How many {b} have I got with {q} {a}?",
-    "how many {b} for {q} {a}",
-    "how many {b} is in {q} {a}",
-    "How much would {q} {a} be in {b}?",
-    "How much are {q} {a} in {b}?",
-    "how much in {b} are {q} {a}",
-    "What are {q} {a} in {b}?",
-    "What number of {b} do {q} {a} equal?",
-    "What is {q} {a} when written in {b}?",
-    "What is {q} {a} as {b}?",
-    "What is the value of {q} {a} in {b}?",
-    "What is the number of {b} for {q} {a}?",
-    "what will {q} {a} be in {b}",
-    "what is {q} {a} in {b} terms",
-    "In terms of {b}, what do {q} {a} equal?",
-    "In {b}, {q} {a} is how much?",
-    "When I change {q} {a} into {b}, what do I get?",
-    "If you change {q} {a} to {b}, what do you get?",
-    "If I have {q} {a}, what is it in {b}?",
-    "I know it is {q} {a}, and I would like it in {b}.",
-    "I would like {q} {a} in {b}.",
-    "I'd like {q} {a} as {b}, please.",
-    "Let me have {q} {a} in {b}.",
-    "Let us move from {a} to {b}: we have {q} {a}.",
-    "Make {q} {a} a number of {b}.",
-    "Describe {q} {a} with {b}.",
-    "State {q} {a} in {b}.",
-    "Restate {q} {a} as {b}.",
+import json
+from importlib.resources import files
+
+_DATA = files("unitconv.pretraining.corpus") / "data"
+_LISTS: dict[str, list[str]] = json.loads(
+    (_DATA / "questions.json").read_text(encoding="utf-8")
+)
+#: Parts of solutions, tables and equations: template -> weight. Weights
+#: favour what people write most. {a}, {b}: units; {f}: how many b make one
+#: a; {g}: how many a make one b; {q}: quantity; {r}: result; {x}: sign of
+#: multiplication; {e}: expression; {v}: final value.
+FORMATS: dict[str, dict[str, int]] = json.loads(
+    (_DATA / "formats.json").read_text(encoding="utf-8")
 )
 
+# `{q} {a}` is the quantity and its unit, `{b}` the target unit. Templates
+# of the development set occur neither in the corpus nor in any question
+# set, so that settings are chosen on unseen wordings.
+QUESTIONS = _LISTS["questions"]
+DEV_QUESTIONS = _LISTS["dev_questions"]
 # Added before or after some questions.
-GREETINGS: tuple[str, ...] = (
-    "Hi! ",
-    "Hello, ",
-    "Hey, ",
-    "Hi there. ",
-    "Good morning. ",
-    "Please: ",
-    "One question: ",
-    "Sorry to ask, ",
-    "Another one. ",
-    "Next: ",
-    "Also: ",
-    "ok, ",
-)
-CLOSINGS: tuple[str, ...] = (
-    " Thanks!",
-    " Thank you.",
-    " please",
-    " thx",
-    " I need it soon.",
-    " Roughly is not enough.",
-    " It is for school.",
-    " Just asking.",
-)
-
-# Templates of the development set occur neither in the corpus nor in any
-# question set, so that settings are chosen on unseen wordings.
-DEV_QUESTIONS: tuple[str, ...] = (
-    "How many {b} would you count in {q} {a}?",
-    "Work out how many {b} there must be in {q} {a}.",
-    "Translate {q} {a} to {b}.",
-    "{q} {a} amount to how many {b}?",
-    "Someone gave me {q} {a}; tell me that in {b}.",
-    "For {q} {a}, what is the corresponding number of {b}?",
-    "What is the size in {b} of {q} {a}?",
-    "If you had {q} {a}, what would that be in {b}?",
-    "Starting with {q} {a}, how many {b} do we reach?",
-    "Moving from {a} to {b}, where does {q} land?",
-)
-
+GREETINGS = _LISTS["greetings"]
+CLOSINGS = _LISTS["closings"]
 # A system turn consists of one opening and up to three requests.
-SYSTEM_OPENINGS: tuple[str, ...] = (
-    "You are a helpful assistant.",
-    "You are an assistant that knows units.",
-    "You are a careful calculator.",
-    "You change one unit into another.",
-    "You help students with units.",
-    "You are talking with someone who measures things.",
-    "This is a chat about units of measure.",
-    "A person asks about units and numbers, and you help.",
-)
-SYSTEM_REQUESTS: tuple[str, ...] = (
-    "Be brief.",
-    "Be concise and exact.",
-    "Think step by step.",
-    "Keep to the same form every time.",
-    "Follow the form of what came before.",
-    "Explain how you got there.",
-    "Numbers only.",
-    "State the rule, apply it, and stop there.",
-    "First the fact that you use, then the multiplication.",
-    "Never guess a number that you have not worked out.",
-    "Show your work, and mark the last number as before.",
-    "Say what one of the given units makes, and go on from it.",
-    "Use the units that the person has typed.",
-)
-
+SYSTEM_OPENINGS = _LISTS["system_openings"]
+SYSTEM_REQUESTS = _LISTS["system_requests"]
 # A system turn may request a format, `{w}`, that its chat does not use.
 # So a model has to infer the format from the worked example: the
 # instruction alone is no help, as in much real text.
-IGNORED_FORMATS: tuple[str, ...] = (
-    "Close with {w}.",
-    "The last number goes into {w}.",
-    "At the bottom stands {w}.",
-    "Mark what you found as {w}.",
-    "Someone else may want {w}.",
-    "Place the number alone in {w}.",
-)
-PLACEHOLDERS: tuple[str, ...] = ("...", "number", "x", " and ", "42", "")
+IGNORED_FORMATS = _LISTS["ignored_formats"]
+PLACEHOLDERS = _LISTS["placeholders"]
+# {u}: a question, {s}: its solution; {n}: number of a line, {f}: a fact.
+PLAIN_FORMATS = _LISTS["plain_formats"]
+FACT_LISTS = _LISTS["fact_lists"]
+# Whole words, and long ones: "ans" also occurs in "translate".
+TAG_WORDS = _LISTS["tag_words"]

@@ -1,9 +1,7 @@
 """Solution formats: how the solutions of one document are written.
 
-A format is drawn once per document and kept in all of its turns: sentence
-of the fact, calculation, wrapper of the final value and what follows it.
-Because formats are random, the second solution can only be predicted by
-reading the format of the first: that is in-context learning.
+A format is drawn once per document and kept in all of its turns, so the
+second solution can only be predicted by reading the format of the first.
 """
 
 from __future__ import annotations
@@ -11,6 +9,7 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass
 from decimal import Decimal
+from string import ascii_lowercase
 
 from unitconv.pretraining.config import CorpusConfig
 from unitconv.pretraining.corpus.conventions import (
@@ -26,88 +25,14 @@ from unitconv.pretraining.corpus.number_format import (
     round_result,
     write,
 )
+from unitconv.pretraining.corpus.question_templates import (
+    FORMATS,
+    TAG_WORDS,
+)
 from unitconv.task.units import Unit
 
-# Whole words, and long ones: "ans" also occurs in "translate".
-TAG_WORDS: tuple[str, ...] = (
-    "answer",
-    "result",
-    "final",
-    "solution",
-    "reply",
-    "output",
-    "summary",
-    "total",
-    "outcome",
-    "response",
-    "conclusion",
-    "ending",
-    "upshot",
-    "verdict",
-    "finding",
-    "closing",
-)
-
-# {a}, {b}: units; {f}: how many b make one a; {q}: quantity; {r}: q * f;
-# {x}: the sign of multiplication. Weights favour what people write most.
-FACTS: dict[str, int] = {
-    "1 {a} = {f} {b}": 8,
-    "1 {a} is {f} {b}": 3,
-    "1 {a} equals {f} {b}": 2,
-    "one {a} is {f} {b}": 1,
-    "there are {f} {b} in 1 {a}": 2,
-    "each {a} has {f} {b}": 1,
-    "the factor from {a} to {b} is {f}": 1,
-    "{a} to {b}: {f}": 1,
-}
-PRODUCTS: dict[str, int] = {
-    "{q} {x} {f} = {r}": 8,
-    "{f} {x} {q} = {r}": 2,
-    "{q} {x} {f} = {r} {b}": 3,
-    "{q} {a} = {q} {x} {f} {b} = {r} {b}": 2,
-    "{q} {x} {f} is {r}": 1,
-    "{q} times {f} is {r}": 1,
-    "multiply {q} by {f} to get {r}": 1,
-    "{q} {a} is {q} {x} {f} = {r} {b}": 1,
-}
-QUOTIENTS: dict[str, int] = {
-    "{q} / {g} = {r}": 4,
-    "{q} / {g} = {r} {b}": 1,
-    "{q} divided by {g} is {r}": 1,
-}
-TIMES: dict[str, int] = {"*": 5, "x": 2, "×": 1}
-OPENINGS: dict[str, int] = {"": 12, "Since ": 1, "Step 1: ": 1, "Note: ": 1}
-JOINTS: dict[str, int] = {
-    ". ": 8,
-    "\n": 2,
-    "; ": 2,
-    ", so ": 3,
-    " => ": 1,
-    ".\n": 1,
-    ". So ": 1,
-}
-ENDS: dict[str, int] = {". ": 8, "\n": 3, " ": 2, ".\n": 1, "; ": 1}
-WRAPPERS: dict[str, int] = {
-    "[[{v}]]": 4,
-    "{{{v}}}": 1,
-    "({v})": 1,
-    "**{v}**": 2,
-    "`{v}`": 1,
-    "\\boxed{{{v}}}": 2,
-    "#### {v}": 1,
-    "=> {v}": 1,
-    "ANS({v})": 1,
-    "RESULT({v})": 1,
-    "Result: {v}": 2,
-    "Answer: {v}": 2,
-    "Final answer: {v}": 1,
-    "It is {v}": 1,
-    "| {v} |": 1,
-}
 # The phrase of writers who follow no example.
 HABIT = "The answer is {v}"
-TAILS: dict[str, int] = {"": 8, ".": 2, "\n": 1}
-LETTERS = "abcdefghijklmnopqrstuvwxyz"
 
 
 @dataclass(frozen=True)
@@ -170,9 +95,10 @@ class Problem:
         )
 
 
-def pick(rng: random.Random, weighted: dict[str, int]) -> str:
-    """Draw one of the keys by their weights."""
-    return rng.choices(list(weighted), list(weighted.values()))[0]
+def pick(rng: random.Random, part: str) -> str:
+    """Draw a template for a part of a text, by the weights in `FORMATS`."""
+    weights = FORMATS[part]
+    return rng.choices(list(weights), list(weights.values()))[0]
 
 
 def draw_format(
@@ -183,15 +109,15 @@ def draw_format(
 ) -> SolutionFormat:
     """Draw a format; `has_system` makes the habitual phrase likelier."""
     return SolutionFormat(
-        opening=pick(rng, OPENINGS),
-        fact=pick(rng, FACTS),
-        joint=pick(rng, JOINTS),
-        product=pick(rng, PRODUCTS),
-        quotient=pick(rng, QUOTIENTS),
-        times=pick(rng, TIMES),
-        end=pick(rng, ENDS),
+        opening=pick(rng, "opening"),
+        fact=pick(rng, "fact"),
+        joint=pick(rng, "joint"),
+        product=pick(rng, "product"),
+        quotient=pick(rng, "quotient"),
+        times=pick(rng, "times"),
+        end=pick(rng, "end"),
         wrapper=draw_wrapper(rng, config, has_system),
-        tail=pick(rng, TAILS),
+        tail=pick(rng, "tail"),
         named=rng.random() < config.named_share,
         symbols=rng.random() < 0.4,
         with_unit=rng.random() < 0.1,
@@ -213,7 +139,7 @@ def draw_wrapper(
     dice = rng.random()
     if dice < config.tag_share + config.random_tag_share:
         return draw_tag(rng, dice < config.tag_share)
-    return pick(rng, WRAPPERS)
+    return pick(rng, "wrapper")
 
 
 def draw_tag(rng: random.Random, known: bool) -> str:
@@ -221,7 +147,7 @@ def draw_tag(rng: random.Random, known: bool) -> str:
     if known:
         word = rng.choice(TAG_WORDS)
         return f"<{word}>{{v}}</{word}>"
-    word = "".join(rng.choices(LETTERS, k=rng.randint(2, 6)))
+    word = "".join(rng.choices(ascii_lowercase, k=rng.randint(2, 6)))
     tag = rng.choice(("<{w}>{v}</{w}>", "<{w}>{v}</{w}>", "{W}({v})"))
     return tag.replace("{w}", word).replace("{W}", word.upper())
 
