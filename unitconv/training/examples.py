@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 IGNORE_INDEX = -100  #: label that torch's cross-entropy skips
 
 _Text = Annotated[str, Field(pattern=r"\S")]
-_TRIPLES = TypeAdapter(
+_TRIPLES: TypeAdapter[list[tuple[str, float, str]]] = TypeAdapter(
     Annotated[list[tuple[_Text, FiniteFloat, _Text]], Field(min_length=1)]
 )
 
