@@ -151,8 +151,8 @@ def test_the_reference_reasoning_is_right_and_valid(course: LLM) -> None:
         assert reasoning_is_valid(triple.reasoning), triple
     [sft] = sft_examples(questions[:1], course.tokenizer)
     [rft] = rft_examples(triples[:1], course.tokenizer)
-    answer = f" <answer>{write_value(questions[0].answer)}</answer>"
-    for example, target in (sft, answer), (rft, f" {triples[0].reasoning}"):
+    tagged = f" <answer>{write_value(questions[0].answer)}</answer>"
+    for example, target in (sft, tagged), (rft, f" {triples[0].reasoning}"):
         text = course.tokenizer.decode(learned(example)[:-1])
         assert text == target
 
