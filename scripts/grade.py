@@ -12,13 +12,13 @@ still be fooled by code that sets out to fool it; read what surprises you.
 
 import argparse
 import ast
-import csv
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 import jupytext
 import nbformat
+import pandas as pd
 from nbclient import NotebookClient
 from nbformat import NotebookNode
 
@@ -33,20 +33,25 @@ def checks(chapter: NotebookNode) -> dict[str, str]:
     code = {}
     for cell in chapter.cells:
         if "exercise" in cell.metadata.get("tags", []):
-            *body, last = ast.parse(cell.source).body
-            check, *answer = _attempt_arguments(last)
+            [(check, answer)] = _attempts(cell.source).items()
+            body = ast.parse(cell.source).body
             kept = [n for n in body if _defined_name(n) not in answer]
-            code[check] = "\n".join(map(ast.unparse, [*kept, last]))
+            code[check] = "\n".join(map(ast.unparse, kept))
     return code
 
 
-def _attempt_arguments(node: ast.stmt) -> list[str]:
-    """Return the arguments of a call of `attempt`, the check first."""
-    if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
-        call = node.value
-        if ast.unparse(call.func) == "attempt":
-            return [ast.unparse(argument) for argument in call.args]
-    return []
+def _attempts(source: str) -> dict[str, list[str]]:
+    """Return what is handed to `attempt` in a cell, by the check."""
+    try:
+        body = ast.parse(source).body
+    except SyntaxError:
+        return {}
+    attempts = {}
+    for node in body:
+        match node:
+            case ast.Expr(ast.Call(ast.Name("attempt"), [check, *answer])):
+                attempts[ast.unparse(check)] = [*map(ast.unparse, answer)]
+    return attempts
 
 
 def _defined_name(node: ast.stmt) -> str | None:
@@ -58,38 +63,24 @@ def _defined_name(node: ast.stmt) -> str | None:
     return None
 
 
-def with_checks(
-    handed_in: NotebookNode, checks: dict[str, str]
-) -> NotebookNode:
-    """Return the notebook with each check after the last attempt at it."""
-    last: dict[str, int] = {}
-    for place, cell in enumerate(handed_in.cells):
-        if cell.cell_type == "code":
-            last |= dict.fromkeys(_attempted_checks(cell.source), place)
-    cells = []
-    for place, cell in enumerate(handed_in.cells):
-        cells.append(cell)
-        for name, code in checks.items():
-            if last.get(name) == place:
-                metadata = {"check": name}
-                cells.append(
-                    nbformat.v4.new_code_cell(code, metadata=metadata)
-                )
-    return nbformat.v4.new_notebook(cells=cells)
-
-
-def _attempted_checks(source: str) -> list[str]:
-    try:
-        body = ast.parse(source).body
-    except SyntaxError:
-        return []
-    return [name for node in body for name in _attempt_arguments(node)[:1]]
-
-
 def grade(handed_in: NotebookNode, chapter: NotebookNode) -> dict[str, str]:
     """Return what `attempt` prints for each exercise, by its check."""
     code = checks(chapter)
-    notebook = with_checks(handed_in, code)
+    last = {
+        check: place
+        for place, cell in enumerate(handed_in.cells)
+        if cell.cell_type == "code"
+        for check in _attempts(cell.source)
+    }
+    cells = []
+    for place, cell in enumerate(handed_in.cells):
+        cells.append(cell)
+        cells += [
+            nbformat.v4.new_code_cell(source, metadata={"check": check})
+            for check, source in code.items()
+            if last.get(check) == place
+        ]
+    notebook = nbformat.v4.new_notebook(cells=cells)
     NotebookClient(
         notebook,
         timeout=TIMEOUT,
@@ -97,39 +88,26 @@ def grade(handed_in: NotebookNode, chapter: NotebookNode) -> dict[str, str]:
         allow_errors=True,
     ).execute()
     verdicts = dict.fromkeys(code, "not found")
-    for cell in notebook.cells:
-        if name := cell.metadata.get("check"):
+    for cell in cells:
+        if check := cell.metadata.get("check"):
             text = "".join(o.get("text", "") for o in cell.outputs).strip()
             errors = [o.ename for o in cell.outputs if "ename" in o]
-            verdicts[name] = errors[0] if errors else text
+            verdicts[check] = errors[0] if errors else text
     return verdicts
-
-
-def students(handed_in: Sequence[Path]) -> list[str]:
-    """Return a distinct name a notebook: the file's, else the folder's."""
-    for names in (
-        [path.stem for path in handed_in],
-        [path.absolute().parent.name for path in handed_in],
-    ):
-        if len(set(names)) == len(names):
-            return names
-    return [str(path) for path in handed_in]
 
 
 def main(arguments: Sequence[str]) -> None:
     """Print a line an exercise; with `--csv` write a gradebook as well."""
-    parser = argparse.ArgumentParser(
-        prog="python -m scripts.grade",
-        description="Grade notebooks that students handed in.",
-    )
+    parser = argparse.ArgumentParser(prog="python -m scripts.grade")
     parser.add_argument("chapter", type=Path, help="notebooks/NAME.py")
     parser.add_argument("handed_in", nargs="+", type=Path)
     parser.add_argument("--csv", type=Path, metavar="FILE")
     options = parser.parse_args(arguments)
     chapter = jupytext.read(options.chapter)
-    names = students(options.handed_in)
+    stems = {path.stem for path in options.handed_in}
+    distinct = len(stems) == len(options.handed_in)
     rows: list[dict[str, str | int]] = []
-    for path, name in zip(options.handed_in, names, strict=True):
+    for path in options.handed_in:
         verdicts = grade(nbformat.read(path, as_version=4), chapter)
         points = {k: int(v == "Solved.") for k, v in verdicts.items()}
         solved = sum(points.values())
@@ -137,14 +115,10 @@ def main(arguments: Sequence[str]) -> None:
         for check, text in verdicts.items():
             print(f"  {check}: {text}")
         total = {"solved": solved, "exercises": len(points)}
+        name = path.stem if distinct else path.absolute().parent.name
         rows.append({"student": name, **points, **total})
         if options.csv:  # after each: should one fail, the others are kept
-            with options.csv.open(
-                "w", encoding="utf-8", newline=""
-            ) as file:
-                table = csv.DictWriter(file, rows[0])
-                table.writeheader()
-                table.writerows(rows)
+            pd.DataFrame(rows).to_csv(options.csv, index=False)
 
 
 if __name__ == "__main__":

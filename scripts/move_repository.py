@@ -1,8 +1,7 @@
 """Point the project at a fork: `make repo URL=https://...`.
 
-`[project.urls]` of pyproject.toml is the one place where the repository's
-address stands. Files that cannot read it there repeat it, and this script
-rewrites them all.
+pyproject.toml holds the repository's address. Files that cannot read it
+there repeat it, and this script rewrites all of them.
 """
 
 import re
@@ -12,7 +11,6 @@ import tomllib
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-TEXT = {".cff", ".ipynb", ".md", ".py", ".toml", ".yml"}
 
 # The first code cell of every notebook. Not the usual %pip: jupytext writes
 # an indented magic as a comment and never reads it back.
@@ -31,44 +29,37 @@ except ImportError:
 
 
 def address(root: Path = ROOT) -> str:
-    """Return the repository's public address, from pyproject.toml."""
+    """Return the repository's public address."""
     project = tomllib.loads((root / "pyproject.toml").read_text("utf-8"))
     return str(project["project"]["urls"]["Repository"])
 
 
-def bootstrap_cell(root: Path = ROOT) -> str:
-    """Return the first code cell that every notebook must have."""
-    return BOOTSTRAP.format(url=address(root))
-
-
-def text_files(root: Path = ROOT) -> list[Path]:
-    """Return the project's tracked text files that may hold the address."""
-    git = ["git", "-C", str(root), "ls-files"]
-    listed = subprocess.run(git, capture_output=True, text=True, check=True)
-    paths = [root / name for name in listed.stdout.splitlines()]
-    return [p for p in paths if p.suffix in TEXT and p.is_file()]
+def bootstrap_cell() -> str:
+    return BOOTSTRAP.format(url=address())
 
 
 def move(new: str, root: Path = ROOT) -> list[Path]:
-    """Replace the address wherever it stands; return the changed files.
+    """Replace the address in all tracked files; return those changed.
 
     Raises:
         SystemExit: `new` is not a plain https address.
     """
-    new = new.rstrip("/").removesuffix(".git")
+    new, old = new.rstrip("/").removesuffix(".git"), address(root)
     if not re.fullmatch(r"https://[\w.-]+(/[\w.-]+){2,}", new):
         raise SystemExit(
             f"{new!r} is no repository's address: give one such as "
             "https://github.com/me/unitconv"
         )
+    git = ["git", "grep", "-IlF", old]
+    listed = subprocess.run(
+        git, cwd=root, capture_output=True, text=True, check=True
+    )
+    changed = [root / name for name in listed.stdout.splitlines()]
     # Not followed by more of a name: .../unitconv is not .../unitconv-old.
-    old = re.compile(re.escape(address(root)) + r"(?![\w-])")
-    changed = []
-    for path in text_files(root):
+    pattern = re.compile(re.escape(old) + r"(?![\w-])")
+    for path in changed:
         text = path.read_text(encoding="utf-8")
-        if (moved := old.sub(new, text)) != text:
-            path.write_text(moved, encoding="utf-8")
-            changed.append(path)
+        path.write_text(pattern.sub(new, text), encoding="utf-8")
     return changed
 
 

@@ -1,36 +1,30 @@
-"""Digest of what a notebook's outputs were made from.
+"""Digest of the files that the outputs of a notebook depend on.
 
-The book shows the outputs that are stored in the notebooks. To prove that
-they are those of the present code, `scripts.run_notebooks` writes a digest
-into the metadata of each notebook it executes, and a test compares it with
-the present files, which takes milliseconds. The digest has hashes of
+The book shows stored outputs. `scripts.run_notebooks` writes a digest into
+each notebook it executes, and a test compares it with the present files in
+milliseconds. It has hashes of the code cells, of the outputs, of
 
-- the code cells, and the outputs;
-- the code of each module of `unitconv` that the kernel imported. Comments
-  and docstrings do not count, because they change no output;
-- the whole text of each module whose source the kernel read, as
-  `inspect.getsource` does through `linecache`;
-- the data (questions, records, weights) in the packages of those modules,
-  whether it was read or not.
+- each module of `unitconv` that the kernel imported, without its comments
+  and docstrings, which change no output ("code");
+- each module whose source the kernel read, as `inspect.getsource` does
+  through `linecache`, and each folder of data beside the modules ("text").
 
-The versions of other packages are not in it: nbval, in `make test`,
-executes every notebook with those that are installed.
+Other packages are not in it: `make test` executes every notebook with those
+that are installed.
 """
 
 import ast
 import hashlib
 import json
-from collections.abc import Callable, Iterable
 from io import StringIO
 from pathlib import Path
 from tokenize import COMMENT, generate_tokens
-from typing import Any
 
 from nbformat import NotebookNode
 
 from scripts.move_repository import ROOT, address
 
-KEY = "executed"  # in the notebook's metadata
+KEY = "digest"  # in the notebook's metadata
 LIBRARY = ROOT / "unitconv"
 
 # A last cell, which is not stored. An entry of length 1 in the line cache
@@ -41,17 +35,15 @@ ours = [name for name in sys.modules if name.split(".")[0] == "unitconv"]
 read = [name for name, entry in linecache.cache.items() if len(entry) > 1]
 print(json.dumps([[sys.modules[name].__file__ for name in ours], read]))
 """
-DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef)
 
 
-def digest(notebook: NotebookNode, report: str) -> dict[str, Any]:
+def digest(notebook: NotebookNode, report: str) -> dict[str, str]:
     """Return the digest of a notebook from what `REPORT` printed."""
     imported, read = (
         {path for path in map(Path, names) if path.is_relative_to(LIBRARY)}
         for names in json.loads(report)
     )
-    source = "".join(cell.source for cell in notebook.cells)
-    if "getdoc" in source or "__doc__" in source:
+    if any("getdoc" in cell.source for cell in notebook.cells):
         read = imported
     data = {
         path.parent
@@ -59,10 +51,10 @@ def digest(notebook: NotebookNode, report: str) -> dict[str, Any]:
         for path in package.rglob("*")
         if path.is_file() and path.suffix not in (".py", ".pyc")
     }
-    return _hash_cells(notebook) | {
-        "code": _hash_all(imported - read, hash_code),
-        "bytes": _hash_all(imported & read | data, hash_bytes),
-    }
+    kinds = dict.fromkeys(imported, "code")
+    kinds |= dict.fromkeys(imported & read | data, "text")
+    names = {p.relative_to(ROOT).as_posix(): k for p, k in kinds.items()}
+    return _hash_notebook(notebook) | _hash_files(names)
 
 
 def find_changes(notebook: NotebookNode) -> list[str]:
@@ -70,73 +62,63 @@ def find_changes(notebook: NotebookNode) -> list[str]:
     old = notebook.metadata.get(KEY)
     if old is None:
         return ["it was not executed by `make notebooks`"]
-    new = _hash_cells(notebook)
-    for kind, hash_one in (("code", hash_code), ("bytes", hash_bytes)):
-        paths = [ROOT / name for name in old[kind]]
-        new[kind] = _hash_all(filter(Path.exists, paths), hash_one)
-    return [
-        *(part for part in ("cells", "outputs") if old[part] != new[part]),
-        *(
-            name
-            for kind in ("code", "bytes")
-            for name, hashed in old[kind].items()
-            if new[kind].get(name) != hashed
-        ),
-    ]
+    kinds = {n: hashed.split()[0] for n, hashed in old.items() if "/" in n}
+    new = _hash_notebook(notebook) | _hash_files(kinds)
+    return [name for name in old if old[name] != new[name]]
 
 
-def hash_code(path: Path) -> str:
-    """Hash a module without its comments and docstrings.
-
-    They are cut from the text, not from a dump of the syntax tree, because
-    a dump differs from one version of Python to the next.
-    """
-    text = path.read_text(encoding="utf-8")
-    lines: list[str | None] = [*text.split("\n")]
-    for token in generate_tokens(StringIO(text).readline):
-        if token.type == COMMENT:
-            row, column = token.start
-            lines[row - 1] = token.line[:column].rstrip() or None
-    for node in ast.walk(ast.parse(text)):
-        if isinstance(node, DOCUMENTED) and ast.get_docstring(node):
-            first, last = node.body[0].lineno, node.body[0].end_lineno
-            for row in range(first, (last or first) + 1):
-                lines[row - 1] = None
-    return _hash("\n".join(line for line in lines if line is not None))
-
-
-def hash_bytes(path: Path) -> str:
-    """Hash a file, or the names and contents of a folder's data."""
-    if path.is_file():
-        return _hash(path.read_bytes())
-    files = sorted(p for p in path.iterdir() if p.is_file())
-    return _hash(
-        "".join(p.name + hash_bytes(p) for p in files if p.suffix != ".py")
-    )
-
-
-def _hash_cells(notebook: NotebookNode) -> dict[str, Any]:
+def _hash_notebook(notebook: NotebookNode) -> dict[str, str]:
     """Hash code and outputs, without the address, which a fork changes."""
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
     parts = {
         "cells": [cell.source for cell in code],
         "outputs": [cell.outputs for cell in code],
     }
+    texts = {k: json.dumps(v, sort_keys=True) for k, v in parts.items()}
     return {
-        name: _hash(json.dumps(x, sort_keys=True).replace(address(), ""))
-        for name, x in parts.items()
+        name: _hash(text.replace(address(), "").encode())
+        for name, text in texts.items()
     }
 
 
-def _hash_all(
-    paths: Iterable[Path], hash_one: Callable[[Path], str]
-) -> dict[str, Any]:
-    return {
-        path.relative_to(ROOT).as_posix(): hash_one(path)
-        for path in sorted(paths)
-    }
+def _hash_files(kinds: dict[str, str]) -> dict[str, str]:
+    """Hash files and folders, named from the root, by their kinds."""
+    hashes = {}
+    for name, kind in sorted(kinds.items()):
+        path, content = ROOT / name, b""
+        if kind == "code" and path.exists():
+            content = strip_comments(path.read_text("utf-8")).encode()
+        elif path.is_file():
+            content = path.read_bytes()
+        elif path.is_dir():
+            data = [p for p in path.iterdir() if p.is_file()]
+            content = b"".join(
+                p.name.encode() + p.read_bytes()
+                for p in sorted(data)
+                if p.suffix != ".py"
+            )
+        hashes[name] = f"{kind} {_hash(content)}"
+    return hashes
 
 
-def _hash(content: str | bytes) -> str:
-    data = content.encode() if isinstance(content, str) else content
-    return hashlib.sha256(data).hexdigest()[:16]
+def strip_comments(text: str) -> str:
+    """Cut comments and docstrings from a module.
+
+    The text is cut, because a dump of the syntax tree differs from one
+    version of Python to the next.
+    """
+    lines: list[str | None] = [*text.split("\n")]
+    for token in generate_tokens(StringIO(text).readline):
+        if token.type == COMMENT:
+            row, column = token.start
+            lines[row - 1] = token.line[:column].rstrip() or None
+    for node in ast.walk(ast.parse(text)):
+        match node:
+            case ast.Expr(ast.Constant(str()), end_lineno=int(last)):
+                first = node.lineno
+                lines[first - 1 : last] = [None] * (last - first + 1)
+    return "\n".join(line for line in lines if line is not None)
+
+
+def _hash(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:16]

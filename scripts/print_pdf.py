@@ -2,8 +2,7 @@
 
     python -m scripts.print_pdf [NAME ...]
 
-A PDF looks as the page does on paper: light, without navigation, and with
-its solutions open, for paper cannot be clicked.
+A PDF is light, without navigation, and with its solutions open.
 """
 
 import shutil
@@ -11,16 +10,16 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from playwright.sync_api import sync_playwright
+
 from scripts.book import HTML, pages
 from scripts.move_repository import ROOT
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
-# The last four keep it from asking its maker for anything.
+# The last three keep it from asking its maker for anything.
 FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
@@ -28,7 +27,7 @@ FLAGS = [
 
 PDF = ROOT / "_build" / "pdf"
 FOOTER = """
-<div style="width: 100%; padding: 0 16mm; font: 8px sans-serif;
+<div style="width: 100%; padding: 0 17mm; font: 8px sans-serif;
   color: #555; display: flex; justify-content: space-between">
   <span class="title"></span><span class="pageNumber"></span>
 </div>
@@ -42,8 +41,7 @@ READY = """async () => {
 
 def find_browser() -> str | None:
     """Return the path of a Chromium or Chrome, if there is one."""
-    paths = (shutil.which(name) for name in BROWSERS)
-    return next((path for path in paths if path), None)
+    return next(filter(None, map(shutil.which, BROWSERS)), None)
 
 
 def print_page(chromium: Any, name: str, folder: Path = PDF) -> Path:
@@ -59,8 +57,7 @@ def print_page(chromium: Any, name: str, folder: Path = PDF) -> Path:
         path=path,
         format="A4",
         scale=0.85,  # 76 columns of code fit on a line
-        margin=dict.fromkeys(("left", "right"), "16mm")
-        | dict.fromkeys(("top", "bottom"), "18mm"),
+        margin=dict.fromkeys(("left", "right", "top", "bottom"), "17mm"),
         display_header_footer=True,
         header_template="<span></span>",
         footer_template=FOOTER,
@@ -71,13 +68,10 @@ def print_page(chromium: Any, name: str, folder: Path = PDF) -> Path:
     return path
 
 
-def main(names: list[str]) -> int:
-    from playwright.sync_api import sync_playwright
-
+def main(names: list[str]) -> None:
     executable = find_browser()
     if executable is None:
-        print("No Chromium or Chrome on the PATH.", file=sys.stderr)
-        return 1
+        raise SystemExit("No Chromium or Chrome on the PATH.")
     PDF.mkdir(parents=True, exist_ok=True)
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(
@@ -86,8 +80,7 @@ def main(names: list[str]) -> int:
         for name in names or pages():
             print(print_page(chromium, name).relative_to(ROOT))
         chromium.close()
-    return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    main(sys.argv[1:])

@@ -3,11 +3,9 @@
     python -m scripts.run_notebooks                   # what is out of date
     python -m scripts.run_notebooks notebooks/01_task.py ...       # these
 
-reads the source of each .py, runs it, and writes the .ipynb beside it with
-its outputs and the digest of what they were made from (see
-`scripts.notebook_digest`), but without what changes from run to run or
-from machine to machine: times, random cell ids, the version of Python.
-`--check` only lists what is out of date, `--tidy` only cleans the .ipynb.
+runs each .py and writes the .ipynb beside it, with a digest of what its
+outputs depend on (`scripts.notebook_digest`), but without times, random
+cell ids and versions. `--tidy` only removes those from the .ipynb.
 """
 
 import argparse
@@ -89,23 +87,16 @@ async def execute_all(scripts: Sequence[Path], jobs: int) -> bool:
         async with free:
             try:
                 print(await execute(script), flush=True)
+                return True
             except CellExecutionError as error:
                 print(f"{script} failed:\n{error}", file=sys.stderr)
                 return False
-            return True
 
     return all(await asyncio.gather(*map(run, scripts)))
 
 
-def tidy(script: Path) -> Path:
-    """Drop from the .ipynb what jupytext notes there; keep its outputs."""
-    path = script.with_suffix(".ipynb")
-    nbformat.write(normalize(nbformat.read(path, as_version=4)), path)
-    return path
-
-
 def changes(script: Path) -> list[str]:
-    """Return why a notebook has to be executed, or nothing."""
+    """Return what changed since a notebook was executed."""
     path = script.with_suffix(".ipynb")
     if not path.exists():
         return ["there is no .ipynb"]
@@ -119,27 +110,21 @@ def changes(script: Path) -> list[str]:
 
 def main(arguments: Sequence[str]) -> int:
     """Do what the arguments ask; return 1 if a notebook failed."""
-    parser = argparse.ArgumentParser(
-        prog="python -m scripts.run_notebooks",
-        description="Execute notebooks; without names, those out of date.",
-    )
+    parser = argparse.ArgumentParser(prog="python -m scripts.run_notebooks")
     parser.add_argument("scripts", nargs="*", type=Path)
-    parser.add_argument("--check", action="store_true", help="only list")
     parser.add_argument("--tidy", action="store_true", help="only clean")
     parser.add_argument("--jobs", type=int, default=2)
     options = parser.parse_args(arguments)
-    scripts = options.scripts or sorted((ROOT / "notebooks").glob("*.py"))
+    scripts = options.scripts
     if options.tidy:
-        for script in scripts:
-            tidy(script)
+        for path in (script.with_suffix(".ipynb") for script in scripts):
+            nbformat.write(normalize(nbformat.read(path, 4)), path)
         return 0
-    if options.check or not options.scripts:
-        why = {script: changes(script) for script in scripts}
-        scripts = [script for script in scripts if why[script]]
+    if not scripts:
+        every = sorted((ROOT / "notebooks").glob("*.py"))
+        scripts = [script for script in every if changes(script)]
         for script in scripts:
-            print(f"{script.stem} changed: {', '.join(why[script])}")
-    if options.check:
-        return bool(scripts)
+            print(f"{script.stem} changed: {', '.join(changes(script))}")
     return not asyncio.run(execute_all(scripts, options.jobs))
 
 

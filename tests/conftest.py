@@ -7,7 +7,7 @@ import os
 # Read when the hub's client is imported: no test may ask the network.
 os.environ["HF_HUB_OFFLINE"] = "1"
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -110,10 +110,9 @@ def tiny_model() -> Any:
 
 @pytest.fixture(scope="session")
 def smollm2_shape() -> Any:
-    """SmolLM2-135M's configuration, with 2 of its 30 layers."""
+    """SmolLM2-135M with 2 of its 30 layers and few of its tokens."""
     shape = LlamaConfig(**SMOLLM2["135M"]).to_dict()
     kept = (
-        "vocab_size",
         "hidden_size",
         "intermediate_size",
         "num_attention_heads",
@@ -124,7 +123,9 @@ def smollm2_shape() -> Any:
     )
     # Wider weights than the real model starts from: its text should vary.
     return random_llama(
-        **{key: shape[key] for key in kept}, initializer_range=0.12
+        **{key: shape[key] for key in kept},
+        vocab_size=2048,
+        initializer_range=0.12,
     )
 
 
@@ -153,7 +154,7 @@ def smollm2_tokenizer() -> Any:
 
 
 class ReplayCache:
-    """Which reply each row recites, and how far it has come."""
+    """The reply of each row, and how many of its tokens were recited."""
 
     def __init__(self, replies: list[list[int]]) -> None:
         self.replies = replies
@@ -174,12 +175,10 @@ class ReplayModel:
         self.replies = replies
         self.tokenizer = tokenizer
 
-    def read(self, ids: Tensor, mask: Tensor | None) -> list[int]:
-        """The reply to a prompt; no prompt knows its padding."""
-        kept = ids if mask is None else ids[mask.bool()]
-        reply = self.replies[self.tokenizer.decode(kept)]
-        ids = self.tokenizer(reply, add_special_tokens=False)["input_ids"]
-        return list(ids)
+    def reply(self, ids: Tensor) -> list[int]:
+        text = self.replies[self.tokenizer.decode(ids)]
+        encoded = self.tokenizer(text, add_special_tokens=False)
+        return list(encoded["input_ids"])
 
     def __call__(
         self,
@@ -190,17 +189,10 @@ class ReplayModel:
     ) -> Any:
         cache = past_key_values
         if cache is None:
-            masks: Sequence[Any] = (
-                [None] * len(input_ids)
-                if attention_mask is None
-                else list(attention_mask)
-            )
-            cache = ReplayCache(
-                [
-                    self.read(ids, mask)
-                    for ids, mask in zip(input_ids, masks, strict=True)
-                ]
-            )
+            mask = torch.ones_like(input_ids)
+            mask = mask if attention_mask is None else attention_mask
+            rows = zip(input_ids, mask.bool(), strict=True)
+            cache = ReplayCache([self.reply(ids[m]) for ids, m in rows])
         logits = torch.zeros(len(cache.replies), 1, len(self.tokenizer))
         for row, reply in enumerate(cache.replies):
             logits[row, 0, reply[cache.step % len(reply)]] = 9.0
@@ -211,9 +203,6 @@ class ReplayModel:
 @pytest.fixture(scope="session")
 def replay(byte_tokenizer: Any) -> Callable[[dict[str, str]], LLM]:
     """An LLM that gives to each raw prompt the reply written for it."""
-
-    def build(replies: dict[str, str]) -> LLM:
-        model = ReplayModel(replies, byte_tokenizer)
-        return LLM(model, byte_tokenizer, "raw")
-
-    return build
+    return lambda replies: LLM(
+        ReplayModel(replies, byte_tokenizer), byte_tokenizer, "raw"
+    )

@@ -7,27 +7,19 @@ is loaded once; `pytest -n 2` shares the pages out.
 
 import re
 from collections.abc import Iterator
-from functools import partial
-from http import HTTPStatus
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
-import yaml
 from axe_playwright_python.base import AXE_SCRIPT
 from figures import FIGURES
 from playwright.sync_api import sync_playwright
 
 from scripts import print_pdf as pdf
 from scripts.book import HTML, pages
-from scripts.move_repository import ROOT
 from tests.built import elements, missing, need_book
 
 PAGES = pages()
-CONFIG = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))
 PHONE = {"width": 390, "height": 844}
 DESKTOP = {"width": 1280, "height": 900}
 
@@ -72,7 +64,7 @@ class Watched:
         return self.page
 
     def external(self) -> list[str]:
-        local = ("file:", "data:", "blob:", "http://127.0.0.1:")
+        local = ("file:", "data:", "blob:")
         return [url for url in self.requests if not url.startswith(local)]
 
 
@@ -190,12 +182,6 @@ def test_page_is_offline_accessible_and_printable(
 # --- what a reader does ---------------------------------------------------
 
 
-def test_index_leads_to_the_first_page(desktop: Watched) -> None:
-    page = desktop.open("index")
-    page.wait_for_url(f"**/{PAGES[0]}.html")
-    assert page.locator("article h1").count() == 1
-
-
 def test_search_finds_a_word_of_a_chapter(desktop: Watched) -> None:
     page = desktop.open("search", "?q=padding")
     hits = page.locator("#search-results ul.search li a")
@@ -285,62 +271,3 @@ def test_pdf_is_a4_and_has_an_outline(browser: Any, tmp_path: Path) -> None:
     assert abs(float(height) - 842) < 2
     assert b"/Outlines" in data
     assert b"/StructTreeRoot" in data
-
-
-# --- an address that does not exist ---------------------------------------
-
-
-class Host(SimpleHTTPRequestHandler):
-    """The book where it is published, and 404.html for missing pages."""
-
-    root = urlsplit(CONFIG["html"]["baseurl"] or "").path.rstrip("/") + "/"
-
-    def translate_path(self, path: str) -> str:
-        if not path.startswith(self.root):
-            return str(HTML / "there is no such file")
-        return super().translate_path(f"/{path.removeprefix(self.root)}")
-
-    def send_error(self, code: int, *_: Any) -> None:
-        body = (HTML / "404.html").read_bytes()
-        self.send_response(HTTPStatus(code))
-        self.send_header("Content-Type", "text/html; charset=utf-8")
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_: Any) -> None:
-        pass
-
-
-@pytest.fixture
-def host() -> Iterator[str]:
-    handler = partial(Host, directory=str(HTML))
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    thread = Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}{Host.root}"
-    server.shutdown()
-    server.server_close()
-    thread.join()
-
-
-def test_missing_address_shows_the_book_at_any_depth(
-    desktop: Watched, host: str
-) -> None:
-    page = desktop.page
-    for address in ("lost.html", "notebooks/a/b/lost.html"):
-        answer = page.goto(host + address, wait_until="load")
-        assert answer.status == HTTPStatus.NOT_FOUND
-        assert page.locator("article h1").inner_text() == "Page not found"
-        assert page.evaluate(BROKEN_IMAGES) == []
-        links = page.locator(".bd-sidebar-primary li a").evaluate_all(
-            "links => links.map(link => link.href)"
-        )
-        assert set(links) >= {f"{host}{name}.html" for name in PAGES}
-    page.keyboard.press("Control+k")
-    page.keyboard.type("tolerance")
-    page.keyboard.press("Enter")
-    page.wait_for_url(f"{host}search.html?q=tolerance")
-    page.locator("#search-results ul.search li a").first.wait_for()
-    page.goto(host + "lost.html", wait_until="load")
-    assert violations(page) == []
-    assert desktop.external() == []

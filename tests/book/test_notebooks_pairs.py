@@ -3,8 +3,6 @@
 import re
 import subprocess
 import sys
-from importlib.abc import MetaPathFinder
-from importlib.machinery import ModuleSpec
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +28,7 @@ def notebook(stem: str) -> Any:
     return nbformat.read(FOLDER / f"{stem}.ipynb", as_version=4)
 
 
-def said(cells: list[Any]) -> list[tuple[str, str, list[str]]]:
+def contents(cells: list[Any]) -> list[tuple[str, str, list[str]]]:
     return [
         (cell.cell_type, cell.source, cell.metadata.get("tags", []))
         for cell in cells
@@ -44,7 +42,7 @@ def code_cells(stem: str) -> list[Any]:
 
 @every_notebook
 def test_pair_says_the_same(stem: str) -> None:
-    assert said(script(stem).cells) == said(notebook(stem).cells), (
+    assert contents(script(stem).cells) == contents(notebook(stem).cells), (
         "the pair differs: run `make notebooks`"
     )
 
@@ -109,20 +107,9 @@ def test_first_code_cell_fetches_the_library(stem: str) -> None:
     assert first.metadata.get("tags") == ["remove-cell"]
 
 
-class Hidden(MetaPathFinder):
-    """Makes Python believe that unitconv is not installed."""
-
-    def find_spec(
-        self, fullname: str, path: Any, target: Any = None
-    ) -> ModuleSpec | None:
-        if fullname == "unitconv":
-            raise ModuleNotFoundError(fullname, name=fullname)
-        return None
-
-
-@pytest.fixture
-def asked(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
-    """What the cell asks the system to run, written down and not run."""
+def test_bootstrap_installs_only_the_missing_library(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     commands: list[list[str]] = []
 
     def run(command: list[str], check: bool) -> None:
@@ -130,23 +117,12 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
         commands.append(command)
 
     monkeypatch.setattr(subprocess, "run", run)
-    return commands
-
-
-def test_bootstrap_installs_nothing_where_the_library_is(
-    asked: list[list[str]],
-) -> None:
     exec(bootstrap_cell(), {})
-    assert asked == []
-
-
-def test_bootstrap_installs_the_library_and_nothing_else(
-    asked: list[list[str]], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.delitem(sys.modules, "unitconv", raising=False)
-    monkeypatch.setattr(sys, "meta_path", [Hidden(), *sys.meta_path])
+    assert commands == []
+    # None makes Python believe that there is no such module.
+    monkeypatch.setitem(sys.modules, "unitconv", None)
     exec(bootstrap_cell(), {})
     # No --upgrade and no other package: torch and numpy stay as they are.
     library = f"unitconv @ git+{address()}"
     pip = [sys.executable, "-m", "pip", "install", "-q", library]
-    assert asked == [pip]
+    assert commands == [pip]

@@ -343,6 +343,7 @@ def test_progress_bars_are_for_terminals_only(
     assert "2/2" in plain
 
 
+@pytest.mark.slow
 def test_evaluate_writes_and_shows_the_report_of_the_library(
     course: LLM, tmp_path: Path
 ) -> None:

@@ -32,6 +32,7 @@ def jobs() -> dict[str, Workload]:
     return {"evaluation": evaluation, "rollouts": rollouts}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", STEPS)
 def test_every_step_gives_the_same_tokens(
     name: str, jobs: dict[str, Workload]

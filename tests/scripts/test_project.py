@@ -1,28 +1,19 @@
 """The project's own files agree with each other, and keep its rules."""
 
-import os
 import re
 import subprocess
 import tomllib
 from pathlib import Path
-from typing import Any
 
 import pytest
-import yaml
 
 import unitconv
-from scripts.book import pages
+from scripts.book import pages, read_yaml
 from scripts.move_repository import ROOT
-
-PAGES = pages()
 
 
 def read(name: str) -> str:
     return (ROOT / name).read_text(encoding="utf-8")
-
-
-def load_yaml(name: str) -> Any:
-    return yaml.safe_load(read(name))
 
 
 PROJECT = tomllib.loads(read("pyproject.toml"))["project"]
@@ -45,7 +36,7 @@ def tracked_files() -> list[Path]:
 
 def test_version_is_the_same_everywhere() -> None:
     version = PROJECT["version"]
-    assert load_yaml("CITATION.cff")["version"] == version
+    assert read_yaml("CITATION.cff")["version"] == version
     assert unitconv.__version__ == version
     assert f"\n## {version} " in read("CHANGELOG.md")
 
@@ -65,41 +56,18 @@ def test_torch_and_conda_repeat_no_other_version() -> None:
     torch = re.search(r"^TORCH +:= (.+)$", read("Makefile"), re.M)
     assert torch is not None
     assert torch[1] in read("constraints.txt").splitlines()
-    *plain, pip = load_yaml("environment.yml")["dependencies"]
+    *plain, pip = read_yaml("environment.yml")["dependencies"]
     assert [name.split("=")[0] for name in plain] == ["python", "pip"]
     assert pip == {"pip": ["-c constraints.txt", "-e .[dev]"]}
 
 
-@pytest.mark.parametrize("name", PAGES)
-def test_page_of_the_contents_exists(name: str) -> None:
-    found = [s for s in (".md", ".ipynb") if (ROOT / (name + s)).exists()]
-    assert len(found) == 1
-
-
 def test_every_notebook_is_a_pair_and_in_the_contents() -> None:
     folder = ROOT / "notebooks"
-    in_contents = {Path(x).stem for x in PAGES if x.startswith("notebooks")}
+    chapters = [name for name in pages() if name.startswith("notebooks/")]
+    in_contents = {Path(name).stem for name in chapters}
     for suffix in (".py", ".ipynb"):
         stems = {path.stem for path in folder.glob(f"*{suffix}")}
         assert stems == in_contents
-
-
-def test_help_lists_every_job() -> None:
-    makefile = read("Makefile").replace("\\\n", " ")
-    phony = re.search(r"^\.PHONY: (.+)$", makefile, re.M)
-    assert phony is not None
-    # `make test` hands its own flags down; they are not for this one.
-    ours = ("MAKEFLAGS", "MFLAGS", "MAKELEVEL")
-    shown = subprocess.run(
-        ["make", "help"],
-        cwd=ROOT,
-        env={k: v for k, v in os.environ.items() if k not in ours},
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout
-    jobs = {line.split()[0] for line in shown.splitlines()[1:]}
-    assert jobs == set(phony[1].split()) - {"force"}
 
 
 def test_lines_of_pages_and_settings_fit() -> None:
@@ -125,14 +93,8 @@ def test_no_file_names_a_registry_or_a_path_of_a_machine() -> None:
     ]
     forbidden = [*registries, "deb." + "debian", ".lib" + "rary"]
     forbidden += [f"/{folder}/" for folder in folders]
-    for path in tracked_files():
-        try:
-            text = path.read_text(encoding="utf-8")
-        except UnicodeDecodeError:
-            continue  # weights and fonts
-        assert [word for word in forbidden if word in text] == [], path
-
-
-def test_no_file_can_run_code_when_it_is_loaded() -> None:
     pickled = {".pkl", ".pickle", ".pt", ".pth", ".bin", ".joblib"}
-    assert [p for p in tracked_files() if p.suffix in pickled] == []
+    for path in tracked_files():
+        assert path.suffix not in pickled, f"{path} can run code"
+        text = path.read_text(encoding="utf-8", errors="ignore")
+        assert [word for word in forbidden if word in text] == [], path

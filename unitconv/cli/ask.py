@@ -18,6 +18,8 @@ def ask(
     model: options.Model = "course",
     adapter: options.Adapter = None,
     prompt: options.Prompt = None,
+    temperature: options.Temperature = 0.0,
+    seed: options.Seed = 0,
     show_prompt: Annotated[
         bool, Option("--show-prompt", help="Print the prompt as well.")
     ] = False,
@@ -31,6 +33,7 @@ def ask(
     """
     from unitconv.grading.answer import is_correct, parse_answer
     from unitconv.grading.audit import audit_reasoning
+    from unitconv.inference.reference import Decoding
     from unitconv.task.prompts import check_question
     from unitconv.task.question_parser import parse_question
 
@@ -39,7 +42,8 @@ def ask(
     text = llm.format_prompt(question)
     if show_prompt:
         write_field("prompt", text)
-    reply = llm.generate(text)
+    settings = Decoding(temperature=temperature, seed=seed)
+    reply = llm.generate(text, settings)
     write_field("model", reply.strip() or "(nothing)")
     for claim in audit_reasoning(reply):
         verdict = {True: "true", False: "FALSE", None: "not checkable"}

@@ -36,6 +36,9 @@ def bench(
     questions: Questions = 1000,
     slots: Slots = "1,4,16,64,256",
     repeats: Repeats = 3,
+    threads: Annotated[
+        int | None, Option(min=1, help="CPU threads.", show_default="all")
+    ] = None,
     json_file: options.JsonReport = None,
     device: options.Device = None,
     dtype: options.Dtype = None,
@@ -43,12 +46,16 @@ def bench(
     """Measure decoding speed; the last line of output is JSON."""
     sweep = _parse_slots(slots)
     options.check_writable(json_file)
+    import torch
+
     from unitconv.common.io import write_json
     from unitconv.common.run_metadata import run_metadata
     from unitconv.profiling import throughput
     from unitconv.profiling.roofline import measure_ceiling
     from unitconv.task.dataset import load_split
 
+    if threads is not None:
+        torch.set_num_threads(threads)
     llm = options.load_llm(model, adapter, "cot", device, dtype)
     ceiling = measure_ceiling(llm.device, llm.dtype)
     jobs = throughput.workloads(llm, load_split("test")[:questions])

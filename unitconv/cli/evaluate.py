@@ -31,8 +31,8 @@ NumSamples = Annotated[
     int | None,
     Option(
         min=2,
-        help=f"Sample this many completions per question at temperature "
-        f"{TEMPERATURE}, and report how often at least one is right.",
+        help="Sample this many completions per question, and report how "
+        "often at least one is right.",
     ),
 ]
 
@@ -46,6 +46,7 @@ def evaluate(
     limit: options.Limit = None,
     batch_size: options.DecodingBatch = None,
     samples: NumSamples = None,
+    temperature: options.Temperature = TEMPERATURE,
     json_file: options.JsonReport = None,
     device: options.Device = None,
     dtype: options.Dtype = None,
@@ -64,7 +65,7 @@ def evaluate(
         run = partial(
             evaluation.evaluate_samples,
             num_return_sequences=samples,
-            settings=Decoding(temperature=TEMPERATURE),
+            settings=Decoding(temperature=temperature),
         )
     with console.progress_bar("evaluating", len(questions)) as update:
         report = run(
