@@ -19,54 +19,11 @@ COMMANDS = {
     "rft": "unitconv rollouts --output rft.json\n"
     "unitconv rft --data rft.json --rounds 2 --output my_rft",
 }
-TEMPLATE = """---
-license: mit
-library_name: peft
-base_model: course
----
-
-# {title}: an adapter for the course model
-
-A LoRA adapter of the course *unitconv*, for the model that its package
-ships. It was trained on the train split: {rows} rows, {data}.
-
-Made again by:
-
-```bash
-{commands}
-```
-
-Settings: {trained}.
-
-## Results
-
-Greedy, the question alone as prompt; 95 % Wilson intervals in brackets.
-*valid*: of the replies that state a fact or a product, those that state
-nothing false.
-
-| questions | n | accuracy | answered | valid |
-|---|---|---|---|---|
-{results}
-
-## Limits
-
-Those of its base: it knows the units of the course and little else. Use it
-to learn how training works, not to convert units.
-
-## Licence
-
-MIT.
-"""
+TEMPLATE = Path(__file__).with_suffix(".md").read_text()
 
 
 def adapter_card(name: str, run: Path, reports: Mapping[str, Path]) -> str:
-    """Write the card of an adapter.
-
-    Args:
-        name: `sft` or `rft`.
-        run: the `run.json` of its training.
-        reports: evaluation reports by split.
-    """
+    """Write the card of adapter `name` from `run.json` and its reports."""
     record = json.loads(run.read_text())
     return TEMPLATE.format(
         title=name.upper(),

@@ -100,19 +100,12 @@ def sweep() -> None:
     trainings |= {f"rank-{n}": f"--rank={n}" for n in RANKS}
     for name, option in trainings.items():
         step(["sft", option], folder / name)
-        step(
-            ["evaluate", f"--adapter={folder / name}", "--split=valid"],
-            folder / f"{name}.json",
-        )
+        options = [f"--adapter={folder / name}", "--split=valid"]
+        step(["evaluate", *options], folder / f"{name}.json")
     for temperature in TEMPERATURES:
-        step(
-            [
-                "rollouts",
-                f"--temperature={temperature:g}",
-                f"--limit={SAMPLED}",
-            ],
-            folder / f"temperature-{temperature:g}.json",
-        )
+        options = [f"--temperature={temperature:g}", f"--limit={SAMPLED}"]
+        output = folder / f"temperature-{temperature:g}.json"
+        step(["rollouts", *options], output)
 
 
 def step(arguments: list[str], output: Path) -> None:

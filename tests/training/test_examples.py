@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from unitconv.grading.answer import is_correct, parse_answer
 from unitconv.grading.audit import reasoning_is_valid
 from unitconv.inference.llm import LLM
-from unitconv.task.dataset import DataError, Question, load_split
+from unitconv.task.dataset import DataError, load_split
 from unitconv.training.examples import (
     IGNORE_INDEX,
     LabelError,
@@ -65,25 +65,23 @@ def test_every_training_question_learns_its_target_and_one_end(
         assert len(example.input_ids) == len(example.labels)
 
 
-def test_a_token_across_the_boundary_is_refused(
-    tokenizer: Any,
-) -> None:
-    """SmolLM2 merges "?<" if no space separates prompt and target."""
-    for question in load_split("train"):
-        joined = tokenizer(
-            question.text + "<answer>", add_special_tokens=False
-        )["input_ids"]
-        alone = tokenizer(question.text, add_special_tokens=False)
-        merged = joined[: len(alone["input_ids"])] != alone["input_ids"]
-        if merged:
-            with pytest.raises(LabelError, match="with a space"):
-                make_example(tokenizer, question.text, "<answer>1</answer>")
-        else:
-            example = make_example(
-                tokenizer, question.text, "<answer>1</answer>"
-            )
-            text = tokenizer.decode(learned(example)[:-1])
-            assert text == "<answer>1</answer>"
+def test_a_token_across_the_boundary_is_refused(tokenizer: Any) -> None:
+    """SmolLM2 merges "?<", and both tokenizers merge " <"."""
+    n_refused = 0
+    for prompt in (
+        q.text + end for q in load_split("train") for end in " ?"
+    ):
+        alone, joined = (
+            tokenizer.encode(text, add_special_tokens=False)
+            for text in (prompt, prompt + "<answer>1</answer>")
+        )
+        if joined[: len(alone)] == alone:
+            make_example(tokenizer, prompt, "<answer>1</answer>")
+            continue
+        n_refused += 1
+        with pytest.raises(LabelError, match="with a space"):
+            make_example(tokenizer, prompt, "<answer>1</answer>")
+    assert n_refused >= 1000
 
 
 def test_padding_that_is_the_end_token_hides_no_label(
@@ -96,61 +94,44 @@ def test_padding_that_is_the_end_token_hides_no_label(
         make_example(byte_tokenizer, "6 kg?", " 6000"),
     ]
     batch = collate(examples, pad_token_id=end)
-    for example, labels, mask, ids in zip(
-        examples,
-        batch["labels"],
-        batch["attention_mask"],
-        batch["input_ids"],
-        strict=True,
-    ):
-        n = len(example.input_ids)
-        assert labels.tolist() == example.labels + [IGNORE_INDEX] * (
-            len(labels) - n
-        )
-        assert labels.tolist().count(end) == 1
-        assert mask.tolist() == [1] * n + [0] * (len(mask) - n)
-        assert ids[:n].tolist() == example.input_ids
-        assert set(ids[n:].tolist()) <= {end}
     assert batch["labels"].dtype == torch.int64
+    longest = len(examples[0].input_ids)
+    for row, example in enumerate(examples):
+        n = len(example.input_ids)
+        assert {name: t[row].tolist() for name, t in batch.items()} == {
+            "input_ids": example.input_ids + [end] * (longest - n),
+            "attention_mask": [1] * n + [0] * (longest - n),
+            "labels": example.labels + [IGNORE_INDEX] * (longest - n),
+        }
 
 
 @pytest.mark.parametrize(
-    ("prompt", "target", "says"),
+    ("prompt", "target", "message"),
     [
         ("", TARGET, "needs a prompt"),
-        (QUESTION, "", "and a target"),
+        (QUESTION, " ", "and a target"),
         (QUESTION, " 1<|im_end|>", "end token"),
+        (QUESTION, TARGET * 9, "more than 60"),
     ],
 )
 def test_texts_that_cannot_be_labelled_are_refused(
-    course: LLM, prompt: str, target: str, says: str
+    course: LLM, prompt: str, target: str, message: str
 ) -> None:
-    with pytest.raises(LabelError, match=says):
-        make_example(course.tokenizer, prompt, target)
+    with pytest.raises(LabelError, match=message):
+        make_example(course.tokenizer, prompt, target, max_length=60)
 
 
-def test_an_example_longer_than_the_context_is_refused(course: LLM) -> None:
-    example = make_example(course.tokenizer, QUESTION, TARGET)
-    n = len(example.input_ids)
-    make_example(course.tokenizer, QUESTION, TARGET, max_length=n)
-    with pytest.raises(LabelError, match=f"{n} tokens, more than {n - 1}"):
-        make_example(course.tokenizer, QUESTION, TARGET, max_length=n - 1)
-
-
-@pytest.mark.parametrize(
-    ("value", "written"),
-    [
-        (6000.0, "6000"),
-        (31557600.0, "31560000"),
-        (0.0328083989, "0.03281"),
-        (1e-5, "0.00001"),
-        (99999.0, "100000"),
-        (2.5, "2.5"),
-        (0.0, "0"),
-    ],
-)
-def test_values_are_plain_digits(value: float, written: str) -> None:
-    assert write_value(value) == written
+def test_values_are_plain_digits() -> None:
+    written = {
+        "6000": 6000.0,
+        "31560000": 31557600.0,
+        "0.03281": 0.0328083989,
+        "0.00001": 1e-5,
+        "100000": 99999.0,
+        "2.5": 2.5,
+        "0": 0.0,
+    }
+    assert [write_value(value) for value in written.values()] == [*written]
 
 
 @given(st.floats(1e-4, 1e9))
@@ -158,17 +139,6 @@ def test_a_written_value_is_graded_right(value: float) -> None:
     text = write_value(value)
     assert "e" not in text.lower()
     assert float(text) == pytest.approx(value, rel=5.1e-4)
-
-
-def test_sft_learns_the_answer_alone(course: LLM) -> None:
-    questions = load_split("train")[:50]
-    for question, example in zip(
-        questions, sft_examples(questions, course.tokenizer), strict=True
-    ):
-        text = course.tokenizer.decode(learned(example)[:-1])
-        assert text.startswith(" <answer>")
-        assert is_correct(parse_answer(text), question.answer)
-        assert not reasoning_is_valid(text)
 
 
 def test_the_reference_reasoning_is_right_and_valid(course: LLM) -> None:
@@ -179,10 +149,12 @@ def test_the_reference_reasoning_is_right_and_valid(course: LLM) -> None:
         answer = parse_answer(triple.reasoning)
         assert is_correct(answer, triple.answer), triple
         assert reasoning_is_valid(triple.reasoning), triple
-    [example] = rft_examples(triples[:1], course.tokenizer)
-    text = course.tokenizer.decode(learned(example)[:-1])
-    assert text == " " + triples[0].reasoning
-    assert not reference_triples([Question("Hm?", 1.0)])
+    [sft] = sft_examples(questions[:1], course.tokenizer)
+    [rft] = rft_examples(triples[:1], course.tokenizer)
+    tagged = f" <answer>{write_value(questions[0].answer)}</answer>"
+    for example, target in (sft, tagged), (rft, f" {triples[0].reasoning}"):
+        text = course.tokenizer.decode(learned(example)[:-1])
+        assert text == target
 
 
 def test_triples_survive_a_round_trip(tmp_path: Path) -> None:
@@ -196,25 +168,21 @@ def test_triples_survive_a_round_trip(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "says"),
+    ("content", "message"),
     [
         ("[", "line 1"),
-        ("[]", "at least one"),
-        ("{}", "expected a list"),
+        ("[]", "at least 1"),
         ('[["q", 1, "r"], ["q", 1]]', "entry 2"),
-        ('[["q", "1", "r"]]', "entry 1"),
         ('[["q", true, "r"]]', "entry 1"),
-        ('[["", 1, "r"]]', "entry 1"),
         ('[["q", 1, " "]]', "entry 1"),
     ],
 )
 def test_a_broken_triples_file_is_named_with_the_place(
-    tmp_path: Path, content: str, says: str
+    tmp_path: Path, content: str, message: str
 ) -> None:
     path = tmp_path / "rft.json"
     path.write_text(content)
-    with pytest.raises(DataError, match=says) as error:
+    with pytest.raises(DataError, match=f"rft.json.*{message}"):
         read_triples(path)
-    assert str(path) in str(error.value)
     with pytest.raises(DataError, match=r"missing\.json"):
         read_triples(tmp_path / "missing.json")

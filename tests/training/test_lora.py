@@ -10,7 +10,6 @@ import pytest
 import torch
 
 from unitconv.training.config import (
-    HARDWARE_PRESETS,
     TrainingError,
     TrainingSettings,
     pick_hardware_preset,
@@ -45,13 +44,15 @@ def test_a_rank_from_the_preset_is_lowered_to_fit(
         fit_budget(model, none)
 
 
-def test_peft_adds_as_many_parameters_as_counted(
+def test_peft_adds_as_many_float32_parameters_as_counted(
     make_model: Callable[..., Any],
 ) -> None:
-    model = make_model()
-    expected = lora_parameters(model, 4)
-    trainable, _ = add_lora(model, SETTINGS).get_nb_trainable_parameters()
-    assert trainable == expected
+    model = make_model().bfloat16()
+    expected = lora_parameters(model, SETTINGS.rank)
+    wrapped = add_lora(model, SETTINGS)
+    learned = [p for p in wrapped.parameters() if p.requires_grad]
+    assert sum(p.numel() for p in learned) == expected
+    assert {p.dtype for p in learned} == {torch.float32}
 
 
 def test_checkpointing_gives_the_same_gradients(
@@ -63,39 +64,21 @@ def test_checkpointing_gives_the_same_gradients(
         settings = replace(SETTINGS, gradient_checkpointing=checkpointing)
         model = add_lora(make_model(), settings).train()
         model(input_ids=ids, labels=ids).loss.backward()
-        gradients.append(
-            {
-                name: parameter.grad
-                for name, parameter in model.named_parameters()
-                if parameter.requires_grad
-            }
-        )
+        named = model.named_parameters()
+        gradients.append({n: p.grad for n, p in named if p.requires_grad})
     plain, recomputed = gradients
-    assert plain.keys() == recomputed.keys()
-    for name, gradient in plain.items():
-        assert gradient is not None
-        assert torch.allclose(gradient, recomputed[name], atol=1e-6), name
+    assert plain
+    torch.testing.assert_close(recomputed, plain, atol=1e-6, rtol=1e-5)
 
 
 def test_the_preset_follows_the_accelerator(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    assert (
-        pick_hardware_preset(torch.device("cpu")) is HARDWARE_PRESETS["cpu"]
-    )
-    for capability, name in [
-        ((7, 5), "t4"),
-        ((8, 0), "ampere"),
-        ((9, 0), "ampere"),
-    ]:
+    assert pick_hardware_preset(torch.device("cpu")).name == "cpu"
+    for capability, name in ((7, "t4"), (8, "ampere"), (9, "ampere")):
         monkeypatch.setattr(
-            torch.cuda, "get_device_capability", lambda _, c=capability: c
+            torch.cuda,
+            "get_device_capability",
+            lambda _, major=capability: (major, 0),
         )
         assert pick_hardware_preset(torch.device("cuda")).name == name
-    settings = TrainingSettings(
-        epochs=7, learning_rate=0.1, dropout=0.2, max_adapter_mb=3.0
-    )
-    applied = HARDWARE_PRESETS["t4"].apply(settings)
-    assert applied.gradient_checkpointing
-    assert (applied.epochs, applied.learning_rate) == (7, 0.1)
-    assert (applied.dropout, applied.max_adapter_mb) == (0.2, 3.0)

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import pytest
-import torch
 from typer.testing import CliRunner
 
 from unitconv.cli import app
@@ -18,31 +15,23 @@ from unitconv.inference.llm import LLM
 from unitconv.inference.load import (
     ADAPTER_WEIGHTS,
     ADAPTERS,
-    ModelError,
-    load_adapter,
 )
 from unitconv.task.dataset import load_split
 from unitconv.training.config import (
     RFT_DEFAULTS,
     SFT_DEFAULTS,
     Recipe,
-    TrainingError,
     TrainingRun,
 )
-from unitconv.training.examples import ReasoningExample, read_triples
+from unitconv.training.examples import read_triples
 from unitconv.training.pipelines import (
     Base,
     is_finished,
     pick_base,
-    train_rft,
     train_sft,
 )
 from unitconv.training.rejection_sampling import merge_rounds
-from unitconv.training.rollouts import (
-    RolloutSettings,
-    read_rollouts,
-    sample_rollouts,
-)
+from unitconv.training.rollouts import read_rollouts
 
 REASONING = "1 kg = 1000 g. 6 * 1000 = 6000. <answer>6000</answer>"
 
@@ -61,7 +50,9 @@ def data(tmp_path: Path) -> Path:
     return path
 
 
-def test_a_rank_given_alone_keeps_the_scale(cpu: Base) -> None:
+def test_settings_follow_the_recipe_and_then_the_overrides(
+    cpu: Base,
+) -> None:
     default = cpu.settings(SFT_DEFAULTS)
     assert default.alpha == 2 * default.rank
     settings = cpu.settings(SFT_DEFAULTS, rank=4, seed=7)
@@ -70,13 +61,6 @@ def test_a_rank_given_alone_keeps_the_scale(cpu: Base) -> None:
     # Only a rank from the preset may be lowered to fit the budget.
     assert default.lower_rank
     assert not settings.lower_rank
-    with pytest.raises(TrainingError, match="cpu, t4, ampere"):
-        pick_base("course", "cpu", "tpu")
-
-
-def test_settings_follow_the_recipe_and_then_the_overrides(
-    cpu: Base,
-) -> None:
     recipe = Recipe(3, 0.5, 7.0, 0.25)
     settings = cpu.settings(recipe, epochs=None, learning_rate=0.1)
     assert (settings.epochs, settings.learning_rate) == (3, 0.1)
@@ -100,73 +84,15 @@ def test_the_epoch_with_the_best_score_is_kept(
     settings = cpu.settings(
         SFT_DEFAULTS, epochs=3, rank=4, learning_rate=1e-2
     )
-    result = train_sft(
-        cpu,
-        load_split("train")[:64],
-        settings,
-        TrainingRun(tmp_path),
-        valid=valid,
-    )
+    train, run = load_split("train")[:64], TrainingRun(tmp_path)
+    result = train_sft(cpu, train, settings, run, valid)
     assert is_finished(tmp_path)
     scores = [score for _, score in result.valid_scores]
     assert len(scores) == len(result.valid_losses) == 3
     llm = LLM.from_pretrained("course", tmp_path, device="cpu")
     assert evaluate(llm, valid).accuracy.value == max(scores)
-
-
-def test_an_adapter_names_its_base_and_fits_no_other(
-    cpu: Base, make_model: Callable[..., Any], tmp_path: Path
-) -> None:
-    train_rft(
-        cpu,
-        [ReasoningExample("6 kg in g?", 6000.0, REASONING)] * 2,
-        cpu.settings(RFT_DEFAULTS, epochs=1),
-        TrainingRun(tmp_path),
-        valid=load_split("valid")[:2],
-    )
     config = json.loads((tmp_path / "adapter_config.json").read_text())
     assert config["base_model_name_or_path"] == "course"
-    with pytest.raises(ModelError, match="does not fit this model"):
-        load_adapter(make_model(), tmp_path)
-    with torch.inference_mode():
-        assert load_adapter(cpu.load()[0], tmp_path)
-
-
-@pytest.mark.slow
-def test_a_model_of_the_shape_of_smollm2_goes_all_the_way(
-    smollm2_shape: Any, smollm2_tokenizer: Any, tmp_path: Path
-) -> None:
-    folder = tmp_path / "smol"
-    smollm2_shape.save_pretrained(folder)
-    smollm2_tokenizer.save_pretrained(folder)
-    base = pick_base(str(folder), "cpu")
-    few = load_split("train")[:4]
-    quick = {"epochs": 1, "rank": 2, "batch_size": 2}
-    train_sft(
-        base,
-        few,
-        base.settings(SFT_DEFAULTS, **quick),
-        TrainingRun(tmp_path / "sft"),
-        valid=few,
-    )
-    llm = LLM.from_pretrained(str(folder), device="cpu")
-    settings = RolloutSettings(num_return_sequences=2, max_new_tokens=8)
-    sample_rollouts(llm, few, settings, tmp_path / "rft.jsonl")
-    # Random weights are never right, so the reasoning is made up.
-    train_rft(
-        base,
-        [ReasoningExample(q.text, q.answer, REASONING) for q in few],
-        base.settings(RFT_DEFAULTS, **quick),
-        TrainingRun(tmp_path / "rft"),
-        valid=few,
-    )
-    for method in ("sft", "rft"):
-        adapter = tmp_path / method
-        tuned = LLM.from_pretrained(str(folder), adapter, device="cpu")
-        assert len(evaluate(tuned, few).rows) == 4
-
-
-# ------------------------------------------------------------- the commands
 
 
 def succeed(*arguments: str) -> None:
@@ -180,17 +106,14 @@ def succeed(*arguments: str) -> None:
 def test_a_command_trains_with_its_defaults_or_its_options(
     method: str, recipe: Recipe, data: Path, tmp_path: Path
 ) -> None:
+    examples, output = data, tmp_path / "out"
     if method == "rft":
-        triples = tmp_path / "triples.json"
-        triples.write_text(json.dumps([["6 kg in g?", 6000, REASONING]]))
-        rows = [f"--data={triples}"]
-    else:
-        rows = [f"--data={data}", "--limit=2"]
-    output = tmp_path / "out"
+        examples = tmp_path / "triples.json"
+        examples.write_text(json.dumps([["6 kg in g?", 6000, REASONING]]))
     succeed(
-        *[method, f"--output={output}", "--device=cpu", f"--valid={data}"],
-        *rows,
-        *["--epochs=1", "--rank=3", "--batch-size=6", "--seed=8"],
+        *[method, f"--output={output}", f"--data={examples}"],
+        *[f"--valid={data}", "--device=cpu", "--epochs=1", "--rank=3"],
+        *["--batch-size=6", "--seed=8"],
     )
     settings = json.loads((output / "run.json").read_text())
     chosen = {"epochs": 1, "rank": 3, "batch_size": 6, "seed": 8}

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 import unitconv
+from unitconv.evaluation.stats import Proportion
 from unitconv.inference.llm import Generation
 from unitconv.task.dataset import Question, load_split
 from unitconv.training.examples import ReasoningExample, read_triples
@@ -83,30 +84,25 @@ def test_merged_rounds_keep_the_earlier_paths_first() -> None:
     assert merge_rounds([], [new], 1) == [later]
 
 
-def test_success_grows_with_the_samples() -> None:
-    records = [record(WRONG, RIGHT), record(RIGHT, ""), record("", WRONG)]
-    successes = [success_rate(records, n).successes for n in (1, 2, None)]
-    assert successes == [1, 2, 2]
-
-
-def test_counts_agree_with_the_records() -> None:
+def test_counts_and_success_agree_with_the_records() -> None:
     records = [
         record(WRONG, RIGHT),
         replace(record("", OTHER), family="volume"),
         replace(record(LUCKY, WRONG), family="volume"),
+        record(RIGHT, ""),
     ]
     assert outcome_counts(records) == {
-        "kept": 2,
+        "kept": 3,
         "wrong answer": 2,
-        "no answer": 1,
+        "no answer": 2,
         "false statement": 1,
     }
-    families = success_rate_by_family(records)
-    assert {name: rate.n for name, rate in families.items()} == {
-        "mass": 1,
-        "volume": 2,
+    assert success_rate(records, 1) == Proportion(1, 4)
+    assert success_rate(records) == Proportion(3, 4)
+    assert success_rate_by_family(records) == {
+        "mass": Proportion(2, 2),
+        "volume": Proportion(1, 2),
     }
-    assert sum(rate.successes for rate in families.values()) == 2
 
 
 def test_the_shipped_rollouts_give_the_shipped_triples() -> None:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, replace
+import os
+from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from unitconv.common import distributed
+from unitconv.common.errors import UnitconvError
 from unitconv.evaluation.grade import grade
-from unitconv.grading.answer import is_correct, parse_answer
-from unitconv.grading.audit import reasoning_is_valid
 from unitconv.inference.llm import LLM, Generation
 from unitconv.task.dataset import Question, load_split
 from unitconv.training import rollouts
@@ -28,6 +29,7 @@ from unitconv.training.rollouts import (
 )
 
 GRAMS = Question("How many gram are there per 6 kg?", 6000.0)
+FALSE = "false statement"
 
 
 @pytest.mark.parametrize(
@@ -35,18 +37,9 @@ GRAMS = Question("How many gram are there per 6 kg?", 6000.0)
     [
         ("1 kg = 1000 g. 6 * 1000 = 6000. <answer>6000</answer>", None),
         ("6 kg = 6 * 1000 g = 6000 g. <answer>6000</answer>", None),
-        (
-            "1 kg = 2000 g. 3 * 2000 = 6000. <answer>6000</answer>",
-            "false statement",
-        ),
-        (
-            "1 kg = 100 g. 6 * 100 = 600. <answer>600</answer>",
-            "wrong answer",
-        ),
-        (
-            "1 kg = 1000 g. 6 * 1000 = 6100. <answer>6100</answer>",
-            "near miss",
-        ),
+        ("1 kg = 2 g. 3 * 2000 = 6000. <answer>6000</answer>", FALSE),
+        ("1 kg = 100 g. <answer>600</answer>", "wrong answer"),
+        ("6 * 1000 = 6100. <answer>6100</answer>", "near miss"),
         ("<answer>6000</answer>", "no reasoning"),
         ("It is 6000.", "no answer"),
         ("", "no answer"),
@@ -57,28 +50,23 @@ def test_the_first_reason_rejects_a_completion(
 ) -> None:
     graded = grade(GRAMS, Generation(text, 1, True))
     assert rejection_reason(graded) == reason
-    assert reason is None or reason in REJECTION_REASONS
+    assert reason in (None, *REJECTION_REASONS)
 
 
-def test_kept_completions_are_right_and_audited(
-    course: LLM, tmp_path: Path
-) -> None:
-    records = sample_rollouts(
-        course,
-        load_split("valid")[:6],
-        RolloutSettings(num_return_sequences=4),
-        tmp_path / "r.jsonl",
-    )
-    reasons = {r.reason for record in records for r in record.rollouts}
-    assert None in reasons
-    assert len(reasons) > 1
-    for record in records:
-        for rollout in record.kept:
-            assert is_correct(parse_answer(rollout.text), record.answer)
-            assert reasoning_is_valid(rollout.text)
+@pytest.mark.parametrize(
+    "bad",
+    [
+        {"num_return_sequences": 0},
+        {"temperature": -1.0},
+        {"top_p": 1.5},
+        {"max_new_tokens": 0},
+        {"tolerance": 0.0},
+    ],
+)
+def test_settings_out_of_range_are_refused(bad: dict[str, Any]) -> None:
+    with pytest.raises(UnitconvError, match=next(iter(bad))):
+        RolloutSettings(**bad)
 
-
-# ----------------------------------------------------------- the JSONL file
 
 SETTINGS = RolloutSettings(
     num_return_sequences=3, temperature=1.0, max_new_tokens=6
@@ -140,13 +128,12 @@ def kill_in_append(
     append, calls = rollouts._append, iter(range(99))
 
     def killed(path: Path, records: list[RolloutRecord]) -> None:
-        if next(calls) < chunk:
-            return append(path, records)
-        lines = [json.dumps(asdict(record)) + "\n" for record in records]
-        content = "".join(lines).encode()
-        with path.open("ab") as file:
-            file.write(content[: int(share * len(content))])
-        raise Killed
+        before = path.stat().st_size
+        append(path, records)
+        if next(calls) == chunk:
+            written = path.stat().st_size - before
+            os.truncate(path, before + int(share * written))
+            raise Killed
 
     monkeypatch.setattr(rollouts, "_append", killed)
 
@@ -173,39 +160,13 @@ def test_a_run_killed_while_it_writes_ends_with_the_same_bytes(
     assert done[0] in (4 * chunk, min(4 * chunk + 4, 18))
 
 
-def test_a_finished_run_is_not_run_again(
-    tiny: LLM,
-    questions: list[Question],
-    whole: bytes,
-    path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    path.write_bytes(whole)
-    monkeypatch.setattr(LLM, "complete", None)
-    assert len(sample_rollouts(tiny, questions, SETTINGS, path)) == 18
-    assert path.read_bytes() == whole
-
-
-@pytest.mark.parametrize(
-    "changed",
-    [
-        {"temperature": 0.5},
-        {"num_return_sequences": 4},
-        {"seed": 1},
-        {"max_new_tokens": 7},
-        {"tolerance": 0.05},
-    ],
-)
 def test_a_file_is_not_continued_with_other_settings(
-    tiny: LLM,
-    questions: list[Question],
-    whole: bytes,
-    path: Path,
-    changed: dict[str, Any],
+    tiny: LLM, questions: list[Question], whole: bytes, path: Path
 ) -> None:
     path.write_bytes(whole)
-    with pytest.raises(RolloutError, match="other settings"):
-        sample_rollouts(tiny, questions, replace(SETTINGS, **changed), path)
+    other = replace(SETTINGS, temperature=0.5)
+    with pytest.raises(RolloutError, match=r"other settings \(settings\)"):
+        sample_rollouts(tiny, questions, other, path)
     with pytest.raises(RolloutError, match="digest, questions"):
         sample_rollouts(tiny, questions[1:], SETTINGS, path)
     assert path.read_bytes() == whole
@@ -233,23 +194,21 @@ def test_a_broken_line_is_named(
         read_rollouts(path)
 
 
-# ------------------------------------------------------- several processes
-
-
 def sample_as(
-    rank: int, world_size: int, *arguments: Any, at_barrier: Any = None
+    rank: int, world_size: int, *run: Any, to_barrier: bool = False
 ) -> None:
-    """Run one of several processes; with `Killed`, only to the barrier."""
+    """Run one of several processes, or kill it at the first barrier."""
 
     def barrier() -> None:
-        if at_barrier is not None:
-            raise at_barrier
+        if to_barrier:
+            raise Killed
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RANK", str(rank))
         patch.setenv("WORLD_SIZE", str(world_size))
         patch.setattr(distributed, "barrier", barrier)
-        sample_rollouts(*arguments)
+        with pytest.raises(Killed) if to_barrier else nullcontext():
+            sample_rollouts(*run)
 
 
 @pytest.mark.parametrize("world_size", [2, 3, 7])
@@ -261,21 +220,17 @@ def test_merged_shards_are_the_bytes_of_one_process(
     world_size: int,
 ) -> None:
     run = (tiny, questions, SETTINGS, path)
-    for rank in reversed(range(1, world_size)):
-        with pytest.raises(Killed):
-            sample_as(rank, world_size, *run, at_barrier=Killed())
+    for rank in range(1, world_size):
+        sample_as(rank, world_size, *run, to_barrier=True)
     # A kill in the middle of the second process' shard.
     shard = shard_path(path, 1, world_size)
     shard.write_bytes(shard.read_bytes()[:-9])
-    with pytest.raises(Killed):
-        sample_as(1, world_size, *run, at_barrier=Killed())
+    sample_as(1, world_size, *run, to_barrier=True)
     sample_as(0, world_size, *run)
     assert path.read_bytes() == whole
-    assert {p.name for p in path.parent.iterdir()} == {
-        "rollouts.jsonl",
-        "whole.jsonl",
-    }
-    sample_as(1, world_size, *run, at_barrier=Killed())  # nothing to do
+    names = {p.name for p in path.parent.iterdir()}
+    assert names == {"rollouts.jsonl", "whole.jsonl"}
+    sample_as(1, world_size, *run)  # nothing to do
 
 
 def test_several_processes_do_not_continue_the_file_of_one(

@@ -3,6 +3,7 @@ resumes to the bytes of an uninterrupted one."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +14,11 @@ import torch
 from safetensors import SafetensorError
 from transformers import TrainerCallback, TrainerState
 
-from unitconv.inference.load import ADAPTER_WEIGHTS, load_adapter
+from unitconv.inference.load import (
+    ADAPTER_WEIGHTS,
+    ModelError,
+    load_adapter,
+)
 from unitconv.task.dataset import load_split
 from unitconv.training import trainer
 from unitconv.training.config import (
@@ -81,16 +86,13 @@ def test_only_the_adapter_learns(
     )
     assert result.losses[-1][1] < result.losses[0][1]
     assert result.n_trainable == lora_parameters(twin, SETTINGS.rank)
-    trained = dict(base.named_parameters())
-    for name, value in before.items():
-        layer, _, leaf = name.rpartition(".")
-        kept = trained.get(name, trained.get(f"{layer}.base_layer.{leaf}"))
-        assert kept is not None, name
-        assert torch.equal(kept, value), name
-    b = [p for n, p in base.named_parameters() if "lora_B" in n]
-    assert b
-    assert all(p.abs().max() > 0 for p in b)
-    assert {p.dtype for p in b} == {torch.float32}
+    for name, value in base.named_parameters():
+        if "lora_" in name:
+            assert value.dtype == torch.float32
+            assert value.abs().max() > 0, name
+        else:
+            original = before[name.replace(".base_layer", "")]
+            assert torch.equal(value, original), name
 
     loaded = load_adapter(twin, tmp_path)
     ids = torch.arange(1, 20)[None]
@@ -99,9 +101,8 @@ def test_only_the_adapter_learns(
         assert torch.allclose(loaded(ids).logits, expected, atol=1e-5)
         merged = loaded.merge_and_unload()(ids).logits
         assert torch.allclose(merged, expected, atol=1e-4)
-
-
-# ------------------------------------------------------- killed and resumed
+    with pytest.raises(ModelError, match="does not fit this model"):
+        load_adapter(make_model(hidden_size=32), tmp_path)
 
 
 class Killed(BaseException):
@@ -119,24 +120,15 @@ class KillAt(TrainerCallback):
         setattr(self, event, kill)
 
 
-def half_a_file(path: Path) -> None:
-    content = path.read_bytes()
-    path.write_bytes(content[: len(content) // 2])
-
-
-def kill_in_checkpoint(
-    monkeypatch: pytest.MonkeyPatch, written: bool
-) -> None:
-    """Kill while the second checkpoint's state is written, or before."""
+def kill_in_state(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Kill while the second checkpoint's last file is written."""
     save = TrainerState.save_to_json
 
     def killed(self: TrainerState, path: str) -> None:
-        if self.global_step < 6 or "checkpoint-6" not in path:
-            return save(self, path)
-        if written:
-            save(self, path)
-            half_a_file(Path(path))
-        raise Killed
+        save(self, path)
+        if "checkpoint-6" in path:
+            os.truncate(path, 100)
+            raise Killed
 
     monkeypatch.setattr(TrainerState, "save_to_json", killed)
 
@@ -146,7 +138,7 @@ def kill_in_saving(monkeypatch: pytest.MonkeyPatch) -> None:
 
     def killed(wrapped: Any, run: TrainingRun) -> None:
         wrapped.save_pretrained(str(run.folder / "unfinished"))
-        half_a_file(run.folder / "unfinished" / ADAPTER_WEIGHTS)
+        os.truncate(run.folder / "unfinished" / ADAPTER_WEIGHTS, 100)
         raise Killed
 
     monkeypatch.setattr(trainer, "_save_adapter", killed)
@@ -182,15 +174,7 @@ def test_a_killed_training_resumes_to_the_same_bytes(
     assert_resumes(tune, tmp_path, uninterrupted)
 
 
-@pytest.mark.parametrize(
-    "fault",
-    [
-        lambda patch: kill_in_checkpoint(patch, written=False),
-        lambda patch: kill_in_checkpoint(patch, written=True),
-        kill_in_saving,
-    ],
-    ids=["no state", "half a state", "half an adapter"],
-)
+@pytest.mark.parametrize("fault", [kill_in_state, kill_in_saving])
 def test_a_kill_in_the_middle_of_a_file_loses_nothing(
     tune: FineTune,
     uninterrupted: TrainingResult,

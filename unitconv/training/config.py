@@ -1,12 +1,8 @@
-"""Default hyperparameters for SFT and RFT, and presets by hardware.
+"""Hyperparameters of SFT and RFT, and presets by hardware.
 
-Each default says what it rests on: one setting changed at a time, judged
-by accuracy on `valid`, with the course model as base. Significant digits,
-ranks, sample counts and temperatures are on record (``python -m
-experiments.train_adapters sweep`` writes
-``unitconv/evaluation/results/sweeps.json``). Epochs and learning rates were
-chosen by single training runs on an earlier course model, and the
-accuracies in the comments are from those runs.
+Significant digits, ranks, sample counts and temperatures rest on
+`evaluation/results/sweeps.json`; epochs and learning rates on single runs
+with an earlier course model, whose accuracies on `valid` the comments give.
 """
 
 from __future__ import annotations
@@ -24,11 +20,7 @@ if TYPE_CHECKING:
 
 
 class TrainingError(UnitconvError):
-    """Raised before training: bad settings, no examples, another run.
-
-    Examples are an adapter over its size budget, an empty training set,
-    and settings that differ from those of the run to resume.
-    """
+    """Raised before training: bad settings, no examples, another run."""
 
 
 @dataclass(frozen=True)
@@ -37,28 +29,22 @@ class Recipe:
 
     epochs: int
     learning_rate: float  #: AdamW's peak, reached after the warm-up
-    max_adapter_mb: float  #: file size; the course model's has 1.4 MB
-    # With 0.1, RFT is no better on 2000 development questions.
-    dropout: float = 0.0
+    max_adapter_mb: float  #: limit of the file's size
+    dropout: float = 0.0  #: 0.1 is no better, on 2000 questions
 
 
 SFT_DEFAULTS = Recipe(
-    # .66 after six epochs and no better later; the loss is lowest after
-    # four.
+    # .66 after six epochs, no better later; the loss is lowest after four.
     epochs=9,
     # 3e-3 is faster, .63 after two epochs, and no better later.
     learning_rate=1e-3,
-    # A limit, not a measurement: an answer format should fit in it.
-    max_adapter_mb=20.0,
+    max_adapter_mb=20.0,  # a limit, not a measurement
 )
 RFT_DEFAULTS = Recipe(
-    # .920 after four epochs, .925 after five. An epoch costs more than
-    # SFT's: its examples are longer, and there are more of them.
-    epochs=5,
+    epochs=5,  # .925; four reach .920
     # 1e-3 reaches .890, 6e-3 reaches .885, this reaches .925.
     learning_rate=3e-3,
-    # A limit too; reasoning is more to learn than a format.
-    max_adapter_mb=50.0,
+    max_adapter_mb=50.0,  # reasoning is more to learn than a format
 )
 
 #: Significant digits of an SFT answer. Two are worse; the differences
@@ -67,42 +53,28 @@ SIGNIFICANT_DIGITS = 4
 #: Completions sampled for each question. Samples six to ten add correct
 #: completions for far fewer questions than the first five.
 SAMPLES = 10
-#: Lower, ten samples are too much alike; higher, too many are wrong, and
-#: all ten samples are needed to make up for it.
+#: Lower, ten samples are too much alike; higher, too many are wrong.
 TEMPERATURE = 0.8
-#: Distinct reasoning paths kept for each question. More paths help, weak
-#: models most (Yuan et al. 2023, arXiv:2308.01825), but an easy question
-#: has any number of them and would dominate the training set. Other
-#: values were not tried.
+#: Distinct reasoning paths kept for each question. More paths help (Yuan et
+#: al. 2023, arXiv:2308.01825), but an easy question has any number of them
+#: and would dominate the training set. Other values were not tried.
 MAX_PATHS = 2
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainingSettings:
-    """All hyperparameters of one training run.
-
-    Fields without a default depend on the method: see `SFT_DEFAULTS` and
-    `RFT_DEFAULTS`.
-    """
+class TrainingSettings(Recipe):
+    """All hyperparameters of one training run."""
 
     rank: int = 16
     alpha: int = 32
-    dropout: float
-    learning_rate: float
-    epochs: int
     batch_size: int = 32
-    #: Fraction of all steps in which the learning rate rises linearly.
-    warmup_share: float = 0.06
+    warmup_share: float = 0.06  #: of all steps; the rate rises linearly
     max_grad_norm: float = 1.0
     seed: int = 0
     #: Recompute activations in the backward pass: less memory, more time.
     gradient_checkpointing: bool = False
-    #: Stop after this many epochs without a better score on `valid`.
-    patience: int = 4
-    #: Largest adapter file allowed, in MB.
-    max_adapter_mb: float
-    #: Lower the rank to fit `max_adapter_mb` instead of raising an error.
-    lower_rank: bool = False
+    patience: int = 4  #: epochs without a better score on `valid`
+    lower_rank: bool = False  #: to fit `max_adapter_mb`; else an error
 
 
 @dataclass(frozen=True)
@@ -123,11 +95,7 @@ class TrainingRun:
 
 @dataclass(frozen=True)
 class HardwarePreset:
-    """Settings that depend on the machine.
-
-    A preset is a starting point that is printed before training; every
-    value can be overridden.
-    """
+    """Default settings that depend on the machine."""
 
     name: str
     dtype: str  #: of the frozen base; the adapter is trained in float32
@@ -146,9 +114,8 @@ class HardwarePreset:
         )
 
 
-#: The CPU's values were measured with the course model. Those for GPUs
-#: follow from memory and compute: a T4 emulates bf16, although it reports
-#: support; an A100 or H100 computes in it.
+#: The CPU's values were measured with the course model; those for GPUs
+#: follow from memory, and from bf16, which a T4 only emulates.
 HARDWARE_PRESETS: dict[str, HardwarePreset] = {
     "cpu": HardwarePreset("cpu", "float32", 32, 16, False),
     "t4": HardwarePreset("t4", "float16", 16, 16, True),

@@ -1,9 +1,7 @@
 """LoRA fine-tuning in plain PyTorch: the loop that chapter 7 builds.
 
-Given the same batches it takes the same steps as Hugging Face's `Trainer`,
-which the commands use (see `unitconv.training.trainer`). `Trainer` adds
-what a long run needs: checkpoints, resuming, mixed precision, several
-processes, and early stopping.
+Given the same batches it takes the steps of Hugging Face's `Trainer`, which
+the commands use for its checkpoints and mixed precision.
 """
 
 from __future__ import annotations
@@ -23,8 +21,6 @@ from unitconv.training.examples import (
     collate,
 )
 
-Batch = dict[str, Tensor]
-
 
 @dataclass
 class History:
@@ -40,7 +36,7 @@ def shuffled_batches(
     batch_size: int,
     pad_token_id: int,
     seed: int,
-) -> Iterator[Batch]:
+) -> Iterator[dict[str, Tensor]]:
     """Yield one epoch of padded batches in an order drawn from `seed`."""
     generator = torch.Generator().manual_seed(seed)
     order = torch.randperm(len(examples), generator=generator).tolist()
@@ -49,7 +45,7 @@ def shuffled_batches(
         yield collate(chosen, pad_token_id)
 
 
-def masked_loss(model: nn.Module, batch: Batch) -> Tensor:
+def masked_loss(model: nn.Module, batch: dict[str, Tensor]) -> Tensor:
     """Compute the mean cross-entropy over a batch's supervised tokens."""
     device = next(model.parameters()).device
     logits = model(

@@ -1,8 +1,7 @@
 """LoRA adapters: parameter counts, the size budget, and PEFT's layers.
 
-LoRA (Hu et al. 2021, arXiv:2106.09685) writes the update of a weight
-matrix as the product `B A` of two thin matrices and trains only those.
-PEFT adds them to every linear layer.
+LoRA (Hu et al. 2021, arXiv:2106.09685) trains two thin matrices whose
+product `B A` is the update of a weight matrix.
 """
 
 from __future__ import annotations
@@ -40,10 +39,7 @@ def fit_budget(
 ) -> TrainingSettings:
     """Lower the rank to fit the size budget, if `lower_rank` is set.
 
-    LoRA's scale, alpha / rank, stays the same.
-
-    Raises:
-        TrainingError: see `check_budget`.
+    LoRA's scale, alpha / rank, stays the same. Raises like `check_budget`.
     """
     mb_per_rank = lora_parameters(model, 1) * BYTES_PER_PARAMETER / 1e6
     rank = min(settings.rank, int(settings.max_adapter_mb / mb_per_rank))
@@ -84,8 +80,7 @@ def add_lora(
 
     PEFT changes `model` in place and freezes its other weights.
     """
-    # Importing peft takes two seconds.
-    from peft import LoraConfig, get_peft_model
+    from peft import LoraConfig, get_peft_model  # two seconds
 
     config = LoraConfig(
         r=settings.rank,
@@ -96,9 +91,6 @@ def add_lora(
     )
     torch.manual_seed(settings.seed)
     wrapped = get_peft_model(model, config)
-    for parameter in wrapped.parameters():
-        if parameter.requires_grad:
-            parameter.data = parameter.data.float()
     if settings.gradient_checkpointing:
         wrapped.gradient_checkpointing_enable({"use_reentrant": False})
         # Without it the first checkpointed block's input needs no

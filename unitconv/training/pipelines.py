@@ -1,7 +1,6 @@
-"""SFT and RFT from a base model and data to an adapter.
+"""SFT and RFT, from a base model and data to an adapter.
 
-Every run loads its base model anew, so that no earlier adapter is left in
-it: the second round of RFT starts from the same weights as the first.
+Every run loads its base anew: no earlier adapter is left in it.
 """
 
 from __future__ import annotations
@@ -25,16 +24,8 @@ from unitconv.inference.load import (
 from unitconv.task.dataset import Question, load_split
 from unitconv.task.question_parser import Conversion, parse_question
 from unitconv.task.units import BY_NAME, exact_factor
-from unitconv.training.config import (
-    HARDWARE_PRESETS,
-    SIGNIFICANT_DIGITS,
-    HardwarePreset,
-    Recipe,
-    TrainingError,
-    TrainingRun,
-    TrainingSettings,
-    pick_hardware_preset,
-)
+from unitconv.training import config
+from unitconv.training.config import TrainingRun, TrainingSettings
 from unitconv.training.examples import (
     ReasoningExample,
     rft_examples,
@@ -58,7 +49,7 @@ class Base:
 
     name: str
     device: torch.device
-    preset: HardwarePreset
+    preset: config.HardwarePreset
 
     def load(self) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
         """Load a fresh model and its tokenizer."""
@@ -66,13 +57,12 @@ class Base:
         return load_model(self.name, self.device, dtype)
 
     def settings(
-        self, recipe: Recipe, **overrides: Any
+        self, recipe: config.Recipe, **overrides: Any
     ) -> TrainingSettings:
-        """Combine a recipe, the hardware preset and explicit settings.
+        """Combine a recipe, the hardware preset and overrides.
 
-        Overrides that are None count as not given. A rank without an
-        `alpha` keeps LoRA's scale, alpha / rank. Only a rank from the
-        preset may be lowered to fit the size budget.
+        An override of None counts as not given. A rank given alone keeps
+        LoRA's scale, alpha / rank, and is not lowered to fit the budget.
         """
         given = {k: v for k, v in overrides.items() if v is not None}
         given.setdefault("lower_rank", "rank" not in given)
@@ -95,13 +85,13 @@ def pick_base(
     """
     chosen = pick_device(device)
     if preset is None:
-        return Base(name, chosen, pick_hardware_preset(chosen))
-    if preset not in HARDWARE_PRESETS:
-        raise TrainingError(
-            f"unknown preset {preset!r}: choose from "
-            f"{', '.join(HARDWARE_PRESETS)}"
+        return Base(name, chosen, config.pick_hardware_preset(chosen))
+    presets = config.HARDWARE_PRESETS
+    if preset not in presets:
+        raise config.TrainingError(
+            f"unknown preset {preset!r}: choose from {', '.join(presets)}"
         )
-    return Base(name, chosen, HARDWARE_PRESETS[preset])
+    return Base(name, chosen, presets[preset])
 
 
 def train_sft(
@@ -110,12 +100,11 @@ def train_sft(
     settings: TrainingSettings,
     run: TrainingRun,
     valid: Sequence[Question] | None = None,
-    digits: int = SIGNIFICANT_DIGITS,
+    digits: int = config.SIGNIFICANT_DIGITS,
 ) -> TrainingResult:
     """Train an SFT adapter; keep the epoch most accurate on `valid`.
 
-    The targets are answers with `digits` significant digits. Without
-    `valid`, the split of that name is used.
+    Without `valid`, the split of that name is used.
 
     Raises:
         LabelError: a question cannot be tokenised as needed.
@@ -142,8 +131,8 @@ def train_rft(
 ) -> TrainingResult:
     """Train an RFT adapter; keep the epoch most accurate on `valid`.
 
-    The validation loss is that of reference reasoning written with pint.
-    Without `valid`, the split of that name is used.
+    The validation loss is that of `reference_triples`. Without `valid`,
+    the split of that name is used.
 
     Raises:
         LabelError: a triple cannot be tokenised as needed.
@@ -164,21 +153,15 @@ def train_rft(
 def _accuracy_on(
     questions: Sequence[Question], tokenizer: PreTrainedTokenizerBase
 ) -> Score:
-    def score(model: PreTrainedModel) -> float:
-        report = evaluate(LLM(model, tokenizer, "raw"), questions)
-        return report.accuracy.value
-
-    return score
+    return lambda model: (
+        evaluate(LLM(model, tokenizer, "raw"), questions).accuracy.value
+    )
 
 
 def reference_triples(
     questions: Sequence[Question],
 ) -> list[ReasoningExample]:
-    """Write reasoning with pint's factors in the form of the CoT example.
-
-    RFT measures its validation loss on these. Questions that cannot be
-    parsed are left out.
-    """
+    """Write reasoning with pint's factors for questions that parse."""
     return [
         ReasoningExample(
             question.text, question.answer, _reference_reasoning(conversion)

@@ -1,8 +1,7 @@
-"""Rejection sampling: choose a few correct completions a question.
+"""Rejection sampling: choose distinct correct completions of a question.
 
-Different ways to the same answer teach more than one way twice (Yuan et
-al. 2023, arXiv:2308.01825). Two completions are the same reasoning path
-if their equations are equal; the words around them are ignored.
+Different ways to an answer teach more than one way twice (Yuan et al. 2023,
+arXiv:2308.01825).
 """
 
 from __future__ import annotations
@@ -22,11 +21,7 @@ POLICIES = ("distinct", "random")
 
 
 def check_policy(policy: str) -> None:
-    """Check that `policy` is one of `POLICIES`.
-
-    Raises:
-        RolloutError: it is not.
-    """
+    """Raise `RolloutError` unless `policy` is one of `POLICIES`."""
     if policy not in POLICIES:
         raise RolloutError(
             f"unknown policy {policy!r}: choose from {', '.join(POLICIES)}"
@@ -50,9 +45,8 @@ def select_examples(
 ) -> list[ReasoningExample]:
     """Choose at most `max_paths` completions a question, all distinct.
 
-    The policy `distinct` takes kept completions in the order they were
-    sampled. `random`, the control, draws as many for each question, by
-    `seed`, from all its completions with an answer, right or wrong.
+    The policy `distinct` takes the first that are kept. `random`, the
+    control, draws as many from all with an answer, right or wrong.
 
     Raises:
         RolloutError: unknown policy.
@@ -60,16 +54,13 @@ def select_examples(
     check_policy(policy)
     examples = []
     for record in records:
-        chosen = _distinct_paths(record.kept)[:max_paths]
+        chosen = _distinct_paths(_examples(record, record.kept), max_paths)
         if policy == "random":
             rng = random.Random(f"{seed} {record.question}")
             pool = [r for r in record.rollouts if r.answer is not None]
             rng.shuffle(pool)
-            chosen = _distinct_paths(pool)[: len(chosen)]
-        examples += [
-            ReasoningExample(record.question, record.answer, r.text.strip())
-            for r in chosen
-        ]
+            chosen = _distinct_paths(_examples(record, pool), len(chosen))
+        examples += chosen
     return examples
 
 
@@ -80,23 +71,31 @@ def merge_rounds(
 ) -> list[ReasoningExample]:
     """Add a new round's completions to the examples of earlier rounds.
 
-    Keeps at most `max_paths` distinct paths a question, earlier ones
-    first. Yuan et al. 2023 merge the paths of several models this way.
+    Keeps at most `max_paths` distinct paths a question, earlier ones first.
     """
+    new = select_examples(records, max_paths)
+    return _distinct_paths([*earlier, *new], max_paths)
+
+
+def _examples(
+    record: RolloutRecord, rollouts: Sequence[Rollout]
+) -> list[ReasoningExample]:
+    return [
+        ReasoningExample(record.question, record.answer, r.text.strip())
+        for r in rollouts
+    ]
+
+
+def _distinct_paths(
+    examples: Sequence[ReasoningExample], max_paths: int
+) -> list[ReasoningExample]:
+    """Keep the first `max_paths` reasoning paths of each question."""
     by_question: dict[str, dict[tuple[str, ...], ReasoningExample]] = {}
-    for example in [*earlier, *select_examples(records, max_paths)]:
+    for example in examples:
         paths = by_question.setdefault(example.question, {})
         if len(paths) < max_paths:
             paths.setdefault(path_key(example.reasoning), example)
     return [e for paths in by_question.values() for e in paths.values()]
-
-
-def _distinct_paths(rollouts: Sequence[Rollout]) -> list[Rollout]:
-    """Keep the first rollout of each reasoning path."""
-    first: dict[tuple[str, ...], Rollout] = {}
-    for rollout in rollouts:
-        first.setdefault(path_key(rollout.text), rollout)
-    return list(first.values())
 
 
 def success_rate(
@@ -123,8 +122,5 @@ def success_rate_by_family(
 
 def outcome_counts(records: Sequence[RolloutRecord]) -> Counter[str]:
     """Count completions by outcome: kept, or the reason for rejection."""
-    return Counter(
-        rollout.reason or "kept"
-        for record in records
-        for rollout in record.rollouts
-    )
+    rollouts = [r for record in records for r in record.rollouts]
+    return Counter(rollout.reason or "kept" for rollout in rollouts)

@@ -1,13 +1,9 @@
 """Sample many completions a question, grade them, and record them all.
 
 A completion is kept for training only if its answer is right and its
-reasoning passes the audit: a right answer may rest on a false product,
-which the model would learn.
-
-Every completion goes into a JSONL file, kept or not, one question a line,
-written in chunks. A run that was killed continues after its last complete
-chunk and ends with the same bytes as an uninterrupted one. Several
-processes write a shard each; merged, the bytes are those of one process.
+reasoning passes the audit. The JSONL file holds all, one question a line. A
+run that was killed continues after its last complete chunk, and several
+processes write a shard each: the bytes are those of one uninterrupted run.
 """
 
 from __future__ import annotations
@@ -15,11 +11,14 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
+import math
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
 
 from unitconv.common import distributed
 from unitconv.common.errors import UnitconvError
@@ -50,7 +49,7 @@ class RolloutError(UnitconvError):
 
 @dataclass(frozen=True)
 class RolloutSettings:
-    """Settings that determine the rollouts; a run resumes with the same."""
+    """Sampling settings; raises `UnitconvError` if one is out of range."""
 
     num_return_sequences: int = SAMPLES
     temperature: float = TEMPERATURE
@@ -58,6 +57,23 @@ class RolloutSettings:
     seed: int = 0
     max_new_tokens: int = 96
     tolerance: float = KEEP_TOLERANCE
+
+    def __post_init__(self) -> None:
+        if self.num_return_sequences < 1:
+            raise RolloutError("num_return_sequences must be at least 1")
+        if not 0 < self.tolerance < 1:
+            raise RolloutError("tolerance must be between 0 and 1")
+        _ = self.decoding  # checks the rest
+
+    @property
+    def decoding(self) -> Decoding:
+        """Settings that the decoder needs."""
+        return Decoding(
+            max_new_tokens=self.max_new_tokens,
+            temperature=self.temperature,
+            top_p=self.top_p,
+            seed=self.seed,
+        )
 
 
 @dataclass(frozen=True)
@@ -84,6 +100,9 @@ class RolloutRecord:
     def kept(self) -> list[Rollout]:
         """Rollouts that were not rejected, in sampling order."""
         return [r for r in self.rollouts if r.reason is None]
+
+
+_RECORD = TypeAdapter(RolloutRecord)
 
 
 def rejection_reason(
@@ -133,26 +152,34 @@ def sample_rollouts(
     """Sample completions of every question into the JSONL file `path`.
 
     If `path` exists, the run continues after its last complete chunk.
-    Several processes, started by `accelerate launch`, share the chunks.
-    `progress` is called with the number of questions that this process
-    has just finished, first of all with those found in its file.
+    Processes started by `accelerate launch` share the chunks. `progress`
+    is called with the number of questions already in this process' file,
+    then with the length of each chunk.
 
     Raises:
         RolloutError: `path` belongs to a run with other settings, or is
             not a rollout file.
     """
     rank, world_size = distributed.rank(), distributed.world_size()
-    header = _header(llm, questions, settings)
     if world_size == 1:
         _sample(llm, questions, settings, path, batch_size, progress)
-    elif not path.exists():
-        positions = _shard_positions(len(questions), rank, world_size)
-        mine = [questions[i] for i in positions]
+        return read_rollouts(path)
+    header = _header(llm, questions, settings)
+    if not path.exists():
+        n_chunks = math.ceil(len(questions) / CHUNK_SIZE)
+        share = math.ceil(n_chunks / world_size) * CHUNK_SIZE
+        mine = questions[rank * share : (rank + 1) * share]
         shard = shard_path(path, rank, world_size)
         _sample(llm, mine, settings, shard, batch_size, progress)
         distributed.barrier()
         if distributed.is_main_process():
-            _merge_shards(path, header, world_size)
+            shards = [
+                shard_path(path, i, world_size) for i in range(world_size)
+            ]
+            bodies = [s.read_text().partition("\n")[2] for s in shards]
+            write_text(_to_line(header) + "".join(bodies), path)
+            for shard in shards:
+                shard.unlink()
         distributed.barrier()
     elif _begin_or_resume(path, header) < len(questions):
         raise RolloutError(
@@ -172,18 +199,12 @@ def _sample(
     """Sample `questions` into `path`, from the first missing chunk on."""
     done = _begin_or_resume(path, _header(llm, questions, settings))
     progress(done)
-    decoding = Decoding(
-        temperature=settings.temperature,
-        top_p=settings.top_p,
-        seed=settings.seed,
-        max_new_tokens=settings.max_new_tokens,
-    )
     for start in range(done, len(questions), CHUNK_SIZE):
         chunk = questions[start : start + CHUNK_SIZE]
         completions = llm.complete(
             [llm.format_prompt(question.text) for question in chunk],
             num_return_sequences=settings.num_return_sequences,
-            settings=decoding,
+            settings=settings.decoding,
             batch_size=batch_size,
         )
         records = [
@@ -234,8 +255,7 @@ def _begin_or_resume(path: Path, header: dict[str, Any]) -> int:
     done = len(lines) - 1
     if done < header["questions"]:
         done -= done % CHUNK_SIZE
-    with path.open("r+b") as file:
-        file.truncate(sum(len(line) + 1 for line in lines[: done + 1]))
+    os.truncate(path, sum(len(line) + 1 for line in lines[: done + 1]))
     return done
 
 
@@ -263,12 +283,11 @@ def read_rollouts(path: Path) -> list[RolloutRecord]:
     records = []
     for number, line in enumerate(data.decode().splitlines()[1:], start=2):
         try:
-            stored = json.loads(line)
-            rollouts = [Rollout(**r) for r in stored.pop("rollouts")]
-            records.append(RolloutRecord(**stored, rollouts=rollouts))
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            records.append(_RECORD.validate_json(line))
+        except ValidationError as error:
+            message = error.errors()[0]["msg"]
             raise RolloutError(
-                f"{path}, line {number}: no record of rollouts ({error})"
+                f"{path}, line {number}: no record of rollouts ({message})"
             ) from error
     return records
 
@@ -276,24 +295,3 @@ def read_rollouts(path: Path) -> list[RolloutRecord]:
 def shard_path(path: Path, rank: int, world_size: int) -> Path:
     """Return the file that one of several processes writes."""
     return path.with_name(f"{path.name}.{rank + 1}-of-{world_size}")
-
-
-def _shard_positions(total: int, rank: int, world_size: int) -> list[int]:
-    """Deal out chunks in turn; return the positions of one process."""
-    return [i for i in range(total) if i // CHUNK_SIZE % world_size == rank]
-
-
-def _merge_shards(
-    path: Path, header: dict[str, Any], world_size: int
-) -> None:
-    """Write the finished shards as the file of one process."""
-    total = header["questions"]
-    shards = [shard_path(path, i, world_size) for i in range(world_size)]
-    merged: dict[int, RolloutRecord] = {}
-    for rank, shard in enumerate(shards):
-        positions = _shard_positions(total, rank, world_size)
-        merged |= zip(positions, read_rollouts(shard), strict=True)
-    lines = [_to_line(asdict(merged[i])) for i in range(total)]
-    write_text(_to_line(header) + "".join(lines), path)
-    for shard in shards:
-        shard.unlink()

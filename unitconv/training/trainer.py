@@ -1,8 +1,7 @@
 """LoRA fine-tuning with Hugging Face's `Trainer`.
 
-SFT and RFT use the same trainer with different examples. Started by
-`accelerate launch`, several processes train one adapter: the batch size of
-the settings is that of all processes together.
+Several processes, started by `accelerate launch`, train one adapter: the
+batch size of the settings is that of all together.
 """
 
 from __future__ import annotations
@@ -11,8 +10,10 @@ import errno
 import hashlib
 import json
 import math
+import shutil
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import cast
@@ -20,7 +21,6 @@ from typing import cast
 import torch
 from peft import PeftModel
 from safetensors import SafetensorError
-from torch import Tensor
 from transformers import (
     EarlyStoppingCallback,
     PreTrainedModel,
@@ -33,11 +33,7 @@ from transformers import (
 from unitconv.common import distributed
 from unitconv.common.io import write_json
 from unitconv.common.run_metadata import run_metadata
-from unitconv.inference.load import (
-    ADAPTER_WEIGHTS,
-    has_fast_bf16,
-    without_advice,
-)
+from unitconv.inference.load import ADAPTER_WEIGHTS, has_fast_bf16
 from unitconv.training.config import (
     TrainingError,
     TrainingRun,
@@ -46,9 +42,7 @@ from unitconv.training.config import (
 from unitconv.training.examples import TrainingExample, collate
 from unitconv.training.lora import add_lora, fit_budget
 
-#: Accuracy of a model under training on held-out questions, from 0 to 1.
-#: It chooses the epoch to keep: the loss also falls when a model grows
-#: surer of right answers, and rises with its certainty of wrong ones.
+#: Accuracy on held-out questions, from 0 to 1: the best epoch is kept.
 Score = Callable[[PreTrainedModel], float]
 
 
@@ -75,7 +69,6 @@ class TrainingResult:
     valid_scores: list[tuple[float, float]]  #: empty without a score
 
 
-@without_advice()
 def fine_tune(
     model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerBase,
@@ -86,7 +79,7 @@ def fine_tune(
 ) -> TrainingResult:
     """Train a LoRA adapter; save the best epoch's in the run's folder.
 
-    The best has the highest score or else the lowest validation loss.
+    The best has the highest score, or without `score` the lowest loss.
 
     Raises:
         TrainingError: no examples, an adapter over its budget, or a run
@@ -140,8 +133,8 @@ def begin_run(
             one with other settings or examples.
     """
     path = run.folder / "run.json"
-    encoded = json.dumps([(e.input_ids, e.labels) for e in examples])
-    digest = hashlib.blake2b(encoded.encode(), digest_size=8).hexdigest()
+    rows = json.dumps([(e.input_ids, e.labels) for e in examples]).encode()
+    digest = hashlib.blake2b(rows, digest_size=8).hexdigest()
     content = asdict(settings) | {"n_rows": len(examples), "rows": digest}
     if not run.resume:
         if path.exists():
@@ -157,12 +150,7 @@ def begin_run(
         raise TrainingError(
             f"there is no training in {run.folder}: start without --resume"
         )
-    try:
-        earlier = dict(json.loads(path.read_text()))
-    except (ValueError, TypeError) as error:
-        raise TrainingError(
-            f"{path} is broken ({error}): start in another folder"
-        ) from error
+    earlier = json.loads(path.read_text())
     changed = sorted(k for k in content if earlier.get(k) != content[k])
     if changed:
         raise TrainingError(
@@ -172,21 +160,13 @@ def begin_run(
 
 
 def _last_checkpoint(checkpoints: Path) -> str | None:
-    """Find the last complete checkpoint; a kill may leave a partial one.
-
-    `Trainer` writes `trainer_state.json` after everything else.
-    """
-    states = sorted(
-        checkpoints.glob("checkpoint-*/trainer_state.json"),
-        key=lambda path: int(path.parent.name.removeprefix("checkpoint-")),
-        reverse=True,
-    )
-    for state in states:
-        try:
-            json.loads(state.read_text())
-        except ValueError:
-            continue
-        return str(state.parent)
+    """Find the last complete checkpoint; a kill may leave a partial one."""
+    # `Trainer` writes this file after all others.
+    folders = checkpoints.glob("checkpoint-*")
+    for folder in sorted(folders, key=lambda f: -int(f.name.split("-")[1])):
+        with suppress(OSError, ValueError):
+            json.loads((folder / "trainer_state.json").read_text())
+            return str(folder)
     return None
 
 
@@ -197,9 +177,7 @@ def _save_adapter(wrapped: PeftModel, run: TrainingRun) -> None:
     wrapped.save_pretrained(str(unfinished), save_embedding_layers=False)
     for name in ("adapter_config.json", ADAPTER_WEIGHTS):
         (unfinished / name).replace(run.folder / name)
-    # PEFT's model card is a form that nobody has filled in.
-    (unfinished / "README.md").unlink(missing_ok=True)
-    unfinished.rmdir()
+    shutil.rmtree(unfinished)  # it also holds PEFT's empty model card
 
 
 def _make_trainer(
@@ -213,26 +191,22 @@ def _make_trainer(
     base = cast("PreTrainedModel", wrapped.get_base_model())
     pad = tokenizer.pad_token_id
     pad = tokenizer.eos_token_id if pad is None else pad
-
-    def collator(features: list[dict[str, list[int]]]) -> dict[str, Tensor]:
-        return collate([TrainingExample(**f) for f in features], pad)
-
+    stop_early = EarlyStoppingCallback(settings.patience)
     trainer = Trainer(
         model=wrapped,
         args=_training_arguments(
             base.device, settings, run, len(data.train), score is not None
         ),
-        data_collator=collator,
+        data_collator=lambda features: collate(
+            [TrainingExample(**feature) for feature in features], pad
+        ),
         train_dataset=[asdict(e) for e in data.train],
         eval_dataset=[asdict(e) for e in data.valid],
         processing_class=tokenizer,
-        callbacks=[
-            EarlyStoppingCallback(settings.patience),
-            *run.callbacks,
-        ],
+        callbacks=[stop_early, *run.callbacks],
         # No metric reads the logits: keep only a column of labels.
         preprocess_logits_for_metrics=lambda logits, labels: labels[:, :1],
-        # The unwrapped model: `Trainer`'s own forward autocasts to bf16.
+        # Without `Trainer`'s autocast to bf16.
         compute_metrics=score and (lambda _: {"score": score(base)}),
     )
     trainer.remove_callback(PrinterCallback)
@@ -266,10 +240,8 @@ def _training_arguments(
         learning_rate=settings.learning_rate,
         lr_scheduler_type="cosine",
         warmup_steps=settings.warmup_share,
-        weight_decay=0.0,
         max_grad_norm=settings.max_grad_norm,
         seed=settings.seed,
-        data_seed=settings.seed,
         train_sampling_strategy="group_by_length",
         use_cpu=on_cpu,
         bf16=bf16,
@@ -284,8 +256,6 @@ def _training_arguments(
         report_to="tensorboard",
         disable_tqdm=True,
         remove_unused_columns=False,
-        gradient_checkpointing=settings.gradient_checkpointing,
-        gradient_checkpointing_kwargs={"use_reentrant": False},
         ddp_backend="gloo" if world_size > 1 and on_cpu else None,
         ddp_find_unused_parameters=False,
     )
