@@ -84,18 +84,15 @@ def _read_json(path: Path) -> dict[str, Any]:
 def make_record(
     path: Path, stage: str | None = None, model: str | None = None
 ) -> LeaderboardRecord:
-    """Make a record from a report of `unitconv evaluate --json`.
-
-    The texts are left out, and so are paths: an adapter keeps the last part
-    of its name.
+    """Make a record, without texts and paths, from a report.
 
     Args:
-        path: the report, on the course's own questions.
+        path: a report of `unitconv evaluate --json` on a course split.
         stage: by default the prompt, of a model without an adapter.
         model: name to show, where that is not the hub id.
 
     Raises:
-        RecordError: it cannot be a row; names the file and the field.
+        RecordError: the report is incomplete; names file and field.
     """
     report = _read_json(path)
     for field, kind in (("run", dict), ("rows", list)):
