@@ -316,19 +316,25 @@ print(f"{same} of 16 replies are the same in bfloat16")
 #
 # ## How fast is it now?
 #
-# `llm.complete` sorts the prompts by length, so that little of a batch is
-# padding. Here are the same questions at every batch size:
+# `generate_in_batches` sorts any number of prompts by length, so that
+# little of a batch is padding, and calls `generate_batched` for one batch
+# after the other. Here are the same questions at every batch size:
 
 # %%
-texts = [llm.format_prompt(q.text) for q in questions[:64]]
-llm.complete(texts[:2], settings=settings)  # warm up
+from unitconv.inference.engine import EngineOptions
+from unitconv.inference.generate import generate_in_batches
+
+many = [llm.encode(llm.format_prompt(q.text)) for q in questions[:64]]
 sizes = [1, 2, 4, 8, 16, 32, 64]
 speeds = []
 for size in sizes:
     start = time.perf_counter()
-    replies = llm.complete(texts, settings=settings, batch_size=size)
+    replies = generate_in_batches(
+        llm.model, many, llm.stop, settings, options=EngineOptions(size)
+    )
     seconds = time.perf_counter() - start
-    speeds.append(sum(r[0].n_tokens for r in replies) / seconds)
+    lengths = [len(row[0].token_ids) for row in replies]
+    speeds.append(sum(lengths) / seconds)
 
 figures.throughput(sizes, speeds)
 
@@ -346,7 +352,6 @@ figures.throughput(sizes, speeds)
 # to let them leave and others enter.
 
 # %%
-lengths = [r[0].n_tokens for r in replies]
 waste = 1 - sum(lengths) / (len(lengths) * max(lengths))
 print(f"{waste:.0%} of the last batch's row-steps went to rows that waited")
 

@@ -2,9 +2,9 @@
 # # Fast decoding: the same tokens, sooner
 #
 # Rejection sampling, which [chapter 8](08_rft.ipynb) comes to, asks for ten
-# replies to each of a thousand questions. Training reads a whole text in
-# one pass of the model. A reply is written one token at a time, and every
-# token needs a pass of its own.
+# replies, called *rollouts*, to each of a thousand questions. Training
+# reads a whole text in one pass of the model. A reply is written one token
+# at a time, and every token needs a pass of its own.
 #
 # **The question of this chapter:** where does the time of 10,000 rollouts
 # go, and how much of it buys a token that somebody wanted?
@@ -51,6 +51,8 @@ except ImportError:
 import json
 from pathlib import Path
 
+import unitconv
+
 RESULTS = Path(unitconv.__file__).parent / "evaluation" / "results"
 bench = json.loads((RESULTS / "bench.json").read_text())
 run = bench["run"]
@@ -68,8 +70,9 @@ for speed in sampled:
 #
 # Chapter 4 ended with a confession: a row that is done waits for the last
 # one. How much work is that? Let us take 48 real questions, eight at a
-# time, and count what the model is really given. A hook on the model sees
-# the shape of its input in every pass:
+# time, and count *row-steps*: one row in one decoding pass is one row-step,
+# whether the row still writes or only waits. A hook on the model sees the
+# shape of its input in every pass:
 
 # %%
 from contextlib import contextmanager
@@ -132,8 +135,9 @@ assert useful < decoded
 # that waits. This is called *continuous batching* ([Yu et al. 2022](
 # https://www.usenix.org/conference/osdi22/presentation/yu)). A place is a
 # *slot*: room for the keys and values of one row in a cache that is
-# allocated once. `unitconv/inference/engine.py` holds the whole decoder.
-# This is its main loop:
+# allocated once. The decoder is `unitconv/inference/engine.py`; its cache,
+# its attention and its sampling have files of their own next to it. This
+# is the main loop:
 
 # %%
 import inspect
@@ -155,9 +159,10 @@ show(Engine.run)
 # %% [markdown]
 # In each round the engine either admits waiting requests, which means
 # reading their prompts, or decodes one more token for every slot in use.
-# A pass over one prompt takes about a third of the time of a pass over
-# ten. Therefore it does not admit a request as soon as a slot is free, but
-# waits until a sixteenth of the slots are; of eight slots that is one.
+# A pass over one prompt costs far more than a tenth of a pass over ten.
+# Therefore the engine does not always admit a request as soon as a slot is
+# free, but waits until a sixteenth of the slots are free. With eight slots
+# that is one slot; with 64 it is four.
 #
 # Here is the step that is repeated most often:
 
@@ -165,12 +170,20 @@ show(Engine.run)
 show(Engine._decode)
 
 # %% [markdown]
+# `_forward` gives the model the new tokens and their positions, and gets
+# the logits after the last token of each row:
+
+# %%
+show(Engine._forward)
+
+# %% [markdown]
 # `self.groups` lists what each slot works on. Why a slot has a *group* of
 # requests, and not one, we shall see below; for now each group has one
-# member. Rows of all ages share a step. So there is no common column to pad
-# to: each slot starts at position 0 and has a length of its own, and a mask
-# hides what lies behind it. This is how the cache stores a new token's key
-# and value in one layer:
+# member. A step mixes rows that have just started with rows that are nearly
+# done. So there is no common column to pad to: each slot is filled from its
+# first column on and has a length of its own, and a mask hides the columns
+# after it. This is how the cache stores a new token's key and value in one
+# layer:
 
 # %%
 from unitconv.inference.kv_cache import SlotCache
@@ -179,10 +192,10 @@ show(SlotCache.append)
 
 # %% [markdown]
 # The cache of chapter 4 grew by a column at each step, which copies all of
-# it each time. Here one token a row is written in place, and what is
-# returned is a view of the first slots. That works because the slots in use
-# come first: when a row leaves, a new one takes its slot, and when nobody
-# waits any more, the last row moves there.
+# it each time. Here one token a row is written in place, and what a step of
+# decoding gets back is a view of the slots in use. That works because they
+# always come first: when a row leaves, the last row moves to its slot at
+# once, and new rows are admitted behind the others.
 #
 # The engine runs on the model's own layers. Transformers lets a program
 # register an attention function of its own, and everything else (norms,
@@ -190,7 +203,9 @@ show(SlotCache.append)
 # the engine works with many models without a line of code about them.
 #
 # Now let it decode the same questions in the same number of slots. An
-# observer is called after each pass:
+# observer is called after each pass with a `ForwardPass`: the kind of the
+# pass (`prefix`, `prefill` or `decode`), the prompt in each of its slots,
+# and how many tokens it computed in each (`width`):
 
 # %%
 passes: list[ForwardPass] = []
@@ -221,15 +236,16 @@ assert sum(map(len, static)) == decoded
 figures.slots_over_time({"no refill": static, "refilled": refilled})
 
 # %% [markdown]
-# Slots stay empty only at the end, when no question waits any more (the
-# short bars there are rows that moved to a free slot). Because of that tail
-# a benchmark needs several times as many prompts as there are slots.
+# Slots stay empty only at the end, when no question waits any more. (A row
+# whose color goes on in another slot has moved, to fill a gap.) Because of
+# that tail a benchmark needs several times as many prompts as there are
+# slots.
 #
 # ## What all prompts begin with
 #
 # Now look at what is read *before* the first token. Every prompt of the
-# course opens with the same text, the worked example; only the question at
-# the end differs.
+# course opens with the same text, the instruction and a worked example;
+# only the question at the end differs.
 
 # %%
 from unitconv.inference.engine import shared_prefix_length
@@ -240,8 +256,8 @@ print(f"---\n{shared} of {len(prompts[0])} tokens")
 
 
 # %% [markdown]
-# The keys and values of a token depend on the tokens before it and on
-# nothing else. Those of the prefix are therefore the same in all rows, and
+# The keys and values of a token depend on it and on the tokens before it,
+# and on nothing else. Those of the prefix are the same in all rows, and
 # it is enough to compute them once. To see what that saves we spoil it: we
 # add one prompt that begins otherwise, and nothing is shared any more.
 
@@ -315,8 +331,8 @@ show(attend)
 
 # %% [markdown]
 # With a very long prefix even the scores are many. Then each part can be
-# finished by itself, if it leaves two numbers beside its values: the sum of
-# its weights and its largest score.
+# finished by itself, if it returns two numbers with its weighted values:
+# the sum of its weights and its largest score.
 
 # %%
 
@@ -342,11 +358,11 @@ assert torch.allclose(merged, plain, atol=1e-6)
 print("merged:  ", [f"{x:.4f}" for x in merged.tolist()])
 
 # %% [markdown]
-# This is *log-sum-exp* merging, named after what the two numbers make
-# together. It is exact as well, and it is the step that lets FlashAttention
+# This is *log-sum-exp* merging: `top + log(weight)` is the logarithm of the
+# sum of the exponentials of a part's scores. It is exact as well, and it is
+# the step that lets FlashAttention
 # ([Dao et al. 2022](https://arxiv.org/abs/2205.14135)) take the keys block
-# by block. Our prefix has about a hundred tokens, and for so few one
-# softmax is simpler.
+# by block. Our prefix is short, and then one softmax is simpler.
 #
 # ## Ten samples of a question
 #
@@ -367,7 +383,9 @@ show(Engine._sample)
 
 # %% [markdown]
 # What is left of the engine is how requests come in. All samples of a
-# question are admitted together, as one group, and prompts are read in
+# question are admitted together, as one group, once there is a free slot
+# for each: a group may fork into that many. (So `free` in the main loop
+# counts requests, not groups.) Prompts are read in
 # passes of bounded size. Only if a question has more samples than there are
 # slots, some of them come later. The first slot still holds the question
 # then, so they need not read it again:
@@ -404,8 +422,9 @@ assert all(n <= m for n, m in zip(computed, writing, strict=True))
 figures.slots_shared(writing, computed)
 
 # %% [markdown]
-# The model is sure of most tokens, so samples stay together for long. At a
-# higher temperature, or with a model that is less sure, they fork sooner.
+# Where the model is sure of a token, all samples draw it and stay together.
+# At a higher temperature, or with a model that is less sure, they fork
+# sooner.
 # Nothing is approximated: a sample's tokens are those it would have drawn
 # in a slot of its own.
 #
@@ -434,7 +453,7 @@ for noise in (0.1, 0.6, 0.95):
 
 # %% [markdown]
 # The number itself is a hash of the request: its seed, its prompt, the
-# number of the sample and the position, as in chapter 4. It does not
+# number of the sample and the position, as in chapter 3. It does not
 # depend on the slot, on the neighbours or on the order.
 
 # %%
@@ -456,11 +475,11 @@ print(sum(len(c.token_ids) for row in drawn for c in row), "tokens, equal")
 #
 # ## Pages: an idea that the engine leaves out
 #
-# What rows do not share, the keys and values of their own tokens, a step
-# reads for each of them. Rows are of all ages: one has just come in, its
-# neighbour is about to end. But a tensor is a box, as long as its longest
-# row. Count what the steps need, and what a box reads, for some questions
-# of the test split in 64 slots:
+# The keys and values of a row's own tokens are not shared: every step reads
+# them for each row. Rows differ in length: one has just come in, its
+# neighbour is about to end. But a tensor is a box, as wide as its longest
+# row. Count the tokens that the steps need, and those that a box makes them
+# read, for 256 questions of the test split in 64 slots:
 
 # %%
 from collections import Counter
@@ -496,7 +515,8 @@ for size, read in paged.items():
 # and a table says which page holds what (PagedAttention,
 # [Kwon et al. 2023](https://arxiv.org/abs/2309.06180)).
 # The pages must be small, as the count shows: on average the last page of a
-# row is half empty. The whole bookkeeping is a list of free pages:
+# row is half empty. The whole bookkeeping is a list of free pages and the
+# table:
 
 # %%
 SIZE = 16
@@ -512,28 +532,30 @@ def cover(lengths):
 
 
 cover([20, 35, 10, 50])
-free[:0], table[1] = table[1], []  # row 1 is done, and a new one comes
+free = table[1] + free  # row 1 is done: its pages are free again,
+table[1] = []  # and a new row comes into its slot
 cover([44, 12, 34, 70])
 figures.page_table(table, [44, 12, 34, 70], SIZE)
 
 # %% [markdown]
-# A slot's pages lie anywhere and in any order; the table knows. Servers
-# such as vLLM are built on this, because it lets them promise less memory
-# to each row. It is not free: keys and values have to be gathered from
-# their pages, or attention has to be computed page by page. With short rows
-# that share a long prefix, as ours do, little is left to gain, and so the
-# engine does without.
+# A slot's pages lie anywhere and in any order; the table says where.
+# Servers such as vLLM are built on this, because they need not reserve the
+# longest length for every row. It has a price: keys and values have to be
+# gathered from their pages, or attention has to be computed page by page.
+# With rows as short as ours, attention to their own tokens is a small part
+# of a step's arithmetic, and so the engine does without pages.
 #
 # ## What is each idea worth?
 #
 # An *ablation* answers that: take one idea away, and measure again.
 # `python -m experiments.engine_ablation` starts with
 # `transformers.generate` on left-padded batches and goes to the engine in
-# steps. The second step is the decoder of chapter 4; the third is the
-# engine without a shared prefix. All give the same tokens, or nothing is
-# recorded. They take turns, because a machine's speed drifts, and a gain is
-# the ratio of two steps within a turn: the median over the turns, and in
-# parentheses the lowest and the highest.
+# steps. The reference decoder is that of chapter 4, given prompts sorted by
+# length; the step after it is the engine without a shared prefix. All give
+# the same tokens, or nothing is recorded. The steps take turns, because a
+# machine's speed drifts, and a gain is the ratio of two steps' CPU seconds
+# within a turn: the median over the turns, and in parentheses the lowest
+# and the highest. A second, shorter table is for rollouts.
 
 # %%
 import pandas as pd
@@ -564,7 +586,10 @@ table
 figures.ablation_bars(
     [step["name"] for step in evaluation["steps"]],
     table.cpu.tolist(),
-    [s["gain"] and tuple(s["gain"].values()) for s in evaluation["steps"]],
+    [
+        g and (g["median"], g["low"], g["high"])
+        for g in (step["gain"] for step in evaluation["steps"])
+    ],
 )
 
 # %%
@@ -586,8 +611,8 @@ steps_of(job)
 # a gain whose lowest turn is about 1 may be noise. The gains multiply, and
 # their order matters: an idea that comes late finds less time to save. And
 # they belong to a workload: refilling gains with the spread of the lengths,
-# sharing with the length of the prefix. On prompts that share nothing the
-# last step is worth nothing.
+# sharing with the length of the prefix. On prompts that share nothing a
+# shared prefix is worth nothing.
 #
 # ## How fast could it be?
 #
@@ -605,7 +630,9 @@ steps_of(job)
 # ([Williams et al. 2009](https://doi.org/10.1145/1498765.1498785)). Which
 # side of it counts is decided by the number of operations for each byte,
 # the *intensity*. With one row each weight is read for one product and one
-# sum; with 64 rows it is read once for 64 of each.
+# sum; with 64 rows it is read once for 64 of each. A machine has a ratio of
+# its own, operations per second (FLOP/s) by bytes per second: below it
+# memory is the limit, above it arithmetic.
 
 # %%
 from unitconv.inference.kv_cache import bytes_per_token
@@ -631,7 +658,9 @@ for rows in (1, 4, 16, 64, 256):
 
 # %% [markdown]
 # This is why batching works at all. Where memory is the limit, a second
-# row costs next to nothing, because its weights are read anyway.
+# row costs next to nothing, because the weights are read anyway. (The
+# bound is one for large models: weights that fit in the processor's cache
+# can be read faster than from memory.)
 #
 # `unitconv bench` measures both ceilings, with a large matrix product and
 # a pass over memory, and then the decoders. The dashed line is the speed at
@@ -668,9 +697,9 @@ print(f"of the roofline: {first['share']:.0%}, then {last['share']:.0%}")
 
 # %% [markdown]
 # Part of the gap between the engine and the dashed line is Python, which
-# calls hundreds of functions in a pass, each for a tensor so small that
-# the call costs as much as the work. Another part is products too small to
-# run at the speed of the large one that was measured. A larger model has
+# calls hundreds of functions in a pass; for a small tensor the call can
+# cost as much as the work. Another part is products too small to run at
+# the speed of the large one that was measured. A larger model should have
 # less of both.
 #
 # ## Against the tools people use
@@ -678,10 +707,11 @@ print(f"of the roofline: {first['share']:.0%}, then {last['share']:.0%}")
 # `python -m experiments.peers` gives the same requests to three other
 # decoders: `generate` of Transformers, CTranslate2 and llama.cpp. Each is a
 # process of its own, and ours and one other take turns. The length of each
-# reply is fixed beforehand, so that all do the same work, and each decodes
-# with the number of slots that suits it best. The ratio is their seconds
-# by ours: above 1 the engine is faster. `same` is the share of greedy
-# replies that are equal, token for token.
+# reply is fixed beforehand, so that all do the same work. Ours has its
+# default of 256 slots; each of the others is tried with several numbers of
+# slots and keeps the fastest. The ratio is their seconds divided by ours:
+# above 1 the engine is faster. `same` is the share of greedy replies that
+# are equal to ours, token for token.
 
 # %%
 peers = json.loads((RESULTS / "peers.json").read_text())
@@ -703,7 +733,7 @@ pd.DataFrame(
 ).set_index("workload")
 
 # %% [markdown]
-# Four things keep this table from saying more than it does.
+# Four things to keep in mind before you generalise from this table:
 #
 # - It is about one small model on one processor with one thread. With a
 #   larger model the products take a larger share of the time, and what is
@@ -714,12 +744,14 @@ pd.DataFrame(
 # - llama.cpp keeps its cache in float16, its default, which is why a few
 #   replies may differ. It comes from a package built for many processors;
 #   compiled for the one at hand it may be faster.
-# - A ratio is of this day's versions. Each of these programs gets faster.
+# - The ratios belong to the versions printed above; all of these programs
+#   are still getting faster.
 #
-# ### What the engine does not win
+# ### One sequence alone
 #
 # A single sequence shares with nobody: there are no slots to refill and no
-# prefix to attend to together, and each weight is read for one token.
+# prefix to attend to together, and each weight is read for one token. What
+# is left to gain are small costs, such as copying a cache that grows.
 
 # %%
 alone = speeds[speeds.workload == "one sequence"].set_index("decoder")
@@ -727,10 +759,11 @@ for name, speed in alone.tokens_per_second.items():
     print(f"{name:10} {speed:.0f} tokens a second, one sequence")
 
 # %% [markdown]
-# There a program like llama.cpp, which never returns to Python between two
-# tokens, has the advantage. If you serve one person at one machine, use
-# such a program. If you serve many people at a GPU, use vLLM or SGLang,
-# which have all of these ideas, and kernels for them. If you ask a thousand
+# A program like llama.cpp, which never returns to Python between two
+# tokens, is made for this case (we did not measure it here). If you serve
+# one person on one machine, use such a program. If you serve many people on
+# a GPU, use vLLM or SGLang, which refill, share prefixes and have pages,
+# with GPU code written for them. If you ask a thousand
 # questions of a model that you have just trained, with an adapter still in
 # it, a small engine like this one is enough.
 #
@@ -741,8 +774,8 @@ for name, speed in alone.tokens_per_second.items():
 #
 # Without refill, 64 rows decode together. All replies have 40 tokens but
 # one, which runs to its limit of 96. What share of the row-steps is
-# wasted? And if all have 40? Count as above: a reply's first token falls
-# out of the prompt, so $n$ tokens are $n - 1$ steps.
+# wasted? And if all have 40? Count as above: a reply's first token comes
+# from reading the prompt, so $n$ tokens are $n - 1$ steps.
 # ```
 
 # %% tags=["exercise", "nbval-check-output"]
@@ -797,7 +830,7 @@ attempt(check_rambles, wasted)
 # :label: ex-three-places
 #
 # A system prompt that all rows share, a question that ten rows share, and
-# a row's own tokens: that is attention over three places. Write a function
+# a row's own tokens: that is attention over three parts. Write a function
 # that merges two parts, as `part` returns them, into one part of the same
 # form, so that a third can follow. Does it matter which two come first?
 # ```
@@ -850,9 +883,9 @@ def merge_parts(a, b):
 attempt(check_three_places, merge_parts)
 
 # %% [markdown]
-# It does not: sums do not ask for their order, but for rounding. What may
-# not be left out is the top score. A part that forgets it cannot be put on
-# one scale with a third.
+# It does not: up to rounding, a sum is the same in any order. What may not
+# be left out is the top score. Without it a part cannot be put on the same
+# scale as the third.
 #
 # ```{solution-end}
 # ```
@@ -973,8 +1006,8 @@ attempt(check_slot_memory, fit)
 # At the end slots stay empty because nobody waits. Suppose you *knew* the
 # length of each reply. Simulate the slots, then compare 256 replies on 64
 # of them: short ones first, long ones first, in random order. How many
-# steps does each take, and what is the least possible? Why does the engine
-# not do the best of them?
+# steps does each take, and what is the least possible? (Here a reply of
+# length $n$ takes $n$ steps.) Why does the engine not do the best of them?
 # ```
 
 
@@ -1032,9 +1065,9 @@ attempt(check_who_first, steps_taken)
 
 # %% [markdown]
 # Long ones first leave only short ones for the end. But a reply's length
-# is known when it is over. What is known is the length of the *prompt*,
-# and by that the engine sorts, so that prompts read together are of one
-# length.
+# is known only when it is over. What is known is the length of the
+# *prompt*, and by that the engine sorts, so that prompts read together are
+# of similar length.
 #
 # ```{solution-end}
 # ```
@@ -1043,15 +1076,17 @@ attempt(check_who_first, steps_taken)
 #
 # - In a batch without refill, rows that are done go on costing what a live
 #   row costs. Count row-steps before you trust a full batch.
-# - Slots that are refilled make every row-step useful, but for the tail.
+# - With slots every row-step is useful, and refilling keeps the slots full
+#   until the tail.
 # - What prompts share is computed once and stored once. Attention over two
 #   parts is exact, by one softmax or merged by log-sum-exp.
 # - Samples of a question are one text until they draw different tokens.
-# - Pages let a step read what rows have, and not what the longest has.
+# - With pages a step reads as many tokens of a row as it has, and not as
+#   many as the longest row has.
 # - None of it may change a token, and a test that compares all of them
 #   with the simple decoder is what makes such code safe to write.
 # - The roofline says what is left to gain. A gain belongs to a workload
-#   and comes with a range: a single sequence profits from none of this.
+#   and comes with a range: a single sequence has nothing to share.
 #
 # **Next:** [what to say to the model](06_prompting.ipynb): prompts, and
 # what a worked example in them is worth.

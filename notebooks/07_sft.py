@@ -468,10 +468,10 @@ assert spared[0] < plain[0] / 2
 assert abs(spared[2] - plain[2]) < 1e-3
 
 # %% [markdown]
-# The loss is the same, for nothing is approximated. What is traded is time
-# for memory: every layer is computed twice going forward. On this model
-# there is no need; with a large one on a small GPU it decides whether the
-# training runs at all, which is why the preset for a T4 switches it on.
+# The loss is the same, because nothing is approximated. Memory is saved at
+# the price of time: every layer's forward pass is computed twice. This
+# model does not need it; with a large one on a small GPU it decides whether
+# the training runs at all, so the preset for a T4 switches it on.
 #
 # ## The training loop
 #
@@ -497,8 +497,8 @@ def source(function):
 source(loop.shuffled_batches)
 
 # %% [markdown]
-# The order is random, or the model would see the examples of one kind
-# together; and it is drawn from a seed, so that a run can be repeated.
+# The order is random, in case the file is sorted in some way, and another
+# one in each epoch; it is drawn from a seed, so that a run can be repeated.
 # `collate` pads a batch to its longest example:
 
 # %%
@@ -539,8 +539,9 @@ print(f"a probability of {math.exp(-own):.2f} per token, on average")
 assert abs(own - theirs) < 1e-4
 
 # %% [markdown]
-# The second line is the same number as a probability (a geometric mean):
-# so likely the base finds a token of the answer right after the question.
+# The second line is the same number as a probability: the geometric mean
+# of the probabilities that the base gives to the tokens of the targets,
+# right after the bare question.
 #
 # ### The learning rate
 
@@ -557,8 +558,8 @@ assert loop.lr_scale(n_warmup, n_steps, n_warmup) == 1.0
 # %% [markdown]
 # The *warm-up* starts low because the first gradients are large, and
 # AdamW's running averages of them are not yet reliable. After it the rate
-# falls along half a cosine, so that the last steps only fine-tune. With
-# this formula the very first step has rate 0 and changes nothing.
+# falls along half a cosine, so that the last steps make small corrections.
+# With a warm-up, the very first step has rate 0 and changes no weight.
 #
 # ### Validation and the loop
 
@@ -569,17 +570,18 @@ source(loop.validation_loss)
 source(loop.train)
 
 # %% [markdown]
-# Five lines do the work. `backward` computes the gradient of the loss for
+# (`History` only holds the two lists of losses.) Once the loss is known,
+# five lines do the work. `backward` computes the gradient of the loss for
 # every parameter that requires one: the LoRA matrices, because PEFT has
-# frozen the rest. *Clipping* scales the gradient down if it is longer than
+# frozen the rest. *Clipping* scales the gradient down if its norm exceeds
 # `max_grad_norm`, so that one odd batch cannot ruin the weights. AdamW
 # takes a step, the schedule sets the next learning rate, and the gradients
 # are cleared, or the next batch would add to them.
 #
-# Two settings are easy to get wrong. `model.train()` switches dropout on
-# and `model.eval()` switches it off; the loop needs both, in turns. And
-# float16 is refused: many gradients are too small for its range and would
-# become zero.
+# Two things are easy to get wrong. `model.train()` switches dropout on and
+# `model.eval()`, in `validation_loss`, switches it off; the loop needs
+# both, in turns. (Our recipe has a dropout of 0.) And float16 is refused:
+# many gradients are too small for its range and would become zero.
 #
 # Let us run it, on a quarter of the questions:
 
@@ -605,8 +607,9 @@ assert history.valid_losses[-1] < history.step_losses[0] / 2
 # %% [markdown]
 # The loss falls fast: much of it was the format, which is the same in
 # every example. (The losses of single steps differ also because their
-# batches do; the loss on `valid` is smoother.) Has the model learned what
-# we wanted? We ask it the bare questions that the base did not answer:
+# batches do; the loss on `valid` is always over the same questions.) Has
+# the model learned what we wanted? We ask it the same fifty bare questions
+# that we asked the base:
 
 # %%
 taught = evaluate(LLM(wrapped.eval(), tokenizer, "raw"), valid[:50])
