@@ -16,7 +16,7 @@ from scripts.book import HTML, pages
 from scripts.move_repository import ROOT
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
-# The last three keep it from asking its maker for anything.
+# The last three disable background requests.
 FLAGS = [
     "--no-sandbox",
     "--disable-gpu",

@@ -225,7 +225,7 @@ def test_a_solution_in_the_format_of_the_course() -> None:
         draw_format(random.Random(0), CORPUS, direct=False),
         opening="",
         fact="1 {a} = {f} {b}",
-        joint=". ",
+        separator=". ",
         product="{q} {x} {f} = {r}",
         times="*",
         end=". ",

@@ -8,7 +8,7 @@ import nbformat
 import pandas as pd
 import pytest
 
-from scripts.grade import checks, grade, main
+from scripts.grade_submissions import checks, grade, main
 
 FOLDER = Path(__file__).resolve().parents[2] / "notebooks"
 STEMS = sorted(path.stem for path in FOLDER.glob("*.py"))

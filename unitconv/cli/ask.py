@@ -1,4 +1,4 @@
-"""`unitconv ask` and `unitconv info`."""
+"""Commands `ask` and `info`: answer a question, describe the set-up."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`unitconv bench`."""
+"""Command `bench`: measure decoding speed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`unitconv evaluate` and `unitconv measure`."""
+"""Commands `evaluate` and `measure`: grade a model on questions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`unitconv pretrain` and `unitconv corpus`."""
+"""Commands `pretrain`, `corpus` and `card`: make the course model."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`unitconv results` and `unitconv results add`."""
+"""Commands `results` and `results add`: show and add measurements."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`unitconv sft`, `unitconv rollouts` and `unitconv rft`."""
+"""Commands `sft`, `rollouts` and `rft`: fine-tune a model."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def sft(
     <answer>6000</answer>, without reasoning: by default on the train split.
     """
     questions = options.load_questions(data, "train")[:limit]
-    watched = options.load_questions(valid, "valid")
+    validation = options.load_questions(valid, "valid")
     recipe = config.Recipe(epochs, learning_rate, max_adapter_mb)
     overrides = {"rank": rank, "batch_size": batch_size, "seed": seed}
     base, settings = _prepare(model, device, preset, recipe, overrides)
@@ -59,7 +59,9 @@ def sft(
 
     with console.training_bar() as bar:
         run = config.TrainingRun(output, resume, [bar])
-        result = train_sft(base, questions, settings, run, watched, digits)
+        result = train_sft(
+            base, questions, settings, run, validation, digits
+        )
     _write_result(result)
 
 
@@ -138,7 +140,7 @@ def rft(
     Trains a LoRA adapter on the model's own right completions.
     """
     pool = options.load_questions(questions, "train")
-    watched = options.load_questions(valid, "valid")
+    validation = options.load_questions(valid, "valid")
     from unitconv.training.examples import read_triples
     from unitconv.training.pipelines import is_finished, train_rft
     from unitconv.training.rejection_sampling import merge_rounds
@@ -164,9 +166,9 @@ def rft(
             continue
         with console.training_bar() as bar:
             # Round 2 may not have begun when the run stopped.
-            begun = (adapter / "checkpoints").exists()
-            run = config.TrainingRun(adapter, resume and begun, [bar])
-            result = train_rft(base, examples, settings, run, watched)
+            resumed = resume and (adapter / "checkpoints").exists()
+            run = config.TrainingRun(adapter, resumed, [bar])
+            result = train_rft(base, examples, settings, run, validation)
         _write_result(result)
 
 

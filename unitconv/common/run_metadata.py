@@ -35,7 +35,7 @@ def machine() -> str:
 
 
 def versions(packages: Sequence[str] = PACKAGES) -> dict[str, str]:
-    """Map Python and the installed ones of `packages` to versions."""
+    """Return the versions of Python and of the installed `packages`."""
     installed = {"python": platform.python_version()}
     for package in packages:
         try:

@@ -161,7 +161,7 @@ QUANTITY_KINDS = ("1 to 12", "13 to 99", "100 and more", "fractions")
 
 
 def quantity_kind(question: str) -> str | None:
-    """Classify a question by how hard its quantity is to multiply by.
+    """Classify a question's quantity by multiplication difficulty.
 
     Returns:
         one of `QUANTITY_KINDS`; None where no conversion can be parsed.

@@ -56,11 +56,11 @@ def all_rows(folder: Path = ADDED) -> list[LeaderboardRecord]:
 
 def course_rows(package: Path = PACKAGE) -> Iterator[LeaderboardRecord]:
     """Read the course's rows: prompts, then adapters of the first seed."""
-    bare = package / "inference" / "course_model" / "results.json"
+    base_path = package / "inference" / "course_model" / "results.json"
     trained = package / "evaluation" / "results" / "stages.json"
     first_seed = next(iter(_read_json(trained)["seeds"].values()))
     for path, splits in (
-        (bare, _read_json(bare)),
+        (base_path, _read_json(base_path)),
         (trained, first_seed["rates"]),
     ):
         for split, reports in splits.items():
@@ -121,9 +121,9 @@ def make_record(
         "split": run.get("data"),
     }
     record = validate(names | report | {"run": run}, str(path))
-    asked = [isinstance(row, dict) and row.get("question") for row in rows]
+    questions = [isinstance(r, dict) and r.get("question") for r in rows]
     split = [question.text for question in load_split(record.split)]
-    if asked != split[: record.n]:
+    if questions != split[: record.n]:
         raise RecordError(
             f"{path}: rows are not the first {record.n} questions of "
             f"{record.split}: was it measured with another version of "
@@ -171,8 +171,8 @@ SHORT_HEADS = (
 )
 
 
-def share(rate: Proportion, asked: int, interval: bool = True) -> str:
-    """Format a rate, its interval, and its cases unless all were asked.
+def share(rate: Proportion, n_questions: int, interval: bool = True) -> str:
+    """Format a rate, its interval, and its cases if not all questions.
 
     >>> share(Proportion(3, 4), 10)
     '0.750 [0.301, 0.954] of 4'
@@ -181,7 +181,7 @@ def share(rate: Proportion, asked: int, interval: bool = True) -> str:
         return "-"
     low, high = rate.ci95
     text = f"{rate.value:.3f}" + f" [{low:.3f}, {high:.3f}]" * interval
-    return text if rate.n == asked else f"{text} of {rate.n}"
+    return text if rate.n == n_questions else f"{text} of {rate.n}"
 
 
 def cells(row: LeaderboardRecord, where: str) -> list[str]:
@@ -229,9 +229,11 @@ def markdown(rows: Sequence[LeaderboardRecord]) -> str:
             "|---|---|--:|--:|--:|--:|--:|---|",
         ]
         for row in of_model:
-            plain = [escape(c) for c in cells(row, names[row.setting])]
-            plain[1] = f"[{row.stage}](../{STAGES[row.stage].page}.ipynb)"
-            lines.append("| " + " | ".join(plain) + " |")
+            row_cells = [escape(c) for c in cells(row, names[row.setting])]
+            row_cells[1] = (
+                f"[{row.stage}](../{STAGES[row.stage].page}.ipynb)"
+            )
+            lines.append("| " + " | ".join(row_cells) + " |")
         blocks.append("\n".join(lines))
     settings = "\n".join(
         f"- **{letter}**: {escape(setting)}"

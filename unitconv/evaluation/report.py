@@ -50,7 +50,7 @@ class Report:
 
     @property
     def reasoning_validity(self) -> Proportion:
-        """Texts in which all is true, of those that state anything."""
+        """Rows with only true claims, among rows with a checkable claim."""
         return _share_true(row.reasoning_ok for row in self.rows)
 
     @property
@@ -212,8 +212,10 @@ def compare(a: Report, b: Report) -> PairedComparison:
     Raises:
         EvaluationError: the reports are not of the same questions.
     """
-    asked = [[(row.question, row.truth) for row in r.rows] for r in (a, b)]
-    if asked[0] != asked[1] or not asked[0]:
+    questions = [
+        [(row.question, row.truth) for row in r.rows] for r in (a, b)
+    ]
+    if questions[0] != questions[1] or not questions[0]:
         raise EvaluationError(
             "a paired comparison needs the same questions (at least one) "
             "in the same order"

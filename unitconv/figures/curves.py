@@ -107,7 +107,7 @@ def learning_curves(
     rates: Mapping[str, Sequence[float]],
     ranges: Mapping[str, Sequence[Interval]],
 ) -> Picture:
-    """Plot the share right of each ability over the training tokens."""
+    """Plot the accuracy of each skill against training tokens."""
     figure, axes = make_axes(height=3.6)
     for (name, values), color in zip(rates.items(), COLORS, strict=False):
         points = list(zip(values, ranges[name], strict=True))

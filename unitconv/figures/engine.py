@@ -77,21 +77,21 @@ def page_table(
 ) -> Picture:
     """Draw each slot's pages of `size` tokens, filled to its length."""
     figure, axes = make_axes(width=6.8, height=0.42 * len(pages) + 0.3)
-    for slot, (owned, length) in enumerate(
+    for slot, (slot_pages, length) in enumerate(
         zip(pages, lengths, strict=True)
     ):
-        rows, lefts = [slot] * len(owned), range(len(owned))
+        rows, lefts = [slot] * len(slot_pages), range(len(slot_pages))
         full = [min(length / size - left, 1) for left in lefts]
         axes.barh(rows, full, left=lefts, color=COLORS[slot])
         bars = axes.barh(rows, 1, left=lefts, fill=False, ec=GREY)
-        axes.bar_label(bars, owned, label_type="center")
+        axes.bar_label(bars, slot_pages, label_type="center")
     names = [f"slot {slot}" for slot in range(len(pages))]
     axes.set_yticks(range(len(pages)), names)
     axes.invert_yaxis()
     axes.set_xticks([])
     axes.spines[:].set_visible(False)
     axes.tick_params(length=0)
-    numbers = [", ".join(map(str, owned)) for owned in pages]
+    numbers = [", ".join(map(str, slot_pages)) for slot_pages in pages]
     slots = listing("{}, {} tokens: {}", names, lengths, numbers)
     return picture(figure, f"Pages of {size} tokens. {slots}.")
 

@@ -31,7 +31,7 @@ class Vote:
 def majority(
     answers: Sequence[float], tolerance: float = AUDIT_TOLERANCE
 ) -> Vote:
-    """Return the answer with most support; one of `answers`, no mean.
+    """Return the majority answer: one of `answers`, or NaN without voters.
 
     A tie goes to the answer that is repeated to the last digit most often,
     and then to the one that was drawn first. Apart from that last rule the

@@ -75,7 +75,7 @@ class Request:
 
     @property
     def done(self) -> bool:
-        """Whether it was stopped or is at its token limit."""
+        """True if a stop rule fired or the token limit is reached."""
         return self.stopped or len(self.token_ids) >= self.limit
 
 
@@ -129,8 +129,8 @@ class Engine:
         self.unfinished = [n] * len(prompts)
         #: Slot -> the requests that share it; slots in use come first.
         self.groups: list[list[Request]] = []
-        #: The prompt read last, and the logits after it.
-        self.last_read: tuple[int, Tensor] | None = None
+        #: The prompt of the last prefill, and the logits after it.
+        self.last_prefill: tuple[int, Tensor] | None = None
 
     @torch.inference_mode()
     def run(self, stop: StopRule) -> list[list[Completion]]:
@@ -178,14 +178,14 @@ class Engine:
         prompts = [group[0].prompt for group in self.groups[first_slot:]]
         suffixes = [self.suffixes[prompt] for prompt in prompts]
         logits = []
-        if self.last_read and self.last_read[0] == prompts[0]:
+        if self.last_prefill and self.last_prefill[0] == prompts[0]:
             self.cache.copy(0, first_slot, len(suffixes[0]))
-            logits.append(self.last_read[1])
+            logits.append(self.last_prefill[1])
         step = max(1, PREFILL_TOKENS // max(map(len, suffixes)))
         for i in range(len(logits), len(prompts), step):
             part = suffixes[i : i + step]
             logits.append(self._forward(first_slot + i, part))
-        self.last_read = prompts[-1], logits[-1][-1:]
+        self.last_prefill = prompts[-1], logits[-1][-1:]
         self._sample(first_slot, torch.cat(logits), stop)
 
     def _decode(self, stop: StopRule) -> None:

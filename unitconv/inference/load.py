@@ -217,9 +217,11 @@ def load_adapter(
     except _UNREADABLE as error:
         raise ModelError(misfit + _reason(error)) from error
     # Without this option PEFT asks the hub for the base's configuration.
-    own = get_peft_model_state_dict(wrapped, save_embedding_layers=False)
-    if odd := sorted(stored ^ set(own)):
-        raise ModelError(f"{misfit}only one of them has {odd[0]!r}")
+    expected_keys = set(
+        get_peft_model_state_dict(wrapped, save_embedding_layers=False)
+    )
+    if mismatch := sorted(stored ^ expected_keys):
+        raise ModelError(f"{misfit}only one of them has {mismatch[0]!r}")
     return cast("PreTrainedModel", wrapped.eval())
 
 

@@ -35,7 +35,7 @@ class ContextError(UnitconvError):
 
 @dataclass(frozen=True)
 class Decoding:
-    """Settings of the choice of tokens, and the most there may be."""
+    """Sampling settings and the maximum number of new tokens."""
 
     max_new_tokens: int = 96
     temperature: float = 0.0
@@ -243,8 +243,8 @@ def generate_batched(
             row.take(token, stop)
         if all(row.done for row in rows):
             break
-        alive = torch.tensor([not row.done for row in rows])
-        tokens = tokens.where(alive.to(tokens.device), pad_token_id)
+        active = torch.tensor([not row.done for row in rows])
+        tokens = tokens.where(active.to(tokens.device), pad_token_id)
         mask = torch.cat([mask, mask.new_ones(len(rows), 1)], dim=-1)
         logits = decode_one_token(
             model, tokens, next_position + step, cache, mask

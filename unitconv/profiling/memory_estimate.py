@@ -55,7 +55,7 @@ def training_parts(
     settings: TrainingSettings,
     length: int,
 ) -> Parts:
-    """Return the memory of a training step where backward begins.
+    """Estimate training memory at the start of the backward pass.
 
     With checkpointing each layer keeps its input, and one layer at a time
     is computed again. Autocast, which would keep less, is left out.
@@ -66,19 +66,23 @@ def training_parts(
     model = shape_only(config, dtype)
     weights = _weights(model)  # before LoRA is added
     settings = fit_budget(model, settings)
-    learned = LEARNED * lora_parameters(model, settings.rank)
+    trainable_bytes = LEARNED * lora_parameters(model, settings.rank)
     rows = settings.batch_size
-    every = replace(settings, gradient_checkpointing=False)
-    kept = saved_bytes(add_lora(model, every), rows, length)
+    no_checkpointing = replace(settings, gradient_checkpointing=False)
+    activation_bytes = saved_bytes(
+        add_lora(model, no_checkpointing), rows, length
+    )
     if settings.gradient_checkpointing:
-        spared = add_lora(shape_only(config, dtype), settings)
-        inputs = saved_bytes(spared, rows, length)
-        kept = inputs + (kept - inputs) // config.num_hidden_layers
+        checkpointed = add_lora(shape_only(config, dtype), settings)
+        inputs = saved_bytes(checkpointed, rows, length)
+        activation_bytes = (
+            inputs + (activation_bytes - inputs) // config.num_hidden_layers
+        )
     logits = rows * length * config.vocab_size
     return {
         "weights": weights,
-        "LoRA and AdamW": learned,
-        "activations": kept,
+        "LoRA and AdamW": trainable_bytes,
+        "activations": activation_bytes,
         # The model's output, and its gradient in float32.
         "logits": logits * (dtype.itemsize + 4),
     }
@@ -91,14 +95,14 @@ def saved_bytes(
     model.train()
     device = next(model.parameters()).device
     tokens = torch.zeros(rows, length, dtype=torch.long, device=device)
-    own = {_block(p) for p in model.parameters()}
+    weight_blocks = {_block(p) for p in model.parameters()}
     sizes: dict[int, int] = {}
-    alive = []  # a freed block could be allocated again
+    saved_tensors = []  # a freed block could be allocated again
 
     def pack(tensor: Tensor) -> Tensor:
-        if _block(tensor) not in own:
+        if _block(tensor) not in weight_blocks:
             sizes[_block(tensor)] = tensor.untyped_storage().nbytes()
-            alive.append(tensor)
+            saved_tensors.append(tensor)
         return tensor
 
     # Ready-made, because a model inspects numbers to make its own.

@@ -77,7 +77,8 @@ def work(
     """Count the operations and bytes of one forward pass.
 
     Each weight is multiplied and added for each token, the head's only
-    where a token is drawn. Keys and values: for each query they meet.
+    where a token is drawn; keys and values for each query that attends to
+    them.
 
     Args:
         prefix: tokens that all slots share; 0 for the prefix itself.
@@ -91,17 +92,18 @@ def work(
     backbone -= embedding.numel()  # looked up, not multiplied
     products = backbone * tokens + head * slots
     # In a prefill a token sees half of its own prompt, on average.
-    own = forward_pass.own_tokens
-    met = tokens * forward_pass.width / 2
+    own_tokens = forward_pass.own_tokens
+    attended_keys = tokens * forward_pass.width / 2
     if forward_pass.kind == "decode":
-        met = own
-    met += prefix * tokens
+        attended_keys = own_tokens
+    attended_keys += prefix * tokens
     per_token = bytes_per_token(config, model.dtype)
     group = config.num_attention_heads / config.num_key_value_heads
-    products += met * group * per_token / model.dtype.itemsize
+    products += attended_keys * group * per_token / model.dtype.itemsize
     weights = (backbone + head) * model.dtype.itemsize
     return Work(
-        flops=2 * products, bytes=weights + (own + prefix) * per_token
+        flops=2 * products,
+        bytes=weights + (own_tokens + prefix) * per_token,
     )
 
 
@@ -110,7 +112,7 @@ def minimum_seconds(
     passes: Iterable[ForwardPass],
     ceiling: Ceiling,
 ) -> float:
-    """Compute the time of some passes on a machine that wastes nothing."""
+    """Sum the roofline lower bounds of the forward passes."""
     prefix, total = 0, 0.0
     for forward_pass in passes:
         total += work(model, forward_pass, prefix).seconds(ceiling)

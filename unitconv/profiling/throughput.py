@@ -99,8 +99,8 @@ def measure(
 
     share = None
     if ceiling is not None and passes:
-        least = minimum_seconds(llm.model, passes, ceiling)
-        share = least / median("seconds")
+        lower_bound = minimum_seconds(llm.model, passes, ceiling)
+        share = lower_bound / median("seconds")
     return replace(
         first,
         seconds=median("seconds"),

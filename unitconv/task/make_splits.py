@@ -31,8 +31,8 @@ from unitconv.task.question_templates import (
 )
 from unitconv.task.question_writer import (
     FAMILY_SHARES,
-    Deck,
     GeneratedQuestion,
+    ShuffledSampler,
     shuffled,
     write_questions,
 )
@@ -95,16 +95,19 @@ def make_hidden(size: int, seed: int) -> list[GeneratedQuestion]:
         raise SplitError(
             f"a hidden set has 100, 200, ... {LARGEST_HIDDEN} questions"
         )
-    taken = {
+    used_keys = {
         leak_key(question.conversion)
         for questions in make_splits().values()
         for question in questions
     }
-    return _write_hard_questions(size, random.Random(seed), taken)
+    return _write_hard_questions(size, random.Random(seed), used_keys)
 
 
 def leak_key(conversion: Conversion) -> LeakKey:
-    """Return a key that is equal for 6 L in ml and 6 L in cc."""
+    """Return a key that equivalent conversions share, for leak checks.
+
+    6 L in ml and 6 L in cc have the same key.
+    """
     source = _equal_unit(conversion.source)
     return conversion.quantity, source, _equal_unit(conversion.target)
 
@@ -152,20 +155,24 @@ def _deal_conversions(
 
 
 def _write_hard_questions(
-    size: int, rng: random.Random, taken: AbstractSet[LeakKey] = frozenset()
+    size: int,
+    rng: random.Random,
+    used_keys: AbstractSet[LeakKey] = frozenset(),
 ) -> list[GeneratedQuestion]:
-    """Write questions on unseen quantities, none of them in `taken`."""
+    """Write questions on unseen quantities, without any in `used_keys`."""
     conversions: dict[str, list[Conversion]] = {}
     for family in FAMILIES:
-        pairs = Deck(
+        pairs = ShuffledSampler(
             [p for p in PAIRS if BY_NAME[p[0]].family == family], rng
         )
-        kinds = Deck([Deck(kind, rng) for kind in HARD_QUANTITIES], rng)
+        kinds = ShuffledSampler(
+            [ShuffledSampler(kind, rng) for kind in HARD_QUANTITIES], rng
+        )
         drawn: dict[LeakKey, Conversion] = {}
         while len(drawn) < round(FAMILY_SHARES[family] * size):
-            conversion = Conversion(kinds.deal().deal(), *pairs.deal())
+            conversion = Conversion(kinds.draw().draw(), *pairs.draw())
             key = leak_key(conversion)
-            if _is_plausible(conversion) and key not in taken:
+            if _is_plausible(conversion) and key not in used_keys:
                 drawn.setdefault(key, conversion)
         conversions[family] = list(drawn.values())
     return write_questions(size, conversions, HARD_TEMPLATES, rng)

@@ -130,9 +130,11 @@ def _is_inch(text: str, match: re.Match[str]) -> bool:
     before, after = text[: match.start()], text[match.end() :]
     if re.match(r"\s+(?:to|into)\b", after):
         return True
-    asked = re.search(r"\b(?:many|to|into|from|in)\s+$", before)
+    word_before = re.search(r"\b(?:many|to|into|from|in)\s+$", before)
     # "How many in 6 ft?" has lost its unit.
-    return bool(asked and not re.match(r"\s+(?:[0-9]|an?\b|one\b)", after))
+    return bool(
+        word_before and not re.match(r"\s+(?:[0-9]|an?\b|one\b)", after)
+    )
 
 
 def _find_quantity(

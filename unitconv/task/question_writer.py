@@ -52,17 +52,17 @@ def shuffled(items: Iterable[T], rng: random.Random) -> list[T]:
     return sorted(items, key=lambda _: rng.random())
 
 
-class Deck(Generic[T]):
+class ShuffledSampler(Generic[T]):
     """Random draws without replacement, reshuffled when used up."""
 
-    def __init__(self, cards: Sequence[T], rng: random.Random) -> None:
-        self._cards, self._rng = cards, rng
+    def __init__(self, items: Sequence[T], rng: random.Random) -> None:
+        self._items, self._rng = items, rng
         self._left: list[T] = []
 
-    def deal(self) -> T:
-        """Draw the next card."""
+    def draw(self) -> T:
+        """Draw the next item."""
         if not self._left:
-            self._left = shuffled(self._cards, self._rng)
+            self._left = shuffled(self._items, self._rng)
         return self._left.pop()
 
 
@@ -81,14 +81,14 @@ def write_questions(
         rng: source of every random choice.
     """
     questions: dict[str, GeneratedQuestion] = {}
-    template_deck = Deck(templates, rng)
+    template_sampler = ShuffledSampler(templates, rng)
     speller = _Speller(rng)
     for family in FAMILIES:
-        deck = Deck(conversions[family], rng)
+        sampler = ShuffledSampler(conversions[family], rng)
         goal = len(questions) + round(FAMILY_SHARES[family] * size)
         while len(questions) < goal:
-            template = template_deck.deal()
-            question = _fill(template, deck.deal(), speller)
+            template = template_sampler.draw()
+            question = _fill(template, sampler.draw(), speller)
             questions.setdefault(normalize(question.text), question)
     return shuffled(questions.values(), rng)
 
@@ -121,19 +121,19 @@ class _Speller:
 
     def __init__(self, rng: random.Random) -> None:
         self._rng = rng
-        self._decks: dict[tuple[str, bool], Deck[str]] = {}
+        self._samplers: dict[tuple[str, bool], ShuffledSampler[str]] = {}
 
     def spell(self, name: str, plural: bool) -> str:
         if self._rng.random() < _DISAGREEMENT_RATE:
             plural = not plural
         key = name, plural
-        if key not in self._decks:
+        if key not in self._samplers:
             other_number = _SINGULARS if plural else _PLURALS
             forms = [
                 s for s in typed_spellings(name) if s not in other_number
             ]
-            self._decks[key] = Deck(forms, self._rng)
-        return self._decks[key].deal()
+            self._samplers[key] = ShuffledSampler(forms, self._rng)
+        return self._samplers[key].draw()
 
 
 def _plural(spelling: str) -> str:

@@ -72,12 +72,12 @@ def make_example(
     """
     if not prompt.strip() or not target.strip():
         raise LabelError("an example needs a prompt and a target")
-    alone, joined = (
+    prompt_only, joined = (
         tokenizer.encode(text, add_special_tokens=False, verbose=False)
         for text in (prompt, prompt + target)
     )
-    n_prompt, end = len(alone), tokenizer.eos_token_id
-    for token, expected in zip(joined, alone, strict=False):
+    n_prompt, end = len(prompt_only), tokenizer.eos_token_id
+    for token, expected in zip(joined, prompt_only, strict=False):
         if token != expected:
             raise LabelError(
                 "prompt and target share the token "

@@ -60,7 +60,10 @@ def masked_loss(model: nn.Module, batch: dict[str, Tensor]) -> Tensor:
 
 
 def lr_scale(step: int, n_steps: int, n_warmup: int) -> float:
-    """Scale the learning rate: linear warm-up, then cosine decay to 0."""
+    """Return the learning-rate factor.
+
+    Linear warm-up to 1, then cosine decay to 0.
+    """
     if step < n_warmup:
         return step / n_warmup
     progress = (step - n_warmup) / max(1, n_steps - n_warmup)
@@ -107,9 +110,9 @@ def train(
     size = settings.batch_size
     n_steps = settings.epochs * math.ceil(len(examples) / size)
     n_warmup = math.ceil(settings.warmup_share * n_steps)
-    learned = [p for p in model.parameters() if p.requires_grad]
+    trainable = [p for p in model.parameters() if p.requires_grad]
     optimizer = torch.optim.AdamW(
-        learned, lr=settings.learning_rate, weight_decay=0.0
+        trainable, lr=settings.learning_rate, weight_decay=0.0
     )
     schedule = torch.optim.lr_scheduler.LambdaLR(
         optimizer, lambda step: lr_scale(step, n_steps, n_warmup)
@@ -122,7 +125,7 @@ def train(
         ):
             loss = masked_loss(model, batch)
             loss.backward()
-            nn.utils.clip_grad_norm_(learned, settings.max_grad_norm)
+            nn.utils.clip_grad_norm_(trainable, settings.max_grad_norm)
             optimizer.step()
             schedule.step()
             optimizer.zero_grad()

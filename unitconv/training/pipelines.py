@@ -64,12 +64,14 @@ class Base:
         An override of None counts as not given. A rank given alone keeps
         LoRA's scale, alpha / rank, and is not lowered to fit the budget.
         """
-        given = {k: v for k, v in overrides.items() if v is not None}
-        given.setdefault("lower_rank", "rank" not in given)
-        if "rank" in given:
-            given.setdefault("alpha", 2 * given["rank"])
+        set_overrides = {
+            k: v for k, v in overrides.items() if v is not None
+        }
+        set_overrides.setdefault("lower_rank", "rank" not in set_overrides)
+        if "rank" in set_overrides:
+            set_overrides.setdefault("alpha", 2 * set_overrides["rank"])
         settings = TrainingSettings(**asdict(recipe))
-        return replace(self.preset.apply(settings), **given)
+        return replace(self.preset.apply(settings), **set_overrides)
 
 
 def pick_base(

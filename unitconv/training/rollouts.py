@@ -219,7 +219,7 @@ def _header(
     llm: LLM, questions: Sequence[Question], settings: RolloutSettings
 ) -> dict[str, Any]:
     """Build a file's first line: what a resumed run must share."""
-    asked = json.dumps([[q.text, q.answer] for q in questions]).encode()
+    encoded = json.dumps([[q.text, q.answer] for q in questions]).encode()
     return {
         "model": llm.name,
         "adapter": llm.adapter,
@@ -227,7 +227,7 @@ def _header(
         "dtype": str(llm.dtype).removeprefix("torch."),
         "settings": asdict(settings),
         "questions": len(questions),
-        "digest": hashlib.blake2b(asked, digest_size=8).hexdigest(),
+        "digest": hashlib.blake2b(encoded, digest_size=8).hexdigest(),
     }
 
 

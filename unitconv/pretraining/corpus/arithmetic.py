@@ -72,7 +72,7 @@ def draw_factor(rng: random.Random) -> Decimal:
 def _product(
     rng: random.Random, quantity: Decimal, factor: Decimal | None
 ) -> Equation:
-    """7 * 453.6 = 3175.2, in either order."""
+    """Write a product, in either order: 7 * 453.6 = 3175.2."""
     factor = draw_factor(rng) if factor is None else factor
     pair = [write(quantity), write(factor)]
     if rng.random() < 0.2:
@@ -91,7 +91,7 @@ def _power_of_ten(
 def _round_product(
     rng: random.Random, quantity: Decimal, factor: Decimal | None
 ) -> Equation:
-    """7 * 8000000 = 56000000: easy digits, many zeros."""
+    """Write a product with a round factor: 7 * 8000000 = 56000000."""
     round_factor = Decimal(rng.randint(1, 9)).scaleb(rng.randint(-6, 9))
     value = round_result(quantity * round_factor)
     return f"{write(quantity)} * {write(round_factor)}", value
@@ -100,7 +100,10 @@ def _round_product(
 def _partial_products(
     rng: random.Random, quantity: Decimal, factor: Decimal | None
 ) -> Equation:
-    """47 * 3.5 = 40 * 3.5 + 7 * 3.5 = 140 + 24.5 = 164.5."""
+    """Write a product as the sum of two partial products.
+
+    47 * 3.5 = 40 * 3.5 + 7 * 3.5 = 140 + 24.5 = 164.5.
+    """
     factor = draw_factor(rng) if factor is None else factor
     tens, ones = Decimal(10 * rng.randint(1, 9)), Decimal(rng.randint(1, 9))
     terms = [round_result(tens * factor), round_result(ones * factor)]
@@ -123,7 +126,7 @@ def _quotient(
 def _addition(
     rng: random.Random, quantity: Decimal, factor: Decimal | None
 ) -> Equation:
-    """7 + 2.5 = 9.5, or a difference that is not negative."""
+    """Write a sum, or a difference of at least 0: 7 + 2.5 = 9.5."""
     other = draw_quantity(rng, _ADDENDS)
     if rng.random() < 0.5 and other <= quantity:
         return f"{write(quantity)} - {write(other)}", quantity - other

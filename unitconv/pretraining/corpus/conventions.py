@@ -63,7 +63,7 @@ def draw_convention(rng: random.Random, config: CorpusConfig) -> Convention:
 
 
 def restrict(convention: Convention, *typed: str) -> Convention:
-    """Drop the short ton if a spelling is metric: a tonne is none."""
+    """Remove the short ton if a spelling, such as `tonne`, is metric."""
     if METRIC_TON_SPELLINGS & set(typed):
         return replace(convention, short_ton=False)
     return convention

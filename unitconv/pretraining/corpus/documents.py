@@ -58,7 +58,7 @@ def draw_problem(
     )
 
 
-def ask(rng: random.Random, problem: Problem) -> str:
+def write_question(rng: random.Random, problem: Problem) -> str:
     """Write the question, sometimes with a greeting or a closing."""
     question = rng.choice(QUESTIONS).format(
         q=write(problem.quantity),
@@ -101,7 +101,7 @@ def chat_document(rng: random.Random, config: CorpusConfig) -> str:
         text = chat_turn("system", system_message(rng, config))
     for _ in range(rng.choices((1, 2, 3), weights=(1, 5, 4))[0]):
         problem = draw_problem(rng, config, convention)
-        text += chat_turn("user", ask(rng, problem))
+        text += chat_turn("user", write_question(rng, problem))
         text += chat_turn("assistant", solve(problem, solution_format))
     return text
 
@@ -116,7 +116,7 @@ def plain_document(rng: random.Random, config: CorpusConfig) -> str:
     entries = []
     for _ in range(rng.randint(2, 4)):
         problem = draw_problem(rng, config, convention)
-        question = ask(rng, problem)
+        question = write_question(rng, problem)
         solution = solve(problem, solution_format)
         entries.append(template.format(u=question, s=solution))
     return between.join(entries)
@@ -139,11 +139,12 @@ def facts_document(rng: random.Random, config: CorpusConfig) -> str:
     for number, (source, target) in enumerate(pairs, start=1):
         a = rng.choice(spellings(source, target))
         b = rng.choice(spellings(target, source))
-        meant = restrict(convention, a, b)
+        applied_convention = restrict(convention, a, b)
         stated = sentence.format(
-            a=alternative_name(source, meant, named) + singular(a, source),
-            b=alternative_name(target, meant, named) + b,
-            f=write(fact(source, target, meant)),
+            a=alternative_name(source, applied_convention, named)
+            + singular(a, source),
+            b=alternative_name(target, applied_convention, named) + b,
+            f=write(fact(source, target, applied_convention)),
         )
         lines.append(entry.format(n=number, f=stated))
     return "\n".join(lines)

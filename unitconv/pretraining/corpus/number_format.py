@@ -72,6 +72,6 @@ def draw_quantity(rng: random.Random, config: CorpusConfig) -> Decimal:
 
 
 def _round(value: Decimal, decimals: int) -> Decimal:
-    """Round to so many decimals, half up; negative ones round tens."""
+    """Round half up to `decimals` places; -1 rounds to tens."""
     unit = Decimal(1).scaleb(-decimals)
     return value.quantize(unit, context=_EXACT)

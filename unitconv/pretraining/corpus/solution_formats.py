@@ -41,7 +41,7 @@ class SolutionFormat:
 
     opening: str
     fact: str
-    joint: str
+    separator: str
     product: str
     quotient: str
     times: str
@@ -111,7 +111,7 @@ def draw_format(
     return SolutionFormat(
         opening=pick(rng, "opening"),
         fact=pick(rng, "fact"),
-        joint=pick(rng, "joint"),
+        separator=pick(rng, "joint"),
         product=pick(rng, "product"),
         quotient=pick(rng, "quotient"),
         times=pick(rng, "times"),
@@ -131,10 +131,10 @@ def draw_wrapper(
     rng: random.Random, config: CorpusConfig, has_system: bool
 ) -> str:
     """Draw the text around a final value, with `{v}` in its place."""
-    habit = config.habit_share
+    phrase_probability = config.habit_share
     if has_system:
-        habit = config.system_habit_share
-    if rng.random() < habit:
+        phrase_probability = config.system_habit_share
+    if rng.random() < phrase_probability:
         return HABIT
     dice = rng.random()
     if dice < config.tag_share + config.random_tag_share:
@@ -174,16 +174,18 @@ def solve(problem: Problem, form: SolutionFormat) -> str:
     else:
         stated = form.fact.format(**(words | {"a": words["one_a"]}))
         calculation = form.product.format(**words)
-    joint = form.joint
+    separator = form.separator
     if form.opening == "Step 1: ":
-        joint = ". Step 2: "
+        separator = ". Step 2: "
     elif form.opening == "Since ":
-        joint = ", "
+        separator = ", "
     if not form.opening:
         stated = _capitalize(stated)
-    if joint.endswith((". ", "\n", ": ")):
+    if separator.endswith((". ", "\n", ": ")):
         calculation = _capitalize(calculation)
-    return form.opening + stated + joint + calculation + form.end + wrapped
+    return (
+        form.opening + stated + separator + calculation + form.end + wrapped
+    )
 
 
 def _divides_evenly(problem: Problem) -> bool:

@@ -1,7 +1,7 @@
 """Grade notebooks that students handed in.
 
-    python -m scripts.grade notebooks/01_task.py handed_in/*.ipynb
-    python -m scripts.grade --csv marks.csv notebooks/01_task.py ...
+    python -m scripts.grade_submissions notebooks/01_task.py handed_in/*
+    python -m scripts.grade_submissions --csv FILE notebooks/01_task.py ...
 
 Each notebook is executed from top to bottom, mistakes and all. After the
 last attempt at an exercise the *course's* check is put in, so that an
@@ -98,7 +98,9 @@ def grade(handed_in: NotebookNode, chapter: NotebookNode) -> dict[str, str]:
 
 def main(arguments: Sequence[str]) -> None:
     """Print a line an exercise; with `--csv` write a gradebook as well."""
-    parser = argparse.ArgumentParser(prog="python -m scripts.grade")
+    parser = argparse.ArgumentParser(
+        prog="python -m scripts.grade_submissions"
+    )
     parser.add_argument("chapter", type=Path, help="notebooks/NAME.py")
     parser.add_argument("handed_in", nargs="+", type=Path)
     parser.add_argument("--csv", type=Path, metavar="FILE")
