@@ -634,21 +634,25 @@ for name, half in [("first", slice(0, 100)), ("second", slice(100, 200))]:
 # reach. [Wang et al. (2022)](https://arxiv.org/abs/2203.11171) call it
 # self-consistency.
 #
-# What counts as the same answer has to be decided:
+# What counts as the same answer has to be decided. Equal numbers only is
+# too strict: 3.281 * 6 and 3.28 * 6 are the same reasoning, rounded
+# differently. The grader's 5 % is too lax: a UK fluid ounce is 4 % smaller
+# than a US one, and a reply that means one does not mean the other. The
+# audit of reasoning uses 1 % for numbers that say the same, and the vote
+# uses that too.
+#
+# This agreement is no equivalence: 100 and 100.9 agree, and so do 100.9 and
+# 101.8, but 100 and 101.8 do not. So answers are not sorted into groups.
+# Each answer is supported by all that agree with it, and the one with the
+# most support wins:
 
-# %% tags=["hide-input"]
+# %%
 import inspect
 
 from IPython.display import Markdown
 
 from unitconv import majority
-from unitconv.grading import self_consistency
 
-_, _, *why = inspect.getdoc(self_consistency).splitlines()
-start = why.index("") + 1  # past the title and the reference
-Markdown("\n".join(f"> {line}" for line in why[start:]))
-
-# %%
 Markdown(f"```python\n{inspect.getsource(majority)}```")
 
 # %% tags=["nbval-check-output"]
