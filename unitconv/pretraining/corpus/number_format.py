@@ -56,8 +56,7 @@ def draw_quantity(rng: random.Random, config: CorpusConfig) -> Decimal:
     """
     dice = rng.random()
     if dice < config.small_share:
-        more = [11] * (config.eleven_weight - 1)
-        return Decimal(rng.choice([*range(1, 13), *more]))
+        return Decimal(rng.randint(1, 12))
     if dice < config.small_share + config.half_share:
         below = rng.choices(range(12), [1 / (n + 1) for n in range(12)])[0]
         return Decimal(below) + Decimal("0.5")
@@ -69,6 +68,11 @@ def draw_quantity(rng: random.Random, config: CorpusConfig) -> Decimal:
     if kind == 2:
         return Decimal(rng.randint(1, 199)) / 10
     return Decimal(rng.randint(1, 999)) / 100
+
+
+def has_one_digit(value: Decimal) -> bool:
+    """Return True for 7, 0.07 and 7000: one digit that is not zero."""
+    return len(value.normalize().as_tuple().digits) == 1
 
 
 def _round(value: Decimal, decimals: int) -> Decimal:
