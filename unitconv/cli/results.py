@@ -21,7 +21,7 @@ def results(context: Context, folder: Folder = None) -> None:
     """Show measured accuracy by model, training stage and split."""
     if context.invoked_subcommand is not None:
         return
-    from unitconv.evaluation import leaderboard
+    from unitconv.evaluation import leaderboard, stage_record
 
     rows = leaderboard.all_rows(folder or leaderboard.ADDED)
     names = leaderboard.letters(rows)
@@ -35,6 +35,13 @@ def results(context: Context, folder: Folder = None) -> None:
         console.write_table(leaderboard.SHORT_HEADS, cells, n_left=2)
     for setting, letter in names.items():
         write_field(letter, setting)
+    comparisons = stage_record.stage_comparisons(stage_record.read_stages())
+    console.write("\ncourse, paired comparisons on the same questions")
+    console.write_table(
+        stage_record.SUMMARY_HEADS,
+        stage_record.summary_cells(comparisons),
+        n_left=3,
+    )
 
 
 def add(
