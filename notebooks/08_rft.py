@@ -396,7 +396,7 @@ assert kept[warmest] < kept[coldest]
 # family of units:
 
 # %%
-from unitconv.evaluation.stage_record import read_stages
+from unitconv.evaluation.leaderboard.stages import read_stages
 
 stages = read_stages()
 seeds = stages["seeds"]
@@ -766,7 +766,7 @@ summary.round(3)
 # of tests on a split (Holm), and the largest of the seeds is shown:
 
 # %%
-from unitconv.evaluation.stage_record import (
+from unitconv.evaluation.leaderboard.stages import (
     SUMMARY_HEADS,
     stage_comparisons,
     summary_cells,

@@ -215,7 +215,10 @@ for name, how in STAGES.items():
 # %%
 import pandas as pd
 
-from unitconv.evaluation.stage_record import read_stages, stage_comparisons
+from unitconv.evaluation.leaderboard.stages import (
+    read_stages,
+    stage_comparisons,
+)
 
 record = read_stages()
 stored = record["seeds"]["seed-0"]["rates"]["test"]
@@ -397,7 +400,9 @@ wrong = np.array([not row.correct for row in base.rows])
 by_pair = pd.Series(wrong).groupby(pairs_asked).sum()
 worst_ten = by_pair.nlargest(10).sum() / wrong.sum()
 print(f"{len(test)} questions about {len(by_pair)} pairs of units")
-print(f"the ten pairs with most errors hold {worst_ten:.0%} of cot's errors")
+print(
+    f"the ten pairs with most errors hold {worst_ten:.0%} of cot's errors"
+)
 
 # %% [markdown]
 # Questions about the same two units need the same fact, and a model that
@@ -427,7 +432,9 @@ print(f"the ten pairs with most errors hold {worst_ten:.0%} of cot's errors")
 # %%
 def widths(value, simple, clustered):
     ratio = (clustered[1] - clustered[0]) / (simple[1] - simple[0])
-    ends = [f"{low:+.3f} to {high:+.3f}" for low, high in (simple, clustered)]
+    ends = [
+        f"{low:+.3f} to {high:+.3f}" for low, high in (simple, clustered)
+    ]
     return [f"{value:+.3f}", ends[0], ends[1], f"{ratio:.2f}"]
 
 
@@ -673,11 +680,13 @@ assert namesakes.most_common(1)[0][0] == "volume"
 # And the other errors, those that have nothing to do with a namesake? Count
 # those of the base and those of RFT, question by question:
 
+
 # %%
 def without(report, kinds):
     """The report, with an error right unless it is one of `kinds`."""
     rows = [
-        replace(row, correct=row.failure not in kinds) for row in report.rows
+        replace(row, correct=row.failure not in kinds)
+        for row in report.rows
     ]
     return replace(report, rows=rows)
 

@@ -10,20 +10,18 @@ from docutils.statemachine import StringList
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
-from unitconv.evaluation import leaderboard, stage_record
+from unitconv.evaluation.leaderboard import stages, table
 
 WRITERS = {
-    "results-table": lambda: leaderboard.markdown(leaderboard.all_rows()),
-    "results-stages": lambda: leaderboard.stages_markdown(
-        leaderboard.all_rows()
-    ),
-    "results-seeds": stage_record.seeds_markdown,
-    "results-comparisons": stage_record.comparisons_markdown,
+    "results-table": lambda: table.markdown(table.all_rows()),
+    "results-stages": lambda: table.stages_markdown(table.all_rows()),
+    "results-seeds": stages.seeds_markdown,
+    "results-comparisons": stages.comparisons_markdown,
 }
 RECORDS = [
-    leaderboard.PACKAGE / "inference" / "course_model" / "results.json",
-    stage_record.STAGE_RECORD,
-    *leaderboard.ADDED.glob("*.json"),
+    table.PACKAGE / "inference" / "course_model" / "results.json",
+    stages.STAGE_RECORD,
+    *table.ADDED.glob("*.json"),
 ]
 
 

@@ -16,7 +16,7 @@ from string import ascii_lowercase
 from typing import Any
 
 from unitconv.common.io import write_json
-from unitconv.evaluation.leaderboard_record import (
+from unitconv.evaluation.leaderboard.record import (
     RATES,
     STAGES,
     LeaderboardRecord,
@@ -27,7 +27,7 @@ from unitconv.evaluation.leaderboard_record import (
 from unitconv.evaluation.stats import Proportion
 from unitconv.task.dataset import load_split
 
-PACKAGE = Path(__file__).parents[1]
+PACKAGE = Path(__file__).parents[2]
 ADDED = PACKAGE / "evaluation" / "results" / "added"
 
 

@@ -15,10 +15,10 @@ from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
 
-from unitconv.evaluation.leaderboard_record import stage_link
+from unitconv.evaluation.leaderboard.record import stage_link
 from unitconv.evaluation.stats import PairedComparison, holm
 
-STAGE_RECORD = Path(__file__).parent / "results" / "stages.json"
+STAGE_RECORD = Path(__file__).parents[1] / "results" / "stages.json"
 SUMMARY_HEADS = (
     *("questions", "stage", "against", "difference by seed"),
     *("Holm p", "verdict by seed"),

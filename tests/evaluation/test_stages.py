@@ -10,8 +10,8 @@ import pytest
 from typer.testing import CliRunner
 
 from unitconv.cli import app
-from unitconv.evaluation import stage_record
-from unitconv.evaluation.stage_record import (
+from unitconv.evaluation.leaderboard import stages
+from unitconv.evaluation.leaderboard.stages import (
     read_stages,
     stage_comparisons,
     summary_cells,
@@ -48,7 +48,7 @@ def record(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
             for seed, a in (("seed-0", 0.8), ("seed-1", 0.84))
         }
     }
-    monkeypatch.setattr(stage_record, "read_stages", lambda: made)
+    monkeypatch.setattr(stages, "read_stages", lambda: made)
     return made
 
 
@@ -85,11 +85,11 @@ def test_comparisons_of_a_record_without_splits_are_on_test(
 def test_page_shows_every_stage_split_and_seed(
     record: dict[str, Any],
 ) -> None:
-    seeds = stage_record.seeds_markdown()
+    seeds = stages.seeds_markdown()
     assert "| mine | 500 | 0.800 | 0.840 | 0.820 | 0.028 | 1.000 |" in seeds
     assert "[cot](../notebooks/06_prompting.ipynb) | 500 | 0.750" in seeds
     assert "**test_hard**" in seeds
-    compared = stage_record.comparisons_markdown()
+    compared = stages.comparisons_markdown()
     assert "**test** (2 comparisons)" in compared
     [line, _] = [x for x in compared.splitlines() if "not shown" in x]
     assert "| 20, 26 | +0.012 |" in line
@@ -98,13 +98,13 @@ def test_page_shows_every_stage_split_and_seed(
 
 def test_page_follows_the_shipped_record() -> None:
     shipped = read_stages()
-    seeds = stage_record.seeds_markdown()
+    seeds = stages.seeds_markdown()
     for run in shipped["seeds"].values():
-        for stages in run["rates"].values():
-            for report in stages.values():
+        for rates_of in run["rates"].values():
+            for report in rates_of.values():
                 assert f" {report['accuracy']:.3f} " in seeds
     found = stage_comparisons(shipped)
-    compared = stage_record.comparisons_markdown()
+    compared = stages.comparisons_markdown()
     assert compared.count(" seed-") == len(found)
     shown = CliRunner().invoke(app, ["results"])
     assert "verdict by seed" in shown.output
