@@ -56,10 +56,10 @@ for rate in (Proportion(60, 100), Proportion(66, 100)):
     print(f"{rate.value:.2f} [{low:.3f}, {high:.3f}]  n = {rate.n}")
 
 # %% [markdown]
-# They overlap widely. That alone decides nothing, as [an
-# exercise](#ex-overlap) shows, so let us ask chance directly. Suppose both
-# runs have the same true rate, 63 %, and each is asked 100 questions of its
-# own. How often do they end at least six apart?
+# They overlap widely. That alone decides nothing, as an exercise below
+# shows, so let us ask chance directly. Suppose both runs have the same true
+# rate, 63 %, and each is asked 100 questions of its own. How often do they
+# end at least six apart?
 
 # %%
 import numpy as np
