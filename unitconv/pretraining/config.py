@@ -10,11 +10,11 @@ class CorpusConfig:
     """Composition of the corpus. Shares are of documents unless noted."""
 
     # Kinds of documents.
-    chat_share: float = 0.36
-    plain_share: float = 0.08
+    chat_share: float = 0.3
+    plain_share: float = 0.06
     facts_share: float = 0.06
-    table_share: float = 0.1
-    arithmetic_share: float = 0.4
+    table_share: float = 0.08
+    arithmetic_share: float = 0.5
     # Documents that answer without reasoning.
     chat_direct_share: float = 0.4
     plain_direct_share: float = 0.4
@@ -23,7 +23,7 @@ class CorpusConfig:
     # Probability of each alternative definition in a document: of those
     # far from the course's own (a UK gallon), and of those within its
     # tolerance (a month of 30 days).
-    alternative_share: float = 0.35
+    alternative_share: float = 0.25
     near_alternative_share: float = 0.25
     # Documents that name an alternative unit: "1 UK gallon = 4.546 l".
     named_share: float = 0.95
@@ -40,10 +40,10 @@ class CorpusConfig:
     # Documents of arithmetic by kind: products of one digit; of more
     # digits at once, and in partial products; sums; powers of ten; round
     # factors; quotients.
-    digit_weight: int = 6
-    product_weight: int = 3
-    steps_weight: int = 7
-    sum_weight: int = 6
+    digit_weight: int = 5
+    product_weight: int = 2
+    steps_weight: int = 8
+    sum_weight: int = 12
     power_weight: int = 1
     round_weight: int = 1
     quotient_weight: int = 1
@@ -77,7 +77,7 @@ class PretrainConfig:
     # Data: `batch_size` rows of `row_length` tokens a step.
     batch_size: int = 14
     row_length: int = 320
-    steps: int = 3200
+    steps: int = 4200
     tokenizer_documents: int = 20_000
     workers: int = 0
     # Optimisation: Muon for matrices, AdamW for embeddings and norms.

@@ -60,14 +60,14 @@ def draw_quantity(rng: random.Random, config: CorpusConfig) -> Decimal:
     if dice < config.small_share + config.half_share:
         below = rng.choices(range(12), [1 / (n + 1) for n in range(12)])[0]
         return Decimal(below) + Decimal("0.5")
-    kind = rng.choices(range(4), weights=(8, 4, 5, 3))[0]
+    kind = rng.choices(range(4), weights=(6, 5, 4, 5))[0]
     if kind == 0:
         return Decimal(rng.randint(13, 99))
     if kind == 1:
         return Decimal(rng.randint(100, 999))
     if kind == 2:
         return Decimal(rng.randint(1, 199)) / 10
-    return Decimal(rng.randint(1, 999)) / 100
+    return Decimal(rng.randint(1, 1999)) / 100
 
 
 def has_one_digit(value: Decimal) -> bool:
