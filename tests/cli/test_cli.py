@@ -169,7 +169,7 @@ def test_ctrl_c_ends_an_evaluation_in_one_line(
         (["sft", "-o", "x", "--preset", "tpu"], ["cpu, t4, ampere"]),
         (["sft", "-o", "x", "--resume"], ["start without --resume"]),
         (["rollouts", "-o", "x"], [".json"]),
-        (["rollouts", "-o", "x.json", "--policy", "best"], ["distinct"]),
+        (["rollouts", "-o", "x.json", "--policy", "best"], ["strict"]),
         (["rft", "-o", "x", "--data", "no.json"], ["no.json"]),
         (["pretrain", "x", "--preset", "huge"], ["course, gpu, tiny"]),
         (["results", "add", "no.json"], ["no.json"]),

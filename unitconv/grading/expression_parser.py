@@ -27,7 +27,8 @@ _NO_UNITS = {
     *("and", "but", "for", "if", "of", "or"),
     *("so", "that", "the", "then", "thus", "to"),
 }
-_OPERATORS = {
+#: Operators in other spellings, and the sign each one stands for.
+OPERATORS = {
     **dict.fromkeys(
         ("\u00d7", "x", "\u00b7", "times", "multiplied by"), "*"
     ),
@@ -242,7 +243,7 @@ class _Parser:
         if self.at == len(self.tokens):
             return None
         token = self.tokens[self.at]
-        operator = _OPERATORS.get(token.text, token.text)
+        operator = OPERATORS.get(token.text, token.text)
         if token.kind != "operator" or operator not in allowed:
             return None
         self.at += 1

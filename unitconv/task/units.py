@@ -180,6 +180,19 @@ def exact_factor(source: Unit, target: Unit) -> Fraction:
     return in_base_units / _in_base_units(target.definition)
 
 
+def is_distant(source: Unit, target: Unit) -> bool:
+    """Return True if people convert these through a third unit.
+
+    So are units that differ by ten thousand or more, such as days and
+    seconds, and speeds per hour and per second.
+    """
+    factor = exact_factor(source, target)
+    times = {unit.name.rpartition(" per ")[2] for unit in (source, target)}
+    return max(factor, 1 / factor) >= 10_000 or (
+        times == {"hour", "second"}
+    )
+
+
 def convert(quantity: float, source: str, target: str) -> float:
     """Convert `quantity` from `source` to `target`.
 

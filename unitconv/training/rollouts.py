@@ -55,7 +55,7 @@ class RolloutSettings:
     temperature: float = TEMPERATURE
     top_p: float = 1.0
     seed: int = 0
-    max_new_tokens: int = 96
+    max_new_tokens: int = Decoding.max_new_tokens
     tolerance: float = KEEP_TOLERANCE
 
     def __post_init__(self) -> None:
