@@ -22,7 +22,7 @@ from experiments.arms.stages import (
 )
 from unitconv.evaluation.breakdown import by_difficulty, summarize
 from unitconv.evaluation.report import Report, compare
-from unitconv.evaluation.stats import PairedComparison, Proportion, holm
+from unitconv.evaluation.stats import Proportion, holm
 from unitconv.training.rejection_sampling import (
     outcome_counts,
     success_rate,
@@ -76,7 +76,7 @@ def seed_record(seed: int) -> Record:
             }
             for split, stages in reports.items()
         },
-        "comparisons": {
+        "compared": {
             split: compare_pairs(stages)
             for split, stages in reports.items()
         },
@@ -127,52 +127,18 @@ def stage_record(report: Report) -> Record:
 
 
 def compare_pairs(stages: dict[str, Report]) -> dict[str, Record]:
-    """Compare `PAIRS` on one split; Holm's correction is for all of them."""
-    names = {pair: pair.split() for pair in PAIRS}
-    compared = [
-        compare(stages[first], stages[second])
-        for first, second in names.values()
-    ]
-    records = zip(names.items(), adjusted(compared), strict=True)
-    return {
-        pair: record | alternative_units(stages[first], stages[second])
-        for (pair, (first, second)), record in records
-    }
-
-
-def compare_families(first: Report, second: Report) -> dict[str, Record]:
-    """Compare two reports for each family; Holm over the families."""
-    families = list(first.by_family)
-    compared = [
-        compare(of_family(first, family), of_family(second, family))
-        for family in families
-    ]
-    return dict(zip(families, adjusted(compared), strict=True))
-
-
-def of_family(report: Report, family: str) -> Report:
-    return Report([r for r in report.rows if r.family == family], 0.0)
-
-
-def adjusted(compared: Sequence[PairedComparison]) -> list[Record]:
-    """Write paired tests, with p-values by Holm for all that are given."""
-    p_values = holm([paired.p_value for paired in compared])
-    return [
-        {
-            "n": paired.n,
-            "only_first": paired.only_a,
-            "only_second": paired.only_b,
-            "difference": paired.difference,
-            "ci95": list(paired.ci95),
-            "clustered_ci95": paired.clustered_ci95,
-            "p_value": paired.p_value,
-            "p_holm": p_holm,
+    """Compare the stages of `PAIRS` on one split by paired tests."""
+    compared: dict[str, Record] = {}
+    for pair in PAIRS:
+        first, second = (stages[name] for name in pair.split())
+        alternatives = {
+            "alternative_unit": alternative_units(first, second)
         }
-        for paired, p_holm in zip(compared, p_values, strict=True)
-    ]
+        compared[pair] = compare(first, second).to_json() | alternatives
+    return compared
 
 
-def alternative_units(first: Report, second: Report) -> Record:
+def alternative_units(first: Report, second: Report) -> dict[str, int]:
     """Count the questions that differ by an answer in another unit.
 
     `gained` are those that only the second report has right, and the first
@@ -180,17 +146,33 @@ def alternative_units(first: Report, second: Report) -> Record:
     """
     pairs = list(zip(first.rows, second.rows, strict=True))
     return {
-        "alternative_unit": {
-            "gained": sum(
-                a.failure == ALTERNATIVE_UNIT and b.correct
-                for a, b in pairs
-            ),
-            "lost": sum(
-                b.failure == ALTERNATIVE_UNIT and a.correct
-                for a, b in pairs
-            ),
-        }
+        "gained": sum(
+            a.failure == ALTERNATIVE_UNIT and b.correct for a, b in pairs
+        ),
+        "lost": sum(
+            b.failure == ALTERNATIVE_UNIT and a.correct for a, b in pairs
+        ),
     }
+
+
+def compare_families(first: Report, second: Report) -> dict[str, Record]:
+    """Compare two reports for each family, with Holm over the families."""
+    compared = {
+        family: compare(of_family(first, family), of_family(second, family))
+        for family in first.by_family
+    }
+    adjusted = holm([paired.p_value for paired in compared.values()])
+    return {
+        family: paired.to_json()
+        | {"p_holm": p_holm, "verdict": paired.verdict(p_holm)}
+        for (family, paired), p_holm in zip(
+            compared.items(), adjusted, strict=True
+        )
+    }
+
+
+def of_family(report: Report, family: str) -> Report:
+    return Report([r for r in report.rows if r.family == family], 0.0)
 
 
 def rolled(path: Path) -> Record:

@@ -16,17 +16,18 @@ from string import ascii_lowercase
 from typing import Any
 
 from unitconv.common.io import write_json
-from unitconv.evaluation.leaderboard_record import (
+from unitconv.evaluation.leaderboard.record import (
     RATES,
     STAGES,
     LeaderboardRecord,
     RecordError,
+    stage_link,
     validate,
 )
 from unitconv.evaluation.stats import Proportion
 from unitconv.task.dataset import load_split
 
-PACKAGE = Path(__file__).parents[1]
+PACKAGE = Path(__file__).parents[2]
 ADDED = PACKAGE / "evaluation" / "results" / "added"
 
 
@@ -58,9 +59,11 @@ def course_rows(package: Path = PACKAGE) -> Iterator[LeaderboardRecord]:
     """Read the course's rows: prompts, then adapters of the first seed."""
     base_path = package / "inference" / "course_model" / "results.json"
     trained = package / "evaluation" / "results" / "stages.json"
-    first_seed = next(iter(_read_json(trained)["seeds"].values()))
+    stages = _read_json(trained)
+    first_seed = next(iter(stages["seeds"].values()))
     for path, splits in (
         (base_path, _read_json(base_path)),
+        (trained, stages.get("prompts", {})),
         (trained, first_seed["rates"]),
     ):
         for split, reports in splits.items():
@@ -162,7 +165,7 @@ def _name(record: LeaderboardRecord) -> str:
 
 
 HEADS = (
-    *("questions", "stage", "n", "accuracy", "answered"),
+    *("questions", "stage", "n", "accuracy", "clustered", "answered"),
     *("reasoning valid", "s", "at"),
 )
 SHORT_HEADS = (
@@ -187,9 +190,12 @@ def share(rate: Proportion, n_questions: int, interval: bool = True) -> str:
 def cells(row: LeaderboardRecord, where: str) -> list[str]:
     """Format one row, in the order of `HEADS`."""
     seconds = row.seconds
+    accuracy, *others = (share(row.proportion(r), row.n) for r in RATES)
+    low, high = row.accuracy_clustered_ci95 or (None, None)
     return [
-        *(row.split, row.stage, str(row.n)),
-        *(share(row.proportion(rate), row.n) for rate in RATES),
+        *(row.split, row.stage, str(row.n), accuracy),
+        "-" if low is None else f"[{low:.3f}, {high:.3f}]",
+        *others,
         f"{seconds:.0f}" if seconds >= 10 else f"{seconds:.1f}",
         where,
     ]
@@ -226,13 +232,11 @@ def markdown(rows: Sequence[LeaderboardRecord]) -> str:
             f"**{escape(model)}**",
             "",
             "| " + " | ".join(HEADS) + " |",
-            "|---|---|--:|--:|--:|--:|--:|---|",
+            "|---|---|--:|--:|--:|--:|--:|--:|---|",
         ]
         for row in of_model:
             row_cells = [escape(c) for c in cells(row, names[row.setting])]
-            row_cells[1] = (
-                f"[{row.stage}](../{STAGES[row.stage].page}.ipynb)"
-            )
+            row_cells[1] = stage_link(row.stage)
             lines.append("| " + " | ".join(row_cells) + " |")
         blocks.append("\n".join(lines))
     settings = "\n".join(

@@ -42,17 +42,31 @@ class Stage:
     page: str  # of the book, without its ending
 
 
-_PROMPTS, _RFT = "notebooks/06_prompting", "notebooks/08_rft"
+_PROMPTS, _SFT = "notebooks/06_prompting", "notebooks/07_sft"
+_RFT = "notebooks/08_rft"
 STAGES: dict[str, Stage] = {
     "raw": Stage("the bare question", _PROMPTS),
     "chat": Stage("an instruction, no example", _PROMPTS),
     "direct": Stage("two examples, answers only", _PROMPTS),
     "cot": Stage("one worked example (CoT)", _PROMPTS),
-    "sft": Stage("LoRA SFT, answers only", "notebooks/07_sft"),
+    "direct-precise": Stage("two precise answers", _PROMPTS),
+    "cot-gallon": Stage("a worked example in gallons", _PROMPTS),
+    "cot-us": Stage("CoT, asked for US units", _PROMPTS),
+    "sft": Stage("LoRA SFT, answers only", _SFT),
+    "sft-matched": Stage("SFT with RFT's rows and settings", _SFT),
+    "sft-reasoning": Stage("SFT, reasoning written by code", _SFT),
     "rft-1": Stage("RFT, one round", _RFT),
     "rft-2": Stage("RFT, two rounds", _RFT),
+    "rft-right": Stage("RFT on right answers, unaudited", _RFT),
+    "rft-audited": Stage("RFT, audited, answers within 5 %", _RFT),
     "random": Stage("RFT's control: chosen at random", _RFT),
 }
+
+
+def stage_link(name: str) -> str:
+    """Link a stage to its chapter, as a page in `book/` does."""
+    stage = STAGES.get(name)
+    return f"[{name}](../{stage.page}.ipynb)" if stage else name
 
 
 def _expect(
@@ -120,6 +134,7 @@ class LeaderboardRecord(_Schema):
     accuracy: Share
     accuracy_n: int
     accuracy_ci95: Interval
+    accuracy_clustered_ci95: Interval | None = None
     answer_rate: Share
     answer_rate_n: int
     answer_rate_ci95: Interval
