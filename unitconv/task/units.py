@@ -183,14 +183,12 @@ def exact_factor(source: Unit, target: Unit) -> Fraction:
 def is_distant(source: Unit, target: Unit) -> bool:
     """Return True if people convert these through a third unit.
 
-    So are units that differ by ten thousand or more, such as days and
-    seconds, and speeds per hour and per second.
+    So are units of very different size, such as days and seconds, and
+    speeds per hour and per second.
     """
-    factor = exact_factor(source, target)
     times = {unit.name.rpartition(" per ")[2] for unit in (source, target)}
-    return max(factor, 1 / factor) >= 10_000 or (
-        times == {"hour", "second"}
-    )
+    near = 0.9e-4 < exact_factor(source, target) < 1.1e4
+    return not near or times == {"hour", "second"}
 
 
 def convert(quantity: float, source: str, target: str) -> float:
