@@ -56,10 +56,10 @@ for rate in (Proportion(60, 100), Proportion(66, 100)):
     print(f"{rate.value:.2f} [{low:.3f}, {high:.3f}]  n = {rate.n}")
 
 # %% [markdown]
-# They overlap widely. That alone decides nothing, as [an
-# exercise](#ex-overlap) shows, so let us ask chance directly. Suppose both
-# runs have the same true rate, 63 %, and each is asked 100 questions of its
-# own. How often do they end at least six apart?
+# They overlap widely. That alone decides nothing, as an exercise below
+# shows, so let us ask chance directly. Suppose both runs have the same true
+# rate, 63 %, and each is asked 100 questions of its own. How often do they
+# end at least six apart?
 
 # %%
 import numpy as np
@@ -409,9 +409,10 @@ print(
 # has it wrong loses most of them at once. Ten such errors are less evidence
 # than ten errors on ten pairs. [Miller
 # (2024)](https://arxiv.org/abs/2411.00640) therefore asks for *clustered*
-# standard errors. Let $d_i$ be how far question $i$ lies from the mean:
-# right is 1 and wrong 0, and for a difference gained is 1, lost −1 and
-# anything else 0. Independent questions have the standard error on the
+# standard errors. An accuracy is the mean of a 1 for each question that is
+# right and a 0 for each that is wrong; a difference is the mean of 1
+# (gained), −1 (lost) and 0 (neither). Let $d_i$ be how far question $i$
+# lies from that mean. Independent questions have the standard error on the
 # left, questions in clusters $c$ the one on the right:
 #
 # $$

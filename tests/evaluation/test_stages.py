@@ -96,6 +96,19 @@ def test_page_shows_every_stage_split_and_seed(
     assert "| -0.020,\u00a0+0.040 |" in line
 
 
+def test_a_prompt_is_measured_once(record: dict[str, Any]) -> None:
+    prompts = {"cot": rates(0.75), "cot-us": rates(0.79) | {"steps": 0.25}}
+    record["prompts"] = {"test": prompts, "test_hard": prompts}
+    for run in record["seeds"].values():
+        for compared in run["compared"].values():
+            compared["cot cot-us"] = EVEN
+    found = stage_comparisons(record)
+    assert [c.seed for c in found[:3]] == ["seed-0", "seed-1", "-"]
+    assert len(found) == 6
+    cells = "| 500 | - | - | 0.790 | - | 1.000 | 0.900 | 0.250 |"
+    assert cells in stages.seeds_markdown()
+
+
 def test_page_follows_the_shipped_record() -> None:
     shipped = read_stages()
     seeds = stages.seeds_markdown()

@@ -19,6 +19,12 @@ from unitconv.evaluation.leaderboard.record import stage_link
 from unitconv.evaluation.stats import PairedComparison, holm
 
 STAGE_RECORD = Path(__file__).parents[1] / "results" / "stages.json"
+# Means over the seeds: a key of the record, and its column.
+SEED_RATES = {
+    "answer_rate": "answered",
+    "reasoning_validity": "valid",
+    "steps": "in steps",
+}
 SUMMARY_HEADS = (
     *("questions", "stage", "against", "difference by seed"),
     *("Holm p", "verdict by seed"),
@@ -30,7 +36,7 @@ class StageComparison:
     """Two stages of one seed on the same questions of one split."""
 
     split: str
-    seed: str
+    seed: str  # "-" of two prompts, which no seed changes
     first: str  # the rival
     second: str
     paired: PairedComparison
@@ -68,9 +74,12 @@ def _comparisons(record: Mapping[str, Any]) -> Iterator[StageComparison]:
     seeds = record["seeds"]
     first_seed = next(iter(seeds.values()))
     for split, pairs in _by_split(first_seed["compared"]).items():
+        prompts = record.get("prompts", {}).get(split, {})
         for pair in pairs:
             first, second = pair.split()
-            for seed, run in seeds.items():
+            is_trained = not {first, second} <= prompts.keys()
+            runs = seeds if is_trained else {"-": first_seed}
+            for seed, run in runs.items():
                 data = _by_split(run["compared"])[split][pair]
                 paired = PairedComparison.from_json(data)
                 yield StageComparison(
@@ -112,34 +121,46 @@ def summary_cells(
 
 def seeds_markdown() -> str:
     """Write a table for each split: every stage, with all its seeds."""
-    seeds = read_stages()["seeds"]
+    record = read_stages()
+    seeds = record["seeds"]
     first_seed = next(iter(seeds.values()))
-    heads = ["stage", "n", *seeds, "mean", "sd", "answered", "valid"]
+    heads = ["stage", "n", *seeds, "mean", "sd", *SEED_RATES.values()]
     blocks = []
-    for split, stages in first_seed["rates"].items():
-        rows = []
-        for name, report in stages.items():
-            rates = [run["rates"][split][name] for run in seeds.values()]
-            values = [rate["accuracy"] for rate in rates]
-            sd = f"{stdev(values):.3f}" if len(values) > 1 else "-"
-            rows.append(
-                [
-                    stage_link(name),
-                    str(report["n"]),
-                    *(f"{value:.3f}" for value in values),
-                    f"{mean(values):.3f}",
-                    sd,
-                    _mean_of(rates, "answer_rate"),
-                    _mean_of(rates, "reasoning_validity"),
-                ]
-            )
+    for split, trained in first_seed["rates"].items():
+        prompts = record.get("prompts", {}).get(split, {})
+        reports = {name: [report] for name, report in prompts.items()} | {
+            name: [run["rates"][split][name] for run in seeds.values()]
+            for name in trained
+            if name not in prompts
+        }
+        rows = [
+            _seed_cells(name, of_seeds, len(seeds))
+            for name, of_seeds in reports.items()
+        ]
         blocks.append(_table(f"**{split}**", heads, rows))
     return "\n\n".join(blocks)
 
 
-def _mean_of(rates: Sequence[Mapping[str, Any]], name: str) -> str:
-    values = [rate[name] for rate in rates]
-    return "-" if None in values else f"{mean(values):.3f}"
+def _seed_cells(
+    name: str, reports: Sequence[Mapping[str, Any]], n_seeds: int
+) -> list[str]:
+    values = [report["accuracy"] for report in reports]
+    is_trained = len(values) == n_seeds
+    by_seed = [f"{value:.3f}" for value in values]
+    return [
+        stage_link(name),
+        str(reports[0]["n"]),
+        *(by_seed if is_trained else ["-"] * n_seeds),
+        f"{mean(values):.3f}",
+        f"{stdev(values):.3f}" if len(values) > 1 else "-",
+        *(_mean_of(reports, rate) for rate in SEED_RATES),
+    ]
+
+
+def _mean_of(reports: Sequence[Mapping[str, Any]], name: str) -> str:
+    values = [report.get(name) for report in reports]
+    known = [value for value in values if value is not None]
+    return f"{mean(known):.3f}" if len(known) == len(values) else "-"
 
 
 def comparisons_markdown() -> str:
