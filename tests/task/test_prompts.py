@@ -116,7 +116,9 @@ def test_the_worked_examples_are_right() -> None:
         asked = parse_question(example.question)
         assert asked is not None
         assert parse_answer(example.reply) == asked.answer
-    assert all(reasoning_is_valid(e.reply) for e in WORKED_EXAMPLES)
+    assert all(
+        reasoning_is_valid(e.reply, e.question) for e in WORKED_EXAMPLES
+    )
 
 
 def test_the_worked_examples_are_in_no_split_in_either_direction() -> None:

@@ -148,7 +148,7 @@ def test_the_reference_reasoning_is_right_and_valid(course: LLM) -> None:
     for triple in triples:
         answer = parse_answer(triple.reasoning)
         assert is_correct(answer, triple.answer), triple
-        assert reasoning_is_valid(triple.reasoning), triple
+        assert reasoning_is_valid(triple.reasoning, triple.question), triple
     [sft] = sft_examples(questions[:1], course.tokenizer)
     [rft] = rft_examples(triples[:1], course.tokenizer)
     tagged = f" <answer>{write_value(questions[0].answer)}</answer>"

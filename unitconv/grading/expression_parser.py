@@ -140,7 +140,10 @@ def _cuts_expression(
             dash = left.text == "-" and before[-2:][0].kind == "word"
             return len(before) > 1 and not dash
         case _, "operator":  # 20 = 5 * 2 + y
-            return len(after) > 1 and after[1].kind == "number"
+            return len(after) > 1 and (
+                after[1].kind == "number"
+                or (right.text in "*/" and after[1].kind == "word")
+            )
         case "unit", "number":  # 5 feet 6 inches
             tokens = [*before[-2:], *after[:2]]
             if [t.kind for t in tokens] == ["number", "unit"] * 2:

@@ -37,7 +37,8 @@ _MULTIPLES |= {"million": 10**6, "billion": 10**9}
 _WORD = "|".join(sorted([*_WORTH, *_MULTIPLES], key=len, reverse=True))
 _NUMBER_WORDS = (
     rf"\b(?:an? (?=(?:{'|'.join(_MULTIPLES)})\b))?(?:{_WORD})"
-    rf"(?:(?:[ -]|(?<=hundred) and |(?<=thousand) and )(?:{_WORD})){{0,9}}\b"
+    rf"(?:(?:[ -]|(?<=hundred) and |(?<=thousand) and )(?:{_WORD}))"
+    r"{0,9}\b"
 )
 
 
@@ -77,33 +78,62 @@ _MARKUP: tuple[tuple[str, str], ...] = (
     (r"\\[,;:! ]|\\?\$|\\[()\[\]]|&(?=\s?=)", " "),
     # Markdown; "10**3" and "m**3" are powers, "6 *5" is a product.
     (r"(?<![^\s:(|=*/+→-])\*{2,3}(?=\S)", ""),
-    (r"(?<=[a-zA-Z:.,;!?])\*{2,3}(?!\d)|(?<=[\d)])\*{2,3}(?!\s?[\d(])", ""),
+    (
+        r"(?<=[a-zA-Z:.,;!?])\*{2,3}(?!\d)|(?<=[\d)])\*{2,3}(?!\s?[\d(]|[-{])",
+        "",
+    ),
     (r"(?m)(^|[.:;(|] ?)\*(?=\w)", r"\1"),
+    (r"(?<=\s)\*([A-Za-z]{2,20})\*(?=\s)", r"\1"),
     (r"`|(?<!\w)__?(?=\w)|(?<=\w)__?(?!\w)", ""),
     # Signs
     (r"!=|=/=|<>", "≠"),
     (r"[-=]{1,3}>", " → "),
-    (r"\n ?(?=[=≠])|(?<=[=≠])\n|(?<=\d)\. ?(?=[=≠])", " "),
+    (r"\n\s{0,9}(?=[=≠])|(?<=[=≠])\n|(?<=\w)\. ?(?=[=≠])", " "),
+    (r"\( ?(?=[=≠])", " "),
+    # A colon or a table's bar between two numbers: "6 * 1000: 6000"
+    (r"(?<=[\w)]) ?[:|] (?=[-(]?\d)", " → "),
 )
 _VERBS = (
     "is|are|was|were|(?:will|would|must|should) be|equals?|makes?|gives?"
     "|yields?|contains?|has|have|holds?|corresponds? to|comes? (?:out )?to"
     "|results? in|amounts? to|converts? to|becomes?|works? out (?:to|as|at)"
-    "|totals?|represents?|weighs?|measures?|lasts?|means?"
+    "|totals?|represents?|weighs?|measures?|lasts?|means?|comprises?"
+    "|includes?|consists? of|translates? to|turns? into"
 )
 _HEDGES = (
-    "exactly|about|approximately|approx|roughly|around|nearly|almost"
-    "|just|simply|also|now|then|thus|therefore|equal to|equals?|to"
-    "|the same as|equivalent to|identical to|a total of"
+    "(?:exactly|about|approximately|roughly|around|nearly|almost|just|us"
+    "|simply|also|now|then|thus|therefore|equal to|equals?|to|you|me"
+    "|the same as|(?:the )?equivalent (?:to|of)|identical to|worth"
+    "|a total of)\\b|approx\\b\\.?|ca\\."
 )
 _GETS = (
-    "(?:to|we|you|I)(?: then| thus| will)? (?:get|give|obtain|have|find)"
+    "(?:and |so |then )*(?:to|we|you|I)(?: then| thus| will)?"
+    " (?:get|give|obtain|have|find)"
     "|getting|giving|resulting in|yielding|making|equaling"
 )
 _NOUNS = "answer|result|total|sum|product|conversion"
+_START = (
+    r"(?m)(^|[,.;:(|→] ?"
+    r"|\b(?:and|with|since|that|know|so|because|as|there =) )"
+)
 _OPERAND = rf"{_NUMBER}(?: ?{UNIT})?"
 _WORDS: tuple[tuple[str, str], ...] = (
     (r"\b(?:step|part|line) \d+\b", " "),
+    (r"\b(that|it|which|there|here|what)'s\b", r"\1 is"),
+    # Spellings that no question uses
+    (r"\b(?:kilos?|kilogrammes?)\b", "kilograms"),
+    (r"\bgrammes?\b", "grams"),
+    (r"\bkph\b", "km/h"),
+    (r"\b(?:US|U\.S\.|American) (?=gal|quart|pint|fluid|fl)", ""),
+    (r"\b(?:imperial|British) (?=gal|quart|pint|fluid|fl)", "UK "),
+    (r"\bgals?\b", "gallons"),
+    (r"\bfl\.? oz\b", "fluid ounces"),
+    # Numbers
+    (r"(?<=\d) and a half\b", ".5"),
+    (r"\bhalf (?:of )?(?=an? )", "0.5 "),
+    (rf"\bhalf (?:of )?(?={_NUMBER})", "0.5 * "),
+    (rf"\b(?:twice|double) (?={_NUMBER})", "2 * "),
+    (rf", or (?={_NUMBER} ?{UNIT})", " = "),
     # What is denied: "it is false that", "which is wrong".
     (
         r"\b(?:not (?:true|correct|the case)|untrue|false|wrong|incorrect"
@@ -123,10 +153,15 @@ _WORDS: tuple[tuple[str, str], ...] = (
     (r"\bminus\b", "-"),
     # What is equal
     (rf"\b(?:{_VERBS})\b", "="),
-    (rf"\b({_NOUNS})(?: =)? ?:", r"\1 ="),
+    (rf"\b({_NOUNS})(?: =)? ?[:→]", r"\1 ="),
+    (
+        rf"\b(?:so|hence|thus|therefore|finally),? "
+        rf"(?={_NUMBER}(?: ?{UNIT})? ?(?:[.!\n]|$))",
+        "= ",
+    ),
     (rf",? ?\b(?:{_GETS})\b(?= (?:(?:{_HEDGES}) )*[=(-]? ?[\d.])", " ="),
     (r",? (?:which|that|this|and (?:that|this)) (?==)", " "),
-    (rf"([=≠])(?: ?(?:=|(?:{_HEDGES})\b))+", r"\1"),
+    (rf"([=≠])(?: ?(?:=|{_HEDGES}))+", r"\1"),
     (r"([*/+(]) ?=", r"\1"),
     (rf"\b(?:an?|each|every) (?={UNIT})", "1 "),
     # Operations
@@ -138,16 +173,15 @@ _WORDS: tuple[tuple[str, str], ...] = (
     (rf"\badd(?:ing)? ({_OPERAND}) (?:and|to) (?={_NUMBER})", r"\1 + "),
     (rf"\bproduct of ({_OPERAND}) and (?={_NUMBER})", r"\1 * "),
     (rf"\bsum of ({_OPERAND}) and (?={_NUMBER})", r"\1 + "),
-    # Facts: "there are 12 inches in 1 foot", "60 seconds in 1 minute"
+    # Facts: "there are 12 inches in 1 foot", "60 seconds per minute"
     (
-        rf"\bthere = ?({_NUMBER}) ?({UNIT}) (?:in|per|to|for) (?:the )?"
-        rf"(?={UNIT})",
-        r"\1 \2 in 1 ",
+        rf"{_START}({_NUMBER}) ?({UNIT}) (?:in|per|to|for|make) (?:the )?"
+        rf"({_NUMBER} ?{UNIT})",
+        r"\1\4 = \2 \3",
     ),
     (
-        rf"(?m)(^|[,.;:(|] ?|\b(?:and|with|since|that|know|so|there =) )"
-        rf"({_NUMBER}) ?({UNIT}) (?:in|per|to|for) ({_NUMBER}) ?({UNIT})",
-        r"\1\4 \5 = \2 \3",
+        rf"{_START}({_NUMBER}) ?({UNIT}) (?:per|in the|to the) ({UNIT})",
+        r"\g<1>1 \4 = \2 \3",
     ),
     (
         rf"\bfactor (?:from|between) ({UNIT}) (?:to|and) ({UNIT}) ="
@@ -155,10 +189,18 @@ _WORDS: tuple[tuple[str, str], ...] = (
         r"1 \1 = \3 \2",
     ),
     (
-        rf"\bnumber of ({UNIT}) (?:in|per) ({_NUMBER}) ?({UNIT}) ="
+        rf"\bnumber of ({UNIT}) (?:in|per) ({_NUMBER} ?{UNIT}) ="
         rf" ?({_NUMBER})(?! ?[*/+-])",
-        r"\2 \3 = \4 \1",
+        r"\2 = \3 \1",
     ),
+    # "6 kg in grams is 6000"
+    (r"(?:when )?\b(?:converted|expressed) (?:in)?(?:to)? ?", "in "),
+    (
+        rf"({_NUMBER} ?{UNIT}),? in(?:to)? ({UNIT}),? = ?({_NUMBER})"
+        rf"(?!\w| ?(?:[*/+x-]|{UNIT}))",
+        r"\1 = \3 \2",
+    ),
+    (rf"({_NUMBER} ?{UNIT}),? in(?:to)? {UNIT},? ?(?==)", r"\1 "),
 )
 _COMPILED = (
     [(re.compile(pattern), form) for pattern, form in _MARKUP],
