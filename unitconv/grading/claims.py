@@ -71,9 +71,12 @@ def _links(
     pairs: list[tuple[Side | None, Side | None]], indices: Iterator[int]
 ) -> Iterator[Link]:
     start = None  # the "6 kg" of "6 kg = 6 * 1000 = 6000 g"
+    before: Side | None = None
     for left, right in pairs:
+        inner = bool(left and before and left.text == before.text)
+        before = right
         if left and right:
-            yield _link(left, right, indices)
+            yield _link(left, right, indices, inner)
             if left.is_quantity:
                 start = None if right.unit else left
             elif start and right.unit:
@@ -85,13 +88,21 @@ def _links(
             yield Link(None, right)
 
 
-def _link(left: Side, right: Side, indices: Iterator[int]) -> Link:
-    claim = _check(left, right)
+def _link(
+    left: Side, right: Side, indices: Iterator[int], inner: bool = False
+) -> Link:
+    claim = _check(left, right, inner)
     return Link(left, right, claim, next(indices) if claim else -1)
 
 
-def _check(left: Side, right: Side) -> Claim | None:
-    """Check that two sides are equal; None if that states nothing."""
+def _check(left: Side, right: Side, inner: bool) -> Claim | None:
+    """Check that two sides are equal; None if that states nothing.
+
+    Args:
+        left: what stands before the sign.
+        right: what stands after it.
+        inner: `left` is a whole side inside a chain, with no words before.
+    """
     sign = "\u2260" if right.relation == "\u2260" else "="
     text = f"{left.text} {sign} {right.text}"
     kind: Literal["arithmetic", "fact"] = "arithmetic"
@@ -101,7 +112,10 @@ def _check(left: Side, right: Side) -> Claim | None:
             return None
         kind, agrees = "fact", _same_quantity(left, right)
     elif not (left.has_operator or right.has_operator):
-        return None  # "x is 5", "5 = 5": nothing was worked out
+        # "x is 5", "5 = 5": nothing was worked out; "2 * 3 = 6 = 7" is false
+        if not inner or _equal(left, right):
+            return None
+        agrees = False
     elif math.isfinite(left.value) and math.isfinite(right.value):
         agrees = _equal(left, right) or bool(_same_quantity(left, right))
     if right.relation == "?":

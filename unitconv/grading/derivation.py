@@ -245,8 +245,10 @@ class Derivation:
 
     def _in_unit(self, meanings: Meanings, symbol: str | None) -> Meanings:
         """Keep the meanings that a number with this unit may have."""
-        if symbol is None or symbol == UNKNOWN:
+        if symbol is None:
             return meanings
+        if symbol == UNKNOWN:
+            return {}
         unit = lookup(symbol)
         if unit.name == "ounce" and self.conversion.family == "volume":
             unit = BY_NAME["fluid ounce"]

@@ -19,10 +19,14 @@ from unitconv.grading.wording import to_equations
 from unitconv.task.units import UnitError, convert, lookup
 
 UNKNOWN = "?"  # the unit of "5 apples"
-_NO_UNITS = frozenset(
-    "a also an and as at because but by for from giving hence i if in it "
-    "now of or per rounded since so that the then therefore this thus to "
-    "we when where which with you".split()
+# Words after a number that are no unit of it.
+_NO_UNITS = re.compile(
+    r"(?i:a|after|again|also|altogether|an|and|approximately|as|at|"
+    r"because|both|but|by|each|exactly|for|from|giving|hence|here|"
+    r"i|if|in|it|making|now|of|on|only|or|overall|per|respectively|"
+    r"rounded|since|so|such|that|the|then|there|therefore|these|"
+    r"they|this|those|thus|to|together|too|total|unit|units|we|"
+    r"when|where|which|while|with|you)"
 )
 _LONGEST_SIDE = 40  # tokens; keeps the search below quadratic and shallow
 
@@ -227,7 +231,7 @@ class _Parser:
         if not kinds or kinds[0] not in ("unit", "word", "rate"):
             return None
         token = self.tokens[self.at]
-        if kinds[0] == "word" and token.text.lower() in _NO_UNITS:
+        if kinds[0] == "word" and _NO_UNITS.fullmatch(token.text):
             return None
         self.at += 1
         if kinds[0] == "rate":

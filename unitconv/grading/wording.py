@@ -180,7 +180,8 @@ _WORDS: tuple[tuple[str, str], ...] = (
         r"\1\4 = \2 \3",
     ),
     (
-        rf"{_START}({_NUMBER}) ?({UNIT}) (?:per|in the|to the) ({UNIT})",
+        # The whole unit: "miles per hour" are not miles in an hour.
+        rf"{_START}({_NUMBER}) ?(?=({UNIT}))\3 (?:per|in the) ({UNIT})",
         r"\g<1>1 \4 = \2 \3",
     ),
     (
