@@ -275,6 +275,7 @@ def test_a_report_is_shown_where_the_disk_is_full(tiny: list[str]) -> None:
             [
                 "  audit  1 kg = 100 g: FALSE",
                 "  audit  6 * 100 = 600: true",
+                "  audit  reasoning: false statement",
                 " answer  600",
                 "   pint  6000 (wrong, at 5 % tolerance)",
             ],
@@ -282,12 +283,17 @@ def test_a_report_is_shown_where_the_disk_is_full(tiny: list[str]) -> None:
         (
             QUESTION,
             "<answer>6,001</answer>",
-            [" answer  6001", "   pint  6000 (right, at 5 % tolerance)"],
+            [
+                "  audit  reasoning: no reasoning",
+                " answer  6001",
+                "   pint  6000 (right, at 5 % tolerance)",
+            ],
         ),
         (
             "How many grams are 2 kg and 3 kg?",
             "<answer>5000</answer>",
             [
+                "  audit  reasoning: no reasoning",
                 " answer  5000",
                 "   pint  cannot tell which conversion the question asks "
                 "for",

@@ -14,6 +14,7 @@ from tests.grading.texts import HOSTILE, PIECES, rows
 from unitconv.grading.audit import audit_reasoning, reasoning_is_valid
 
 T, F = True, False
+GRAMS = "How many gram are there per 6 kg?"
 
 # Texts with one claim each.
 HOLDS = """
@@ -62,7 +63,7 @@ FAILS = """
 # Units we do not know, divisions by zero, pieces of other expressions.
 UNCHECKABLE = """
     6 kg + 200 g = 6.2 kg | 1 MB = 8 Mb | 6 / 0 = 0 | 6 kg = 6 / 0 g |
-    1 / (2 - 2) = 5 | 1 dozen = 12 eggs | 1 cup = 8 ounces |
+    1 / (2 - 2) = 5 | 1 cup = 8 ounces |
     1 kg = 3 apples | 5^2 * 3 = 75 | 2**3 * 2 = 16 | 3 / 4 = 75% |
     y + 5 * 2 = 20 | sqrt(16) * 2 = 8 | 0,5 * 2 = 1 |
     5 feet 6 inches = 66 inches | 90 minutes = 1 hour 30 minutes |
@@ -72,9 +73,8 @@ UNCHECKABLE = """
 NO_CLAIM = """
     there are 60 apples in 1 hour | 6000 | It is 6000. |
     The answer is 6000 g. | x = 5 | 5 = 5 | = | = = = | 6 * = 5 |
-    How many g are in 6 kg? | 1 kg is not 100 g | 6 kg = 6 * 1000 |
-    1 kg = 1000 and more | This is 1 of 3 | <answer>6 * 5 = 31</answer> |
-    6 * 5 = <answer>31</answer>
+    How many g are in 6 kg? | 1 dozen = 12 eggs | 6 kg = 6 * 1000 |
+    1 kg = 1000 and more | This is 1 of 3 | <answer>6 * 5 = 31</answer>
 """
 
 
@@ -98,7 +98,6 @@ CASES: list[tuple[str, list[bool | None]]] = [
     (f"60 = {ONES}", [None]),
     ("", []),
     ("* 6 = ", []),
-    ("6 kg\n= 6000 g", []),
     # More than one claim; a chain is also checked from end to end.
     ("5 plus 7 is 12, 5 minus 7 is 2", [T, F]),
     ("6 * 1000 = 6000 = 6 * 10^3", [T, T]),
@@ -126,10 +125,8 @@ CASES: list[tuple[str, list[bool | None]]] = [
 
 @pytest.mark.parametrize(("text", "verdicts"), CASES)
 def test_audit(text: str, verdicts: list[bool | None]) -> None:
-    claims = audit_reasoning(text)
+    claims = audit_reasoning(text, GRAMS).claims
     assert [claim.verdict for claim in claims] == verdicts, claims
-    checked = [v for v in verdicts if v is not None]
-    assert reasoning_is_valid(text) is (bool(checked) and all(checked))
 
 
 @given(st.text() | PIECES)
@@ -137,9 +134,9 @@ def test_audit(text: str, verdicts: list[bool | None]) -> None:
 @example("1e999 kg = 1 g")
 @example("1 kg = 1e999 g")
 def test_audit_never_raises(text: str) -> None:
-    claims = audit_reasoning(text)
+    claims = audit_reasoning(text, GRAMS).claims
     assert {claim.verdict for claim in claims} <= {True, False, None}
-    assert isinstance(reasoning_is_valid(text), bool)
+    assert isinstance(reasoning_is_valid(text, GRAMS), bool)
 
 
 OPERANDS = st.decimals(Decimal("0.01"), 10_000, places=2)
@@ -174,7 +171,7 @@ def test_a_true_equation_is_true_and_a_wrong_one_false(
     def verdict(value: Fraction) -> bool | None:
         c = f"{float(value):.8f}"
         text = sentence.format(a=a, op=typed, b=b, c=c)
-        return audit_reasoning(text)[-1].verdict
+        return audit_reasoning(text, GRAMS).claims[-1].verdict
 
     assert verdict(exact) is True
     assert verdict(exact * Fraction(1005, 1000)) is True
@@ -200,7 +197,7 @@ def test_a_true_fact_is_true_and_a_wrong_one_false(
 
     def verdict(value: Fraction) -> bool | None:
         text = f"We know {quantity} {a} = {float(value):.6f} {b}."
-        [claim] = audit_reasoning(text)
+        [claim] = audit_reasoning(text, GRAMS).claims
         assert claim.kind == "fact"
         return claim.verdict
 
@@ -212,5 +209,5 @@ def test_a_true_fact_is_true_and_a_wrong_one_false(
 @pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
 def test_hostile_texts_are_audited_in_linear_time(text: str) -> None:
     """Anything that grows with the square of the length hangs here."""
-    assert not reasoning_is_valid(text)
-    audit_reasoning("6 * 5 = 30\n" + text)
+    assert not reasoning_is_valid(text, GRAMS)
+    audit_reasoning("6 * 5 = 30\n" + text, GRAMS)

@@ -121,7 +121,7 @@ def test_the_worked_examples_are_right() -> None:
         assert asked is not None
         assert (asked.quantity, asked.source, asked.target) in RESERVED
         assert is_correct(parse_answer(example.reply), asked.answer, 1e-3)
-    assert all(reasoning_is_valid(e.reply) for e in REASONED)
+    assert all(reasoning_is_valid(e.reply, e.question) for e in REASONED)
 
 
 def test_the_worked_examples_are_in_no_split_in_either_direction() -> None:

@@ -11,9 +11,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from unitconv.evaluation.reasoning_path import uses_steps
 from unitconv.grading.answer import is_correct, parse_answer
 from unitconv.grading.audit import reasoning_is_valid
-from unitconv.grading.reasoning_path import uses_steps
 from unitconv.inference.llm import LLM
 from unitconv.task.dataset import (
     VALIDATION_SPLITS,
@@ -157,7 +157,7 @@ def test_the_reference_reasoning_is_right_and_valid(course: LLM) -> None:
     for triple in triples:
         answer = parse_answer(triple.reasoning)
         assert is_correct(answer, triple.answer, KEEP_TOLERANCE), triple
-        assert reasoning_is_valid(triple.reasoning), triple
+        assert reasoning_is_valid(triple.reasoning, triple.question), triple
     [sft] = sft_examples(questions[:1], course.tokenizer)
     [rft] = rft_examples(triples[:1], course.tokenizer)
     tagged = f" <answer>{write_value(questions[0].answer)}</answer>"

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from statistics import mean, stdev
 
 from unitconv.evaluation.grade import Graded
+from unitconv.evaluation.reasoning_path import uses_steps
 from unitconv.evaluation.stats import Z95, Proportion, pass_at_k
 from unitconv.grading.answer import is_correct
-from unitconv.grading.reasoning_path import uses_steps
 from unitconv.grading.self_consistency import majority
 from unitconv.task.question_parser import DIFFICULTIES, parse_question
 

@@ -11,9 +11,9 @@ from collections import Counter
 from collections.abc import Sequence
 
 from unitconv.evaluation.grade import grade
+from unitconv.evaluation.reasoning_path import path_key
 from unitconv.evaluation.stats import Proportion
 from unitconv.grading.answer import TOLERANCE
-from unitconv.grading.reasoning_path import path_key
 from unitconv.inference.llm import Generation
 from unitconv.task.dataset import Question
 from unitconv.training.config import MAX_PATHS

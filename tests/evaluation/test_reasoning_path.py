@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from unitconv.grading.reasoning_path import (
+from unitconv.evaluation.reasoning_path import (
     path_key,
     reasoning_steps,
     uses_steps,
