@@ -31,7 +31,9 @@ RESERVED: frozenset[tuple[float, str, str]] = frozenset(
         (6.0, "kilometer", "meter"),
         (15.0, "hour", "minute"),
         (16.0, "foot", "inch"),
+        (192.0, "inch", "foot"),
         (14.0, "day", "hour"),
+        (336.0, "hour", "day"),
         (20.0, "gallon", "liter"),
     }
 )
