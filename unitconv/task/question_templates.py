@@ -30,6 +30,7 @@ RESERVED: frozenset[tuple[float, str, str]] = frozenset(
         (6.0, "kilogram", "gram"),
         (6.0, "kilometer", "meter"),
         (15.0, "hour", "minute"),
+        (900.0, "minute", "hour"),
         (16.0, "foot", "inch"),
         (192.0, "inch", "foot"),
         (14.0, "day", "hour"),
