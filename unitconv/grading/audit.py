@@ -39,13 +39,13 @@ def audit_reasoning(text: str, question: str) -> Audit:
     `a = b = c` makes two claims; so does `6 kg = 6 * 1000 = 6000 g`, the
     arithmetic and that its ends agree.
 
-    The reasoning is valid if no claim is false, and the answer, in the
-    unit asked for, is the last number stated before it and is derived
-    from the quantity asked and from true conversion factors between the
-    units (see `unitconv.grading.reasoning.derivation`). If the reply states
-    facts, one of them must be used. Where no conversion can be parsed from the
-    question, the last claim must be a true one that gives the answer.
-    Never raises.
+    The reasoning is valid if no claim is false and it leads to the
+    answer: the number in the tag, in the unit asked for, is the last one
+    stated before it and follows from the quantity asked and from true
+    conversion factors (see `unitconv.grading.reasoning.derivation`). If
+    the reply states facts about units, the answer must follow from one.
+    Where no conversion can be parsed from the question, the last claim
+    must be a true one that gives the answer. Never raises.
 
     >>> reply = "1 kg = 1000 g. 6 * 1000 = 6000. <answer>6000</answer>"
     >>> audit_reasoning(reply, "How many gram are there per 6 kg?").fault

@@ -79,6 +79,8 @@ def chains(text: str) -> Iterator[list[tuple[Side | None, Side | None]]]:
     `a = b = c` gives (a, b) and (b, c). A side that is no expression is
     None; of a side with words around it the part next to the sign counts.
     """
+    if not text.strip():
+        return
     for sentence in sentences(to_equations(text)):
         sides: list[list[Token]] = [[]]
         relations: list[str] = []

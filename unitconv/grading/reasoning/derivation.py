@@ -187,7 +187,8 @@ class Derivation:
                 if close(number.value, value, tolerance):
                     for meaning, claims in meanings.items():
                         self._put(found, meaning, claims)
-        for factor in self._factors(number.value):
+        alike = self._factors(number.value, exact=True)
+        for factor in alike or self._factors(number.value):
             self._put(found, (1.0, factor.powers), factor.claims)
         self._put(found, (number.value, ()), frozenset())
         return self._in_unit(self._recognise(found), number.unit)
