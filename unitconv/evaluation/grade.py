@@ -10,9 +10,12 @@ import math
 from dataclasses import dataclass
 from itertools import product
 
-from unitconv.grading.answer import is_correct, parse_answer
+from unitconv.grading.answer import (
+    AUDIT_TOLERANCE,
+    is_correct,
+    parse_answer,
+)
 from unitconv.grading.audit import audit_reasoning, names_other_unit
-from unitconv.grading.claims import AUDIT_TOLERANCE
 from unitconv.inference.llm import Generation
 from unitconv.task.dataset import Question
 from unitconv.task.question_parser import Conversion, parse_question

@@ -14,6 +14,8 @@ from unitconv.task.units import unit_pattern
 
 #: How far a right answer may be from the truth, as a share of it.
 TOLERANCE = 0.05
+#: How far two numbers that say the same may lie apart, likewise.
+AUDIT_TOLERANCE = 0.01
 
 _ANSWER = re.compile(
     rf"""

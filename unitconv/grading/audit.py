@@ -6,8 +6,8 @@ import math
 from dataclasses import dataclass, replace
 
 from unitconv.grading.answer import answer_unit, parse_answer
-from unitconv.grading.claims import Claim, Link, close, read_links
-from unitconv.grading.derivation import Derivation
+from unitconv.grading.reasoning.claims import Claim, Link, close, read_links
+from unitconv.grading.reasoning.derivation import Derivation
 from unitconv.task.question_parser import Conversion, parse_question
 from unitconv.task.units import BY_NAME, UnitError, exact_factor, resolve
 
@@ -39,13 +39,13 @@ def audit_reasoning(text: str, question: str) -> Audit:
     `a = b = c` makes two claims; so does `6 kg = 6 * 1000 = 6000 g`, the
     arithmetic and that its ends agree.
 
-    The reasoning is valid if no claim is false, and the answer, in the
-    unit asked for, is the last number stated before it and is derived
-    from the quantity asked and from true conversion factors between the
-    units (see `unitconv.grading.derivation`). If the reply states facts,
-    one of them must be used. Where no conversion can be parsed from the
-    question, the last claim must be a true one that gives the answer.
-    Never raises.
+    The reasoning is valid if no claim is false and it leads to the
+    answer: the number in the tag, in the unit asked for, is the last one
+    stated before it and follows from the quantity asked and from true
+    conversion factors (see `unitconv.grading.reasoning.derivation`). If
+    the reply states facts about units, the answer must follow from one.
+    Where no conversion can be parsed from the question, the last claim
+    must be a true one that gives the answer. Never raises.
 
     >>> reply = "1 kg = 1000 g. 6 * 1000 = 6000. <answer>6000</answer>"
     >>> audit_reasoning(reply, "How many gram are there per 6 kg?").fault
@@ -65,21 +65,18 @@ def audit_reasoning(text: str, question: str) -> Audit:
     ]
     conversion = parse_question(question)
     used = _claims_used(chains, parse_answer(text), conversion)
-    verdicts = {claim.verdict for claim in claims}
-    fault = None
-    if False in verdicts:
-        fault = "false statement"
-    elif True not in verdicts:
-        fault = "no reasoning"
-    elif conversion and names_other_unit(text, conversion):
-        fault = "wrong unit"
-    elif used is None:
-        fault = "does not lead to the answer"
     claims = [
         replace(claim, used=used is not None and n in used)
         for n, claim in enumerate(claims)
     ]
-    return Audit(claims, fault)
+    verdicts = {claim.verdict for claim in claims}
+    found = {
+        "no reasoning": verdicts <= {None},
+        "false statement": False in verdicts,
+        "wrong unit": conversion and names_other_unit(text, conversion),
+        "does not lead to the answer": used is None,
+    }
+    return Audit(claims, next((f for f in FAULTS if found[f]), None))
 
 
 def reasoning_is_valid(text: str, question: str) -> bool:
@@ -118,9 +115,9 @@ def _claims_used(
         return None
     facts = frozenset(link.index for link in links if _is_fact(link))
     behind = derivation.claims_behind(answer)
-    if facts:
-        behind = [claims for claims in behind if claims & facts]
-    return behind[0] if behind else None
+    if facts and behind is not None and behind.isdisjoint(facts):
+        return None
+    return behind
 
 
 def _last_claim(links: list[Link], answer: float) -> frozenset[int] | None:

@@ -28,6 +28,7 @@ _NO_UNITS = re.compile(
     r"they|this|those|thus|to|together|too|total|unit|units|we|"
     r"when|where|which|while|with|you)"
 )
+OPERATORS = {"x": "*", "X": "*"}  # all others are their own
 _LONGEST_SIDE = 40  # tokens; keeps the search below quadratic and shallow
 
 
@@ -78,6 +79,8 @@ def chains(text: str) -> Iterator[list[tuple[Side | None, Side | None]]]:
     `a = b = c` gives (a, b) and (b, c). A side that is no expression is
     None; of a side with words around it the part next to the sign counts.
     """
+    if not text.strip():
+        return
     for sentence in sentences(to_equations(text)):
         sides: list[list[Token]] = [[]]
         relations: list[str] = []
@@ -264,7 +267,7 @@ class _Parser:
         if self.at == len(self.tokens):
             return None
         token = self.tokens[self.at]
-        operator = "*" if token.text in "xX" else token.text
+        operator = OPERATORS.get(token.text, token.text)
         if token.kind != "operator" or operator not in allowed:
             return None
         self.at += 1

@@ -26,10 +26,14 @@ _SIGNS = str.maketrans(
     | {"\uff0b": "+", "\u00b2": "^2", "\u00b3": "^3", "\u2019": "'"}
 )
 _SMALL = (
-    "zero one two three four five six seven eight nine ten eleven twelve "
-    "thirteen fourteen fifteen sixteen seventeen eighteen nineteen"
-).split()
-_TENS = "twenty thirty forty fifty sixty seventy eighty ninety".split()
+    *("zero", "one", "two", "three", "four", "five", "six", "seven"),
+    *("eight", "nine", "ten", "eleven", "twelve", "thirteen", "fourteen"),
+    *("fifteen", "sixteen", "seventeen", "eighteen", "nineteen"),
+)
+_TENS = (
+    *("twenty", "thirty", "forty", "fifty"),
+    *("sixty", "seventy", "eighty", "ninety"),
+)
 _WORTH = {word: n for n, word in enumerate(_SMALL)}
 _WORTH |= {word: 10 * n for n, word in enumerate(_TENS, start=2)}
 _MULTIPLES = {"dozen": 12, "hundred": 100, "thousand": 1000}
@@ -107,7 +111,7 @@ _HEDGES = (
     "|a total of)\\b|approx\\b\\.?|ca\\."
 )
 _GETS = (
-    "(?:and |so |then )*(?:to|we|you|I)(?: then| thus| will)?"
+    "(?:and |so |then )*(?:to|we|you|I|and)(?: then| thus| will)?"
     " (?:get|give|obtain|have|find)"
     "|getting|giving|resulting in|yielding|making|equaling"
 )
@@ -130,7 +134,7 @@ _WORDS: tuple[tuple[str, str], ...] = (
     (r"\bfl\.? oz\b", "fluid ounces"),
     # Numbers
     (r"(?<=\d) and a half\b", ".5"),
-    (r"\bhalf (?:of )?(?=an? )", "0.5 "),
+    (rf"\bhalf (?:of )?an? (?={UNIT})", "0.5 "),
     (rf"\bhalf (?:of )?(?={_NUMBER})", "0.5 * "),
     (rf"\b(?:twice|double) (?={_NUMBER})", "2 * "),
     (rf", or (?={_NUMBER} ?{UNIT})", " = "),

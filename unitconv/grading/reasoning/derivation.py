@@ -12,93 +12,30 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left
-from dataclasses import dataclass
-from functools import cache, lru_cache
 
-from unitconv.grading.claims import AUDIT_TOLERANCE, Link, close
+from unitconv.grading.answer import AUDIT_TOLERANCE
 from unitconv.grading.expression_parser import UNKNOWN, Expression, Side
-from unitconv.task.question_parser import Conversion
-from unitconv.task.units import (
-    ALTERNATIVE_UNITS,
-    BY_NAME,
-    UNITS,
-    Unit,
-    UnitError,
-    exact_factor,
-    lookup,
-    resolve,
+from unitconv.grading.reasoning.claims import Link, close
+from unitconv.grading.reasoning.dimensions import (
+    Factor,
+    Powers,
+    factors,
+    multiply,
+    ratio,
+    units_of,
+    value_of,
 )
+from unitconv.task.question_parser import Conversion
+from unitconv.task.units import BY_NAME, Unit, UnitError, lookup, resolve
 
 _EXACT = 1e-6  # for coefficients: the parts must add up to the whole
-_ROUNDED = 1e-4  # for a conversion factor that the reply does not state
+_ROUNDED = 5e-4  # for results and unstated factors: four digits
 _MOST_MEANINGS = 24
 
-Powers = tuple[tuple[str, int], ...]  # g/lb is (("gram", 1), ("pound", -1))
 #: Each (coefficient, powers) that a number may mean, with the claims that
 #: say so.
 Meanings = dict[tuple[float, Powers], frozenset[int]]
 _QUANTITY: Powers = (("the quantity asked", 1),)
-_NONE: frozenset[int] = frozenset()
-
-
-@dataclass(frozen=True)
-class Factor:
-    """A conversion factor, and the claims that state it."""
-
-    value: float
-    powers: Powers
-    claims: frozenset[int] = _NONE
-
-
-@lru_cache(maxsize=4096)
-def multiply(a: Powers, b: Powers, sign: int = 1) -> Powers:
-    """Return the powers of a product, or of a quotient for sign -1."""
-    powers = dict(a)
-    for unit, power in b:
-        powers[unit] = powers.get(unit, 0) + sign * power
-    return tuple(sorted((u, p) for u, p in powers.items() if p))
-
-
-@cache
-def _powers(name: str) -> Powers:
-    """Return `meter per second` as meter and second to powers."""
-    unit = BY_NAME.get(name) or ALTERNATIVE_UNITS[name]
-    if name == "milliliter":
-        return _powers("cubic centimeter")
-    if unit.family == "speed":
-        above, _, below = unit.definition.partition(" / ")
-        return multiply(((above, 1),), ((below, 1),), -1)
-    base, cubed, power = unit.definition.partition(" ** ")
-    return ((base, int(power)),) if cubed else ((name, 1),)
-
-
-@cache
-def _family(family: str) -> tuple[Factor, ...]:
-    """List the factors between all units of a family, smallest first."""
-    units = [unit for unit in UNITS if unit.family == family]
-    factors = [
-        Factor(float(exact_factor(a, b)), _ratio(b, a))
-        for a in units
-        for b in units
-        if a != b
-    ]
-    return tuple(sorted(factors, key=_value))
-
-
-def _value(factor: Factor) -> float:
-    return factor.value
-
-
-def _ratio(a: Unit, b: Unit) -> Powers:
-    return multiply(_powers(a.name), _powers(b.name), -1)
-
-
-@cache
-def _allowed(unit: Unit, source: str) -> frozenset[Powers]:
-    """Return what a number with this unit may mean."""
-    others = [u for u in UNITS if u.family == unit.family and u != unit]
-    pairs = [BY_NAME[source], *others]
-    return frozenset(_ratio(unit, other) for other in pairs)
 
 
 class Derivation:
@@ -107,9 +44,10 @@ class Derivation:
     def __init__(self, conversion: Conversion) -> None:
         self.conversion = conversion
         self._stated: list[Factor] = []
+        self._facts: set[int] = set()
         self.results: list[tuple[float, Meanings]] = []
         a, b = BY_NAME[conversion.source], BY_NAME[conversion.target]
-        self._goal = (1.0, multiply(_ratio(b, a), _QUANTITY))
+        self._goal = (1.0, multiply(ratio(b, a), _QUANTITY))
 
     def add_fact(self, link: Link) -> None:
         """Add the factors that a true fact states, both ways."""
@@ -121,9 +59,10 @@ class Derivation:
         a, b = units
         x, y = link.left.value, link.right.value
         claims = frozenset({link.index})
+        self._facts |= claims
         for value, powers in (
-            (_over(y, x), _ratio(b, a)),
-            (_over(x, y), _ratio(a, b)),
+            (_over(y, x), ratio(b, a)),
+            (_over(x, y), ratio(a, b)),
         ):
             if value:
                 self._stated.append(Factor(value, powers, claims))
@@ -131,12 +70,14 @@ class Derivation:
     def follow(self, chain: list[Link]) -> None:
         """Find the meanings of the numbers that a chain of sides gives."""
         sides: dict[str, Side] = {}
+        claimed: set[str] = set()
         for link in chain:
             sides |= {s.text: s for s in (link.left, link.right) if s}
+            claimed |= {link.right.text} if link.claim else set()
         # Meanings pass in both directions, but never back to where they
         # came from: a number must not derive from itself.
         forwards = {
-            text: self.meanings(side.expression)
+            text: self.meanings(side.expression, result=True)
             for text, side in sides.items()
         }
         backwards = {text: dict(found) for text, found in forwards.items()}
@@ -149,9 +90,9 @@ class Derivation:
         for text, side in sides.items():
             found = forwards[text]
             for meaning, claims in backwards[text].items():
-                _put(found, meaning, claims)
+                self._put(found, meaning, claims)
             found = {m: claims for m, claims in found.items() if m[1]}
-            if found and not side.has_operator:
+            if not side.has_operator and (found or text in claimed):
                 self.results.append((side.value, found))
 
     def _pass_on(
@@ -164,23 +105,23 @@ class Derivation:
         """Let `target` mean what `source`, which is equal to it, means."""
         both = source.has_operator and target.has_operator
         units = self._units(source, target)
-        ratio: Powers = ()
+        per: Powers = ()
         if not close(source.value, target.value, 1e-3 if both else 1e-2):
             if units is None:
                 return
-            ratio = _ratio(units[1], units[0])
+            per = ratio(units[1], units[0])
         elif units and source.is_quantity and target.is_quantity:
-            ratio = _ratio(units[1], units[0])
+            per = ratio(units[1], units[0])
         claims = frozenset({link.index} if link.claim else ())
         passed: Meanings = {}
         for (value, powers), old in found[source.text].items():
-            meaning = value, multiply(powers, ratio)
-            _put(passed, meaning, old | claims)
+            meaning = value, multiply(powers, per)
+            self._put(passed, meaning, old | claims)
         passed = self._recognise(passed)
         if not target.has_operator:
             passed = self._in_unit(passed, target.unit)
         for meaning, old in passed.items():
-            _put(found[target.text], meaning, old)
+            self._put(found[target.text], meaning, old)
 
     def _units(self, a: Side, b: Side) -> tuple[Unit, Unit] | None:
         """Return the units of two sides, if they are known and differ."""
@@ -192,13 +133,12 @@ class Derivation:
             return None
         return None if units[0] == units[1] else units
 
-    def claims_behind(self, answer: float) -> list[frozenset[int]]:
-        """List the sets of claims from which the answer follows."""
-        return [
-            meanings[self._goal]
-            for value, meanings in self.results
-            if self._goal in meanings and close(value, answer)
-        ]
+    def claims_behind(self, answer: float) -> frozenset[int] | None:
+        """Return the claims from which the answer follows, if it does."""
+        for value, meanings in reversed(self.results):
+            if close(value, answer):
+                return meanings.get(self._goal)
+        return None
 
     def is_given(self, value: float) -> bool:
         """Return True for the quantity and for a conversion factor."""
@@ -212,35 +152,45 @@ class Derivation:
             f for f in self._stated if close(value, f.value, tolerance)
         ]
         tolerance = _ROUNDED if exact else AUDIT_TOLERANCE
-        known = _family(self.conversion.family)
-        start = bisect_left(known, value * (1 - 2 * tolerance), key=_value)
-        end = bisect_left(known, value * (1 + 2 * tolerance), key=_value)
+        known = factors(self.conversion.family)
+        start = bisect_left(
+            known, value * (1 - 2 * tolerance), key=value_of
+        )
+        end = bisect_left(known, value * (1 + 2 * tolerance), key=value_of)
         return stated + [
             f for f in known[start:end] if close(value, f.value, tolerance)
         ]
 
-    def meanings(self, expression: Expression) -> Meanings:
-        """Find what the value of an expression may mean."""
+    def meanings(
+        self, expression: Expression, result: bool = False
+    ) -> Meanings:
+        """Find what the value of an expression may mean.
+
+        A number within a calculation may be an earlier result, rounded; one
+        that is stated as a `result` itself must be the very same.
+        """
         if not expression.operands:
-            return self._of_number(expression)
+            return self._of_number(expression, result)
         left, right = map(self.meanings, expression.operands)
         found: Meanings = {}
         for (a, p), claims in left.items():
             for (b, q), more in right.items():
                 meaning = _combine(expression.operator, a, p, b, q)
                 if meaning:
-                    _put(found, meaning, claims | more)
+                    self._put(found, meaning, claims | more)
         return self._recognise(found)
 
-    def _of_number(self, number: Expression) -> Meanings:
+    def _of_number(self, number: Expression, result: bool) -> Meanings:
         found: Meanings = {}
-        for value, meanings in self.results:
-            if close(number.value, value):
-                for meaning, claims in meanings.items():
-                    _put(found, meaning, claims)
-        for factor in self._factors(number.value):
-            _put(found, (1.0, factor.powers), factor.claims)
-        _put(found, (number.value, ()), _NONE)
+        for tolerance in (_EXACT,) if result else (_EXACT, AUDIT_TOLERANCE):
+            for value, meanings in self.results if not found else ():
+                if close(number.value, value, tolerance):
+                    for meaning, claims in meanings.items():
+                        self._put(found, meaning, claims)
+        alike = self._factors(number.value, exact=True)
+        for factor in alike or self._factors(number.value):
+            self._put(found, (1.0, factor.powers), factor.claims)
+        self._put(found, (number.value, ()), frozenset())
         return self._in_unit(self._recognise(found), number.unit)
 
     def _in_unit(self, meanings: Meanings, symbol: str | None) -> Meanings:
@@ -252,7 +202,7 @@ class Derivation:
         unit = lookup(symbol)
         if unit.name == "ounce" and self.conversion.family == "volume":
             unit = BY_NAME["fluid ounce"]
-        allowed = _allowed(unit, self.conversion.source)
+        allowed = units_of(unit, self.conversion.source)
         return {
             meaning: claims
             for meaning, claims in meanings.items()
@@ -261,17 +211,43 @@ class Derivation:
             or meaning == (1.0, ())  # the 1 kg of "1000 g / 1 kg"
         }
 
+    def _put(
+        self,
+        into: Meanings,
+        meaning: tuple[float, Powers],
+        claims: frozenset[int],
+    ) -> None:
+        """Add a meaning; of two ways to it, prefer one by stated facts."""
+        old = into.get(meaning)
+        if old is None:
+            if len(into) < _MOST_MEANINGS:
+                into[meaning] = claims
+        elif old.isdisjoint(self._facts) and not claims.isdisjoint(
+            self._facts
+        ):
+            into[meaning] = claims
+
     def _recognise(self, meanings: Meanings) -> Meanings:
-        """Add the whole where parts make up the quantity or a factor."""
+        """Add the whole where parts of it have been added up.
+
+        That is the quantity, an earlier result, or a factor.
+        """
         for (n, powers), claims in list(meanings.items()):
             if _QUANTITY[0] not in powers:
                 if close(n, self.conversion.quantity, _EXACT):
                     whole = multiply(powers, _QUANTITY)
-                    _put(meanings, (1.0, whole), claims)
+                    self._put(meanings, (1.0, whole), claims)
+                for value, results in (
+                    self.results if powers and n != 1 else ()
+                ):
+                    if close(n, value, _ROUNDED):
+                        for (m, others), more in results.items():
+                            whole = multiply(powers, others)
+                            self._put(meanings, (m, whole), claims | more)
                 continue
             for factor in self._factors(n, exact=True) if n != 1 else ():
                 whole = multiply(powers, factor.powers)
-                _put(meanings, (1.0, whole), claims | factor.claims)
+                self._put(meanings, (1.0, whole), claims | factor.claims)
         return meanings
 
 
@@ -279,14 +255,6 @@ def _over(a: float, b: float) -> float:
     """Divide; 0 where there is no finite quotient."""
     quotient = a / b if b else 0.0
     return quotient if math.isfinite(quotient) else 0.0
-
-
-def _put(
-    into: Meanings, meaning: tuple[float, Powers], claims: frozenset[int]
-) -> None:
-    # Of two ways to the same meaning, prefer the one that states facts.
-    if len(into) < _MOST_MEANINGS and not into.get(meaning):
-        into[meaning] = claims
 
 
 def _combine(

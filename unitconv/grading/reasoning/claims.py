@@ -8,11 +8,9 @@ from dataclasses import dataclass
 from itertools import count
 from typing import Literal
 
+from unitconv.grading.answer import AUDIT_TOLERANCE
 from unitconv.grading.expression_parser import UNKNOWN, Side, chains
 from unitconv.task.units import UnitError, convert
-
-#: How far two numbers that say the same may lie apart.
-AUDIT_TOLERANCE = 0.01
 
 
 @dataclass(frozen=True)
@@ -112,7 +110,7 @@ def _check(left: Side, right: Side, inner: bool) -> Claim | None:
             return None
         kind, agrees = "fact", _same_quantity(left, right)
     elif not (left.has_operator or right.has_operator):
-        # "x is 5", "5 = 5": nothing was worked out; "2 * 3 = 6 = 7" is false
+        # "x is 5", "5 = 5": nothing was worked out; but "2 * 3 = 6 = 7"
         if not inner or _equal(left, right):
             return None
         agrees = False
