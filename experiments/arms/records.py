@@ -23,6 +23,7 @@ from experiments.arms.stages import (
 from unitconv.evaluation.breakdown import by_difficulty, summarize
 from unitconv.evaluation.report import Report, compare
 from unitconv.evaluation.stats import Proportion, holm
+from unitconv.task.question_parser import DIFFICULTIES
 from unitconv.training.rejection_sampling import (
     outcome_counts,
     success_rate,
@@ -33,6 +34,7 @@ from unitconv.training.rollouts import read_rollouts
 Record = dict[str, Any]
 # An error that is right for another unit of the same name.
 ALTERNATIVE_UNIT = "namesake"
+_DIFFICULTIES = tuple(f"_{d.replace(' ', '_')}" for d in DIFFICULTIES)
 # Folders whose accuracy after each epoch is recorded.
 EPOCHS = {name: TRAINED[name] for name in ("sft", "rft-1", "rft-2")}
 
@@ -206,10 +208,7 @@ def epochs(folder: Path) -> list[dict[str, float]]:
         {
             key.removeprefix("eval_"): round(value, 4)
             for key, value in entry.items()
-            if key == "epoch"
-            or key.startswith(
-                ("eval_score", "eval_acc", "eval_tok", "eval_ste")
-            )
+            if key in ("epoch", "eval_score") or key.endswith(_DIFFICULTIES)
         }
         for entry in max(logs, key=len)
         if "eval_score" in entry

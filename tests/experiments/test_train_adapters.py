@@ -178,7 +178,10 @@ def test_epochs_are_read_from_the_last_checkpoint(tmp_path: Path) -> None:
         folder = tmp_path / "checkpoints" / f"checkpoint-{step}"
         folder.mkdir(parents=True)
         log: list[dict[str, Any]] = [
-            {"epoch": n, "eval_score": 0.5, "eval_tokens_two-hop": 9.0}
+            {
+                **{"epoch": n, "eval_score": 0.5, "eval_loss": 2.0},
+                "eval_tokens_two-hop": 9.0,
+            }
             for n in range(1, step)
         ]
         log.append({"epoch": 1, "loss": 3.0})
