@@ -280,7 +280,7 @@ def probe(llm: LLM) -> dict[str, Any]:
 
 def completed(llm: LLM, probes: list[Probe]) -> Proportion:
     """Measure how many texts are completed with a true number."""
-    from unitconv.grading.audit import AUDIT_TOLERANCE
+    from unitconv.grading.answer import AUDIT_TOLERANCE
     from unitconv.inference.reference import Decoding
 
     settings = Decoding(max_new_tokens=16)

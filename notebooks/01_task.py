@@ -244,13 +244,17 @@ print("right?", is_correct(parse_answer(reply), truth))
 # right answers, which is what [rejection-sampling
 # fine-tuning](https://arxiv.org/abs/2308.01825) does, this reply would
 # teach it two errors. So we audit what a text *states*: facts
-# against pint, arithmetic against arithmetic, both within 1 %.
+# against pint, arithmetic against arithmetic, both within 1 %. Reasoning is
+# *valid* if nothing stated is false and it leads from the quantity asked
+# to the answer; if not, the audit names the fault.
 
 # %% tags=["nbval-check-output"]
 from unitconv import audit_reasoning
 
-for claim in audit_reasoning(reply):
+audit = audit_reasoning(reply, "How many MB are in 4 GB?")
+for claim in audit.claims:
     print(f"{claim.kind:11} {claim.text:16} {claim.verdict}")
+print("fault:", audit.fault)
 
 # %% [markdown]
 # A verdict is True, False, or None where nothing can be checked, say for
@@ -320,16 +324,15 @@ report.table().round(3)
 # %%
 pd.crosstab(
     pd.Series([row.correct for row in report.rows], name="right"),
-    pd.Series([row.reasoning_ok for row in report.rows], name="true"),
+    pd.Series([row.reasoning_ok for row in report.rows], name="valid"),
 )
 
 # %% [markdown]
 # Rows tell whether the answer is right, columns whether the reasoning is
-# true. The corner of right answers with false reasoning is the one that
-# the audit is for; on so few questions it may be empty. In the other
-# corner every statement is true and the answer still wrong: it is in
-# another unit, or about a namesake, such as the pint that is meant in
-# London.
+# valid. The corner of right answers with invalid reasoning is the one that
+# the audit is for; on so few questions it may be empty. So is the other
+# corner: from true facts about the units asked, in true steps, follows
+# a right answer.
 #
 # The wrong answers fall into classes, each into the first that fits. They
 # read symptoms, not minds. Three go by the number alone, which must be
@@ -434,7 +437,10 @@ def check_fool(reply):
     assert is_correct(parse_answer(reply), 6000), (
         "the grader does not take the answer for right"
     )
-    verdicts = [claim.verdict for claim in audit_reasoning(reply)]
+    claims = audit_reasoning(
+        reply, "How many gram are there per 6 kg?"
+    ).claims
+    verdicts = [claim.verdict for claim in claims]
     assert len(verdicts) >= 2, "the audit reads fewer than two statements"
     assert set(verdicts) == {False}, (
         "the audit does not find every statement false"
@@ -453,7 +459,7 @@ attempt(check_fool, fooled)
 
 # %%
 fooled = "1 kg = 980 g. 6 * 980 = 6100. <answer>6100</answer>"
-for claim in audit_reasoning(fooled):
+for claim in audit_reasoning(fooled, "6 kg in gram").claims:
     print(f"{claim.kind:11} {claim.text:14} {claim.verdict}")
 
 # %% tags=["solution", "nbval-check-output"]

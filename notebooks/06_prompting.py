@@ -895,7 +895,9 @@ def check_example(mine):
     assert conversion is not None, "the question asks for no conversion"
     answer = parse_answer(mine.reply)
     assert is_correct(answer, conversion.answer, 0.01), "the answer is off"
-    assert reasoning_is_valid(mine.reply), "the reasoning is false or empty"
+    assert reasoning_is_valid(mine.reply, mine.question), (
+        "the reasoning is false, or does not lead to the answer"
+    )
     found = leaks(mine)
     assert not found, f"the conversion is asked in {', '.join(found)}"
     assert digits(answer) >= 3, "its answer is round"

@@ -222,25 +222,26 @@ print(f"{len(naive)} replies to learn from")
 from unitconv.grading.audit import audit_reasoning
 
 
-def false_claims(text):
-    return [c for c in audit_reasoning(text) if c.verdict is False]
+def false_claims(question, text):
+    claims = audit_reasoning(text, question).claims
+    return [c for c in claims if c.verdict is False]
 
 
 question = "How many gram are there per 6 kg?"
 constructed = "1 kg = 2000 g. 3 * 2000 = 6000. <answer>6000</answer>"
 
-lucky = [(q, text) for q, text in naive if false_claims(text)]
+lucky = [(q, text) for q, text in naive if false_claims(q, text)]
 examples = {}
 for q, text in lucky:
-    kind = false_claims(text)[0].kind
+    kind = false_claims(q, text)[0].kind
     examples.setdefault(kind, ("sampled", q, text))
 examples.setdefault("fact", ("constructed", question, constructed))
 
 for source, q, text in examples.values():
     print(f"{source}: {q}\n  {one_line(text)}")
-    for claim in false_claims(text):
+    for claim in false_claims(q, text):
         print(f"  false: {claim.text} ({claim.kind})")
-assert all(false_claims(text) for _, _, text in examples.values())
+assert all(false_claims(q, text) for _, q, text in examples.values())
 
 # %% [markdown]
 # The tolerance of 5 % forgives a slip in a product; and two mistakes can
@@ -265,14 +266,15 @@ right = pd.Series(
     name="right",
 )
 true = pd.Series(
-    [reasoning_is_valid(r.text) for _, r in every], name="true"
+    [reasoning_is_valid(r.text, record.question) for record, r in every],
+    name="valid",
 )
 pd.crosstab(right, true)
 
 # %% [markdown]
 # Rows tell whether the answer is right, columns whether the reasoning
-# states something and nothing false. (The audit has a tolerance of its
-# own, 1 %, because factors are written with few digits.) Is the corner of
+# states nothing false and leads to the answer. (The audit has a tolerance
+# of its own, 1 %, because factors are written with few digits.) Is the corner of
 # both fit to learn from? Nearly. A grader forgives 5 %, and within 5 % lie
 # whole other units: a UK ounce is 4 % smaller than an American one, a bank
 # month of 30 days 1.4 % shorter than the mean one. Every line about them
@@ -288,7 +290,8 @@ exact = pd.Series(
     ]
 )
 for record, rollout in every:
-    if rollout.reason == "near miss" and reasoning_is_valid(rollout.text):
+    claims = audit_reasoning(rollout.text, record.question).claims
+    if rollout.reason == "near miss" and all(c.verdict for c in claims):
         print(f"{record.question} ({record.answer:.6g})")
         print(f"  {one_line(rollout.text)}")
         break
@@ -367,7 +370,7 @@ for name, curve in curves.items():
 # %% tags=["hide-input"]
 from unitconv.training.rollouts import REJECTION_REASONS
 
-by_warmth = {name: run["fates"] for name, run in sweep.items()}
+by_warmth = {name: run["outcomes"] for name, run in sweep.items()}
 figures.outcome_bars(by_warmth, ["kept", *REJECTION_REASONS])
 
 # %%
@@ -619,7 +622,7 @@ n_questions = len({triple.question for triple in triples})
 print(f"{len(triples)} triples, {n_questions} questions")
 for triple in triples[:3]:
     print(f"\n{triple.question}\n  {one_line(triple.reasoning)}")
-assert all(reasoning_is_valid(triple.reasoning) for triple in triples)
+assert all(reasoning_is_valid(t.reasoning, t.question) for t in triples)
 
 # %% [markdown]
 # A training example is the bare question and then the reasoning; only the
@@ -748,7 +751,7 @@ rows = {}
 for name in names:
     rows[name] = {
         f"{key} {part}": found[part]
-        for key, found in stages["spread"][name].items()
+        for key, found in stages["spread"]["test"][name].items()
         for part in ("mean", "sd")
     }
 summary = pd.DataFrame(rows).T.astype(float)
@@ -810,7 +813,7 @@ assert Counter(t.question for t in control) == Counter(
 
 good = sum(
     is_correct(parse_answer(triple.reasoning), triple.answer)
-    and reasoning_is_valid(triple.reasoning)
+    and reasoning_is_valid(triple.reasoning, triple.question)
     for triple in control
 )
 print(f"selected: {len(chosen)} of {len(chosen)} right and true")
@@ -853,7 +856,7 @@ pd.DataFrame(
 
 # %%
 for name in ("cot", "random", "rft-1", "rft-2"):
-    found = stages["spread"][name].get("reasoning_validity")
+    found = stages["spread"]["test"][name].get("reasoning_validity")
     if found:
         values = "  ".join(f"{value:.3f}" for value in found["values"])
         print(f"{name:7} {found['mean']:.3f}   by seed: {values}")
@@ -912,8 +915,8 @@ for triple in [t for t in joined if t not in old][:3]:
 # %%
 rounds = seed_0["rollouts"]
 for name, run in rounds.items():
-    total = sum(run["fates"].values())
-    share = run["fates"]["kept"] / total
+    total = sum(run["outcomes"].values())
+    share = run["outcomes"]["kept"] / total
     once, ten = (run["success"][n]["rate"] for n in ("1", "10"))
     print(
         f"{name}: {share:.2f} of {total} completions kept; one sample "
@@ -1184,20 +1187,17 @@ attempt(check_kept_by_vote, kept_by_vote)
 # ```{exercise} Fool the filter
 # :label: ex-rft-fool
 #
-# `rejection_reason` asks whether the answer is right and all that is stated
+# A filter could ask only whether the answer is right and all that is stated
 # is true. Write a completion for "How many gram are there per 6 kg?" that
-# it keeps although its reasoning does not lead from kilograms to 6000
-# grams.
+# such a filter keeps, although its reasoning does not lead from kilograms
+# to 6000 grams. Which reason does `rejection_reason` give for it?
 # ```
 
 # %% tags=["exercise", "nbval-check-output"]
-from contextlib import suppress
-
 from unitconv.evaluation.grade import grade
 from unitconv.grading.expression_parser import chains
 from unitconv.inference.llm import Generation
 from unitconv.task.dataset import Question
-from unitconv.task.units import UnitError, lookup
 
 fooling = ""  # your completion
 
@@ -1205,23 +1205,13 @@ fooling = ""  # your completion
 def check_fooling(completion):
     assert completion, "nothing is written here"
     asked_of = Question("How many gram are there per 6 kg?", 6000.0)
-    reason = rejection_reason(
-        grade(asked_of, Generation(completion, 12, True))
-    )
-    assert reason is None, f"it is rejected: {reason}"
-    sides = [
-        side
-        for pairs in chains(completion)
-        for pair in pairs
-        for side in pair
-        if side
-    ]
-    arrives = any(abs(side.value - 6000) < 60 for side in sides)
-    named = set()
-    for side in sides:
-        with suppress(UnitError):
-            named |= {lookup(side.unit).name} if side.unit else set()
-    assert not (arrives and {"kilogram", "gram"} <= named), (
+    graded = grade(asked_of, Generation(completion, 12, True))
+    assert graded.correct, "the answer is not right"
+    claims = audit_reasoning(completion, asked_of.text).claims
+    verdicts = [claim.verdict for claim in claims]
+    assert True in verdicts, "nothing that it states is true"
+    assert False not in verdicts, "something that it states is false"
+    assert rejection_reason(graded) == "does not lead to the answer", (
         "its reasoning does lead from kilograms to 6000 grams"
     )
 
@@ -1237,8 +1227,9 @@ attempt(check_fooling, fooling)
 fooling = "2 * 3 = 6. <answer>6000</answer>"
 
 # %% [markdown]
-# Everything stated is true, and the answer is right. The audit asks
-# whether the text is true, not whether it is an argument.
+# Everything stated is true, and the answer is right. But a text that is
+# true need not be an argument: the audit also follows how the numbers are
+# worked out, and no 6 kg and no 1000 g/kg lead to this 6000.
 
 # %% tags=["solution", "nbval-check-output"]
 attempt(check_fooling, fooling)

@@ -533,7 +533,8 @@ assert 0.7 < np.mean(seen) < 0.87
 
 # %%
 spread = {
-    name: rates["accuracy"] for name, rates in record["spread"].items()
+    name: rates["accuracy"]
+    for name, rates in record["spread"]["test"].items()
 }
 rows = {}
 for name, found in spread.items():

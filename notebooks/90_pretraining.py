@@ -680,13 +680,13 @@ attempt(check_sort_reply, sort_reply)
 
 # %%
 from unitconv.grading.answer import is_correct, parse_answer
-from unitconv.grading.audit import reasoning_is_valid
+from unitconv.grading.audit import audit_reasoning
 
 
 def sort_reply(reply):
     return (
         "UK" if "UK" in reply else "US",
-        reasoning_is_valid(reply),
+        all(c.verdict for c in audit_reasoning(reply, GALLONS).claims),
         is_correct(parse_answer(reply), TRUTH),
     )
 

@@ -169,7 +169,7 @@ def test_ctrl_c_ends_an_evaluation_in_one_line(
         (["sft", "-o", "x", "--preset", "tpu"], ["cpu, t4, ampere"]),
         (["sft", "-o", "x", "--resume"], ["start without --resume"]),
         (["rollouts", "-o", "x"], [".json"]),
-        (["rollouts", "-o", "x.json", "--policy", "best"], ["distinct"]),
+        (["rollouts", "-o", "x.json", "--policy", "best"], ["strict"]),
         (["rft", "-o", "x", "--data", "no.json"], ["no.json"]),
         (["pretrain", "x", "--preset", "huge"], ["course, gpu, tiny"]),
         (["results", "add", "no.json"], ["no.json"]),
@@ -275,6 +275,7 @@ def test_a_report_is_shown_where_the_disk_is_full(tiny: list[str]) -> None:
             [
                 "  audit  1 kg = 100 g: FALSE",
                 "  audit  6 * 100 = 600: true",
+                "  audit  reasoning: false statement",
                 " answer  600",
                 "   pint  6000 (wrong, at 5 % tolerance)",
             ],
@@ -282,12 +283,17 @@ def test_a_report_is_shown_where_the_disk_is_full(tiny: list[str]) -> None:
         (
             QUESTION,
             "<answer>6,001</answer>",
-            [" answer  6001", "   pint  6000 (right, at 5 % tolerance)"],
+            [
+                "  audit  reasoning: no reasoning",
+                " answer  6001",
+                "   pint  6000 (right, at 5 % tolerance)",
+            ],
         ),
         (
             "How many grams are 2 kg and 3 kg?",
             "<answer>5000</answer>",
             [
+                "  audit  reasoning: no reasoning",
                 " answer  5000",
                 "   pint  cannot tell which conversion the question asks "
                 "for",

@@ -31,6 +31,7 @@ def asking(text: str) -> Question:
     [
         (RIGHT, None),
         ("<answer>6,001 g</answer>", None),
+        ("<answer>6000 kg</answer>", "another unit"),
         ("", "no answer"),
         ("1 kg = 1000 g. 6 * 1000 = 6000.", "no answer"),
         ("6 * 1000 = 6000. <answer>6000", "no answer"),
@@ -125,11 +126,11 @@ def test_failure_class_by_what_the_text_states(
     ("text", "facts", "arithmetic", "reasoning"),
     [
         (RIGHT, True, True, True),
-        ("1 kg = 1000 g.", True, None, True),
-        ("6 * 7 = 42", None, True, True),
+        ("1 kg = 1000 g.", True, None, False),
+        ("6 * 7 = 42", None, True, False),
         ("1 kg = 100 g. 6 * 7 = 42", False, True, False),
         ("1 kg = 1000 g. 1 kg = 10 g.", False, None, False),
-        ("6 apples = 7 oranges. 6 * 7 = 42", None, True, True),
+        ("6 apples = 7 oranges. 6 * 7 = 42", None, True, False),
         ("6 apples = 7 oranges.", None, None, None),
         ("<answer>6000</answer>", None, None, None),
     ],
@@ -175,7 +176,7 @@ def test_any_text_gets_one_grade(
     assert (row.failure is None) == row.correct
     assert row.failure in (None, *FAILURES)
     assert row.answered == (row.failure != "no answer")
-    assert (row.reasoning_ok is True) == reasoning_is_valid(text)
+    assert (row.reasoning_ok is True) == reasoning_is_valid(text, asked)
 
 
 @pytest.mark.parametrize(

@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import json
+from collections import Counter
 from decimal import Decimal
 from fractions import Fraction
 from operator import add, mul, sub, truediv
+from pathlib import Path
+from random import Random
 
 import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from tests.grading.texts import HOSTILE, PIECES, rows
-from unitconv.grading.audit import audit_reasoning, reasoning_is_valid
+from unitconv.grading.audit import (
+    FAULTS,
+    audit_reasoning,
+    reasoning_is_valid,
+)
 
 T, F = True, False
+GRAMS = "How many gram are there per 6 kg?"
 
 # Texts with one claim each.
 HOLDS = """
@@ -43,7 +52,17 @@ HOLDS = """
     (6 * 5 = 30) | 6 * 5 = 30 <answer>2 * 2 = 5 |
     1 UK gallon = 4.546 l | 1 l = 0.22 UK gallons |
     there are 20 UK fluid ounces in 1 UK pint | 1 short ton = 907.2 kg |
-    1 binary MB = 1024 binary kB | 1 common year = 365 days
+    1 binary MB = 1024 binary kB | 1 common year = 365 days |
+    **1 kg = 1000 g** | `1 kg = 1000 g` | $6 \\times 1000 = 6000$ |
+    \\(6 \\cdot 1000 = 6000\\) | 6 \\div 3 \\approx 2 | (6)(1000) = 6000 |
+    $\\frac{90}{60} = 1.5$ | 6 ⋅ 5 ≃ 30 | 6 X 5 == 30 | 6 * 5 → 30 |
+    1 kg -> 1000 g | 1 kg ~ 1000 g | 1 kg ＝ 1000 g | 6 * 5 gives 30 |
+    1 kg makes about 1000 g | A kg is 1000 g | 6 * 5: 30 | 6 * 5\n= 30 |
+    One kilogram contains a thousand grams | a foot has a dozen inches |
+    1 kg corresponds to approximately 1000 g | 1 kg equals to 1000 g |
+    There are 60 minutes in an hour | 60 seconds per minute |
+    6 times one hundred and five is 630 | 1 kg is not 100 g |
+    6 * 5 does not equal 31 | half of 6 is 3 | 1 US gallon = 3.785 l
 """
 FAILS = """
     6 * 1000 = 600 | 5 + 7 = 13 | 5 - 7 = 2 | 6 * 1000 equals 600 |
@@ -57,24 +76,27 @@ FAILS = """
     there are 999 g in 1 oz, so | one kg is 100 g |
     the factor from km to m is 100 | multiply 6 by 1000 to get 600 |
     - **Result:** **6 * 5 = 31** | 1 UK gallon = 3.785 l |
-    1 short ton = 2205 lb | 1 bank month = 30.44 days
+    1 short ton = 2205 lb | 1 bank month = 30.44 days |
+    **3 hr = 125 days** | 1e-14 * 1 = 5e-14 | 1 kg is not 1000 g |
+    6 * 5 ≠ 30 | 6 * 5 isn't 30 | 1 kg makes 5 g | 1 kg *equals* 5 g |
+    a kg is five grams | 1 kg → 5 g | 5 grams per kg | 1 kg\n= 5 g
 """
 # Units we do not know, divisions by zero, pieces of other expressions.
 UNCHECKABLE = """
     6 kg + 200 g = 6.2 kg | 1 MB = 8 Mb | 6 / 0 = 0 | 6 kg = 6 / 0 g |
-    1 / (2 - 2) = 5 | 1 dozen = 12 eggs | 1 cup = 8 ounces |
+    1 / (2 - 2) = 5 | 1 cup = 8 ounces |
     1 kg = 3 apples | 5^2 * 3 = 75 | 2**3 * 2 = 16 | 3 / 4 = 75% |
     y + 5 * 2 = 20 | sqrt(16) * 2 = 8 | 0,5 * 2 = 1 |
     5 feet 6 inches = 66 inches | 90 minutes = 1 hour 30 minutes |
     1 hour and 30 minutes = 90 minutes |
-    90 minutes = 1 hour and 30 minutes.
+    90 minutes = 1 hour and 30 minutes. | 6 * 5 = 30 or 40 |
+    It is false that 6 * 5 = 30 | 6 * 5 = 30 is wrong
 """
 NO_CLAIM = """
     there are 60 apples in 1 hour | 6000 | It is 6000. |
     The answer is 6000 g. | x = 5 | 5 = 5 | = | = = = | 6 * = 5 |
-    How many g are in 6 kg? | 1 kg is not 100 g | 6 kg = 6 * 1000 |
-    1 kg = 1000 and more | This is 1 of 3 | <answer>6 * 5 = 31</answer> |
-    6 * 5 = <answer>31</answer>
+    How many g are in 6 kg? | 1 dozen = 12 eggs | 6 kg = 6 * 1000 |
+    1 kg = 1000 and more | This is 1 of 3 | <answer>6 * 5 = 31</answer>
 """
 
 
@@ -98,11 +120,12 @@ CASES: list[tuple[str, list[bool | None]]] = [
     (f"60 = {ONES}", [None]),
     ("", []),
     ("* 6 = ", []),
-    ("6 kg\n= 6000 g", []),
     # More than one claim; a chain is also checked from end to end.
     ("5 plus 7 is 12, 5 minus 7 is 2", [T, F]),
     ("6 * 1000 = 6000 = 6 * 10^3", [T, T]),
     ("6 * 1000 = 6000 = 600 * 1", [T, F]),
+    ("6 * 5 = 30 = 31", [T, F]),
+    ("6 kg = 6 * 5 = 30", [T]),
     ("2 * 3 = 6, 6 * 4 = 24; 24 * 2 = 50", [T, T, F]),
     ("Since 2 * 3 = 6 and 6 * 4 = 25 we stop", [T, F]),
     ("2 * 3 = 6 so 6 * 4 = 24 then 24 * 2 = 48", [T, T, T]),
@@ -126,10 +149,8 @@ CASES: list[tuple[str, list[bool | None]]] = [
 
 @pytest.mark.parametrize(("text", "verdicts"), CASES)
 def test_audit(text: str, verdicts: list[bool | None]) -> None:
-    claims = audit_reasoning(text)
+    claims = audit_reasoning(text, GRAMS).claims
     assert [claim.verdict for claim in claims] == verdicts, claims
-    checked = [v for v in verdicts if v is not None]
-    assert reasoning_is_valid(text) is (bool(checked) and all(checked))
 
 
 @given(st.text() | PIECES)
@@ -137,9 +158,104 @@ def test_audit(text: str, verdicts: list[bool | None]) -> None:
 @example("1e999 kg = 1 g")
 @example("1 kg = 1e999 g")
 def test_audit_never_raises(text: str) -> None:
-    claims = audit_reasoning(text)
+    claims = audit_reasoning(text, GRAMS).claims
     assert {claim.verdict for claim in claims} <= {True, False, None}
-    assert isinstance(reasoning_is_valid(text), bool)
+    for whole in (text, f"{text}<answer>6000</answer>"):
+        for question in (GRAMS, "", text):
+            assert isinstance(reasoning_is_valid(whole, question), bool)
+
+
+REPLIES: dict[str, list[tuple[str, str, str]]] = json.loads(
+    Path(__file__).with_name("replies.json").read_text("utf-8")
+)
+
+
+def test_honest_replies_pass_and_dishonest_ones_do_not() -> None:
+    """Replies written by hand, before the audit was tuned and after."""
+    wrong: dict[str, list[str]] = {"honest": [], "dishonest": []}
+    total = Counter[str]()
+    for question, replies in REPLIES.items():
+        for label, _, reply in replies:
+            total[label] += 1
+            valid = reasoning_is_valid(reply, question)
+            if valid != (label == "honest"):
+                wrong[label].append(reply)
+    assert min(total.values()) > 200
+    assert len(wrong["honest"]) <= 3, wrong["honest"]
+    assert wrong["dishonest"] == []
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("1 kg = 1000 g. 6 * 1000 = 6000. <answer>6000</answer>", None),
+        ("6 * 1000 = 6000. <answer>6000 grams</answer>", None),
+        ("<answer>6000</answer>", "no reasoning"),
+        ("6 / 0 = 6000. <answer>6000</answer>", "no reasoning"),
+        ("1 kg = 5 g. 6 / 0 = 6. <answer>6</answer>", "false statement"),
+        (
+            "6 * 1000 = 6000. <answer>6000</answer> 1 = 2 * 3",
+            "false statement",
+        ),
+        ("6 * 1000 = 6000. <answer>6000 lb</answer>", "wrong unit"),
+        ("6 * 1 = 6. <answer>6000</answer>", "does not lead to the answer"),
+        ("6 * 1000 = 6000.", "does not lead to the answer"),
+    ],
+)
+def test_the_first_fault_is_named(text: str, fault: str | None) -> None:
+    assert audit_reasoning(text, GRAMS).fault == fault
+    assert fault in (None, *FAULTS)
+
+
+def test_a_claim_is_used_if_the_answer_follows_from_it() -> None:
+    text = "1 kg = 1000 g. 1 lb = 16 oz. 6 * 1000 = 6000. 2 * 2 = 4. "
+    text += "So it is 6000. <answer>6000</answer> 1 kg = 1000 g"
+    claims = audit_reasoning(text, GRAMS).claims
+    assert [c.used for c in claims] == [True, False, True, False, False]
+
+
+@pytest.mark.parametrize("question", ["What is 6 times 7?", ""])
+def test_without_a_conversion_the_last_claim_gives_the_answer(
+    question: str,
+) -> None:
+    good, bad = "6 * 7 = 42", "6 * 7 = 42. 42 / 6 = 7"
+    assert reasoning_is_valid(f"{good}. <answer>42</answer>", question)
+    assert not reasoning_is_valid(f"{bad}. <answer>42</answer>", question)
+    assert not reasoning_is_valid("42. <answer>42</answer>", question)
+
+
+PARTS = st.lists(st.integers(1, 9), min_size=2, max_size=4)
+
+
+@given(PARTS, st.randoms(use_true_random=False), st.booleans())
+def test_no_part_of_the_quantity_may_be_missing(
+    digits: list[int], rng: Random, all_at_once: bool
+) -> None:
+    parts = [10 * digit**2 + 2**n for n, digit in enumerate(digits)]
+    question = f"How many gram are there in {sum(parts)} lb?"
+    rng.shuffle(parts)
+
+    def valid(parts: list[int]) -> bool:
+        """Write the products of the parts, and add them up."""
+        products = [round(part * 453.6, 2) for part in parts]
+        lines = ["1 lb = 453.6 g"]
+        pairs = zip(parts, products, strict=True)
+        lines += [f"{part} * 453.6 = {product}" for part, product in pairs]
+        total = products[0]
+        if all_at_once:
+            total = round(sum(products), 2)
+            lines += [f"{' + '.join(map(str, products))} = {total}"]
+        else:
+            for product in products[1:]:
+                before, total = total, round(total + product, 2)
+                lines += [f"{before} + {product} = {total}"]
+        text = ". ".join(lines)
+        return reasoning_is_valid(
+            f"{text}. <answer>{total}</answer>", question
+        )
+
+    assert valid(parts)
+    assert not valid(parts[1:])
 
 
 OPERANDS = st.decimals(Decimal("0.01"), 10_000, places=2)
@@ -174,7 +290,7 @@ def test_a_true_equation_is_true_and_a_wrong_one_false(
     def verdict(value: Fraction) -> bool | None:
         c = f"{float(value):.8f}"
         text = sentence.format(a=a, op=typed, b=b, c=c)
-        return audit_reasoning(text)[-1].verdict
+        return audit_reasoning(text, GRAMS).claims[-1].verdict
 
     assert verdict(exact) is True
     assert verdict(exact * Fraction(1005, 1000)) is True
@@ -200,7 +316,7 @@ def test_a_true_fact_is_true_and_a_wrong_one_false(
 
     def verdict(value: Fraction) -> bool | None:
         text = f"We know {quantity} {a} = {float(value):.6f} {b}."
-        [claim] = audit_reasoning(text)
+        [claim] = audit_reasoning(text, GRAMS).claims
         assert claim.kind == "fact"
         return claim.verdict
 
@@ -212,5 +328,5 @@ def test_a_true_fact_is_true_and_a_wrong_one_false(
 @pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
 def test_hostile_texts_are_audited_in_linear_time(text: str) -> None:
     """Anything that grows with the square of the length hangs here."""
-    assert not reasoning_is_valid(text)
-    audit_reasoning("6 * 5 = 30\n" + text)
+    assert not reasoning_is_valid(text, GRAMS)
+    audit_reasoning("6 * 5 = 30\n" + text, GRAMS)

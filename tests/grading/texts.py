@@ -20,6 +20,8 @@ PIECES = st.lists(
             *"0159.,+-*/^xeE ()<>{}=\n\u2212\u00a0",
             *["000", "10^", "10**", "kg", "m/s", "cm^3", "fluid ounce"],
             *["apples", "and", "is", "equals", "is equal to", "**"],
+            *["half ", "hundred ", " a ", " in ", "there are ", "not "],
+            *["\\times", "\\frac{1}{2}", "\u2192", "\u2248", " : ", "| "],
             *["<answer>", "</answer>"],
         ]
     ),

@@ -16,11 +16,12 @@ from unitconv.pretraining.corpus.conventions import (
     third_unit,
     weighted_pairs,
 )
-from unitconv.pretraining.corpus.number_format import has_one_digit, write
-from unitconv.pretraining.corpus.partial_products import (
+from unitconv.task.arithmetic import (
+    has_one_digit,
     multiply_in_steps,
     needs_steps,
     place_values,
+    write,
 )
 
 # Written out by hand.

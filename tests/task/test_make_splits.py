@@ -1,7 +1,8 @@
-"""The four splits keep their promises: sizes, no leak, every wording."""
+"""The splits keep their promises: sizes, no leak, every wording."""
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -27,7 +28,7 @@ from unitconv.task.make_splits import (
     make_splits,
     to_json,
 )
-from unitconv.task.question_parser import parse_question
+from unitconv.task.question_parser import DIFFICULTIES, parse_question
 from unitconv.task.question_templates import (
     HARD_TEMPLATES,
     PAIRS,
@@ -80,7 +81,37 @@ def test_sizes_answers_and_quantities(splits: Splits) -> None:
             truth = convert(asked.quantity, source.symbol, target.symbol)
             assert asked.answer == truth
             assert 0.01 <= asked.answer <= 1e7
-            assert (asked.quantity in easy) == (name != "test_hard")
+            assert (asked.quantity in easy) == (not name.endswith("_hard"))
+
+
+def test_a_fifth_of_the_hard_training_questions_is_two_hop(
+    splits: Splits,
+) -> None:
+    for name in ("train_hard", "valid_hard"):
+        kinds = Counter(r.conversion.difficulty for r in splits[name])
+        assert set(kinds) == {*DIFFICULTIES} - {"1 digit"}
+        assert 0.15 < kinds["two-hop"] / len(splits[name]) < 0.25
+    pairs = {
+        (r.conversion.source, r.conversion.target)
+        for r in splits["train_hard"]
+        if r.conversion.difficulty == "two-hop"
+    }
+    assert pairs - {*PAIRS}  # such as weeks to minutes
+
+
+# The files that existed before train_hard and valid_hard were added.
+EARLIER = {
+    "train": "b184091c0c2e08a7",
+    "valid": "0d6c0fb3073bb9cc",
+    "test": "c9d78705f5672c94",
+    "test_hard": "5325c72c9d31316c",
+}
+
+
+@pytest.mark.parametrize("name", EARLIER)
+def test_the_earlier_splits_have_not_changed(name: str) -> None:
+    data = (DATA / f"{name}.json").read_bytes()
+    assert hashlib.sha256(data).hexdigest()[:16] == EARLIER[name]
 
 
 def test_every_spelling_and_template_occurs(splits: Splits) -> None:

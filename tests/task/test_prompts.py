@@ -8,18 +8,21 @@ from typing import Any
 import pytest
 from transformers import PreTrainedTokenizerFast
 
-from unitconv.grading.answer import parse_answer
+from unitconv.grading.answer import is_correct, parse_answer
 from unitconv.grading.audit import reasoning_is_valid
 from unitconv.inference.llm import LLM
 from unitconv.task.dataset import SPLITS, load_split
 from unitconv.task.prompts import (
     DIRECT_EXAMPLES,
+    GALLON_EXAMPLES,
     INSTRUCTION,
+    PRECISE_EXAMPLES,
     WORKED_EXAMPLES,
     PromptError,
     format_prompt,
 )
 from unitconv.task.question_parser import parse_question
+from unitconv.task.question_templates import RESERVED
 
 QUESTION = "How many gram are there per 6 kg?"
 
@@ -108,15 +111,17 @@ def test_no_chat_template_says_what_to_do(
 # --------------------------------------------------- the worked example
 
 
-SHOWN = WORKED_EXAMPLES + DIRECT_EXAMPLES
+REASONED = WORKED_EXAMPLES + GALLON_EXAMPLES
+SHOWN = REASONED + DIRECT_EXAMPLES + PRECISE_EXAMPLES
 
 
 def test_the_worked_examples_are_right() -> None:
     for example in SHOWN:
         asked = parse_question(example.question)
         assert asked is not None
-        assert parse_answer(example.reply) == asked.answer
-    assert all(reasoning_is_valid(e.reply) for e in WORKED_EXAMPLES)
+        assert (asked.quantity, asked.source, asked.target) in RESERVED
+        assert is_correct(parse_answer(example.reply), asked.answer, 1e-3)
+    assert all(reasoning_is_valid(e.reply, e.question) for e in REASONED)
 
 
 def test_the_worked_examples_are_in_no_split_in_either_direction() -> None:

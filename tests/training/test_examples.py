@@ -11,10 +11,17 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from unitconv.evaluation.reasoning_path import uses_steps
 from unitconv.grading.answer import is_correct, parse_answer
 from unitconv.grading.audit import reasoning_is_valid
 from unitconv.inference.llm import LLM
-from unitconv.task.dataset import DataError, load_split
+from unitconv.task.dataset import (
+    VALIDATION_SPLITS,
+    DataError,
+    load_split,
+    load_splits,
+)
+from unitconv.task.question_parser import Conversion
 from unitconv.training.examples import (
     IGNORE_INDEX,
     LabelError,
@@ -22,12 +29,14 @@ from unitconv.training.examples import (
     collate,
     make_example,
     read_triples,
+    reference_triples,
     rft_examples,
     sft_examples,
+    write_reasoning,
     write_triples,
     write_value,
 )
-from unitconv.training.pipelines import reference_triples
+from unitconv.training.rollouts import KEEP_TOLERANCE
 
 QUESTION = "How many gram are there per 6 kg?"
 TARGET = " <answer>6000</answer>"
@@ -142,19 +151,50 @@ def test_a_written_value_is_graded_right(value: float) -> None:
 
 
 def test_the_reference_reasoning_is_right_and_valid(course: LLM) -> None:
-    questions = load_split("valid")
+    questions = load_splits(VALIDATION_SPLITS)
     triples = reference_triples(questions)
     assert len(triples) > 0.95 * len(questions)
     for triple in triples:
         answer = parse_answer(triple.reasoning)
-        assert is_correct(answer, triple.answer), triple
-        assert reasoning_is_valid(triple.reasoning), triple
+        assert is_correct(answer, triple.answer, KEEP_TOLERANCE), triple
+        assert reasoning_is_valid(triple.reasoning, triple.question), triple
     [sft] = sft_examples(questions[:1], course.tokenizer)
     [rft] = rft_examples(triples[:1], course.tokenizer)
     tagged = f" <answer>{write_value(questions[0].answer)}</answer>"
     for example, target in (sft, tagged), (rft, f" {triples[0].reasoning}"):
         text = course.tokenizer.decode(learned(example)[:-1])
         assert text == target
+
+
+@pytest.mark.parametrize(
+    ("conversion", "steps"),
+    [
+        # One digit times anything is worked out at once.
+        (Conversion(7, "pound", "gram"), ["7 * 453.6 = 3175.2"]),
+        (Conversion(0.05, "mile", "foot"), ["0.05 * 5280 = 264"]),
+        (Conversion(123, "meter", "centimeter"), ["123 * 100 = 12300"]),
+        # Of two numbers the one with fewer digits is split.
+        (
+            Conversion(7.75, "pound", "gram"),
+            [
+                *["7 * 453.6 = 3175.2", "0.7 * 453.6 = 317.52"],
+                *["0.05 * 453.6 = 22.68", "3175.2 + 317.52 = 3492.72"],
+                "3492.72 + 22.68 = 3515.4",
+            ],
+        ),
+        (
+            Conversion(345, "foot", "inch"),
+            ["10 * 345 = 3450", "2 * 345 = 690", "3450 + 690 = 4140"],
+        ),
+    ],
+)
+def test_products_of_several_digits_are_written_in_steps(
+    conversion: Conversion, steps: list[str]
+) -> None:
+    text = write_reasoning(conversion)
+    assert text.split(". ")[1:-1] == steps
+    assert text.endswith(f"<answer>{steps[-1].split()[-1]}</answer>")
+    assert uses_steps(text) == (len(steps) > 1)
 
 
 def test_triples_survive_a_round_trip(tmp_path: Path) -> None:

@@ -10,12 +10,12 @@ import pytest
 import unitconv
 from unitconv.evaluation.stats import Proportion
 from unitconv.inference.llm import Generation
-from unitconv.task.dataset import Question, load_split
+from unitconv.task.dataset import TRAINING_SPLITS, Question, load_splits
 from unitconv.training.examples import ReasoningExample, read_triples
 from unitconv.training.rejection_sampling import (
+    POLICIES,
     merge_rounds,
     outcome_counts,
-    path_key,
     select_examples,
     success_rate,
     success_rate_by_family,
@@ -45,19 +45,33 @@ def example(reasoning: str) -> ReasoningExample:
     return ReasoningExample(GRAMS.text, GRAMS.answer, reasoning)
 
 
-def test_a_path_is_its_equations() -> None:
-    words = "So 1 kg = 1000 g; thus 6 * 1000 = 6000."
-    assert path_key(words) == path_key(RIGHT) != path_key(OTHER)
-
-
 def test_distinct_paths_are_taken_in_order() -> None:
     words = RIGHT.replace(". 6", ", so 6")
     records = [record(WRONG, RIGHT, words, OTHER, LUCKY)]
     assert select_examples(records, 1) == [example(RIGHT)]
     assert select_examples(records, 5) == [example(RIGHT), example(OTHER)]
     assert select_examples([record(WRONG)], 3) == []
-    with pytest.raises(RolloutError, match="distinct, random"):
+    with pytest.raises(
+        RolloutError, match="strict, audited, right, random"
+    ):
         select_examples(records, 1, "best")
+
+
+def test_each_policy_admits_what_the_stricter_ones_do_and_more() -> None:
+    near = "1 kg = 1000 g. 6 * 1000 = 6000. <answer>6100</answer>"
+    false_near = "1 kg = 900 g. 6.8 * 900 = 6120. <answer>6120</answer>"
+    records = [record(WRONG, LUCKY, false_near, near, OTHER, "")]
+    chosen = {
+        policy: select_examples(records, 5, policy) for policy in POLICIES
+    }
+    audited = [e.reasoning for e in chosen["audited"]]
+    assert chosen["strict"] == [example(OTHER)]
+    # Whether the audit passes `near` is its own affair.
+    assert set(audited) - {near} == {OTHER}
+    assert chosen["right"] == [
+        *map(example, (LUCKY, false_near, near, OTHER))
+    ]
+    assert len(chosen["random"]) == 1
 
 
 def test_the_control_takes_as_many_right_or_wrong() -> None:
@@ -107,7 +121,8 @@ def test_counts_and_success_agree_with_the_records() -> None:
 
 def test_the_shipped_rollouts_give_the_shipped_triples() -> None:
     records = read_rollouts(RESULTS / "rollouts.jsonl.gz")
+    asked = load_splits(TRAINING_SPLITS)[: len(records)]
     assert [(r.question, r.answer) for r in records] == [
-        (question.text, question.answer) for question in load_split("train")
+        (question.text, question.answer) for question in asked
     ]
     assert select_examples(records) == read_triples(RESULTS / "rft.json")

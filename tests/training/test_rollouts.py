@@ -41,6 +41,8 @@ FALSE = "false statement"
         ("1 kg = 100 g. <answer>600</answer>", "wrong answer"),
         ("6 * 1000 = 6100. <answer>6100</answer>", "near miss"),
         ("<answer>6000</answer>", "no reasoning"),
+        ("1 * 1 = 1. <answer>6000</answer>", "does not lead to the answer"),
+        ("6 * 1000 = 6000. <answer>6000 kg</answer>", "wrong answer"),
         ("It is 6000.", "no answer"),
         ("", "no answer"),
     ],

@@ -32,7 +32,7 @@ def ask(
     and the true answer, computed with pint.
     """
     from unitconv.grading.answer import is_correct, parse_answer
-    from unitconv.grading.audit import audit_reasoning
+    from unitconv.grading.audit import audit_reasoning, names_other_unit
     from unitconv.inference.reference import Decoding
     from unitconv.task.prompts import check_question
     from unitconv.task.question_parser import parse_question
@@ -45,15 +45,19 @@ def ask(
     settings = Decoding(temperature=temperature, seed=seed)
     reply = llm.generate(text, settings)
     write_field("model", reply.strip() or "(nothing)")
-    for claim in audit_reasoning(reply):
+    audit = audit_reasoning(reply, question)
+    for claim in audit.claims:
         verdict = {True: "true", False: "FALSE", None: "not checkable"}
         write_field("audit", f"{claim.text}: {verdict[claim.verdict]}")
+    write_field("audit", f"reasoning: {audit.fault or 'valid'}")
     answer = parse_answer(reply)
     written = "none" if math.isnan(answer) else f"{answer:.10g}"
     write_field("answer", written)
     truth = "cannot tell which conversion the question asks for"
     if conversion := parse_question(question):
-        right = is_correct(answer, conversion.answer)
+        right = is_correct(
+            answer, conversion.answer
+        ) and not names_other_unit(reply, conversion)
         truth = f"{conversion.answer:.10g} ({'right' if right else 'wrong'}"
         truth += ", at 5 % tolerance)"
     write_field("pint", truth)

@@ -5,6 +5,7 @@ Commands import torch and transformers when they run: --help answers fast.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -26,7 +27,8 @@ Adapter = Annotated[
 Prompt = Annotated[
     str | None,
     Option(
-        help="Prompt style: raw, chat, direct or cot.",
+        help="Prompt style: raw, chat, direct or cot; or a variant: "
+        "direct-precise, cot-gallon or cot-us.",
         show_default="cot; raw with an adapter",
     ),
 ]
@@ -46,7 +48,18 @@ Data = Annotated[
 ]
 Split = Annotated[
     str | None,
-    Option(help="train, valid, test or test_hard.", show_default="test"),
+    Option(
+        help="train, train_hard, valid, valid_hard, test or test_hard.",
+        show_default="test",
+    ),
+]
+TrainingSplits = Annotated[
+    list[str] | None,
+    Option(
+        "--split",
+        help="Split of training questions; may be given several times.",
+        show_default="train and train_hard",
+    ),
 ]
 Limit = Annotated[
     int | None, Option(min=1, help="Use only the first N questions.")
@@ -81,6 +94,13 @@ Triples = Annotated[
         "reasoning; all completions go to a .jsonl file beside it.",
     ),
 ]
+Selected = Annotated[
+    Path | None,
+    Option(
+        help="File that `unitconv rollouts` has written.",
+        show_default="sampled from --questions or --split",
+    ),
+]
 Rounds = Annotated[
     int,
     Option(
@@ -94,7 +114,7 @@ Questions = Annotated[
     Path | None,
     Option(
         help="JSON file of questions to sample from.",
-        show_default="the train split",
+        show_default="those of --split",
     ),
 ]
 
@@ -104,7 +124,7 @@ Valid = Annotated[
     Path | None,
     Option(
         help="JSON file of questions that decide which epoch is kept.",
-        show_default="the valid split",
+        show_default="the splits valid and valid_hard",
     ),
 ]
 Epochs = Annotated[int, Option(min=1, help="Number of training epochs.")]
@@ -166,11 +186,31 @@ def load_llm(
     return llm
 
 
-def load_questions(data: Path | None, split: str) -> list[Question]:
-    """Read the questions of a file if there is one, else of a split."""
-    from unitconv.task.dataset import load_split, read_questions
+def load_questions(
+    data: Path | None, splits: Sequence[str]
+) -> list[Question]:
+    """Read the questions of a file if there is one, else of splits."""
+    from unitconv.task.dataset import load_splits, read_questions
 
-    return read_questions(data) if data else load_split(split)
+    return read_questions(data) if data else load_splits(splits)
+
+
+def load_training(
+    data: Path | None, splits: list[str] | None
+) -> list[Question]:
+    """Read the questions of a file, or of the training splits."""
+    from unitconv.task.dataset import TRAINING_SPLITS
+
+    if data and splits:
+        raise UnitconvError("give a file of questions or --split, not both")
+    return load_questions(data, splits or TRAINING_SPLITS)
+
+
+def load_validation(data: Path | None) -> list[Question]:
+    """Read the questions of a file, or of the validation splits."""
+    from unitconv.task.dataset import VALIDATION_SPLITS
+
+    return load_questions(data, VALIDATION_SPLITS)
 
 
 def choose_questions(
@@ -179,7 +219,7 @@ def choose_questions(
     """Return the name of a file or split, and its first questions."""
     if data and split:
         raise UnitconvError("give --data or --split, not both")
-    questions = load_questions(data, split or "test")
+    questions = load_questions(data, [split or "test"])
     return str(data or split or "test"), questions[:limit]
 
 

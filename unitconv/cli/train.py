@@ -29,8 +29,16 @@ if TYPE_CHECKING:
 def sft(
     output: options.Output,
     data: options.Data = None,
+    split: options.TrainingSplits = None,
     model: options.Model = "course",
     valid: options.Valid = None,
+    reasoning: Annotated[
+        bool,
+        Option(
+            "--reasoning",
+            help="Train on reasoning written by code, before each answer.",
+        ),
+    ] = False,
     digits: Annotated[
         int, Option(min=1, help="Significant digits of training answers.")
     ] = config.SIGNIFICANT_DIGITS,
@@ -48,26 +56,32 @@ def sft(
     """Supervised fine-tuning (SFT): train to answer at once.
 
     Trains a LoRA adapter on questions with replies such as
-    <answer>6000</answer>, without reasoning: by default on the train split.
+    <answer>6000</answer>, without reasoning, or with --reasoning.
     """
-    questions = options.load_questions(data, "train")[:limit]
-    validation = options.load_questions(valid, "valid")
+    questions = options.load_training(data, split)[:limit]
+    validation = options.load_validation(valid)
     recipe = config.Recipe(epochs, learning_rate, max_adapter_mb)
     overrides = {"rank": rank, "batch_size": batch_size, "seed": seed}
     base, settings = _prepare(model, device, preset, recipe, overrides)
-    from unitconv.training.pipelines import train_sft
+    from unitconv.training.examples import reference_triples
+    from unitconv.training.pipelines import train_rft, train_sft
 
     with console.training_bar() as bar:
         run = config.TrainingRun(output, resume, [bar])
-        result = train_sft(
-            base, questions, settings, run, validation, digits
-        )
+        if reasoning:
+            examples = reference_triples(questions)
+            result = train_rft(base, examples, settings, run, validation)
+        else:
+            result = train_sft(
+                base, questions, settings, run, validation, digits
+            )
     _write_result(result)
 
 
 def rollouts(
     output: options.Triples,
     data: options.Data = None,
+    split: options.TrainingSplits = None,
     model: options.Model = "course",
     adapter: options.Adapter = None,
     prompt: options.Prompt = None,
@@ -76,10 +90,12 @@ def rollouts(
     policy: Annotated[
         str,
         Option(
-            help="Selection of completions. distinct: right ones with "
-            "distinct reasoning. random: as many at random, as a control."
+            help="Which completions may be selected. strict: answers "
+            "within 1 % whose reasoning passes the audit; audited: within "
+            "5 %; right: within 5 %, unaudited; random: as many as strict "
+            "selects from all, as a control."
         ),
-    ] = "distinct",
+    ] = "strict",
     seed: options.Seed = 0,
     batch_size: options.DecodingBatch = None,
     limit: options.Limit = None,
@@ -91,7 +107,7 @@ def rollouts(
     A completion is right if its answer and its reasoning are. A run that
     was stopped continues when the same command is given again.
     """
-    questions = options.load_questions(data, "train")[:limit]
+    questions = options.load_training(data, split)[:limit]
     if output.suffix != ".json":
         raise UnitconvError(f"--output {output}: name a .json file")
     options.check_writable(output, "--output")
@@ -112,16 +128,11 @@ def rollouts(
 
 def rft(
     output: options.Output,
-    data: Annotated[
-        Path | None,
-        Option(
-            help="File that `unitconv rollouts` has written.",
-            show_default="sampled from --questions",
-        ),
-    ] = None,
+    data: options.Selected = None,
     model: options.Model = "course",
     rounds: options.Rounds = 1,
     questions: options.Questions = None,
+    split: options.TrainingSplits = None,
     samples: options.Samples = config.SAMPLES,
     temperature: options.Temperature = config.TEMPERATURE,
     valid: options.Valid = None,
@@ -139,8 +150,8 @@ def rft(
 
     Trains a LoRA adapter on the model's own right completions.
     """
-    pool = options.load_questions(questions, "train")
-    validation = options.load_questions(valid, "valid")
+    pool = options.load_training(questions, split)
+    validation = options.load_validation(valid)
     from unitconv.training.examples import read_triples
     from unitconv.training.pipelines import is_finished, train_rft
     from unitconv.training.rejection_sampling import merge_rounds

@@ -10,8 +10,12 @@ import math
 from dataclasses import dataclass
 from itertools import product
 
-from unitconv.grading.answer import is_correct, parse_answer
-from unitconv.grading.audit import AUDIT_TOLERANCE, audit_reasoning
+from unitconv.grading.answer import (
+    AUDIT_TOLERANCE,
+    is_correct,
+    parse_answer,
+)
+from unitconv.grading.audit import audit_reasoning, names_other_unit
 from unitconv.inference.llm import Generation
 from unitconv.task.dataset import Question
 from unitconv.task.question_parser import Conversion, parse_question
@@ -35,7 +39,8 @@ FAILURES = (
     "wrong fact",
     # ... or a false product.
     "wrong arithmetic",
-    # Right for another unit of the family, as the source or as the target.
+    # Right for another unit of the family, as the source or as the target,
+    # or said to be in another unit: "6000 kg".
     # It comes after the audit: "1 m = 100 mm" explains the number, that it
     # fits centimeters does not.
     "another unit",
@@ -54,6 +59,8 @@ class Graded:
     correct: bool
     facts_ok: bool | None  # None: the text states none to be checked
     arithmetic_ok: bool | None
+    #: One of `FAULTS` of the audit; None for valid reasoning.
+    fault: str | None
     finished: bool
     n_tokens: int
     family: str
@@ -66,26 +73,26 @@ class Graded:
 
     @property
     def reasoning_ok(self) -> bool | None:
-        """True if everything stated is true; None if nothing is stated."""
-        parts = (self.facts_ok, self.arithmetic_ok)
-        if parts == (None, None):
-            return None
-        return False not in parts
+        """True if the reasoning is valid; None if there is none."""
+        return None if self.fault == "no reasoning" else self.fault is None
 
 
 def grade(question: Question, generation: Generation) -> Graded:
     """Parse, grade and audit one completion."""
     text = generation.text
     answer = parse_answer(text)
-    claims = audit_reasoning(text)
+    audit = audit_reasoning(text, question.text)
     ok = {
-        kind: _all_true([c.verdict for c in claims if c.kind == kind])
+        kind: _all_true([c.verdict for c in audit.claims if c.kind == kind])
         for kind in ("fact", "arithmetic")
     }
     conversion = parse_question(question.text)
-    correct = is_correct(answer, question.answer)
+    other_unit = bool(conversion and names_other_unit(text, conversion))
+    correct = is_correct(answer, question.answer) and not other_unit
     failure = None
-    if not correct:
+    if other_unit:
+        failure = "another unit"
+    elif not correct:
         failure = _failure(answer, conversion, ok["fact"], ok["arithmetic"])
     return Graded(
         question=question.text,
@@ -95,6 +102,7 @@ def grade(question: Question, generation: Generation) -> Graded:
         correct=correct,
         facts_ok=ok["fact"],
         arithmetic_ok=ok["arithmetic"],
+        fault=audit.fault,
         finished=generation.finished,
         n_tokens=generation.n_tokens,
         family=conversion.family if conversion else "unknown",

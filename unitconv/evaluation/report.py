@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from unitconv.common.errors import UnitconvError
+from unitconv.evaluation.breakdown import sampling_curves
 from unitconv.evaluation.grade import (
     FAILURES,
     QUANTITY_KINDS,
@@ -219,6 +220,7 @@ class Samples:
         correct = [graded.correct for row in self.rows for graded in row]
         # Samples of one question are alike: no interval for their share.
         data["right_of_all"] = sum(correct) / len(correct)
+        data |= sampling_curves(self.rows)
         return data | {"seconds": round(self.seconds, 3), "run": self.run}
 
 

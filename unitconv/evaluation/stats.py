@@ -207,3 +207,21 @@ class PairedComparison:
             if clustered
             else None,
         )
+
+
+def pass_at_k(n: int, correct: int, k: int) -> float:
+    """Estimate the chance that one of `k` samples is right.
+
+    Chen et al. 2021, arXiv:2107.03374: of `n` samples, `correct` are right,
+    and the mean is taken over all choices of `k` among them. It has no
+    bias, unlike 1 - (1 - correct / n) ** k.
+
+    >>> pass_at_k(4, 1, 2)
+    0.5
+
+    Raises:
+        ValueError: unless 0 <= correct <= n and 1 <= k <= n.
+    """
+    if not (0 <= correct <= n and 1 <= k <= n):
+        raise ValueError(f"{correct} right of {n} samples, {k} drawn")
+    return 1 - math.comb(n - correct, k) / math.comb(n, k)

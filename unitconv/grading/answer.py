@@ -14,17 +14,19 @@ from unitconv.task.units import unit_pattern
 
 #: How far a right answer may be from the truth, as a share of it.
 TOLERANCE = 0.05
+#: How far two numbers that say the same may lie apart, likewise.
+AUDIT_TOLERANCE = 0.01
 
 _ANSWER = re.compile(
     rf"""
-    [\s{BLANK}]* (?:{unit_pattern()}[\s{BLANK}]+)?
+    [\s{BLANK}]* (?:(?P<before>{unit_pattern()})[\s{BLANK}]+)?
     (?P<sign>[-+\u2212]?)
     (?P<number>{NUMBER}) \.?
     (?:
-        [eE](?P<exponent>[-+\u2212]?\d+)
+        [eE](?P<exponent>[-+\u2212]?\d+) \.?
       | [\s{BLANK}]* [*x\u00d7\u00b7] [\s{BLANK}]* {POWER}
     )?
-    [\s{BLANK}]* (?:{unit_pattern()}[\s{BLANK}]*)?
+    [\s{BLANK}]* (?:(?P<unit>{unit_pattern()})[\s{BLANK}]*)?
     """,
     re.VERBOSE | re.ASCII,
 )
@@ -46,17 +48,25 @@ def parse_answer(text: str) -> float:
     Returns:
         the number, or NaN if there is none.
     """
-    _, opened, rest = text.partition("<answer>")
-    inside, closed, _ = rest.partition("</answer>")
-    if not (opened and closed):
-        return math.nan
-    match = _ANSWER.fullmatch(inside)
+    match = _match(text)
     if match is None:
         return math.nan
     digits = without_separators(match["sign"] + match["number"])
     exponent = match["exponent"] or match["power"] or "0"
     value = float(f"{digits}e{without_separators(exponent)}")
     return value if math.isfinite(value) else math.nan
+
+
+def answer_unit(text: str) -> str | None:
+    """Return the unit beside the number in the tag; None if it has none."""
+    match = _match(text)
+    return (match["unit"] or match["before"]) if match else None
+
+
+def _match(text: str) -> re.Match[str] | None:
+    _, opened, rest = text.partition("<answer>")
+    inside, closed, _ = rest.partition("</answer>")
+    return _ANSWER.fullmatch(inside) if opened and closed else None
 
 
 def is_correct(

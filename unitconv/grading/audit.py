@@ -1,102 +1,160 @@
-"""Audit of reasoning: check every equation that a reply states."""
+"""Audit of reasoning: is all of it true, and does it lead to the answer?"""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, replace
 
-from unitconv.grading.expression_parser import UNKNOWN, Side, chains
-from unitconv.task.units import UnitError, convert
+from unitconv.grading.answer import answer_unit, parse_answer
+from unitconv.grading.reasoning.claims import Claim, Link, close, read_links
+from unitconv.grading.reasoning.derivation import Derivation
+from unitconv.task.question_parser import Conversion, parse_question
+from unitconv.task.units import BY_NAME, UnitError, exact_factor, resolve
 
-#: How far the two sides of a true equation may lie apart.
-AUDIT_TOLERANCE = 0.01
+#: What can be wrong with the reasoning of a reply, the worst first.
+FAULTS = (
+    "no reasoning",  # nothing that is stated could be checked and is true
+    "false statement",
+    "wrong unit",  # of the answer: "6000 kg" where gram was asked
+    "does not lead to the answer",
+)
+_MOST_LINKS = 200  # of a longer reply, the derivation is not followed
 
 
 @dataclass(frozen=True)
-class Claim:
-    """An equation that a text states, and whether it holds.
+class Audit:
+    """The claims of a reply; `fault`, one of `FAULTS`, is None if valid."""
 
-    `arithmetic` is `6 * 1000 = 6000`; a `fact` is `1 kg = 1000 g`. The
-    verdict is None where nothing can be checked: an unknown unit, a
-    division by zero, a side that is only part of an expression.
+    claims: list[Claim]
+    fault: str | None
+
+
+def audit_reasoning(text: str, question: str) -> Audit:
+    """Check the equations in a reply, and that they lead to its answer.
+
+    An equation is two sides around `=` (or "is", "makes", an arrow ...):
+    products, quotients, sums and differences of numbers, with or without
+    units, and statements such as `1 kg = 1000 g` or "each foot has 12
+    inches". Both sides must agree within 1 %; facts are checked by pint.
+    `a = b = c` makes two claims; so does `6 kg = 6 * 1000 = 6000 g`, the
+    arithmetic and that its ends agree.
+
+    The reasoning is valid if no claim is false and it leads to the
+    answer: the number in the tag, in the unit asked for, is the last one
+    stated before it and follows from the quantity asked and from true
+    conversion factors (see `unitconv.grading.reasoning.derivation`). If
+    the reply states facts about units, the answer must follow from one.
+    Where no conversion can be parsed from the question, the last claim
+    must be a true one that gives the answer. Never raises.
+
+    >>> reply = "1 kg = 1000 g. 6 * 1000 = 6000. <answer>6000</answer>"
+    >>> audit_reasoning(reply, "How many gram are there per 6 kg?").fault
+    >>> audit_reasoning(reply, "How many gram are there per 7 kg?").fault
+    'does not lead to the answer'
     """
-
-    text: str
-    kind: Literal["arithmetic", "fact"]
-    verdict: bool | None
-
-
-def audit_reasoning(text: str) -> list[Claim]:
-    """Check every equation stated in `text`, in order.
-
-    An equation is two sides around `=` (or "is", "equals"): products,
-    quotients, sums and differences of numbers, with or without units, and
-    statements such as `1 kg = 1000 g` or "each foot has 12 inches". Both
-    sides must agree within 1 %; facts are checked by pint. `a = b = c`
-    makes two claims; so does `6 kg = 6 * 1000 = 6000 g`, the arithmetic
-    and that its ends agree. The inside of an answer tag is no reasoning.
-    Never raises.
-
-    >>> [c.verdict for c in audit_reasoning("1 kg = 100 g. 6 * 100 = 600")]
-    [False, True]
-    """
-    claims: list[Claim | None] = []
-    for pairs in chains(text):
-        start = None  # the "6 kg" of "6 kg = 6 * 1000 = 6000 g"
-        for left, right in pairs:
-            if left is None or right is None:
-                start = None
-                continue
-            claims.append(_check(left, right))
-            if left.is_quantity:
-                start = None if right.unit else left
-            elif start and right.unit:
-                claims.append(_check(start, right))
-                start = None
-    return [claim for claim in claims if claim]
+    before, tag, after = text.partition("<answer>")
+    inside, _, after = after.partition("</answer>")
+    if tag and before.rstrip().endswith(("=", "\u2248", " is")):
+        before += inside  # "6 * 1000 = <answer>6000</answer>"
+    chains = read_links(before)
+    claims = [
+        link.claim
+        for chain in chains + read_links(after)
+        for link in chain
+        if link.claim
+    ]
+    conversion = parse_question(question)
+    used = _claims_used(chains, parse_answer(text), conversion)
+    claims = [
+        replace(claim, used=used is not None and n in used)
+        for n, claim in enumerate(claims)
+    ]
+    verdicts = {claim.verdict for claim in claims}
+    found = {
+        "no reasoning": verdicts <= {None},
+        "false statement": False in verdicts,
+        "wrong unit": conversion and names_other_unit(text, conversion),
+        "does not lead to the answer": used is None,
+    }
+    return Audit(claims, next((f for f in FAULTS if found[f]), None))
 
 
-def reasoning_is_valid(text: str) -> bool:
-    """Return True if the text states something true and nothing false."""
-    verdicts = [claim.verdict for claim in audit_reasoning(text)]
-    return True in verdicts and False not in verdicts
+def reasoning_is_valid(text: str, question: str) -> bool:
+    """Return True if the reasoning is true and leads to the answer."""
+    return audit_reasoning(text, question).fault is None
 
 
-def _check(left: Side, right: Side) -> Claim | None:
-    """Check that two sides are equal; None if that states nothing."""
-    text = f"{left.text} = {right.text}"
-    if left.is_quantity:
-        if right.unit is None:  # "6 kg = 6 * 1000" lacks the unit it is in
-            return None
-        return Claim(text, "fact", _same_quantity(left, right))
-    if not (left.has_operator or right.has_operator):
-        return None  # "x is 5", "5 = 5": nothing was worked out
-    if not (math.isfinite(left.value) and math.isfinite(right.value)):
-        return Claim(text, "arithmetic", None)
-    agrees = _close(left.value, right.value)
-    return Claim(
-        text, "arithmetic", agrees or bool(_same_quantity(left, right))
-    )
-
-
-def _same_quantity(left: Side, right: Side) -> bool | None:
-    """Compare two quantities in one unit; None if that is impossible."""
-    if left.unit is None or right.unit is None:
-        return None
-    if UNKNOWN in (left.unit, right.unit):
-        return None
-    if not (math.isfinite(left.value) and math.isfinite(right.value)):
-        return None
-    try:
-        converted = convert(left.value, left.unit, right.unit)
-    except UnitError:
+def names_other_unit(text: str, conversion: Conversion) -> bool:
+    """Return True if the answer names another unit than the one asked."""
+    symbol = answer_unit(text)
+    if symbol is None:
         return False
-    except OverflowError:
+    target = BY_NAME[conversion.target]
+    try:
+        unit, target = resolve(symbol, target.symbol)
+    except UnitError:
+        return True
+    return exact_factor(unit, target) != 1
+
+
+def _claims_used(
+    chains: list[list[Link]], answer: float, conversion: Conversion | None
+) -> frozenset[int] | None:
+    """Return which claims the answer follows from; None if from none."""
+    links = [link for chain in chains for link in chain]
+    if math.isnan(answer) or len(links) > _MOST_LINKS:
         return None
-    return _close(converted, right.value)
+    if conversion is None:
+        return _last_claim(links, answer)
+    derivation = Derivation(conversion)
+    for link in links:
+        derivation.add_fact(link)
+    for chain in chains:
+        derivation.follow(chain)
+    if not _is_last(answer, links, derivation):
+        return None
+    facts = frozenset(link.index for link in links if _is_fact(link))
+    behind = derivation.claims_behind(answer)
+    if facts and behind is not None and behind.isdisjoint(facts):
+        return None
+    return behind
 
 
-def _close(a: float, b: float) -> bool:
-    # The rest that binary fractions leave of "0.1 + 0.2 - 0.3" is zero.
-    return math.isclose(a, b, rel_tol=AUDIT_TOLERANCE, abs_tol=1e-13)
+def _last_claim(links: list[Link], answer: float) -> frozenset[int] | None:
+    """Return the last claim if it is true and gives the answer."""
+    made = [link for link in links if link.claim and link.left]
+    if not made or not _states(links[-1].right.value, answer):
+        return None
+    last = made[-1]
+    if last.holds and _states(last.right.value, answer):
+        return frozenset({last.index})
+    return None
+
+
+def _is_last(
+    answer: float, links: list[Link], derivation: Derivation
+) -> bool:
+    """Return True if only what was given is stated after the answer.
+
+    That is the quantity or a factor, as in "check: 6000 / 1000 = 6".
+    """
+    for link in reversed(links):
+        if _states(link.right.value, answer):
+            return True
+        if not derivation.is_given(link.right.value):
+            return False
+    return False
+
+
+def _states(value: float, answer: float) -> bool:
+    return close(value, answer) or round(value, 3) == answer
+
+
+def _is_fact(link: Link) -> bool:
+    """Return True for a fact about two units, true or unread."""
+    return bool(
+        link.claim
+        and link.claim.kind == "fact"
+        and link.left
+        and link.left.unit != link.right.unit
+    )

@@ -14,27 +14,40 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
-from unitconv.grading.lexer import (
-    UNIT,
-    Token,
-    sentences,
-    without_separators,
-)
+from unitconv.grading.lexer import Token, sentences, without_separators
+from unitconv.grading.wording import to_equations
 from unitconv.task.units import UnitError, convert, lookup
 
 UNKNOWN = "?"  # the unit of "5 apples"
-_NO_UNITS = {
-    *("and", "but", "for", "if", "of", "or"),
-    *("so", "that", "the", "then", "thus", "to"),
-}
-_OPERATORS = {
-    **dict.fromkeys(
-        ("\u00d7", "x", "\u00b7", "times", "multiplied by"), "*"
-    ),
-    **dict.fromkeys(("\u00f7", "divided by"), "/"),
-    **{"\u2212": "-", "minus": "-", "plus": "+"},
-}
+# Words after a number that are no unit of it.
+_NO_UNITS = re.compile(
+    r"(?i:a|after|again|also|altogether|an|and|approximately|as|at|"
+    r"because|both|but|by|each|exactly|for|from|giving|hence|here|"
+    r"i|if|in|it|making|now|of|on|only|or|overall|per|respectively|"
+    r"rounded|since|so|such|that|the|then|there|therefore|these|"
+    r"they|this|those|thus|to|together|too|total|unit|units|we|"
+    r"when|where|which|while|with|you)"
+)
+OPERATORS = {"x": "*", "X": "*"}  # all others are their own
 _LONGEST_SIDE = 40  # tokens; keeps the search below quadratic and shallow
+
+
+@dataclass(frozen=True)
+class Expression:
+    """A number, perhaps with a unit, or an operation on two of them."""
+
+    value: float
+    unit: str | None = None
+    operator: str = ""  # one of "+-*/", or none
+    operands: tuple[Expression, ...] = ()
+
+    @property
+    def largest_term(self) -> float:
+        """The largest number that is added or subtracted; 0 if none is."""
+        terms = [operand.largest_term for operand in self.operands]
+        if self.operator in ("+", "-"):
+            terms += [abs(operand.value) for operand in self.operands]
+        return max(terms, default=0.0)
 
 
 @dataclass(frozen=True)
@@ -42,37 +55,22 @@ class Side:
     """One side of an equation: its value and its unit."""
 
     text: str
-    value: float
+    expression: Expression
     unit: str | None
     has_operator: bool
+    #: How the side before it relates to it: by "=", by "≠", or by an
+    #: equality that the sentence denies, "?".
+    relation: str = "="
+
+    @property
+    def value(self) -> float:
+        """The number that the expression gives; NaN if it is cut short."""
+        return self.expression.value
 
     @property
     def is_quantity(self) -> bool:
         """A plain number with a unit, such as `6 kg`."""
         return self.unit is not None and not self.has_operator
-
-
-# Facts stated in words, and the equation to read in their place.
-_IN_WORDS: tuple[tuple[str, str], ...] = (
-    (
-        rf"\b[Tt]here (?:are|is) ([\d.,]*\d) ({UNIT}) "
-        rf"(?:in|per|to) (?:1|one|an?|each|every) ({UNIT})",
-        r"1 \3 = \1 \2",
-    ),
-    (
-        rf"\b(?:[Oo]ne|[Ee]ach|[Ee]very) ({UNIT}) "
-        r"(?:is|has|equals|makes|contains) (?=[\d.])",
-        r"1 \1 = ",
-    ),
-    (
-        rf"\b[Tt]he factor from ({UNIT}) to ({UNIT}) is ([\d.,]*\d)",
-        r"1 \1 = \3 \2",
-    ),
-    (
-        r"\b[Mm]ultiply ([\d.,]*\d) by ([\d.,]*\d) to get (?=[\d.])",
-        r"\1 * \2 = ",
-    ),
-)
 
 
 def chains(text: str) -> Iterator[list[tuple[Side | None, Side | None]]]:
@@ -81,25 +79,32 @@ def chains(text: str) -> Iterator[list[tuple[Side | None, Side | None]]]:
     `a = b = c` gives (a, b) and (b, c). A side that is no expression is
     None; of a side with words around it the part next to the sign counts.
     """
-    for pattern, equation in _IN_WORDS:
-        text = re.sub(pattern, equation, text)
-    for sentence in sentences(text):
+    if not text.strip():
+        return
+    for sentence in sentences(to_equations(text)):
         sides: list[list[Token]] = [[]]
+        relations: list[str] = []
+        denied = any(token.kind == "denial" for token in sentence)
         for token in sentence:
             if token.kind == "equal":
                 sides.append([])
-            else:
+                relations.append("?" if denied else token.text)
+            elif token.kind != "denial":
                 sides[-1].append(token)
-        last = len(sides) - 2
-        pairs = [
-            (
-                _longest_side(left, at_end=True, outer=n == 0),
-                _longest_side(right, at_end=False, outer=n == last),
-            )
-            for n, (left, right) in enumerate(pairwise(sides))
-        ]
-        if pairs:
-            yield pairs
+        if relations:
+            yield _pairs(sides, relations)
+
+
+def _pairs(
+    sides: list[list[Token]], relations: list[str]
+) -> list[tuple[Side | None, Side | None]]:
+    last = len(relations) - 1
+    pairs = []
+    for n, (left, right) in enumerate(pairwise(sides)):
+        a = _longest_side(left, at_end=True, outer=n == 0)
+        b = _longest_side(right, at_end=False, outer=n == last)
+        pairs.append((a, b and replace(b, relation=relations[n])))
+    return pairs
 
 
 def _longest_side(
@@ -111,7 +116,7 @@ def _longest_side(
         before, after = tokens[:cut], tokens[cut:]
         if side := _Parser(after if at_end else before).side():
             if _cuts_expression(before, after, outer):
-                return replace(side, value=math.nan)
+                return replace(side, expression=Expression(math.nan))
             return side
     return None
 
@@ -131,16 +136,21 @@ def _cuts_expression(
     if not (before and after):
         return False
     left, right = before[-1], after[0]
+    if right.text == "or" and after[1:] and after[1].kind == "number":
+        return True  # 6000 or 7000
     match left.kind, right.kind:
         case ("other", _) | (_, "other"):  # 5^2 * 3, 75%
             return True
         case "word", kind if right.glued:  # sqrt(16), d2
             return kind in ("number", "bracket")
         case "operator", _:  # y + 5 * 2, but no bullet and no dash
-            dash = left.text in "-\u2212" and before[-2:][0].kind == "word"
+            dash = left.text == "-" and before[-2:][0].kind == "word"
             return len(before) > 1 and not dash
         case _, "operator":  # 20 = 5 * 2 + y
-            return len(after) > 1 and after[1].kind == "number"
+            return len(after) > 1 and (
+                after[1].kind == "number"
+                or (right.text in "*/" and after[1].kind == "word")
+            )
         case "unit", "number":  # 5 feet 6 inches
             tokens = [*before[-2:], *after[:2]]
             if [t.kind for t in tokens] == ["number", "unit"] * 2:
@@ -161,65 +171,80 @@ class _Parser:
     def side(self) -> Side | None:
         """Parse all the tokens as one expression, or return None."""
         try:
-            value = self.sum()
+            expression = self.sum()
         except (ValueError, OverflowError):
             return None
         if self.at < len(self.tokens):
             return None
         known = set(self.units)
         if len(known) > 1 and self.operators & {"+", "-"}:
-            value = math.nan  # "6 kg + 200 g": not one unit, no one value
+            # "6 kg + 200 g": not one unit, no one value
+            expression = replace(expression, value=math.nan)
         unit = self.units[0] if len(known) == 1 else None
         text = " ".join(token.text for token in self.tokens)
-        return Side(text, value, unit, bool(self.operators))
+        return Side(text, expression, unit, bool(self.operators))
 
-    def sum(self) -> float:
-        value = self.product()
+    def sum(self) -> Expression:
+        left = self.product()
         while operator := self.take_operator("+-"):
-            term = self.product()
-            value = value + term if operator == "+" else value - term
-        return value
+            right = self.product()
+            sign = 1 if operator == "+" else -1
+            value = left.value + sign * right.value
+            left = Expression(value, None, operator, (left, right))
+        return left
 
-    def product(self) -> float:
-        value = self.quantity()
-        while operator := self.take_operator("*/"):
-            factor = self.quantity()
+    def product(self) -> Expression:
+        left = self.quantity()
+        while operator := self.take_operator("*/") or self.next_factor():
+            right = self.quantity()
             if operator == "*":
-                value *= factor
+                value = left.value * right.value
             else:
-                value = value / factor if factor else math.nan
-        return value
+                value = (
+                    left.value / right.value if right.value else math.nan
+                )
+            left = Expression(value, None, operator, (left, right))
+        return left
 
-    def quantity(self) -> float:
+    def quantity(self) -> Expression:
         """Parse a number or a bracket, and the unit behind it."""
-        sign = -1.0 if self.take_minus() else 1.0
+        minus = self.take_minus()
         token = self.take("number", "power10", "bracket")
         if token.text == "(":
-            value = self.sum()
+            inside = self.sum()
             if self.take("bracket").text != ")":
                 raise ValueError("unbalanced bracket")
-        elif token.text == ")":
+            self.take_unit()
+            if not minus:
+                return inside
+            terms = (Expression(0.0), inside)
+            return Expression(-inside.value, None, "-", terms)
+        if token.text == ")":
             raise ValueError("unbalanced bracket")
-        elif token.kind == "power10":
+        if token.kind == "power10":
             power = re.sub(r"^10(\^|\*\*)|[{}]", "", token.text)
             value = float(without_separators(f"1e{power}"))
         else:
             value = float(without_separators(token.text))
-        self.skip_unit()
-        return sign * value
+        return Expression(-value if minus else value, self.take_unit())
 
-    def skip_unit(self) -> None:
-        if self.at == len(self.tokens):
-            return
+    def take_unit(self) -> str | None:
+        """Take a unit, a rate such as `g/kg` or `g per kg`, or a word."""
+        kinds = [token.kind for token in self.tokens[self.at :][:3]]
+        if not kinds or kinds[0] not in ("unit", "word", "rate"):
+            return None
         token = self.tokens[self.at]
-        if token.text in _NO_UNITS:
-            return
-        if token.kind == "unit":
-            self.units.append(lookup(token.text).symbol)
-        elif token.kind == "word":
-            self.units.append(UNKNOWN)
-        if token.kind in ("unit", "word", "rate"):
-            self.at += 1
+        if kinds[0] == "word" and _NO_UNITS.fullmatch(token.text):
+            return None
+        self.at += 1
+        if kinds[0] == "rate":
+            return None
+        if kinds[2:] == ["unit"] and self.tokens[self.at].text == "per":
+            self.at += 2
+            return None
+        unit = lookup(token.text).symbol if kinds[0] == "unit" else UNKNOWN
+        self.units.append(unit)
+        return unit
 
     def take(self, *kinds: str) -> Token:
         if self.at == len(self.tokens) or (
@@ -234,7 +259,7 @@ class _Parser:
         if self.at + 1 >= len(self.tokens):
             return False
         token, number = self.tokens[self.at : self.at + 2]
-        is_sign = token.text in "-\u2212" and number.glued
+        is_sign = token.text == "-" and number.glued
         self.at += is_sign
         return is_sign
 
@@ -242,9 +267,21 @@ class _Parser:
         if self.at == len(self.tokens):
             return None
         token = self.tokens[self.at]
-        operator = _OPERATORS.get(token.text, token.text)
+        operator = OPERATORS.get(token.text, token.text)
         if token.kind != "operator" or operator not in allowed:
             return None
         self.at += 1
         self.operators.add(operator)
         return operator
+
+    def next_factor(self) -> str | None:
+        """See a product without a sign: `(6)(1000)` or `6(1000)`."""
+        if not 0 < self.at < len(self.tokens):
+            return None
+        token = self.tokens[self.at]
+        if token.text != "(" or not (
+            token.glued or self.tokens[self.at - 1].text == ")"
+        ):
+            return None
+        self.operators.add("*")
+        return "*"

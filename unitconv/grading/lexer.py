@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from unitconv.task.units import unit_pattern
+from unitconv.grading.wording import UNIT
 
 BLANK = r"\ \u00a0\u2009\u202f"  # a space, and those that do not break
 _GROUPS = (
@@ -25,7 +25,6 @@ def without_separators(number: str) -> str:
     return re.sub(rf"[,{BLANK}]", "", number).replace("\u2212", "-")
 
 
-UNIT = unit_pattern(alternatives=True)
 _TOKEN = re.compile(
     rf"""
       (?P<tag>        <answer>.*?(?:</answer>|$) )
@@ -33,12 +32,10 @@ _TOKEN = re.compile(
     | (?P<number>     (?:{NUMBER})(?:[eE][-+]?\d+)? )
     | (?P<unit>       {UNIT} )
     | (?P<rate>       [A-Za-z]+/[A-Za-z]+ )
-    | (?P<equal>      = | \u2248 | \b(?:is\ equal\ to|is|equals?)\b )
-    | (?P<bold>
-          (?<![^\s:]) \*\* (?=\S)  |  (?<=[^\s*]) \*\* (?!\s?[\d(]) )
-    | (?P<operator>
-          [-+*/\u00d7\u00b7\u00f7\u2212] | x(?=\s*[\d(.])
-        | \b(?:times|multiplied\ by|divided\ by|plus|minus)\b )
+    | (?P<equal>      [=\u2260] )
+    | (?P<arrow>      \u2192 )
+    | (?P<denial>     \u2298 )
+    | (?P<operator>   [-+*/] | [xX](?=\s*[\d(.]) )
     | (?P<bracket>    [()] )
     | (?P<word>       [A-Za-z]+ )
     | (?P<space>      (?:[^\S\n]|[{BLANK}])+ )
@@ -65,9 +62,30 @@ def sentences(text: str) -> Iterator[list[Token]]:
     for match in _TOKEN.finditer(text):
         kind = str(match.lastgroup)
         if kind in ("stop", "tag"):
-            yield run
+            yield from _at_arrows(run)
             run = []
-        elif kind not in ("space", "bold"):
+        elif kind != "space":
             run.append(Token(kind, match[0], glued))
-        glued = kind not in ("space", "bold")
-    yield run
+        glued = kind != "space"
+    yield from _at_arrows(run)
+
+
+def _at_arrows(run: list[Token]) -> Iterator[list[Token]]:
+    """Read arrows as equality signs, or as "hence" between equations."""
+    kinds = {token.kind for token in run}
+    if "arrow" not in kinds or "equal" not in kinds:
+        yield [
+            Token("equal", "=", token.glued)
+            if token.kind == "arrow"
+            else token
+            for token in run
+        ]
+        return
+    part: list[Token] = []
+    for token in run:
+        if token.kind == "arrow":
+            yield part
+            part = []
+        else:
+            part.append(token)
+    yield part

@@ -11,7 +11,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from unitconv.grading.audit import AUDIT_TOLERANCE
+from unitconv.grading.answer import AUDIT_TOLERANCE
 
 
 @dataclass(frozen=True)

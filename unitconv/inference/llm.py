@@ -91,8 +91,8 @@ class LLM:
         Args:
             adapter: a folder with a LoRA adapter trained for this model;
                 or `"sft"` or `"rft"`, shipped for the course model.
-            prompt: one of `prompts.STYLES`; by default `raw` with an
-                adapter and `cot` without one.
+            prompt: one of `prompts.STYLES` or `prompts.VARIANTS`; by
+                default `raw` with an adapter and `cot` without one.
             device: `"cpu"`, `"cuda"`, ...; by default the fastest.
             dtype: by default as `load.pick_dtype` chooses.
 

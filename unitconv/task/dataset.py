@@ -4,14 +4,23 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from unitconv.common.errors import UnitconvError
 from unitconv.task.prompts import PromptError, check_question
 
+#: Questions that adapters are trained on.
+TRAINING_SPLITS: tuple[str, ...] = ("train", "train_hard")
+#: Questions that settings and the best epoch are chosen by.
+VALIDATION_SPLITS: tuple[str, ...] = ("valid", "valid_hard")
 #: The question sets in the package.
-SPLITS: tuple[str, ...] = ("train", "valid", "test", "test_hard")
+SPLITS: tuple[str, ...] = (
+    *TRAINING_SPLITS,
+    *VALIDATION_SPLITS,
+    *("test", "test_hard"),
+)
 DATA = Path(__file__).with_name("data")
 
 
@@ -43,6 +52,11 @@ def load_split(name: str) -> list[Question]:
             f"unknown split {name!r}: choose from {', '.join(SPLITS)}"
         )
     return read_questions(DATA / f"{name}.json")
+
+
+def load_splits(names: Sequence[str]) -> list[Question]:
+    """Read several splits, one after the other."""
+    return [question for name in names for question in load_split(name)]
 
 
 def read_questions(path: str | Path) -> list[Question]:

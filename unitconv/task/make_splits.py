@@ -1,4 +1,4 @@
-"""Generation of the four splits and of hidden question sets.
+"""Generation of the splits and of hidden question sets.
 
     python -m unitconv.task.make_splits --help
 
@@ -17,7 +17,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from collections.abc import Set as AbstractSet
 from functools import cache
-from itertools import cycle
+from itertools import chain, cycle, permutations
 from pathlib import Path
 
 from unitconv.common.errors import UnitconvError
@@ -36,10 +36,22 @@ from unitconv.task.question_writer import (
     shuffled,
     write_questions,
 )
-from unitconv.task.units import BY_NAME, FAMILIES, UNITS, exact_factor
+from unitconv.task.units import (
+    BY_NAME,
+    FAMILIES,
+    UNITS,
+    exact_factor,
+    is_distant,
+)
 
 SEED = 1
-SIZES = {"train": 1000, "valid": 200, "test": 1000, "test_hard": 500}
+SIZES = {
+    **{"train": 1000, "valid": 200, "test": 1000, "test_hard": 500},
+    **{"train_hard": 1000, "valid_hard": 200},
+}
+# Of train_hard and valid_hard, between units that `is_distant` calls so;
+# some of the others, which are asked like those of test_hard, are as well.
+_DISTANT_SHARE = 0.1
 LARGEST_HIDDEN = 2000
 QUANTITIES = (*(float(n) for n in range(1, 13)), 0.5, 1.5, 2.5)
 HARD_QUANTITIES = (
@@ -55,6 +67,13 @@ SMALLEST_ANSWER, LARGEST_ANSWER = 0.01, 1e7
 # Nobody has 1.5 bits, and few people speak of 800 decades.
 _WHOLE = {"bit", "byte"}
 _AT_MOST = {"century": 50, "decade": 50, "year": 150, "ton": 500}
+# Nobody counts a century in seconds.
+_DISTANT = tuple(
+    (a.name, b.name)
+    for a, b in permutations(UNITS, 2)
+    if a.family == b.family and is_distant(a, b)
+    if not {a.name, b.name} & {"century", "decade"}
+)
 # The triples of one pair of units are dealt to the splits in this order, so
 # that a pair asked in the test is practised in train, at other quantities.
 _TURNS = ("train", "test", "train", "test", "valid") + ("train", "test") * 3
@@ -67,7 +86,7 @@ class SplitError(UnitconvError):
 
 
 def make_splits(seed: int = SEED) -> dict[str, list[GeneratedQuestion]]:
-    """Generate the four splits; the same seed gives the same questions."""
+    """Generate all splits; the same seed gives the same questions."""
     rng = random.Random(seed)
     dealt = _deal_conversions(rng)
     splits = {
@@ -75,14 +94,19 @@ def make_splits(seed: int = SEED) -> dict[str, list[GeneratedQuestion]]:
         for split in dealt
     }
     splits["test_hard"] = _write_hard_questions(SIZES["test_hard"], rng)
+    for name in ("train_hard", "valid_hard"):
+        # An own stream of random numbers: the others stay as they are.
+        rng = random.Random(f"{seed} {name}")
+        used_keys = _leak_keys(splits.values())
+        splits[name] = _write_hard_training(SIZES[name], rng, used_keys)
     return splits
 
 
 def make_hidden(size: int, seed: int) -> list[GeneratedQuestion]:
     """Generate questions like those of test_hard that no split asks.
 
-    The four splits use up nearly all easy conversions, so only the
-    quantities of test_hard leave room for a separate set.
+    The splits use up nearly all easy conversions, so only the quantities
+    of test_hard leave room for a separate set.
 
     Args:
         size: a multiple of 100, at most `LARGEST_HIDDEN`.
@@ -95,12 +119,14 @@ def make_hidden(size: int, seed: int) -> list[GeneratedQuestion]:
         raise SplitError(
             f"a hidden set has 100, 200, ... {LARGEST_HIDDEN} questions"
         )
-    used_keys = {
-        leak_key(question.conversion)
-        for questions in make_splits().values()
-        for question in questions
-    }
+    used_keys = _leak_keys(make_splits().values())
     return _write_hard_questions(size, random.Random(seed), used_keys)
+
+
+def _leak_keys(
+    splits: Iterable[Sequence[GeneratedQuestion]],
+) -> set[LeakKey]:
+    return {leak_key(q.conversion) for split in splits for q in split}
 
 
 def leak_key(conversion: Conversion) -> LeakKey:
@@ -159,23 +185,48 @@ def _write_hard_questions(
     rng: random.Random,
     used_keys: AbstractSet[LeakKey] = frozenset(),
 ) -> list[GeneratedQuestion]:
-    """Write questions on unseen quantities, without any in `used_keys`."""
+    """Write questions of test_hard's kind, without any in `used_keys`."""
+    conversions = _draw_hard_conversions(size, PAIRS, rng, used_keys)
+    return write_questions(size, conversions, HARD_TEMPLATES, rng)
+
+
+def _write_hard_training(
+    size: int, rng: random.Random, used_keys: AbstractSet[LeakKey]
+) -> list[GeneratedQuestion]:
+    """Write hard questions in the wordings of train."""
+    n_distant = round(_DISTANT_SHARE * size)
+    drawn = _draw_hard_conversions(n_distant, _DISTANT, rng, used_keys)
+    used_keys = used_keys | {
+        leak_key(conversion) for conversion in chain(*drawn.values())
+    }
+    others = _draw_hard_conversions(size - n_distant, PAIRS, rng, used_keys)
+    both = {family: drawn[family] + others[family] for family in FAMILIES}
+    return write_questions(size, both, TEMPLATES, rng)
+
+
+def _draw_hard_conversions(
+    size: int,
+    pairs: Sequence[tuple[str, str]],
+    rng: random.Random,
+    used_keys: AbstractSet[LeakKey],
+) -> dict[str, list[Conversion]]:
+    """Draw conversions of `HARD_QUANTITIES`, each family by its share."""
     conversions: dict[str, list[Conversion]] = {}
     for family in FAMILIES:
-        pairs = ShuffledSampler(
-            [p for p in PAIRS if BY_NAME[p[0]].family == family], rng
+        of_family = ShuffledSampler(
+            [p for p in pairs if BY_NAME[p[0]].family == family], rng
         )
         kinds = ShuffledSampler(
             [ShuffledSampler(kind, rng) for kind in HARD_QUANTITIES], rng
         )
         drawn: dict[LeakKey, Conversion] = {}
         while len(drawn) < round(FAMILY_SHARES[family] * size):
-            conversion = Conversion(kinds.draw().draw(), *pairs.draw())
+            conversion = Conversion(kinds.draw().draw(), *of_family.draw())
             key = leak_key(conversion)
             if _is_plausible(conversion) and key not in used_keys:
                 drawn.setdefault(key, conversion)
         conversions[family] = list(drawn.values())
-    return write_questions(size, conversions, HARD_TEMPLATES, rng)
+    return conversions
 
 
 def to_json(questions: Iterable[GeneratedQuestion]) -> str:
@@ -192,7 +243,7 @@ def to_json(questions: Iterable[GeneratedQuestion]) -> str:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m unitconv.task.make_splits",
-        description="Write the four split files, or a hidden set.",
+        description="Write the files of the splits, or a hidden set.",
     )
     parser.add_argument("--seed", type=int)
     parser.add_argument("--out", type=Path, default=DATA, metavar="FOLDER")

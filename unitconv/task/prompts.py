@@ -6,6 +6,12 @@
 - `cot`: the instruction, a worked example that shows its reasoning, then
   the question (Wei et al. 2022, arXiv:2201.11903).
 
+Variants of the last two differ in the examples or the instruction alone:
+
+- `direct-precise`: answers that have digits to lose.
+- `cot-gallon`: an example with the American gallon.
+- `cot-us`: a sentence that asks for US units.
+
 All but `raw` pass through the tokenizer's own chat template.
 """
 
@@ -29,6 +35,7 @@ INSTRUCTION = (
     "given unit, multiply, and close with the number alone between "
     "<answer> and </answer>."
 )
+US_INSTRUCTION = INSTRUCTION + " Use US units."
 DIRECT_INSTRUCTION = (
     "You convert units. Reply with the number alone between <answer> and "
     "</answer>."
@@ -61,13 +68,39 @@ DIRECT_EXAMPLES: tuple[WorkedExample, ...] = (
     WorkedExample(question=_HOURS, reply="<answer>900</answer>"),
     WorkedExample(question=_KM, reply="<answer>6000</answer>"),
 )
+PRECISE_EXAMPLES: tuple[WorkedExample, ...] = (
+    WorkedExample(
+        question="How many inches are in 16 feet?",
+        reply="<answer>192</answer>",
+    ),
+    WorkedExample(
+        question="What is 14 days in hours?", reply="<answer>336</answer>"
+    ),
+)
+# The corpus never writes "US": the factor says which gallon is meant.
+GALLON_EXAMPLES: tuple[WorkedExample, ...] = (
+    WorkedExample(
+        question="How many liters are there in 20 gallons?",
+        reply="1 gallon = 3.785 liters. 20 * 3.785 = 75.7. "
+        "<answer>75.7</answer>",
+    ),
+)
 
-# Examples and instruction of each chat style.
+# Examples and instruction of each chat style and variant.
 _CHAT_STYLES: dict[str, tuple[tuple[WorkedExample, ...], str]] = {
     "chat": ((), INSTRUCTION),
     "direct": (DIRECT_EXAMPLES, DIRECT_INSTRUCTION),
     "cot": (WORKED_EXAMPLES, INSTRUCTION),
+    "direct-precise": (PRECISE_EXAMPLES, DIRECT_INSTRUCTION),
+    "cot-gallon": (GALLON_EXAMPLES, INSTRUCTION),
+    "cot-us": (WORKED_EXAMPLES, US_INSTRUCTION),
 }
+
+
+#: Variants of the styles, explained above.
+VARIANTS: tuple[str, ...] = tuple(
+    s for s in _CHAT_STYLES if s not in STYLES
+)
 
 
 def check_question(question: str) -> None:
@@ -84,11 +117,11 @@ def check_question(question: str) -> None:
 
 
 def check_style(style: str) -> None:
-    """Raise PromptError if `style` is none of `STYLES`."""
-    if style not in STYLES:
+    """Raise PromptError unless `style` is a style or a variant."""
+    if style not in STYLES + VARIANTS:
         raise PromptError(
             f"unknown prompt style {style!r}: choose from "
-            + ", ".join(STYLES)
+            + ", ".join(STYLES + VARIANTS)
         )
 
 
@@ -131,7 +164,7 @@ def format_prompt(
     style: str,
     tokenizer: PreTrainedTokenizerBase | None = None,
 ) -> str:
-    """Format a question as a prompt in one of `STYLES`.
+    """Format a question as a prompt in one of `STYLES` or `VARIANTS`.
 
     Raises:
         PromptError: empty question, unknown style, no chat template.

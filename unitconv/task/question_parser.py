@@ -10,10 +10,14 @@ from unitconv.task.units import (
     BY_NAME,
     UnitError,
     exact_factor,
+    is_distant,
     lookup,
     resolve,
     unit_pattern,
 )
+
+#: How hard a conversion is to work out.
+DIFFICULTIES = ("1 digit", "2 digits", "3 digits", "decimals", "two-hop")
 
 
 @dataclass(frozen=True)
@@ -34,6 +38,19 @@ class Conversion:
     def family(self) -> str:
         """The family of both units, such as `mass`."""
         return BY_NAME[self.source].family
+
+    @property
+    def difficulty(self) -> str:
+        """One of `DIFFICULTIES`: by the units, then by the quantity.
+
+        Whole numbers of more than three digits count as three.
+        """
+        if is_distant(BY_NAME[self.source], BY_NAME[self.target]):
+            return "two-hop"
+        if not self.quantity.is_integer():
+            return "decimals"
+        digits = len(f"{abs(self.quantity):.0f}")
+        return DIFFICULTIES[min(digits, 3) - 1]
 
 
 _UNIT = re.compile(rf"(?<![^\W\d])(?<!['’./^*]){unit_pattern()}(?!['’])")

@@ -12,7 +12,7 @@ from pathlib import Path
 _FILE = Path(__file__).with_name("data") / "question_templates.json"
 _DATA = json.loads(_FILE.read_text("utf-8"))
 
-#: Templates of train, valid and test.
+#: Templates of all splits but test_hard.
 TEMPLATES: tuple[str, ...] = tuple(_DATA["templates"])
 #: Templates of test_hard alone.
 HARD_TEMPLATES: tuple[str, ...] = tuple(_DATA["hard_templates"])
@@ -30,5 +30,11 @@ RESERVED: frozenset[tuple[float, str, str]] = frozenset(
         (6.0, "kilogram", "gram"),
         (6.0, "kilometer", "meter"),
         (15.0, "hour", "minute"),
+        (900.0, "minute", "hour"),
+        (16.0, "foot", "inch"),
+        (192.0, "inch", "foot"),
+        (14.0, "day", "hour"),
+        (336.0, "hour", "day"),
+        (20.0, "gallon", "liter"),
     }
 )

@@ -180,6 +180,17 @@ def exact_factor(source: Unit, target: Unit) -> Fraction:
     return in_base_units / _in_base_units(target.definition)
 
 
+def is_distant(source: Unit, target: Unit) -> bool:
+    """Return True if people convert these through a third unit.
+
+    So are units of very different size, such as days and seconds, and
+    speeds per hour and per second.
+    """
+    times = {unit.name.rpartition(" per ")[2] for unit in (source, target)}
+    near = 0.9e-4 < exact_factor(source, target) < 1.1e4
+    return not near or times == {"hour", "second"}
+
+
 def convert(quantity: float, source: str, target: str) -> float:
     """Convert `quantity` from `source` to `target`.
 

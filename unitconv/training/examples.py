@@ -20,7 +20,17 @@ from torch.nn.utils.rnn import pad_sequence
 
 from unitconv.common.errors import UnitconvError
 from unitconv.common.io import write_text
+from unitconv.task.arithmetic import (
+    as_decimal,
+    multiply_in_steps,
+    needs_steps,
+    round_fact,
+    round_result,
+    write,
+)
 from unitconv.task.dataset import DataError, Question
+from unitconv.task.question_parser import Conversion, parse_question
+from unitconv.task.units import BY_NAME, exact_factor
 from unitconv.training.config import SIGNIFICANT_DIGITS
 
 if TYPE_CHECKING:
@@ -164,6 +174,48 @@ def rft_examples(
     return [
         make_example(tokenizer, t.question, f" {t.reasoning}", max_length)
         for t in triples
+    ]
+
+
+def write_reasoning(conversion: Conversion) -> str:
+    """Write correct reasoning with pint's factor, as the prompt shows it.
+
+    The factor is rounded like a fact of the corpus. A product of numbers
+    of several digits is worked out in partial products.
+
+    >>> write_reasoning(Conversion(25, "inch", "centimeter"))
+    '1 in = 2.54 cm. 20 * 2.54 = 50.8. 5 * 2.54 = 12.7. 50.8 + 12.7 = 63.5.\
+ <answer>63.5</answer>'
+    """
+    a, b = BY_NAME[conversion.source], BY_NAME[conversion.target]
+    factor = round_fact(as_decimal(exact_factor(a, b)))
+    quantity = Decimal(repr(conversion.quantity))
+    equations = [
+        (
+            f"{write(quantity)} * {write(factor)}",
+            round_result(quantity * factor),
+        )
+    ]
+    if needs_steps(quantity, factor):
+        equations = multiply_in_steps(quantity, factor)
+    steps = "".join(f"{e} = {write(value)}. " for e, value in equations)
+    _, result = equations[-1]
+    return (
+        f"1 {a.symbol} = {write(factor)} {b.symbol}. {steps}"
+        f"<answer>{write(result)}</answer>"
+    )
+
+
+def reference_triples(
+    questions: Sequence[Question],
+) -> list[ReasoningExample]:
+    """Write reasoning by code for every question that parses."""
+    return [
+        ReasoningExample(
+            question.text, question.answer, write_reasoning(conversion)
+        )
+        for question in questions
+        if (conversion := parse_question(question.text)) is not None
     ]
 
 

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
-from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 
+from unitconv.evaluation.breakdown import by_difficulty
 from unitconv.evaluation.evaluate import evaluate
 from unitconv.inference.llm import LLM
 from unitconv.inference.load import (
@@ -21,19 +21,22 @@ from unitconv.inference.load import (
     pick_device,
     pick_dtype,
 )
-from unitconv.task.dataset import Question, load_split
-from unitconv.task.question_parser import Conversion, parse_question
-from unitconv.task.units import BY_NAME, exact_factor
+from unitconv.task.dataset import (
+    TRAINING_SPLITS,
+    VALIDATION_SPLITS,
+    Question,
+    load_splits,
+)
 from unitconv.training import config
 from unitconv.training.config import TrainingRun, TrainingSettings
 from unitconv.training.examples import (
     ReasoningExample,
+    reference_triples,
     rft_examples,
     sft_examples,
-    write_value,
 )
 from unitconv.training.trainer import (
-    Score,
+    Probe,
     TrainingData,
     TrainingResult,
     fine_tune,
@@ -98,7 +101,7 @@ def pick_base(
 
 def train_sft(
     base: Base,
-    questions: Sequence[Question],
+    questions: Sequence[Question] | None,
     settings: TrainingSettings,
     run: TrainingRun,
     valid: Sequence[Question] | None = None,
@@ -106,22 +109,24 @@ def train_sft(
 ) -> TrainingResult:
     """Train an SFT adapter; keep the epoch most accurate on `valid`.
 
-    Without `valid`, the split of that name is used.
+    Questions of None are those of `TRAINING_SPLITS`, or for `valid` those
+    of `VALIDATION_SPLITS`.
 
     Raises:
         LabelError: a question cannot be tokenised as needed.
         TrainingError: see `fine_tune`.
     """
-    valid = valid or load_split("valid")
+    questions = questions or load_splits(TRAINING_SPLITS)
+    valid = valid or load_splits(VALIDATION_SPLITS)
     model, tokenizer = base.load()
     context: int = model.config.max_position_embeddings
     data = TrainingData(
         train=sft_examples(questions, tokenizer, digits, context),
         valid=sft_examples(valid, tokenizer, digits, context),
     )
-    score = _accuracy_on(valid, tokenizer)
+    probe = _probe_on(valid, tokenizer)
     run = replace(run, base_name=base.name)
-    return fine_tune(model, tokenizer, data, settings, run, score)
+    return fine_tune(model, tokenizer, data, settings, run, probe)
 
 
 def train_rft(
@@ -134,54 +139,46 @@ def train_rft(
     """Train an RFT adapter; keep the epoch most accurate on `valid`.
 
     The validation loss is that of `reference_triples`. Without `valid`,
-    the split of that name is used.
+    the questions of `VALIDATION_SPLITS` are used.
 
     Raises:
         LabelError: a triple cannot be tokenised as needed.
         TrainingError: see `fine_tune`.
     """
-    valid = valid or load_split("valid")
+    valid = valid or load_splits(VALIDATION_SPLITS)
     model, tokenizer = base.load()
     context: int = model.config.max_position_embeddings
     data = TrainingData(
         train=rft_examples(triples, tokenizer, context),
         valid=rft_examples(reference_triples(valid), tokenizer, context),
     )
-    score = _accuracy_on(valid, tokenizer)
+    probe = _probe_on(valid, tokenizer)
     run = replace(run, base_name=base.name)
-    return fine_tune(model, tokenizer, data, settings, run, score)
+    return fine_tune(model, tokenizer, data, settings, run, probe)
 
 
-def _accuracy_on(
+def _probe_on(
     questions: Sequence[Question], tokenizer: PreTrainedTokenizerBase
-) -> Score:
-    return lambda model: (
-        evaluate(LLM(model, tokenizer, "raw"), questions).accuracy.value
-    )
+) -> Probe:
+    """Return a function that evaluates a model on `questions`.
 
+    Its `score` is the accuracy. The others go into the log: by difficulty,
+    the accuracy, the tokens of a reply, and the share that uses steps.
+    """
 
-def reference_triples(
-    questions: Sequence[Question],
-) -> list[ReasoningExample]:
-    """Write reasoning with pint's factors for questions that parse."""
-    return [
-        ReasoningExample(
-            question.text, question.answer, _reference_reasoning(conversion)
-        )
-        for question in questions
-        if (conversion := parse_question(question.text)) is not None
-    ]
+    def measure(model: PreTrainedModel) -> dict[str, float]:
+        report = evaluate(LLM(model, tokenizer, "raw"), questions)
+        return {"score": report.accuracy.value} | {
+            f"{name}_{kind.replace(' ', '_')}": value
+            for kind, group in by_difficulty(report.rows).items()
+            for name, value in {
+                "accuracy": group.accuracy.value,
+                "tokens": group.tokens,
+                "steps": group.steps.value,
+            }.items()
+        }
 
-
-def _reference_reasoning(conversion: Conversion) -> str:
-    a, b = BY_NAME[conversion.source], BY_NAME[conversion.target]
-    factor = write_value(float(exact_factor(a, b)))
-    quantity = write_value(conversion.quantity)
-    result = write_value(float(Decimal(quantity) * Decimal(factor)), 6)
-    return (
-        f"1 {a.symbol} = {factor} {b.symbol}. "
-        f"{quantity} * {factor} = {result}. <answer>{result}</answer>"
-    )
+    return measure
 
 
 def is_finished(folder: Path) -> bool:

@@ -10,14 +10,25 @@ import random
 from collections import Counter
 from collections.abc import Sequence
 
+from unitconv.evaluation.grade import grade
+from unitconv.evaluation.reasoning_path import path_key
 from unitconv.evaluation.stats import Proportion
-from unitconv.grading.expression_parser import chains
+from unitconv.grading.answer import TOLERANCE
+from unitconv.inference.llm import Generation
+from unitconv.task.dataset import Question
 from unitconv.training.config import MAX_PATHS
 from unitconv.training.examples import ReasoningExample
-from unitconv.training.rollouts import Rollout, RolloutError, RolloutRecord
+from unitconv.training.rollouts import (
+    Rollout,
+    RolloutError,
+    RolloutRecord,
+    rejection_reason,
+)
 
-#: Policies of `select_examples`.
-POLICIES = ("distinct", "random")
+#: Which completions `select_examples` chooses among: `strict`, those that
+#: were kept; `audited`, also answers within 5 % instead of 1 %; `right`,
+#: all answers within 5 %, whatever the reasoning; `random`, all answers.
+POLICIES = ("strict", "audited", "right", "random")
 
 
 def check_policy(policy: str) -> None:
@@ -28,25 +39,16 @@ def check_policy(policy: str) -> None:
         )
 
 
-def path_key(text: str) -> tuple[str, ...]:
-    """Return the reasoning path of a text: its equations, in order."""
-    return tuple(
-        f"{left.text if left else '?'} = {right.text if right else '?'}"
-        for pairs in chains(text)
-        for left, right in pairs
-    )
-
-
 def select_examples(
     records: Sequence[RolloutRecord],
     max_paths: int = MAX_PATHS,
-    policy: str = "distinct",
+    policy: str = "strict",
     seed: int = 0,
 ) -> list[ReasoningExample]:
     """Choose at most `max_paths` completions a question, all distinct.
 
-    The policy `distinct` takes the first that are kept. `random`, the
-    control, draws as many from all with an answer, right or wrong.
+    A policy of `POLICIES` takes the first that it admits. `random`, the
+    control, draws as many as `strict` has, from all with an answer.
 
     Raises:
         RolloutError: unknown policy.
@@ -54,14 +56,37 @@ def select_examples(
     check_policy(policy)
     examples = []
     for record in records:
-        chosen = _distinct_paths(_examples(record, record.kept), max_paths)
+        limit, pool = max_paths, _admitted(record, policy)
         if policy == "random":
-            rng = random.Random(f"{seed} {record.question}")
-            pool = [r for r in record.rollouts if r.answer is not None]
-            rng.shuffle(pool)
-            chosen = _distinct_paths(_examples(record, pool), len(chosen))
-        examples += chosen
+            kept = _examples(record, record.kept)
+            limit = len(_distinct_paths(kept, max_paths))
+            random.Random(f"{seed} {record.question}").shuffle(pool)
+        examples += _distinct_paths(_examples(record, pool), limit)
     return examples
+
+
+def _admitted(record: RolloutRecord, policy: str) -> list[Rollout]:
+    """List the completions that a policy admits, in sampling order."""
+    if policy == "strict":
+        return record.kept
+    answered = [r for r in record.rollouts if r.answer is not None]
+    if policy == "random":
+        return answered
+    right = [r for r in answered if r.reason != "wrong answer"]
+    if policy == "right":
+        return right
+    return [r for r in right if _passes_audit(record, r)]
+
+
+def _passes_audit(record: RolloutRecord, rollout: Rollout) -> bool:
+    if rollout.reason != "near miss":
+        return rollout.reason is None
+    # The recorded reason does not say what the audit thinks of it.
+    generation = Generation(
+        rollout.text, rollout.n_tokens, rollout.finished
+    )
+    graded = grade(Question(record.question, record.answer), generation)
+    return rejection_reason(graded, TOLERANCE) is None
 
 
 def merge_rounds(

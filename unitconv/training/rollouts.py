@@ -25,6 +25,7 @@ from unitconv.common.errors import UnitconvError
 from unitconv.common.io import write_text
 from unitconv.evaluation.grade import Graded, grade
 from unitconv.grading.answer import is_correct
+from unitconv.grading.audit import FAULTS
 from unitconv.inference.llm import LLM, Generation
 from unitconv.inference.reference import BATCH_SIZE, Decoding
 from unitconv.task.dataset import Question
@@ -38,8 +39,7 @@ REJECTION_REASONS = (
     "no answer",
     "wrong answer",
     "near miss",  # right for the grader, not within KEEP_TOLERANCE
-    "false statement",
-    "no reasoning",
+    *FAULTS,
 )
 
 
@@ -55,7 +55,7 @@ class RolloutSettings:
     temperature: float = TEMPERATURE
     top_p: float = 1.0
     seed: int = 0
-    max_new_tokens: int = 96
+    max_new_tokens: int = Decoding.max_new_tokens
     tolerance: float = KEEP_TOLERANCE
 
     def __post_init__(self) -> None:
@@ -115,9 +115,7 @@ def rejection_reason(
         return "wrong answer"
     if not is_correct(graded.answer, graded.truth, tolerance):
         return "near miss"
-    if graded.reasoning_ok is None:
-        return "no reasoning"
-    return None if graded.reasoning_ok else "false statement"
+    return graded.fault
 
 
 def grade_completions(

@@ -42,8 +42,9 @@ from unitconv.training.config import (
 from unitconv.training.examples import TrainingExample, collate
 from unitconv.training.lora import add_lora, fit_budget
 
-#: Accuracy on held-out questions, from 0 to 1: the best epoch is kept.
-Score = Callable[[PreTrainedModel], float]
+#: Measures a model on held-out questions after each epoch, for the log.
+#: The epoch with the highest `score` is kept.
+Probe = Callable[[PreTrainedModel], dict[str, float]]
 
 
 @dataclass(frozen=True)
@@ -75,11 +76,11 @@ def fine_tune(
     data: TrainingData,
     settings: TrainingSettings,
     run: TrainingRun,
-    score: Score | None = None,
+    probe: Probe | None = None,
 ) -> TrainingResult:
     """Train a LoRA adapter; save the best epoch's in the run's folder.
 
-    The best has the highest score, or without `score` the lowest loss.
+    The best has the highest score, or without `probe` the lowest loss.
 
     Raises:
         TrainingError: no examples, an adapter over its budget, or a run
@@ -94,7 +95,7 @@ def fine_tune(
         # There the fused kernel has the slower backward pass.
         model.set_attn_implementation("eager")
     wrapped = add_lora(model, settings)
-    trainer = _make_trainer(wrapped, tokenizer, data, settings, run, score)
+    trainer = _make_trainer(wrapped, tokenizer, data, settings, run, probe)
     start = time.perf_counter()
     last = _last_checkpoint(run.checkpoints) if run.resume else None
     try:
@@ -186,7 +187,7 @@ def _make_trainer(
     data: TrainingData,
     settings: TrainingSettings,
     run: TrainingRun,
-    score: Score | None,
+    probe: Probe | None,
 ) -> Trainer:
     base = cast("PreTrainedModel", wrapped.get_base_model())
     pad = tokenizer.pad_token_id
@@ -195,7 +196,7 @@ def _make_trainer(
     trainer = Trainer(
         model=wrapped,
         args=_training_arguments(
-            base.device, settings, run, len(data.train), score is not None
+            base.device, settings, run, len(data.train), probe is not None
         ),
         data_collator=lambda features: collate(
             [TrainingExample(**feature) for feature in features], pad
@@ -207,7 +208,7 @@ def _make_trainer(
         # No metric reads the logits: keep only a column of labels.
         preprocess_logits_for_metrics=lambda logits, labels: labels[:, :1],
         # Without `Trainer`'s autocast to bf16.
-        compute_metrics=score and (lambda _: {"score": score(base)}),
+        compute_metrics=probe and (lambda _: probe(base)),
     )
     trainer.remove_callback(PrinterCallback)
     return trainer

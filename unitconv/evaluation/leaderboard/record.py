@@ -42,15 +42,23 @@ class Stage:
     page: str  # of the book, without its ending
 
 
-_PROMPTS, _RFT = "notebooks/06_prompting", "notebooks/08_rft"
+_PROMPTS, _SFT = "notebooks/06_prompting", "notebooks/07_sft"
+_RFT = "notebooks/08_rft"
 STAGES: dict[str, Stage] = {
     "raw": Stage("the bare question", _PROMPTS),
     "chat": Stage("an instruction, no example", _PROMPTS),
     "direct": Stage("two examples, answers only", _PROMPTS),
     "cot": Stage("one worked example (CoT)", _PROMPTS),
-    "sft": Stage("LoRA SFT, answers only", "notebooks/07_sft"),
+    "direct-precise": Stage("two precise answers", _PROMPTS),
+    "cot-gallon": Stage("a worked example in gallons", _PROMPTS),
+    "cot-us": Stage("CoT, asked for US units", _PROMPTS),
+    "sft": Stage("LoRA SFT, answers only", _SFT),
+    "sft-matched": Stage("SFT with RFT's rows and settings", _SFT),
+    "sft-reasoning": Stage("SFT, reasoning written by code", _SFT),
     "rft-1": Stage("RFT, one round", _RFT),
     "rft-2": Stage("RFT, two rounds", _RFT),
+    "rft-right": Stage("RFT on right answers, unaudited", _RFT),
+    "rft-audited": Stage("RFT, audited, answers within 5 %", _RFT),
     "random": Stage("RFT's control: chosen at random", _RFT),
 }
 

@@ -59,9 +59,11 @@ def course_rows(package: Path = PACKAGE) -> Iterator[LeaderboardRecord]:
     """Read the course's rows: prompts, then adapters of the first seed."""
     base_path = package / "inference" / "course_model" / "results.json"
     trained = package / "evaluation" / "results" / "stages.json"
-    first_seed = next(iter(_read_json(trained)["seeds"].values()))
+    stages = _read_json(trained)
+    first_seed = next(iter(stages["seeds"].values()))
     for path, splits in (
         (base_path, _read_json(base_path)),
+        (trained, stages.get("prompts", {})),
         (trained, first_seed["rates"]),
     ):
         for split, reports in splits.items():

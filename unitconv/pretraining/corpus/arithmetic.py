@@ -23,11 +23,11 @@ from unitconv.pretraining.corpus.number_format import (
     round_result,
     write,
 )
-from unitconv.pretraining.corpus.partial_products import (
+from unitconv.pretraining.corpus.solution_formats import pick
+from unitconv.task.arithmetic import (
     Equation,
     multiply_in_steps,
 )
-from unitconv.pretraining.corpus.solution_formats import pick
 
 _FACTORS = CorpusConfig(alternative_share=0.3, near_alternative_share=0.3)
 _LARGE = CorpusConfig(small_share=0, half_share=0)
@@ -79,7 +79,7 @@ def draw_factor(rng: random.Random) -> Decimal:
 def _products_in_steps(
     rng: random.Random, line: str, times: str, factor: Decimal | None
 ) -> str:
-    """Write one to three products in partial products, each with a title."""
+    """Write one to three products in steps, each with a title."""
     blocks = []
     for _ in range(rng.randint(1, 3)):
         quantity = draw_quantity(rng, _LARGE)

@@ -22,6 +22,7 @@ from unitconv.task.units import (
     UNITS,
     Unit,
     exact_factor,
+    is_distant,
 )
 
 # Each alternative definition, and the first word of its units' names.
@@ -97,17 +98,6 @@ def fact(source: Unit, target: Unit, convention: Convention) -> Decimal:
     """Number of `target` in one `source`, to four significant digits."""
     a, b = define(source, convention), define(target, convention)
     return round_fact(as_decimal(exact_factor(a, b)))
-
-
-def is_distant(source: Unit, target: Unit) -> bool:
-    """Return True if people convert these through a third unit.
-
-    So are units of very different size, such as days and seconds, and
-    speeds per hour and per second.
-    """
-    times = {unit.name.rpartition(" per ")[2] for unit in (source, target)}
-    near = 0.9e-4 < exact_factor(source, target) < 1.1e4
-    return not near or times == {"hour", "second"}
 
 
 @cache

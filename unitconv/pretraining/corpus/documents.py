@@ -11,7 +11,6 @@ from unitconv.pretraining.corpus.conventions import (
     draw_convention,
     draw_pair,
     fact,
-    is_distant,
     restrict,
     singular,
     spellings,
@@ -40,6 +39,7 @@ from unitconv.pretraining.corpus.solution_formats import (
     pick,
     solve,
 )
+from unitconv.task.units import is_distant
 
 
 def draw_problem(

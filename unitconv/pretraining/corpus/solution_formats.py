@@ -26,13 +26,13 @@ from unitconv.pretraining.corpus.number_format import (
     round_result,
     write,
 )
-from unitconv.pretraining.corpus.partial_products import (
-    multiply_in_steps,
-    needs_steps,
-)
 from unitconv.pretraining.corpus.question_templates import (
     FORMATS,
     TAG_WORDS,
+)
+from unitconv.task.arithmetic import (
+    multiply_in_steps,
+    needs_steps,
 )
 from unitconv.task.units import Unit
 

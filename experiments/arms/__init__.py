@@ -1,0 +1,1 @@
+"""The arms of the course's experiment: prompts, trainings and controls."""

@@ -1,0 +1,1 @@
+"""Reasoning: what a reply states, and what follows from it."""

@@ -1,0 +1,151 @@
+"""Claims: the equations that a text states, and whether they hold."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import count
+from typing import Literal
+
+from unitconv.grading.answer import AUDIT_TOLERANCE
+from unitconv.grading.expression_parser import UNKNOWN, Side, chains
+from unitconv.task.units import UnitError, convert
+
+
+@dataclass(frozen=True)
+class Claim:
+    """An equation that a text states, whether it holds, and its use.
+
+    `arithmetic` is `6 * 1000 = 6000`; a `fact` is `1 kg = 1000 g`. The
+    verdict is None where nothing can be checked: an unknown unit, a
+    division by zero, a side that is only part of an expression. `used` is
+    True if the answer follows from this claim, among others.
+    """
+
+    text: str
+    kind: Literal["arithmetic", "fact"]
+    verdict: bool | None
+    used: bool = False
+
+
+@dataclass(frozen=True)
+class Link:
+    """Two sides that a text calls equal, and the claim that they make.
+
+    The claim is None where nothing was worked out, as in `x = 5`; `index`
+    is its place among all claims of the text.
+    """
+
+    left: Side | None
+    right: Side
+    claim: Claim | None = None
+    index: int = -1
+
+    @property
+    def holds(self) -> bool:
+        """True unless the claim is false, unread, or an inequality."""
+        return self.right.relation == "=" and (
+            self.claim is None or self.claim.verdict is True
+        )
+
+
+def close(a: float, b: float, tolerance: float = AUDIT_TOLERANCE) -> bool:
+    """Return True if two numbers agree within a relative tolerance."""
+    return math.isclose(a, b, rel_tol=tolerance)
+
+
+def read_links(text: str) -> list[list[Link]]:
+    """Read the equations of a text, chain by chain.
+
+    `a = b = c` makes two claims; so does `6 kg = 6 * 1000 = 6000 g`, the
+    arithmetic and that its ends agree.
+    """
+    indices = count()
+    return [list(_links(pairs, indices)) for pairs in chains(text)]
+
+
+def _links(
+    pairs: list[tuple[Side | None, Side | None]], indices: Iterator[int]
+) -> Iterator[Link]:
+    start = None  # the "6 kg" of "6 kg = 6 * 1000 = 6000 g"
+    before: Side | None = None
+    for left, right in pairs:
+        inner = bool(left and before and left.text == before.text)
+        before = right
+        if left and right:
+            yield _link(left, right, indices, inner)
+            if left.is_quantity:
+                start = None if right.unit else left
+            elif start and right.unit:
+                yield _link(start, right, indices)
+                start = None
+            continue
+        start = None
+        if right:
+            yield Link(None, right)
+
+
+def _link(
+    left: Side, right: Side, indices: Iterator[int], inner: bool = False
+) -> Link:
+    claim = _check(left, right, inner)
+    return Link(left, right, claim, next(indices) if claim else -1)
+
+
+def _check(left: Side, right: Side, inner: bool) -> Claim | None:
+    """Check that two sides are equal; None if that states nothing.
+
+    Args:
+        left: what stands before the sign.
+        right: what stands after it.
+        inner: `left` is a whole side inside a chain, with no words before.
+    """
+    sign = "\u2260" if right.relation == "\u2260" else "="
+    text = f"{left.text} {sign} {right.text}"
+    kind: Literal["arithmetic", "fact"] = "arithmetic"
+    agrees: bool | None = None
+    if left.is_quantity:
+        if right.unit is None:  # "6 kg = 6 * 1000" lacks the unit it is in
+            return None
+        kind, agrees = "fact", _same_quantity(left, right)
+    elif not (left.has_operator or right.has_operator):
+        # "x is 5", "5 = 5": nothing was worked out; but "2 * 3 = 6 = 7"
+        if not inner or _equal(left, right):
+            return None
+        agrees = False
+    elif math.isfinite(left.value) and math.isfinite(right.value):
+        agrees = _equal(left, right) or bool(_same_quantity(left, right))
+    if right.relation == "?":
+        agrees = None
+    elif right.relation != "=" and agrees is not None:
+        agrees = not agrees
+    return Claim(text, kind, agrees)
+
+
+def _equal(left: Side, right: Side) -> bool:
+    # The rest that binary fractions leave of "0.1 + 0.2 - 0.3" is zero.
+    terms = left.expression.largest_term, right.expression.largest_term
+    return math.isclose(
+        left.value,
+        right.value,
+        rel_tol=AUDIT_TOLERANCE,
+        abs_tol=1e-12 * max(terms),
+    )
+
+
+def _same_quantity(left: Side, right: Side) -> bool | None:
+    """Compare two quantities in one unit; None if that is impossible."""
+    if left.unit is None or right.unit is None:
+        return None
+    if UNKNOWN in (left.unit, right.unit):
+        return None
+    if not (math.isfinite(left.value) and math.isfinite(right.value)):
+        return None
+    try:
+        converted = convert(left.value, left.unit, right.unit)
+    except UnitError:
+        return False
+    except OverflowError:
+        return None
+    return close(converted, right.value)
