@@ -20,6 +20,7 @@ from unitconv.grading.audit import (
     audit_reasoning,
     reasoning_is_valid,
 )
+from unitconv.grading.expression_parser import chains
 
 T, F = True, False
 GRAMS = "How many gram are there per 6 kg?"
@@ -329,4 +330,5 @@ def test_a_true_fact_is_true_and_a_wrong_one_false(
 def test_hostile_texts_are_audited_in_linear_time(text: str) -> None:
     """Anything that grows with the square of the length hangs here."""
     assert not reasoning_is_valid(text, GRAMS)
+    assert all(chains(text))
     audit_reasoning("6 * 5 = 30\n" + text, GRAMS)
