@@ -274,13 +274,13 @@ pd.crosstab(right, true)
 # %% [markdown]
 # Rows tell whether the answer is right, columns whether the reasoning
 # states nothing false and leads to the answer. (The audit has a tolerance
-# of its own, 1 %, because factors are written with few digits.) Is the corner of
-# both fit to learn from? Nearly. A grader forgives 5 %, and within 5 % lie
-# whole other units: a UK ounce is 4 % smaller than an American one, a bank
-# month of 30 days 1.4 % shorter than the mean one. Every line about them
-# is true. So there is a third rule: what is learned from must be within
-# 1 % of the truth. What is right by the grade and not by this rule is a
-# *near miss*.
+# of its own, 1 %, because factors are written with few digits.) Is the
+# corner of both fit to learn from? Nearly. A grader forgives 5 %, and
+# within 5 % lie whole other units: a UK ounce is 4 % smaller than an
+# American one, a bank month of 30 days 1.4 % shorter than the mean one.
+# Every line about them is true. So there is a third rule: what is learned
+# from must be within 1 % of the truth. What is right by the grade and not
+# by this rule is a *near miss*.
 
 # %%
 exact = pd.Series(

@@ -166,6 +166,7 @@ class _Parser:
         self.tokens = tokens
         self.at = 0
         self.units: list[str] = []
+        self.has_rate = False
         self.operators: set[str] = set()
 
     def side(self) -> Side | None:
@@ -180,7 +181,9 @@ class _Parser:
         if len(known) > 1 and self.operators & {"+", "-"}:
             # "6 kg + 200 g": not one unit, no one value
             expression = replace(expression, value=math.nan)
-        unit = self.units[0] if len(known) == 1 else None
+        unit = None
+        if len(known) == 1 and not self.has_rate:
+            unit = self.units[0]
         text = " ".join(token.text for token in self.tokens)
         return Side(text, expression, unit, bool(self.operators))
 
@@ -237,10 +240,10 @@ class _Parser:
         if kinds[0] == "word" and _NO_UNITS.fullmatch(token.text):
             return None
         self.at += 1
-        if kinds[0] == "rate":
-            return None
-        if kinds[2:] == ["unit"] and self.tokens[self.at].text == "per":
-            self.at += 2
+        per = kinds[2:] == ["unit"] and self.tokens[self.at].text == "per"
+        if kinds[0] == "rate" or per:
+            self.at += 2 * per
+            self.has_rate = True
             return None
         unit = lookup(token.text).symbol if kinds[0] == "unit" else UNKNOWN
         self.units.append(unit)

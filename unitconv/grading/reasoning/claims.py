@@ -106,8 +106,8 @@ def _check(left: Side, right: Side, inner: bool) -> Claim | None:
     kind: Literal["arithmetic", "fact"] = "arithmetic"
     agrees: bool | None = None
     if left.is_quantity:
-        if right.unit is None:  # "6 kg = 6 * 1000" lacks the unit it is in
-            return None
+        if right.unit is None and not math.isnan(right.value):
+            return None  # "6 kg = 6 * 1000" lacks the unit it is in
         kind, agrees = "fact", _same_quantity(left, right)
     elif not (left.has_operator or right.has_operator):
         # "x is 5", "5 = 5": nothing was worked out; but "2 * 3 = 6 = 7"

@@ -71,6 +71,7 @@ class Derivation:
         """Find the meanings of the numbers that a chain of sides gives."""
         sides: dict[str, Side] = {}
         claimed: set[str] = set()
+        chain = [link for link in chain if link.holds]
         for link in chain:
             sides |= {s.text: s for s in (link.left, link.right) if s}
             claimed |= {link.right.text} if link.claim else set()
@@ -82,17 +83,22 @@ class Derivation:
         }
         backwards = {text: dict(found) for text, found in forwards.items()}
         for link in chain:
-            if link.left and link.holds:
+            if link.left:
                 self._pass_on(link, link.left, link.right, forwards)
         for link in reversed(chain):
-            if link.left and link.holds:
+            if link.left:
                 self._pass_on(link, link.right, link.left, backwards)
+        plain = [s.value for s in sides.values() if not s.has_operator]
         for text, side in sides.items():
             found = forwards[text]
             for meaning, claims in backwards[text].items():
                 self._put(found, meaning, claims)
             found = {m: claims for m, claims in found.items() if m[1]}
-            if not side.has_operator and (found or text in claimed):
+            if side.has_operator:
+                # "So 6 kg = 6 * 1000 g." gives its result no other name.
+                named = any(close(side.value, value) for value in plain)
+                found = {} if named else found
+            if found or (text in claimed and not side.has_operator):
                 self.results.append((side.value, found))
 
     def _pass_on(
