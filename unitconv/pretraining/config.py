@@ -10,43 +10,32 @@ class CorpusConfig:
     """Composition of the corpus. Shares are of documents unless noted."""
 
     # Kinds of documents.
-    chat_share: float = 0.36
-    plain_share: float = 0.08
-    facts_share: float = 0.06
-    table_share: float = 0.1
-    arithmetic_share: float = 0.4
+    chat_share: float = 0.33
+    plain_share: float = 0.06
+    facts_share: float = 0.05
+    table_share: float = 0.18
+    arithmetic_share: float = 0.38
     # Documents that answer without reasoning.
-    chat_direct_share: float = 0.4
-    plain_direct_share: float = 0.4
+    chat_direct_share: float = 0.48
+    plain_direct_share: float = 0.48
     # Of these, those that round to the first digit: 2000 for 2268.
     rough_share: float = 0.52
     # Probability of each alternative definition in a document: of those
     # far from the course's own (a UK gallon), and of those within its
     # tolerance (a month of 30 days).
-    alternative_share: float = 0.35
+    alternative_share: float = 0.7
     near_alternative_share: float = 0.25
     # Documents that name an alternative unit: "1 UK gallon = 4.546 l".
     named_share: float = 0.95
     # Quantities in 1..12, and halves, of all quantities.
-    small_share: float = 0.5
-    half_share: float = 0.1
-    # Solutions that multiply in partial products, where the quantity and
-    # the factor have two digits or more; the others multiply at once.
-    steps_share: float = 0.3
-    # Solutions that convert through a third unit, between distant units.
-    hop_share: float = 0.3
-    # Weight of pairs of distant units, relative to the others.
-    distant_weight: float = 0.12
-    # Documents of arithmetic by kind: products of one digit; of more
-    # digits at once, and in partial products; sums; powers of ten; round
-    # factors; quotients.
-    digit_weight: int = 6
-    product_weight: int = 3
-    steps_weight: int = 7
-    sum_weight: int = 6
-    power_weight: int = 1
-    round_weight: int = 1
-    quotient_weight: int = 1
+    small_share: float = 0.6
+    half_share: float = 0.2
+    # How often an 11 is drawn for each 10: its digits are equal, and a
+    # small model tends to copy only one of them.
+    eleven_weight: int = 3
+    # Documents of products with a round factor, per 15 with other factors:
+    # small models also lose zeros.
+    round_weight: int = 3
     # Chats that begin with a system turn.
     system_share: float = 0.85
     # System turns that ask for an answer format the chat does not use.
@@ -75,8 +64,8 @@ class PretrainConfig:
     num_layers: int = 6
     num_heads: int = 3
     # Data: `batch_size` rows of `row_length` tokens a step.
-    batch_size: int = 14
-    row_length: int = 320
+    batch_size: int = 20
+    row_length: int = 224
     steps: int = 3200
     tokenizer_documents: int = 20_000
     workers: int = 0

@@ -1,8 +1,7 @@
 """Development set for choosing settings without looking at the test set.
 
 Its question templates occur neither in the corpus nor in any question set.
-The quantities are those of the course: 1 to 12 and small halves; or those
-of its hard questions.
+The quantities are those of the course: 1 to 12 and small halves.
 """
 
 from __future__ import annotations
@@ -23,11 +22,6 @@ from unitconv.pretraining.corpus.conventions import (
 from unitconv.pretraining.corpus.documents import draw_problem
 from unitconv.pretraining.corpus.number_format import draw_quantity, write
 from unitconv.pretraining.corpus.question_templates import DEV_QUESTIONS
-from unitconv.task.make_splits import (
-    HARD_QUANTITIES,
-    LARGEST_ANSWER,
-    SMALLEST_ANSWER,
-)
 from unitconv.task.units import convert
 
 
@@ -39,32 +33,25 @@ class Probe:
     answers: tuple[float, ...]
 
 
-def dev_questions(
-    count: int, seed: int = 0, hard: bool = False
-) -> list[tuple[str, float]]:
+def dev_questions(count: int, seed: int = 0) -> list[tuple[str, float]]:
     """Generate questions with their answers, in the course's convention.
 
     Answers that round to zero at three decimals are left out, since any
-    small number would be right there. Hard questions have the quantities
-    of `test_hard`: two and three digits, and decimals.
+    small number would be right there.
     """
-    rng = random.Random(f"{seed} development{' hard' * hard}")
-    config = CorpusConfig()
+    rng = random.Random(f"{seed} development")
+    config = CorpusConfig(eleven_weight=1)
     questions: dict[str, float] = {}
     while len(questions) < count:
         problem = draw_problem(rng, config, Convention())
-        if hard:
-            kind = rng.choice(HARD_QUANTITIES)
-            quantity = Decimal(str(rng.choice(kind))).normalize()
-        elif rng.random() < 0.2:
+        quantity = Decimal(rng.randint(1, 12))
+        if rng.random() < 0.2:
             quantity = Decimal(rng.randint(0, 2)) + Decimal("0.5")
-        else:
-            quantity = Decimal(rng.randint(1, 12))
         a, b = problem.source_typed, problem.target_typed
         answer = convert(float(quantity), a, b)
-        if SMALLEST_ANSWER <= answer <= LARGEST_ANSWER:
+        if answer >= 0.01:
             template = rng.choice(DEV_QUESTIONS)
-            questions[template.format(q=write(quantity), a=a, b=b)] = answer
+            questions[template.format(q=quantity, a=a, b=b)] = answer
     return list(questions.items())
 
 
@@ -88,7 +75,7 @@ def fact_probes(count: int, seed: int = 0) -> list[Probe]:
 def product_probes(count: int, seed: int = 0) -> list[Probe]:
     """Generate beginnings of products: a quantity times a fact."""
     rng = random.Random(f"{seed} products")
-    config = CorpusConfig(small_share=0.8, half_share=0.2)
+    config = CorpusConfig(small_share=0.8, half_share=0.2, eleven_weight=1)
     probes: list[Probe] = []
     for _ in range(count):
         quantity = draw_quantity(rng, config)

@@ -12,14 +12,12 @@ from unitconv.common.errors import UnitconvError
 from unitconv.task.prompts import PromptError, check_question
 
 #: Questions that adapters are trained on.
-TRAINING_SPLITS: tuple[str, ...] = ("train", "train_hard")
+TRAINING_SPLITS: tuple[str, ...] = ("train",)
 #: Questions that settings and the best epoch are chosen by.
-VALIDATION_SPLITS: tuple[str, ...] = ("valid", "valid_hard")
+VALIDATION_SPLITS: tuple[str, ...] = ("valid",)
 #: The question sets in the package.
 SPLITS: tuple[str, ...] = (
-    *TRAINING_SPLITS,
-    *VALIDATION_SPLITS,
-    *("test", "test_hard"),
+    *("train", "train_hard", "valid", "valid_hard", "test", "test_hard"),
 )
 DATA = Path(__file__).with_name("data")
 

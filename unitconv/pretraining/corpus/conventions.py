@@ -6,7 +6,6 @@ something to settle. Most documents name the alternative unit they mean.
 
 from __future__ import annotations
 
-import math
 import random
 from dataclasses import dataclass, replace
 from decimal import Decimal
@@ -22,7 +21,6 @@ from unitconv.task.units import (
     UNITS,
     Unit,
     exact_factor,
-    is_distant,
 )
 
 # Each alternative definition, and the first word of its units' names.
@@ -101,28 +99,11 @@ def fact(source: Unit, target: Unit, convention: Convention) -> Decimal:
 
 
 @cache
-def third_unit(source: Unit, target: Unit) -> Unit:
-    """Return the unit whose larger step to either one is the smallest."""
-    others = [
-        unit
-        for unit in UNITS
-        if unit.family == source.family and unit not in (source, target)
-    ]
-
-    def longest_step(unit: Unit) -> float:
-        steps = exact_factor(source, unit), exact_factor(unit, target)
-        return max(abs(math.log(step)) for step in steps)
-
-    return min(others, key=longest_step)
-
-
-@cache
-def weighted_pairs(
-    distant_weight: float = CorpusConfig.distant_weight,
-) -> tuple[list[tuple[Unit, Unit]], list[float]]:
+def weighted_pairs() -> tuple[list[tuple[Unit, Unit]], list[float]]:
     """All ordered pairs of units of a family, with cumulative weights.
 
-    A family weighs by the root of its size.
+    A family weighs by the root of its size. Pairs with a factor beyond ten
+    thousand (seconds in a century) weigh a quarter of the others.
     """
     pairs = [
         (a, b)
@@ -133,17 +114,15 @@ def weighted_pairs(
     families = [a.family for a, _ in pairs]
     weights = []
     for a, b in pairs:
+        near = 0.9e-4 < exact_factor(a, b) < 1.1e4
         size = families.count(a.family)
-        weight = distant_weight if is_distant(a, b) else 1.0
-        weights.append(weight / size**0.5)
+        weights.append((1.0 if near else 0.25) / size**0.5)
     return pairs, list(accumulate(weights))
 
 
-def draw_pair(
-    rng: random.Random, distant_weight: float = CorpusConfig.distant_weight
-) -> tuple[Unit, Unit]:
+def draw_pair(rng: random.Random) -> tuple[Unit, Unit]:
     """Draw a source and a target from `weighted_pairs`."""
-    pairs, cumulated = weighted_pairs(distant_weight)
+    pairs, cumulated = weighted_pairs()
     return rng.choices(pairs, cum_weights=cumulated)[0]
 
 

@@ -39,14 +39,13 @@ from unitconv.pretraining.corpus.solution_formats import (
     pick,
     solve,
 )
-from unitconv.task.units import is_distant
 
 
 def draw_problem(
     rng: random.Random, config: CorpusConfig, convention: Convention
 ) -> Problem:
     """Draw a conversion and the spellings of its units."""
-    source, target = draw_pair(rng, config.distant_weight)
+    source, target = draw_pair(rng)
     source_typed = rng.choice(spellings(source, target))
     target_typed = rng.choice(spellings(target, source))
     return Problem(
@@ -56,8 +55,6 @@ def draw_problem(
         source_typed=source_typed,
         target_typed=target_typed,
         convention=restrict(convention, source_typed, target_typed),
-        in_steps=rng.random() < config.steps_share,
-        hop=is_distant(source, target) and rng.random() < config.hop_share,
     )
 
 
@@ -128,10 +125,7 @@ def plain_document(rng: random.Random, config: CorpusConfig) -> str:
 def facts_document(rng: random.Random, config: CorpusConfig) -> str:
     """Write facts: random ones, of one unit, or in both directions."""
     convention = draw_convention(rng, config)
-    pairs = [
-        draw_pair(rng, config.distant_weight)
-        for _ in range(rng.randint(3, 7))
-    ]
+    pairs = [draw_pair(rng) for _ in range(rng.randint(3, 7))]
     kind = rng.choice(("mixed", "one unit", "both ways"))
     if kind == "one unit":
         source = pairs[0][0]

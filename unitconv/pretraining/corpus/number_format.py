@@ -41,7 +41,8 @@ def draw_quantity(rng: random.Random, config: CorpusConfig) -> Decimal:
     """
     dice = rng.random()
     if dice < config.small_share:
-        return Decimal(rng.randint(1, 12))
+        more = [11] * (config.eleven_weight - 1)
+        return Decimal(rng.choice([*range(1, 13), *more]))
     if dice < config.small_share + config.half_share:
         below = rng.choices(range(12), [1 / (n + 1) for n in range(12)])[0]
         return Decimal(below) + Decimal("0.5")

@@ -7,7 +7,7 @@ second solution can only be predicted by reading the format of the first.
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from decimal import Decimal
 from string import ascii_lowercase
 
@@ -18,7 +18,6 @@ from unitconv.pretraining.corpus.conventions import (
     fact,
     singular,
     spellings,
-    third_unit,
 )
 from unitconv.pretraining.corpus.number_format import (
     first_digit,
@@ -29,10 +28,6 @@ from unitconv.pretraining.corpus.number_format import (
 from unitconv.pretraining.corpus.question_templates import (
     FORMATS,
     TAG_WORDS,
-)
-from unitconv.task.arithmetic import (
-    multiply_in_steps,
-    needs_steps,
 )
 from unitconv.task.units import Unit
 
@@ -71,8 +66,6 @@ class Problem:
     source_typed: str
     target_typed: str
     convention: Convention
-    in_steps: bool = False  #: products of long numbers in partial products
-    hop: bool = False  #: through a third unit
 
     @property
     def factor(self) -> Decimal:
@@ -100,16 +93,6 @@ class Problem:
             alternative_name(self.source, self.convention, named),
             alternative_name(self.target, self.convention, named),
         )
-
-    def halves(self) -> list[Problem]:
-        """Split at the third unit: days to hours, hours to seconds."""
-        third = third_unit(self.source, self.target)
-        typed = spellings(third, self.target)[-1]
-        first = replace(self, target=third, target_typed=typed)
-        second = replace(
-            self, quantity=first.result, source=third, source_typed=typed
-        )
-        return [first, second]
 
 
 def pick(rng: random.Random, part: str) -> str:
@@ -171,67 +154,38 @@ def draw_tag(rng: random.Random, known: bool) -> str:
 
 def solve(problem: Problem, form: SolutionFormat) -> str:
     """Write the solution of one problem in a given format."""
+    divided = form.divide and _divides_evenly(problem)
+    words = _words(problem, form, divided)
+    value = words["r"]
     if form.direct:
         # Without a calculation nobody gives more digits than a fact has.
         cut = first_digit if form.rough else round_fact
-        return _wrap(write(cut(problem.exact)), problem, form)
-    divided = form.divide and not problem.hop and _divides_evenly(problem)
-    parts = problem.halves() if problem.hop else [problem]
-    facts = [_fact(part, form, divided) for part in parts]
-    between = form.end if form.end.strip() else ". "
-    calculations = []
-    for part in parts:
-        if part.in_steps and not divided and _is_long(part):
-            steps = multiply_in_steps(
-                part.quantity, part.factor, form.times
-            )
-            calculations += [f"{e} = {write(value)}" for e, value in steps]
-            result = steps[-1][1]
-        else:
-            template = form.quotient if divided else form.product
-            words = _words(part, form, divided)
-            calculations.append(template.format(**words))
-            result = Decimal(words["r"])
+        value = write(cut(problem.exact))
+    if form.with_unit:
+        value += " " + words["plain_b"]
+    wrapped = form.wrapper.format(v=value) + form.tail
+    if form.direct:
+        return wrapped
+    if divided:
+        # The same sentence in the other direction: 1 km = 1000 m.
+        swapped = {"a": words["one_b"], "b": words["a"], "f": words["g"]}
+        stated = form.fact.format(**swapped)
+        calculation = form.quotient.format(**words)
+    else:
+        stated = form.fact.format(**(words | {"a": words["one_a"]}))
+        calculation = form.product.format(**words)
     separator = form.separator
     if form.opening == "Step 1: ":
         separator = ". Step 2: "
     elif form.opening == "Since ":
         separator = ", "
     if not form.opening:
-        facts[0] = _capitalize(facts[0])
+        stated = _capitalize(stated)
     if separator.endswith((". ", "\n", ": ")):
-        calculations[0] = _capitalize(calculations[0])
-    stated = (" and " if form.opening else between).join(facts)
+        calculation = _capitalize(calculation)
     return (
-        form.opening
-        + stated
-        + separator
-        + between.join(calculations)
-        + form.end
-        + _wrap(write(result), problem, form)
+        form.opening + stated + separator + calculation + form.end + wrapped
     )
-
-
-def _wrap(value: str, problem: Problem, form: SolutionFormat) -> str:
-    """Put the final value into the wrapper of the format."""
-    if form.with_unit:
-        value += " " + _words(problem, form, divided=False)["plain_b"]
-    return form.wrapper.format(v=value) + form.tail
-
-
-def _fact(problem: Problem, form: SolutionFormat, divided: bool) -> str:
-    """State the fact of a problem: 1 kg = 1000 g."""
-    words = _words(problem, form, divided)
-    if divided:
-        # The same sentence in the other direction: 1 km = 1000 m.
-        words |= {"a": words["one_b"], "b": words["a"], "f": words["g"]}
-        return form.fact.format(**words)
-    return form.fact.format(**(words | {"a": words["one_a"]}))
-
-
-def _is_long(problem: Problem) -> bool:
-    """Return True if quantity and factor have two digits or more."""
-    return needs_steps(problem.quantity, problem.factor)
 
 
 def _divides_evenly(problem: Problem) -> bool:
