@@ -757,15 +757,15 @@ show(lost[:4], "rft", "cot")
 # A few patterns come back, and each can be counted once it has a name:
 #
 # - **a namesake**: "1 UK gallon = 4.546 l" is true, but about another
-#   gallon than the one asked for. So the audit finds nothing false in such
-#   a reply; its fault is that it does not lead to the answer. The class of
-#   this name goes by the number and misses a namesake whose product is
-#   wrong as well. The base has read of both and cannot know which one *we*
-#   mean;
+#   gallon than the one asked for. If the product is right as well, the
+#   audit finds nothing false, and refuses the reply because it does not
+#   lead to the answer. The class of this name goes by the number and misses
+#   a namesake whose product is wrong. The base has read of both gallons and
+#   cannot know which one *we* mean;
 # - **another unit**: a conversion that nobody asked for, such as kilometers
-#   to inches where feet were wanted. It may be true, and then it has the
-#   same fault. The class of this name sees it where one unit was exchanged,
-#   and the number is right for it;
+#   to inches where feet were wanted. It may be true, and then the audit
+#   refuses it for the same reason. The class of this name sees it where one
+#   unit was exchanged, and the number is right for it;
 # - **another number**: the product starts from a quantity that is not the
 #   question's;
 # - **a slip at the end**: the tag holds another number than the last one
@@ -1110,9 +1110,11 @@ strict.round(3)
 # The first line is the grade, but for its rounding to three decimals. No
 # line is the true one. A strict tolerance counts honest rounding as a
 # mistake; a generous one lets wrong digits through. What it lets through,
-# the audit sees, but only in replies that reason: the last line of `sft`
-# is no verdict on its answers. And even a reply that passes both was
-# merely not caught. Stated reasoning need not be how the answer came about
+# the audit sees, and coincidences as well, even exact ones: so the last
+# line of `cot` is below the line above it. But it sees them only in replies
+# that reason: the last line of `sft` is no verdict on its answers. And even
+# a reply that passes both was merely not caught. Stated reasoning need not
+# be how the answer came about
 # ([Turpin et al. 2023](https://arxiv.org/abs/2305.04388)).
 #
 # ## Four traps
