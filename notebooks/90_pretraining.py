@@ -426,10 +426,10 @@ for name in now:
 
 # %% [markdown]
 # With more tokens and fewer slips the base would have been right nearly
-# always; more alternative definitions keep it in doubt about what only
-# fine-tuning can settle, which gallon we mean. Nor is the cure free: at
-# times this model takes a 1 for an 11 ([chapter
-# 9](09_evaluation.ipynb) shows such a reply).
+# always; more alternative definitions keep it in doubt about what a worked
+# example on hours does not settle and fine-tuning can, which gallon we
+# mean. Nor is the cure free: at times this model takes a 1 for an 11
+# ([chapter 9](09_evaluation.ipynb) shows such a reply).
 #
 # The last rows are short runs, for the price of one long one. `proxy` is
 # `earlier` with about a quarter of its tokens; each row below changes one
@@ -810,8 +810,8 @@ attempt(check_transplant, transplant)
 #   the best strategy: that is where in-context learning comes from.
 # - Products begin first; a whole answer also needs facts and a form, and
 #   waits for them.
-# - Rival conventions leave something that no example in the prompt
-#   settles, and fine-tuning can.
+# - Rival conventions leave something that an example on other units does
+#   not settle, and fine-tuning can.
 # - Settings are chosen on generated questions; the test set is for the
 #   end. One run is an anecdote: look at several seeds.
 # - Mechanisms carry over to larger models, scores do not.
