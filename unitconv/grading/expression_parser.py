@@ -40,6 +40,7 @@ class Expression:
     unit: str | None = None
     operator: str = ""  # one of "+-*/", or none
     operands: tuple[Expression, ...] = ()
+    rate: tuple[str, str] | None = None  # ("g", "kg") of "1000 g/kg"
 
     @property
     def largest_term(self) -> float:
@@ -217,7 +218,8 @@ class _Parser:
             inside = self.sum()
             if self.take("bracket").text != ")":
                 raise ValueError("unbalanced bracket")
-            self.take_unit()
+            if not self.take_rate():
+                self.take_unit()
             if not minus:
                 return inside
             terms = (Expression(0.0), inside)
@@ -229,23 +231,31 @@ class _Parser:
             value = float(without_separators(f"1e{power}"))
         else:
             value = float(without_separators(token.text))
-        return Expression(-value if minus else value, self.take_unit())
+        rate = self.take_rate()
+        unit = None if rate else self.take_unit()
+        return Expression(-value if minus else value, unit, rate=rate)
+
+    def take_rate(self) -> tuple[str, str] | None:
+        """Take the units of a rate, such as `g/kg`."""
+        if self.at == len(self.tokens) or (
+            self.tokens[self.at].kind != "rate"
+        ):
+            return None
+        above, _, below = self.take("rate").text.partition("/")
+        self.has_rate = True
+        return above, below
 
     def take_unit(self) -> str | None:
-        """Take a unit, a rate such as `g/kg` or `g per kg`, or a word."""
-        kinds = [token.kind for token in self.tokens[self.at :][:3]]
-        if not kinds or kinds[0] not in ("unit", "word", "rate"):
+        """Take a unit, or a word for one."""
+        if self.at == len(self.tokens):
             return None
-        token = self.tokens[self.at]
-        if kinds[0] == "word" and _NO_UNITS.fullmatch(token.text):
+        kind, text = self.tokens[self.at].kind, self.tokens[self.at].text
+        if kind not in ("unit", "word") or (
+            kind == "word" and _NO_UNITS.fullmatch(text)
+        ):
             return None
         self.at += 1
-        per = kinds[2:] == ["unit"] and self.tokens[self.at].text == "per"
-        if kinds[0] == "rate" or per:
-            self.at += 2 * per
-            self.has_rate = True
-            return None
-        unit = lookup(token.text).symbol if kinds[0] == "unit" else UNKNOWN
+        unit = lookup(text).symbol if kind == "unit" else UNKNOWN
         self.units.append(unit)
         return unit
 

@@ -56,13 +56,31 @@ def close(a: float, b: float, tolerance: float = AUDIT_TOLERANCE) -> bool:
 
 
 def read_links(text: str) -> list[list[Link]]:
-    """Read the equations of a text, chain by chain.
+    """Read the equations of a text, by chains of equal sides.
 
     `a = b = c` makes two claims; so does `6 kg = 6 * 1000 = 6000 g`, the
     arithmetic and that its ends agree.
     """
     indices = count()
-    return [list(_links(pairs, indices)) for pairs in chains(text)]
+    return [
+        part
+        for pairs in chains(text)
+        for part in _connected(_links(pairs, indices))
+    ]
+
+
+def _connected(links: Iterator[Link]) -> Iterator[list[Link]]:
+    """Split `2 * 3 = 6 and 6 * 4 = 24` where no side is shared."""
+    part: list[Link] = []
+    for link in links:
+        sides = {
+            side.text for it in part for side in (it.left, it.right) if side
+        }
+        if part and link.left and link.left.text not in sides:
+            yield part
+            part = []
+        part.append(link)
+    yield part
 
 
 def _links(
