@@ -104,7 +104,7 @@ _MARKUP: tuple[tuple[str, str], ...] = (
     (r"!=|=/=|<>|≉|≢", "≠"),
     (r"(?<=[\w)])(?<!answer) ?[<>≤≥]=? ?(?=\d)", " ⊘ = "),
     (r"[-=]{1,3}>", " → "),
-    (r"(?<=\w)/(?=\d)", " / "),
+    (r"(?<=[\w.])/(?=\d)", " / "),
     (r"\n\s{0,9}(?=[=≠])|(?<=[=≠])\n|(?<=\w)\. ?(?=[=≠])", " "),
     (r"\( ?(?=[=≠])", " "),
     # A colon or a table's bar between two numbers: "6 * 1000: 6000"
@@ -216,7 +216,6 @@ _WORDS: tuple[tuple[str, str], ...] = (
         rf" ?({_NUMBER})(?! ?[*/+-])",
         r"\2 = \3 \1",
     ),
-    (rf"\b(?=({UNIT}))\1 per (?={UNIT})", r"\1/"),
     # "6 kg in grams is 6000"
     (r"(?:when )?\b(?:converted|expressed) (?:in)?(?:to)? ?", "in "),
     (

@@ -15,16 +15,19 @@ from bisect import bisect_left
 
 from unitconv.grading.answer import AUDIT_TOLERANCE
 from unitconv.grading.expression_parser import UNKNOWN, Expression, Side
-from unitconv.grading.reasoning.claims import Link, close
+from unitconv.grading.reasoning.claims import (
+    Link,
+    close,
+    rates_in,
+    units_of_rate,
+)
 from unitconv.grading.reasoning.dimensions import (
     Factor,
     Powers,
     factors,
     multiply,
-    rates_in,
     ratio,
     units_of,
-    units_of_rate,
     value_of,
 )
 from unitconv.task.question_parser import Conversion
@@ -59,7 +62,10 @@ class Derivation:
         if not (link.left and link.claim and link.holds):
             return
         for side in (link.left, link.right):
-            self._stated += rates_in(side.expression)
+            for rate in rates_in(side.expression):
+                if rate.holds:
+                    above, below = rate.units
+                    self._state(rate.value, above, below, frozenset())
         units = self._units(link.left, link.right)
         if units is None:
             return
@@ -67,12 +73,18 @@ class Derivation:
         x, y = link.left.value, link.right.value
         claims = frozenset({link.index})
         self._facts |= claims
-        for value, powers in (
-            (_over(y, x), ratio(b, a)),
-            (_over(x, y), ratio(a, b)),
+        self._state(_over(y, x), b, a, claims)
+
+    def _state(
+        self, value: float, above: Unit, below: Unit, claims: frozenset[int]
+    ) -> None:
+        """Add a factor, both ways."""
+        for factor, powers in (
+            (value, ratio(above, below)),
+            (_over(1, value), ratio(below, above)),
         ):
-            if value:
-                self._stated.append(Factor(value, powers, claims))
+            if factor:
+                self._stated.append(Factor(factor, powers, claims))
 
     def follow(self, chain: list[Link]) -> None:
         """Find the meanings of the numbers that a chain of sides gives."""

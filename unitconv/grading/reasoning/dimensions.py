@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache, lru_cache
 
-from unitconv.grading.expression_parser import Expression
-from unitconv.grading.reasoning.claims import close
 from unitconv.task.units import (
     ALTERNATIVE_UNITS,
     BY_NAME,
     UNITS,
     Unit,
-    UnitError,
     exact_factor,
-    resolve,
 )
 
 #: Units with their powers: g/lb is (("gram", 1), ("pound", -1)).
@@ -74,39 +69,6 @@ def value_of(factor: Factor) -> float:
 def ratio(a: Unit, b: Unit) -> Powers:
     """Return the powers of `a` per `b`."""
     return multiply(_powers(a.name), _powers(b.name), -1)
-
-
-def units_of_rate(rate: tuple[str, str]) -> tuple[Unit, Unit] | None:
-    """Return the units of `g/kg`, if they are known and differ."""
-    try:
-        above, below = resolve(rate[0], rate[1])
-    except UnitError:
-        return None
-    return None if above == below else (above, below)
-
-
-def rates_in(expression: Expression) -> Iterator[Factor]:
-    """Yield the true rates of a calculation, both ways.
-
-    `55 mi/h * 5280 ft / 1 mi` holds `5280 ft / 1 mi`; the rate of
-    `14 in * 2.54 cm/in` is `2.54 cm / 1 in`.
-    """
-    for operand in expression.operands:
-        yield from rates_in(operand)
-    x, y, rate = expression.value, 1.0, expression.rate
-    if expression.operator == "/":
-        top, bottom = expression.operands
-        if top.operator == "*":
-            top = top.operands[1]
-        if top.unit and bottom.unit:
-            x, y, rate = top.value, bottom.value, (top.unit, bottom.unit)
-    units = rate and units_of_rate(rate)
-    if not (units and x and y):
-        return
-    a, b = units
-    if close(x / y, float(exact_factor(b, a))):
-        yield Factor(x / y, ratio(a, b))
-        yield Factor(y / x, ratio(b, a))
 
 
 @cache
