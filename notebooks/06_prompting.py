@@ -311,12 +311,12 @@ contents = {"true": reports["cot"]} | {
 }
 for name in ("all numbers false", "answer first"):
     pair = compare(contents["true"], contents[name])
-    low, high = pair.ci95
+    low, high = pair.clustered_ci95
     reasoned = sum(" * " in row.text for row in contents[name].rows)
     print(
         f"{name}: {pair.difference:+.3f} [{low:+.3f}, {high:+.3f}] "
-        f"against the true example;\n   {reasoned} of {len(asked)} "
-        "replies work something out before they answer"
+        f"against the true example: {pair.verdict()};\n   {reasoned} of "
+        f"{len(asked)} replies work something out before they answer"
     )
 
 # %% tags=["hide-input"]
@@ -334,10 +334,12 @@ if MODEL == "course":
     assert right["answer first"] < right["true"] - 0.08
 
 # %% [markdown]
-# An hour of seven minutes does no harm worth speaking of. The model takes
-# its facts from its weights, and it takes from the example *how a reply
-# goes*: state a fact, work something out, close with a tag. Where the
-# example answers first, so do most replies, and now answers are lost,
+# The verdicts are those of a paired test ([chapter
+# 9](09_evaluation.ipynb)), and *not shown* does not mean equal: the
+# interval says how much harm an hour of seven minutes may still do. The
+# model takes its facts from its weights, and it takes from the example *how
+# a reply goes*: state a fact, work something out, close with a tag. Where
+# the example answers first, so do most replies, and now answers are lost,
 # although nothing false was shown. A reply is written from left to right:
 # reasons that come after the answer cannot help it.
 # [Wei et al. (2022)](https://arxiv.org/abs/2201.11903)
@@ -460,6 +462,8 @@ round_two, precise_two = (
     direct[name].accuracy.value
     for name in ("two, 900 and 6000", "two, 192 and 336")
 )
+pair = compare(direct["two, 900 and 6000"], direct["two, 192 and 336"])
+print(f"precise against round: {pair.verdict()}, p = {pair.p_value:.1g}")
 if MODEL == "course":
     assert precise_two > round_two + 0.05
 
@@ -479,23 +483,25 @@ if MODEL == "course":
 # %%
 thinking = evaluate(Shown([feet]), asked)
 pair = compare(direct["one, 192"], thinking)
-low, high = pair.ci95
+low, high = pair.clustered_ci95
 for name, report in [("at once", direct["one, 192"]), ("cot", thinking)]:
     print(
         f"{name:8} {report.accuracy.value:.2f} right, "
         f"{report.n_tokens / len(asked):.1f} tokens an answer"
     )
-print(f"difference {pair.difference:+.2f} [{low:+.2f}, {high:+.2f}]")
+print(
+    f"difference {pair.difference:+.2f} [{low:+.2f}, {high:+.2f}]: "
+    f"cot is {pair.verdict()}"
+)
 if MODEL == "course":
-    assert low > 0.05
+    assert pair.verdict() == "better"
     assert thinking.n_tokens > 2 * direct["one, 192"].n_tokens
 
 # %% [markdown]
 # Written out, the work is spread over many tokens, and each of them may
 # look back at the ones before. At once, the first digit has to come out of
-# a single pass. The difference is real. It is bought with several times
-# the tokens, and it is smaller than the first table had us believe. Where
-# does it arise?
+# a single pass. The gain costs several times the tokens, and it is smaller
+# than the first table suggested. Where does it arise?
 
 # %% tags=["hide-input"]
 figures.outcome_bars(
@@ -530,8 +536,8 @@ pd.DataFrame(
 ).round(2)
 
 # %% [markdown]
-# A family is a few dozen questions, so a difference of a few points is
-# within its interval. Now more examples, and other orders.
+# A family is a few dozen questions, so these columns describe and do not
+# test. Now more examples, and other orders.
 # [Lu et al. (2021)](https://arxiv.org/abs/2104.08786)
 # found prompts whose order alone made the difference between nearly the
 # best result and guessing. The last two rows are controls: one example,
@@ -586,11 +592,16 @@ pairs = {
 figures.differences(
     list(pairs),
     [pair.difference for pair in pairs.values()],
-    [pair.ci95 for pair in pairs.values()],
+    [pair.clustered_ci95 for pair in pairs.values()],
     xlabel="accuracy minus that of hours alone, paired",
 )
 
 # %%
+from unitconv.evaluation.stats import holm
+
+adjusted = holm([pair.p_value for pair in pairs.values()])
+for (name, pair), p in zip(pairs.items(), adjusted, strict=True):
+    print(f"{name:23} {pair.difference:+.3f} {pair.verdict(p)}")
 if MODEL == "course":
     assert max(pair.difference for pair in pairs.values()) < 0.06
     assert pairs["hours, more of it"].difference < -0.05
@@ -599,13 +610,13 @@ if MODEL == "course":
     print(f"rows of the pretraining: {config['row_length']} tokens")
 
 # %% [markdown]
-# No second example is worth its tokens here: the form was clear after the
-# first. Two orders of the same examples lie close together, and 200
-# questions do not show a difference smaller than the intervals are wide.
-# If three examples lose, look at the controls before you blame them. With
-# three of them, prompt and reply together are longer than any row of the
-# pretraining, and talk that says nothing makes them as long. Length alone
-# can hurt, as the last row shows. A curve over the number of examples shows
+# The verdicts are against `hours` alone, with the p-values adjusted for
+# their number (Holm). An example that is not shown to be better has not
+# earned its tokens: the form was clear after the first. The orders were
+# compared with `hours` and not with each other. If three examples lose,
+# look at the controls before you blame them. With three of them, prompt and
+# reply together are longer than any row of the pretraining, and talk that
+# says nothing makes them as long. A curve over the number of examples shows
 # the sum of what they say and what it costs to read on.
 #
 # It is tempting to try twenty prompts on a hundred questions and keep the
@@ -751,21 +762,27 @@ figures.vote_curves(
     {name: report.accuracy.value for name, report in greedy.items()},
 )
 
+
 # %%
+def paired(first, second):
+    """The paired comparison of two lists of verdicts."""
+    both = list(zip(first, second, strict=True))
+    return PairedComparison(
+        n=len(both),
+        only_a=both.count((True, False)),
+        only_b=both.count((False, True)),
+    )
+
+
 for name, samples in drawn.items():
-    verdicts = [
-        (g.correct, vote_is_right(row))
-        for g, row in zip(greedy[name].rows, samples.rows, strict=True)
-    ]
-    pair = PairedComparison(
-        n=len(verdicts),
-        only_a=verdicts.count((True, False)),
-        only_b=verdicts.count((False, True)),
+    pair = paired(
+        [graded.correct for graded in greedy[name].rows],
+        [vote_is_right(row) for row in samples.rows],
     )
     low, high = pair.ci95
     print(
         f"{name}: vote of 15 minus greedy {pair.difference:+.2f} "
-        f"[{low:+.2f}, {high:+.2f}]"
+        f"[{low:+.2f}, {high:+.2f}]: {pair.verdict()}"
     )
     single, most = votes[name][0][0], votes[name][-1][0]
     assert most <= any_right[name][-1]
@@ -775,9 +792,9 @@ for name, samples in drawn.items():
 # %% [markdown]
 # Read the blue line from the left. One warm sample is worse than the
 # greedy reply, and the first votes only buy back what the temperature has
-# cost. What is gained beyond the orange line is the worth of the vote.
-# Here both intervals hold zero: with sixty questions no gain over one
-# greedy reply can be seen, for the price of fifteen. The grey line lies
+# cost. What is gained beyond the orange line is the worth of the vote, for
+# the price of fifteen replies. Where the verdict is *not shown*, sixty
+# questions are too few to see it. The grey line lies
 # far above: most questions have a right reply among their fifteen. A vote
 # cannot find it where it is not the most frequent one. A grader can, and
 # that is the idea of [chapter 8](08_rft.ipynb).
@@ -850,8 +867,9 @@ for name, (written, (value, _)) in bills.items():
 figures.price_of_accuracy(bills, xlabel="tokens written for an answer")
 
 # %% [markdown]
-# The first steps are cheap and steep. The last are dear, and here they do
-# not even rise above `cot`: try a greedy reply before you pay for a vote.
+# The first steps are cheap and steep. The last are dear, and whether they
+# rise above `cot` at all is what the verdict above is about: try a greedy
+# reply before you pay for a vote.
 # And reading is not free: before each of these answers the model has
 # read the same instruction and the same example again. [The next
 # chapter](07_sft.ipynb) moves them into the weights.
@@ -953,13 +971,21 @@ def middle(answers):
     return median_low(known) if known else math.nan
 
 
+pairs = {}
 for name, samples in drawn.items():
-    medians = sum(
+    medians = [
         is_correct(middle([g.answer for g in row]), row[0].truth)
         for row in samples.rows
+    ]
+    voted = [vote_is_right(row) for row in samples.rows]
+    pairs[name] = paired(voted, medians)
+    print(f"{name}: median {sum(medians)}, majority {sum(voted)}")
+
+adjusted = holm([pair.p_value for pair in pairs.values()])
+for (name, pair), p in zip(pairs.items(), adjusted, strict=True):
+    print(
+        f"{name}: median against majority, p = {p:.2g}: {pair.verdict(p)}"
     )
-    voted = sum(map(vote_is_right, samples.rows))
-    print(f"{name}: median {medians}, majority {voted}")
 
 # %% tags=["solution", "nbval-check-output"]
 attempt(check_median, middle)
@@ -1029,10 +1055,10 @@ def selective(rows, least):
     return len(sure), sum(sure)
 
 
-every = [row for samples in drawn.values() for row in samples.rows]
-for least in (0.0, 0.4, 0.6, 0.8, 1.0):
-    n, right = selective(every, least)
-    print(f"at least {least:.0%} agree: {right} of {n} right")
+for name, samples in drawn.items():
+    for least in (0.0, 0.4, 0.6, 0.8, 1.0):
+        n, right = selective(samples.rows, least)
+        print(f"{name}, at least {least:.0%} agree: {right} of {n} right")
 
 # %% tags=["solution", "nbval-check-output"]
 attempt(check_selective, selective)

@@ -5,7 +5,11 @@
 # the same instruction and the same worked example, and it has forgotten
 # both after every answer. A person would be told once. This chapter tells
 # the model once: it trains a few small matrices on a thousand questions
-# with their answers, and from then on the bare question is enough.
+# with their answers, and from then on the bare question is enough. That
+# there is something to gain is no accident. The base was pretrained for
+# this course, with weak spots that [the appendix](90_pretraining.ipynb)
+# lists, and chosen on generated development questions, never on a test
+# set.
 #
 # **The question of this chapter:** can the example move from the prompt
 # into the weights, and what is left behind on the way?
@@ -786,20 +790,28 @@ assert read(sft) < read(llm) / 5
 # all, so we pair them:
 
 # %%
-for other in ("CoT", "direct"):
-    found = compare(reports[other], reports["SFT"])
-    low, high = found.ci95
+from unitconv.evaluation.stats import holm
+
+against = {
+    other: compare(reports[other], reports["SFT"])
+    for other in ("CoT", "direct")
+}
+adjusted = holm([found.p_value for found in against.values()])
+for (other, found), p in zip(against.items(), adjusted, strict=True):
+    low, high = found.clustered_ci95
     print(
         f"SFT against {other}: {found.difference:+.3f} "
-        f"[{low:+.3f}, {high:+.3f}], p = {found.p_value:.1g}\n"
+        f"[{low:+.3f}, {high:+.3f}], p = {p:.1g}: {found.verdict(p)}\n"
         f"    right only with {other}: {found.only_a}, "
         f"only with SFT: {found.only_b}"
     )
 
 # %% [markdown]
-# Neither interval holds zero: SFT is far better than *direct* and far
-# worse than *CoT*. If all you want is right answers, the prompt wins
-# here. Read the two lines apart. Against *direct* training
+# The last word of a line is the verdict of a paired test: *better*,
+# *worse*, or *not shown*, which would not mean equal. p is adjusted for two
+# tests, and the interval allows for questions about the same two units,
+# which are right or wrong together; [chapter 9](09_evaluation.ipynb) has
+# the reasons. Read the two lines apart. Against *direct* training
 # changed the weights and not the way of answering. Against *CoT* it also
 # took the reasoning away, and with it the paper on which the model did its
 # sums. SFT has to produce the number in one go, a fixed amount of
@@ -822,14 +834,15 @@ pd.DataFrame(
 
 # %% [markdown]
 # The first rows sort by the quantity, which is what has to be multiplied.
-# The others sort by the family of units. With so few questions a row only
-# says something where the columns are far apart.
+# The others sort by the family of units. A row is a description and no
+# test: [chapter 9](09_evaluation.ipynb) tests all families, on all
+# questions.
 #
 # One family is special. The base knows [two
 # gallons](90_pretraining.ipynb), with their pints and ounces, and a worked
-# example about hours cannot tell it which we mean. A thousand answers can.
-# So two effects meet in one number: what training has taught about the
-# task, and what was lost with the reasoning.
+# example about hours does not say which we mean. A thousand answers do. So
+# two effects meet in one number: what training has taught about the task,
+# and what was lost with the reasoning.
 #
 # With an adapter of your own, the test set is one command:
 #
@@ -893,14 +906,58 @@ figures.rank_sizes(
 
 # %% [markdown]
 # The size is proportional to the rank; the accuracy is not. Each dot is
-# one training with one seed, and neighbours whose intervals overlap are
-# not told apart.
+# one training with one seed. Is any of them better or worse than the
+# default? All answered the same questions, so whether their intervals
+# overlap decides nothing, and a paired test would. But it needs the flips,
+# and the record holds totals only. Two totals leave a range: the flips are
+# fewest if one adapter is right wherever the other is, and most if they
+# are right on different questions as far as possible. The p-value lies
+# between those of the two cases, and the verdict has to hold for the
+# larger:
+
+# %%
+from unitconv.evaluation.stats import PairedComparison
+
+
+def against_default(runs, default):
+    """Paired tests that the totals allow, against the default's row."""
+    n, right = runs["n"], (runs["accuracy"] * runs["n"]).round()
+    before, rows = int(right[default]), {}
+    for value, after in right.drop(default).astype(int).items():
+        gain, size = after - before, int(n[value])
+        lost = max(0, -gain), min(before, size - after)
+        rows[value] = [
+            PairedComparison(n=size, only_a=k, only_b=k + gain)
+            for k in lost
+        ]
+    largest = holm([pair.p_value for _, pair in rows.values()])
+    return pd.DataFrame(
+        {
+            value: {
+                "net gain": f"{few.only_b - few.only_a:+d} of {few.n}",
+                "fewest flips": f"p = {few.p_value:.1g}",
+                "most flips": f"p = {many.p_value:.1g}",
+                "verdict": many.verdict(p),
+            }
+            for (value, (few, many)), p in zip(
+                rows.items(), largest, strict=True
+            )
+        }
+    ).T
+
+
+against_default(ranks, default=cpu.settings(SFT_DEFAULTS).rank)
+
+# %% [markdown]
+# Where a line says *not shown*, this record cannot say whether the rank
+# matters. A run of your own can: `unitconv evaluate --json` keeps the rows.
 #
 # The second choice is easily overlooked: how many digits of an answer a
 # target should write. The grader accepts 5 %, so how many are needed?
 
 # %%
 from unitconv.grading.answer import is_correct
+from unitconv.training.config import SIGNIFICANT_DIGITS
 from unitconv.training.examples import write_value
 
 answer = 0.0328084
@@ -937,11 +994,16 @@ figures.intervals(
 
 # %% [markdown]
 # A digit that is not written cannot be wrong, so one might expect short
-# answers to score best. The table does not say so: two digits have the
-# lowest rate, and all the intervals overlap. So four digits, the default,
-# cost nothing that 200 questions can show, but for the tokens. And
-# precision speaks for them: a user who reads 31560000 seconds learns more
-# of a year than one who reads 32000000.
+# answers to score best. Against four digits, the default:
+
+# %%
+against_default(digits, default=SIGNIFICANT_DIGITS)
+
+# %% [markdown]
+# A net gain or loss that is *not shown* may still be there. So what decides
+# here is not the score. More digits cost more tokens, and precision speaks
+# for them: a user who reads 31560000 seconds learns more of a year than one
+# who reads 32000000.
 #
 # ## Exercises
 #

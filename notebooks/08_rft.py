@@ -4,6 +4,10 @@
 # Asked once, a base model gives the reply it finds likeliest. Asked ten
 # times, with some chance in it, it gives others, and often one of them is
 # right where the first was not. The skill is there and does not come out.
+# In our base this is by design: we pretrained it on generated text that
+# shows two ways to multiply, mostly the short one, and British volumes
+# beside American ones, and we chose it on generated development questions,
+# never on a test set ([the appendix](90_pretraining.ipynb)).
 #
 # Rejection-sampling fine-tuning (RFT;
 # [Yuan et al. 2023](https://arxiv.org/abs/2308.01825)) brings it out. The
@@ -382,9 +386,12 @@ assert kept[warmest] < kept[coldest]
 
 # %% [markdown]
 # What counts here is the first of these two lines, as a question needs few
-# replies but needs one. With a single sample the cold one is ahead, with
-# ten it is not: choose the temperature for the number of samples that you
-# can pay for. Neighbours whose bands overlap are not told apart.
+# replies but needs one. The order at one sample need not be the order at
+# ten: choose the temperature for the number of samples that you can pay
+# for. That one temperature is better than its neighbour is *not shown*. The
+# bands belong to one line each, and overlapping bands are no test. All
+# temperatures were asked the same questions, so the test would be a paired
+# one; the record of these runs keeps counts and not the questions.
 #
 # ### Where it fails
 #
@@ -392,7 +399,9 @@ assert kept[warmest] < kept[coldest]
 # family of units:
 
 # %%
-stages = json.loads((RESULTS / "stages.json").read_text())
+from unitconv.evaluation.leaderboard.stages import read_stages
+
+stages = read_stages()
 seeds = stages["seeds"]
 seed_0 = seeds["seed-0"]
 round_1 = seed_0["rollouts"]["round 1"]
@@ -692,31 +701,25 @@ pd.DataFrame(
 
 # %% [markdown]
 # Both answered the same questions, so the comparison is paired: it looks
-# at the questions on which they differ. The sentence is chosen by the
-# test, not by us:
-
+# at the questions on which they differ. The verdict comes from the test,
+# not from us. It is *better* or *worse* if p is below 5 % and the interval,
+# clustered by pair of units, leaves out zero ([chapter
+# 9](09_evaluation.ipynb) explains both):
 
 # %%
-def verdict(first, second, difference, p_value):
-    if p_value >= 0.05:
-        return f"{first} and {second} cannot be told apart"
-    better, worse = (second, first) if difference > 0 else (first, second)
-    return f"{better} is better than {worse}"
-
-
 found = compare(*reports.values())
-low, high = found.ci95
+low, high = found.clustered_ci95
 print(
     f"difference {found.difference:+.3f} [{low:+.3f}, {high:+.3f}], "
     f"McNemar p = {found.p_value:.2g}"
 )
-print(verdict(*reports, found.difference, found.p_value) + ".")
+print("RFT, live, against one-shot CoT:", found.verdict())
 
 # %% [markdown]
-# "Cannot be told apart" would not mean equal, only that 200 questions do
-# not show a difference. Mind what is compared: the base is shown a worked
-# example with every question, the adapter reads the question alone and
-# works with less than half of its tokens.
+# *Not shown* would not mean equal, only that 200 questions do not show a
+# difference. Mind what is compared: the base is shown a worked example with
+# every question, the adapter reads the question alone and works with less
+# than half of its tokens.
 #
 # ### The full runs
 #
@@ -760,36 +763,30 @@ summary.round(3)
 # one. The base does not change with a seed, so its own is zero. `sft`
 # states nothing that could be checked: it was taught to answer at once.
 #
-# Is a difference more than luck? The paired test for every pair and seed,
-# with the second stage's accuracy minus the first's:
+# Is a difference more than luck? The paired tests of the record, a
+# difference and a verdict for each seed. It is the stage's accuracy minus
+# that of the stage it is compared *against*; p is adjusted for the number
+# of tests on a split (Holm), and the largest of the seeds is shown:
 
 # %%
-pd.DataFrame(
-    {
-        (pair, seed): {
-            "difference": f"{c['difference']:+.3f}",
-            "low": f"{c['ci95'][0]:+.3f}",
-            "high": f"{c['ci95'][1]:+.3f}",
-            "p": f"{c['p_value']:.2g}",
-        }
-        for pair in seed_0["compared"]
-        for seed, run in seeds.items()
-        for c in [run["compared"][pair]]
-    }
-).T
+from unitconv.evaluation.leaderboard.stages import (
+    SUMMARY_HEADS,
+    stage_comparisons,
+    summary_cells,
+)
 
-# %%
-for pair in seed_0["compared"]:
-    said = Counter(
-        verdict(*pair.split(), c["difference"], c["p_value"])
-        for c in (run["compared"][pair] for run in seeds.values())
-    )
-    for text, count in said.most_common():
-        print(f"{text} ({count} of {len(seeds)})")
+comparisons = stage_comparisons(stages)
+
+
+def summary(chosen):
+    cells = list(summary_cells(chosen))
+    return pd.DataFrame(cells, columns=SUMMARY_HEADS).set_index("questions")
+
+
+summary(comparisons)
 
 # %% [markdown]
-# The sentences follow p, which is exact; the interval is an approximation,
-# and where only one of them sees a difference, none should be claimed.
+# Every interval is on [the results page](../book/results.md).
 #
 # The test of one seed says whether two *adapters* differ beyond the choice
 # of questions. Whether two *recipes* differ is a question about seeds: a
@@ -828,40 +825,32 @@ assert good < len(control)
 # there are, the less is left to choose. It also matters *which* are wrong.
 # A mistake that returns in the same form, such as the wrong gallon, is
 # learned, and a control may lose although most of its rows are right. The
-# recorded runs say:
+# recorded runs, first those comparisons that the record has:
 
 # %%
-outcomes = [
-    verdict(
-        "the control",
-        "the selection",
-        run["compared"]["random rft-1"]["difference"],
-        run["compared"]["random rft-1"]["p_value"],
-    )
-    for run in seeds.values()
-]
-for outcome, count in Counter(outcomes).most_common():
-    print(f"{outcome} ({count} of {len(seeds)} seeds)")
-
-# %%
-beaten = outcomes.count("the selection is better than the control")
-worse = outcomes.count("the control is better than the selection")
-if beaten == len(outcomes):
-    text = "The grader earned its keep: the control is beaten every time."
-elif beaten and not worse:
-    text = "The control is beaten in some seeds, and in none does it win."
-elif beaten:
-    text = "The seeds disagree: one cannot say that selection helps."
-elif worse:
-    text = "The control wins in some seeds: selection did not help here."
-else:
-    text = (
-        "The control is not beaten: on this model and task the accuracy "
-        "does not show that selection helps."
-    )
-Markdown(f"**{text}**")
+summary([c for c in comparisons if c.first == "random"])
 
 # %% [markdown]
+# And the accuracy of each seed on both splits. A split without a line above
+# has no paired test in the record, so there nothing is shown:
+
+# %%
+pd.DataFrame(
+    {
+        (split, name): {
+            seed: run["rates"][split][name]["accuracy"]
+            for seed, run in seeds.items()
+        }
+        for split in seed_0["rates"]
+        for name in ("cot", "random", "rft-1")
+    }
+).T.round(3)
+
+# %% [markdown]
+# The grader has earned its keep where the selection is *better* than the
+# control for every seed, and only there: a gain on `test` says nothing
+# about `test_hard`.
+#
 # Accuracy is half of it. The other half is what replies state on the way.
 # Of those with something to check, the share with nothing false in it:
 
@@ -873,15 +862,10 @@ for name in ("cot", "random", "rft-1", "rft-2"):
         print(f"{name:7} {found['mean']:.3f}   by seed: {values}")
 
 # %% [markdown]
-# Read the numbers of the record soberly. The control, which learned the
-# form from unsorted replies, is no better than the base with its example:
-# what was gained is due to the selection. But the replies of `rft-1` are
-# no truer than the base's were, only than the control's. And [chapter
-# 9](09_evaluation.ipynb) shows where the gain lies: nearly all of it in
-# the volumes, where the base took the British gallon for the American.
-# There selection settled which unit *we* mean. Elsewhere the base was
-# right already, and little is gained or something lost; on larger
-# quantities than it was trained on the adapter is not ahead at all.
+# The record has no paired test of these shares: whether `rft-1` states
+# fewer falsehoods than `random` or `cot` is not shown. And a total hides
+# where a gain lies. [Chapter 9](09_evaluation.ipynb) tests each family of
+# units by itself, and harder questions too.
 #
 # The control does not answer everything, either. It learns from wrong
 # replies too, so it says what the whole grader is worth, and not what the
@@ -966,19 +950,12 @@ figures.grouped_intervals(
 # ReST-EM ([Singh et al. 2023](https://arxiv.org/abs/2312.06585)) begin from
 # the base in every round too.
 #
-# Did the second round help? Ten samples of the base had covered nearly
-# all training questions, so it had little new to learn from. Positive
+# Did the second round help? Where ten samples of the base have covered
+# nearly all training questions, it has little new to learn from. Positive
 # numbers are for round two:
 
 # %%
-for seed, run in seeds.items():
-    c = run["compared"]["rft-1 rft-2"]
-    low, high = c["ci95"]
-    said = verdict("round 1", "round 2", c["difference"], c["p_value"])
-    print(
-        f"{seed}: {c['difference']:+.3f} [{low:+.3f}, {high:+.3f}], "
-        f"p = {c['p_value']:.2g}: {said}"
-    )
+summary([c for c in comparisons if c.second == "rft-2"])
 
 # %% [markdown]
 # ## On a task of your own
@@ -1359,8 +1336,8 @@ scratch.cleanup()
 #   with other settings it refuses.
 # - Only a control without the grader shows what the grader is worth.
 # - The second round samples from the trained model and trains from the
-#   base. In the record it bought nothing that the test could see: where
-#   the first round covers nearly all questions, stop there.
+#   base. Whether it helped is for a paired test to say, on every set of
+#   questions that matters to you.
 #
 # **Next:** [what a difference between two models is
 # worth](09_evaluation.ipynb), and what exactly got better.

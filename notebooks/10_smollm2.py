@@ -641,8 +641,8 @@ else:
 
 # %%
 from unitconv.common.io import write_json
-from unitconv.evaluation.leaderboard import make_record
-from unitconv.evaluation.leaderboard_record import RecordError
+from unitconv.evaluation.leaderboard.record import RecordError
+from unitconv.evaluation.leaderboard.table import make_record
 
 test = load_split("test")
 
@@ -669,7 +669,7 @@ else:
 # cannot be replaced, so ours gets a name of its own:
 
 # %%
-from unitconv.evaluation.leaderboard import (
+from unitconv.evaluation.leaderboard.table import (
     HEADS,
     add_record,
     all_rows,

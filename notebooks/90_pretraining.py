@@ -6,7 +6,14 @@
 # questions, copies the form of an example and multiplies. In that it
 # follows TinyStories ([Eldan and Li
 # 2023](https://arxiv.org/abs/2305.07759)): a narrow world lets a tiny model
-# do what otherwise takes a large one.
+# do what otherwise takes a large one. The other chapters train this model
+# further, so what they find depends on what we put into it. We designed the
+# corpus to leave fine-tuning something to gain. The base can write a
+# product at once, which often fails with large numbers, or in partial
+# products, which seldom fail, and mostly uses the short form; and some
+# documents use British volumes. Earlier bases that left too little to gain
+# were replaced. The base was chosen on generated development questions,
+# never on the test sets.
 #
 # **The question of this chapter:** in which order does a model learn these
 # things, and what may we conclude from so small a one?

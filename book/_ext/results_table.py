@@ -1,6 +1,6 @@
-"""Sphinx extension: `{results-table}` and `{results-stages}`.
+"""Sphinx extension: the tables of the results page, by directives.
 
-Both are written from the records when the book is built.
+They are written from the records when the book is built.
 """
 
 from typing import Any
@@ -10,26 +10,28 @@ from docutils.statemachine import StringList
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
-from unitconv.evaluation import leaderboard
+from unitconv.evaluation.leaderboard import stages, table
 
 WRITERS = {
-    "results-table": leaderboard.markdown,
-    "results-stages": leaderboard.stages_markdown,
+    "results-table": lambda: table.markdown(table.all_rows()),
+    "results-stages": lambda: table.stages_markdown(table.all_rows()),
+    "results-seeds": stages.seeds_markdown,
+    "results-comparisons": stages.comparisons_markdown,
 }
 RECORDS = [
-    leaderboard.PACKAGE / "inference" / "course_model" / "results.json",
-    leaderboard.PACKAGE / "evaluation" / "results" / "stages.json",
-    *leaderboard.ADDED.glob("*.json"),
+    table.PACKAGE / "inference" / "course_model" / "results.json",
+    stages.STAGE_RECORD,
+    *table.ADDED.glob("*.json"),
 ]
 
 
 class ResultsDirective(SphinxDirective):
-    """The rows of all records, or what their stages are."""
+    """A table, or the list of stages, from the records."""
 
     def run(self) -> list[nodes.Node]:
         for path in RECORDS:
             self.env.note_dependency(str(path))
-        text = WRITERS[self.name](leaderboard.all_rows())
+        text = WRITERS[self.name]()
         node = nodes.container(classes=["results"])
         lines = StringList(text.splitlines(), source=self.name)
         self.state.nested_parse(lines, self.content_offset, node)

@@ -11,10 +11,11 @@ from tests.evaluation.test_grade import GRAMS, RIGHT, graded
 from unitconv.common.errors import UnitconvError
 from unitconv.evaluation.evaluate import evaluate, evaluate_samples
 from unitconv.evaluation.grade import FAILURES, grade
-from unitconv.evaluation.report import Report, Samples, compare
+from unitconv.evaluation.report import Report, Samples, compare, unit_pair
 from unitconv.evaluation.stats import (
     PairedComparison,
     Proportion,
+    clustered_interval,
     wilson_interval,
 )
 from unitconv.inference.llm import LLM, Generation
@@ -196,8 +197,35 @@ def test_one_right_completion_is_enough() -> None:
 def test_compare_counts_the_questions_that_differ() -> None:
     a = make_report(RIGHT, RIGHT, RIGHT, WRONG, WRONG)
     b = make_report(RIGHT, WRONG, WRONG, RIGHT, WRONG)
+    # All five have the same units: there is nothing to cluster.
     assert compare(a, b) == PairedComparison(n=5, only_a=2, only_b=1)
     assert compare(a, a) == PairedComparison(n=5, only_a=0, only_b=0)
+
+
+def test_questions_are_clustered_by_their_units_in_either_order() -> None:
+    pair = unit_pair("How many gram are there per 6 kg?")
+    assert pair == unit_pair("Convert 20 g to kilograms.")
+    assert pair != unit_pair("How many pounds are 6 kg?")
+    assert unit_pair("Why?") != unit_pair("How?")
+    asked = load_split("valid")[:30]
+    a, b = (
+        Report(
+            [
+                grade(q, Generation(answer * (i % every > 0), 5, True))
+                for i, q in enumerate(asked)
+                for answer in [f"<answer>{q.answer}</answer>"]
+            ],
+            seconds=1.0,
+        )
+        for every in (2, 3)
+    )
+    pairs = [unit_pair(q.text) for q in asked]
+    right = [[float(row.correct) for row in r.rows] for r in (a, b)]
+    assert a.accuracy_clustered_ci95 == clustered_interval(
+        right[0], pairs, bounds=(0.0, 1.0)
+    )
+    gains = [y - x for x, y in zip(*right, strict=True)]
+    assert compare(a, b).clustered_ci95 == clustered_interval(gains, pairs)
 
 
 def test_compare_refuses_different_questions() -> None:

@@ -16,7 +16,12 @@ from unitconv.cli import app
 from unitconv.cli.results import upload_address
 from unitconv.common.run_metadata import run_metadata
 from unitconv.evaluation.grade import grade
-from unitconv.evaluation.leaderboard import (
+from unitconv.evaluation.leaderboard.record import (
+    STAGES,
+    RecordError,
+    validate,
+)
+from unitconv.evaluation.leaderboard.table import (
     ADDED,
     add_record,
     all_rows,
@@ -27,11 +32,6 @@ from unitconv.evaluation.leaderboard import (
     markdown,
     share,
     stages_markdown,
-)
-from unitconv.evaluation.leaderboard_record import (
-    STAGES,
-    RecordError,
-    validate,
 )
 from unitconv.evaluation.report import Report
 from unitconv.evaluation.stats import Proportion

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from unitconv.evaluation.evaluate import evaluate
-from unitconv.evaluation.leaderboard import course_rows
+from unitconv.evaluation.leaderboard.table import course_rows
 from unitconv.evaluation.report import Report, compare
 from unitconv.inference.llm import LLM
 from unitconv.inference.load import ADAPTER_WEIGHTS, ADAPTERS, find_adapter

@@ -102,6 +102,10 @@ def _write_report(report: Report | Samples) -> None:
         return
     rates = {k.replace("_", " "): v for k, v in report.rates().items()}
     write_rates("", rates)
+    low, high = report.accuracy_clustered_ci95
+    write_field(
+        "cluster", f"accuracy {low:.3f} - {high:.3f}, by pair of units"
+    )
     write_rates("accuracy by family", report.by_family)
     write_rates("accuracy by quantity", report.by_quantity)
     wrong = [f"{name} {n}" for name, n in report.failures.items() if n]

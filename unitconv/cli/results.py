@@ -21,20 +21,27 @@ def results(context: Context, folder: Folder = None) -> None:
     """Show measured accuracy by model, training stage and split."""
     if context.invoked_subcommand is not None:
         return
-    from unitconv.evaluation import leaderboard
+    from unitconv.evaluation.leaderboard import stages, table
 
-    rows = leaderboard.all_rows(folder or leaderboard.ADDED)
-    names = leaderboard.letters(rows)
+    rows = table.all_rows(folder or table.ADDED)
+    names = table.letters(rows)
     for model in dict.fromkeys(row.model for row in rows):
         console.write(model)
         cells = [
-            leaderboard.short_cells(row, names[row.setting])
+            table.short_cells(row, names[row.setting])
             for row in rows
             if row.model == model
         ]
-        console.write_table(leaderboard.SHORT_HEADS, cells, n_left=2)
+        console.write_table(table.SHORT_HEADS, cells, n_left=2)
     for setting, letter in names.items():
         write_field(letter, setting)
+    comparisons = stages.stage_comparisons(stages.read_stages())
+    console.write("\ncourse, paired comparisons on the same questions")
+    console.write_table(
+        stages.SUMMARY_HEADS,
+        stages.summary_cells(comparisons),
+        n_left=3,
+    )
 
 
 def add(
@@ -58,12 +65,10 @@ def add(
     folder: Folder = None,
 ) -> None:
     """Add a checked result, without its texts, that can be shared."""
-    from unitconv.evaluation import leaderboard
+    from unitconv.evaluation.leaderboard import table
 
-    record = leaderboard.make_record(report, stage, name)
-    path = leaderboard.add_record(
-        record, folder or leaderboard.ADDED, replace
-    )
+    record = table.make_record(report, stage, name)
+    path = table.add_record(record, folder or table.ADDED, replace)
     console.write(f"written: {path}", console.err)
     write_field("row", f"{record.model}, {record.stage}, {record.split}")
     write_field("see it", "unitconv results")

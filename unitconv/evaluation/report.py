@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +15,12 @@ from unitconv.evaluation.grade import (
     Graded,
     quantity_kind,
 )
-from unitconv.evaluation.stats import PairedComparison, Proportion
+from unitconv.evaluation.stats import (
+    PairedComparison,
+    Proportion,
+    clustered_interval,
+)
+from unitconv.task.question_parser import parse_question
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -37,6 +42,15 @@ class Report:
     def accuracy(self) -> Proportion:
         """Rows whose answer `is_correct` accepts."""
         return _share_true(row.correct for row in self.rows)
+
+    @property
+    def accuracy_clustered_ci95(self) -> tuple[float, float]:
+        """95 % interval of the accuracy, clustered by `unit_pair`."""
+        return clustered_interval(
+            values=[float(row.correct) for row in self.rows],
+            clusters=[unit_pair(row.question) for row in self.rows],
+            bounds=(0.0, 1.0),
+        )
 
     @property
     def answer_rate(self) -> Proportion:
@@ -118,6 +132,8 @@ class Report:
             data[name] = _none_if_nan(rate.value)
             data[f"{name}_ci95"] = [_none_if_nan(end) for end in rate.ci95]
             data[f"{name}_n"] = rate.n
+        clustered = map(_none_if_nan, self.accuracy_clustered_ci95)
+        data["accuracy_clustered_ci95"] = list(clustered)
         for name in ("by_family", "by_quantity"):
             data[name] = {
                 group: {
@@ -209,6 +225,8 @@ class Samples:
 def compare(a: Report, b: Report) -> PairedComparison:
     """Pair two reports question by question.
 
+    The clustered interval is by `unit_pair`; None for fewer than two.
+
     Raises:
         EvaluationError: the reports are not of the same questions.
     """
@@ -224,11 +242,28 @@ def compare(a: Report, b: Report) -> PairedComparison:
         (left.correct, right.correct)
         for left, right in zip(a.rows, b.rows, strict=True)
     ]
+    clustered = clustered_interval(
+        values=[float(right - left) for left, right in pairs],
+        clusters=[unit_pair(row.question) for row in a.rows],
+    )
     return PairedComparison(
         n=len(pairs),
         only_a=pairs.count((True, False)),
         only_b=pairs.count((False, True)),
+        clustered_ci95=None if math.isnan(clustered[0]) else clustered,
     )
+
+
+def unit_pair(question: str) -> Hashable:
+    """Return the two units of a question, in either order: its cluster.
+
+    Questions about the same units share a fact, and mistakes with it. A
+    question that cannot be parsed is a cluster of its own.
+    """
+    conversion = parse_question(question)
+    if conversion is None:
+        return question
+    return frozenset((conversion.source, conversion.target))
 
 
 def _share_true(verdicts: Iterable[bool | None]) -> Proportion:

@@ -1,12 +1,16 @@
-"""Confidence intervals of proportions, and a paired test."""
+"""Confidence intervals, simple and clustered, and paired tests."""
 
 from __future__ import annotations
 
 import math
+from collections import defaultdict
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
-from statistics import NormalDist
+from statistics import NormalDist, mean
+from typing import Any
 
 Z95 = NormalDist().inv_cdf(0.975)
+ALPHA = 0.05  # a p-value below it counts as shown
 
 
 @dataclass(frozen=True)
@@ -54,6 +58,68 @@ def wilson_interval(
     return (0.0 if successes == 0 else low, 1.0 if successes == n else high)
 
 
+def clustered_interval(
+    values: Sequence[float],
+    clusters: Iterable[Hashable],
+    bounds: tuple[float, float] = (-1.0, 1.0),
+) -> tuple[float, float]:
+    """Compute the 95 % interval of a mean of values that come in clusters.
+
+    Miller 2024, arXiv:2411.00640: deviations from the mean are added up
+    within each cluster and squared after that, so that values which err
+    together count as less than as many independent ones:
+    SE^2 = G / (G - 1) * sum over clusters of (sum of deviations)^2 / n^2.
+    The factor of the G clusters (Cameron and Miller 2015,
+    doi:10.3368/jhr.50.2.317) makes clusters of one the usual SE of a mean.
+    With fewer than some 30 clusters the interval is too narrow, and where
+    all values are alike it has no width.
+
+    Args:
+        values: such as 0 or 1 for each question, or differences of these.
+        clusters: the cluster of each value.
+        bounds: what the mean can be; the interval is cut there.
+
+    Returns:
+        lower and upper end; (nan, nan) for fewer than two clusters.
+    """
+    centre = mean(values) if values else math.nan
+    sums: defaultdict[Hashable, float] = defaultdict(float)
+    for value, cluster in zip(values, clusters, strict=True):
+        sums[cluster] += value - centre
+    count = len(sums)
+    if count < 2:
+        return math.nan, math.nan
+    squares = sum(deviation**2 for deviation in sums.values())
+    error = math.sqrt(count / (count - 1) * squares) / len(values)
+    return (
+        max(bounds[0], centre - Z95 * error),
+        min(bounds[1], centre + Z95 * error),
+    )
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Adjust the p-values of several tests by Holm's method.
+
+    Holm 1979, Scandinavian Journal of Statistics 6, 65: of k p-values the
+    smallest is multiplied by k, the next by k - 1, and so on; none may end
+    up below the one before it, or above 1. The chance of any false alarm
+    stays below that of one test, whether or not they are independent.
+
+    Returns:
+        the adjusted p-values, in the order given.
+
+    >>> holm([0.01, 0.04, 0.03])
+    [0.03, 0.06, 0.06]
+    """
+    adjusted, largest = [0.0] * len(p_values), 0.0
+    order = sorted(range(len(p_values)), key=p_values.__getitem__)
+    for rank, index in enumerate(order):
+        scaled = (len(p_values) - rank) * p_values[index]
+        largest = max(largest, min(1.0, scaled))
+        adjusted[index] = largest
+    return adjusted
+
+
 @dataclass(frozen=True)
 class PairedComparison:
     """Two runs on the same `n` questions."""
@@ -61,6 +127,8 @@ class PairedComparison:
     n: int
     only_a: int  # right in the first run alone
     only_b: int  # right in the second run alone
+    # By unit pair, which the counts alone do not say: see `compare`.
+    clustered_ci95: tuple[float, float] | None = None
 
     @property
     def difference(self) -> float:
@@ -92,3 +160,50 @@ class PairedComparison:
         ways = sum(math.comb(flips, k) for k in tail)
         # Integers until the last step: 2**flips may exceed any float.
         return min(1.0, 2 * ways / 2**flips)
+
+    def verdict(self, p_value: float | None = None) -> str:
+        """Word what is shown: the second run is better, worse, or neither.
+
+        A difference is shown if p is below 5 % and the clustered interval,
+        where there is one, leaves out zero: the test takes questions as
+        independent. What is not shown may still be there, so no verdict
+        says that two runs are equal.
+
+        Args:
+            p_value: adjusted for the number of tests, as by `holm`; by
+                default the plain one.
+
+        Returns:
+            "better", "worse" or "not shown".
+        """
+        p = self.p_value if p_value is None else p_value
+        low, high = self.clustered_ci95 or (math.nan, math.nan)
+        if p >= ALPHA or low <= 0 <= high:
+            return "not shown"
+        return "better" if self.difference > 0 else "worse"
+
+    def to_json(self) -> dict[str, Any]:
+        """Convert counts, difference, intervals and p to plain data."""
+        clustered = self.clustered_ci95
+        return {
+            "n": self.n,
+            "only_first": self.only_a,
+            "only_second": self.only_b,
+            "difference": self.difference,
+            "ci95": list(self.ci95),
+            "clustered_ci95": list(clustered) if clustered else None,
+            "p_value": self.p_value,
+        }
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> PairedComparison:
+        """Restore the comparison that `to_json` wrote."""
+        clustered: list[float] | None = data.get("clustered_ci95")
+        return cls(
+            n=data["n"],
+            only_a=data["only_first"],
+            only_b=data["only_second"],
+            clustered_ci95=(clustered[0], clustered[1])
+            if clustered
+            else None,
+        )

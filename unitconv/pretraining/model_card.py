@@ -29,7 +29,7 @@ from transformers import (
 
 from unitconv.common.errors import UnitconvError
 from unitconv.common.io import write_json
-from unitconv.evaluation.leaderboard_record import STAGES
+from unitconv.evaluation.leaderboard.record import STAGES
 from unitconv.pretraining.checkpoint import TrainingProgress
 from unitconv.pretraining.config import PretrainConfig
 from unitconv.task.prompts import STYLES

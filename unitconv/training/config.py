@@ -47,8 +47,8 @@ RFT_DEFAULTS = Recipe(
     max_adapter_mb=50.0,  # reasoning is more to learn than a format
 )
 
-#: Significant digits of an SFT answer. Two are worse; the differences
-#: between three, four and six are within chance.
+#: Significant digits of an SFT answer. That two, three or six are better
+#: or worse is not shown; a user learns more from four than from two.
 SIGNIFICANT_DIGITS = 4
 #: Completions sampled for each question. Samples six to ten add correct
 #: completions for far fewer questions than the first five.

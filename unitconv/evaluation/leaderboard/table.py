@@ -16,17 +16,18 @@ from string import ascii_lowercase
 from typing import Any
 
 from unitconv.common.io import write_json
-from unitconv.evaluation.leaderboard_record import (
+from unitconv.evaluation.leaderboard.record import (
     RATES,
     STAGES,
     LeaderboardRecord,
     RecordError,
+    stage_link,
     validate,
 )
 from unitconv.evaluation.stats import Proportion
 from unitconv.task.dataset import load_split
 
-PACKAGE = Path(__file__).parents[1]
+PACKAGE = Path(__file__).parents[2]
 ADDED = PACKAGE / "evaluation" / "results" / "added"
 
 
@@ -162,7 +163,7 @@ def _name(record: LeaderboardRecord) -> str:
 
 
 HEADS = (
-    *("questions", "stage", "n", "accuracy", "answered"),
+    *("questions", "stage", "n", "accuracy", "clustered", "answered"),
     *("reasoning valid", "s", "at"),
 )
 SHORT_HEADS = (
@@ -187,9 +188,12 @@ def share(rate: Proportion, n_questions: int, interval: bool = True) -> str:
 def cells(row: LeaderboardRecord, where: str) -> list[str]:
     """Format one row, in the order of `HEADS`."""
     seconds = row.seconds
+    accuracy, *others = (share(row.proportion(r), row.n) for r in RATES)
+    low, high = row.accuracy_clustered_ci95 or (None, None)
     return [
-        *(row.split, row.stage, str(row.n)),
-        *(share(row.proportion(rate), row.n) for rate in RATES),
+        *(row.split, row.stage, str(row.n), accuracy),
+        "-" if low is None else f"[{low:.3f}, {high:.3f}]",
+        *others,
         f"{seconds:.0f}" if seconds >= 10 else f"{seconds:.1f}",
         where,
     ]
@@ -226,13 +230,11 @@ def markdown(rows: Sequence[LeaderboardRecord]) -> str:
             f"**{escape(model)}**",
             "",
             "| " + " | ".join(HEADS) + " |",
-            "|---|---|--:|--:|--:|--:|--:|---|",
+            "|---|---|--:|--:|--:|--:|--:|--:|---|",
         ]
         for row in of_model:
             row_cells = [escape(c) for c in cells(row, names[row.setting])]
-            row_cells[1] = (
-                f"[{row.stage}](../{STAGES[row.stage].page}.ipynb)"
-            )
+            row_cells[1] = stage_link(row.stage)
             lines.append("| " + " | ".join(row_cells) + " |")
         blocks.append("\n".join(lines))
     settings = "\n".join(

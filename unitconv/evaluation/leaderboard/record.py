@@ -55,6 +55,12 @@ STAGES: dict[str, Stage] = {
 }
 
 
+def stage_link(name: str) -> str:
+    """Link a stage to its chapter, as a page in `book/` does."""
+    stage = STAGES.get(name)
+    return f"[{name}](../{stage.page}.ipynb)" if stage else name
+
+
 def _expect(
     is_valid: Callable[[str], object], expected: str
 ) -> AfterValidator:
@@ -120,6 +126,7 @@ class LeaderboardRecord(_Schema):
     accuracy: Share
     accuracy_n: int
     accuracy_ci95: Interval
+    accuracy_clustered_ci95: Interval | None = None
     answer_rate: Share
     answer_rate_n: int
     answer_rate_ci95: Interval

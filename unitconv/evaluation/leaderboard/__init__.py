@@ -1,0 +1,1 @@
+"""Leaderboard: records of measured results, and tables made of them."""
