@@ -800,7 +800,7 @@ print("RFT, live, against one-shot CoT:", found.verdict())
 # adapter, `rft-1` one round of RFT, `rft-2` two, and `random` a control
 # that we come to. They were made with the earlier audit and with a key of
 # paths that took each spelling for a path of its own: `rft-1` of seed 0
-# learned from 1866 triples instead of the 1078 above.
+# learned from 1866 triples instead of the 1076 above.
 
 # %%
 names = ["cot", "sft", "rft-1", "rft-2", "random"]
