@@ -674,11 +674,20 @@ assert killed.read_bytes() == whole.read_bytes()
 #     rollouts --samples 10 --temperature 0.8 --output rft.json
 # ```
 #
-# Called again it samples only what its file lacks. It cannot continue the
-# package's record, which was sampled with at most 96 new tokens where the
-# command allows 192. (Two of its 10,000 replies were cut off there.) To
-# select from the record takes one line of Python. Each triple is a
-# question, its true answer and a completion that was kept:
+# The command replays as well. Called again it samples only what its file
+# lacks, so beside the package's record it samples nothing and selects at
+# once:
+#
+# ```bash
+# package=$(python -c "import unitconv; print(*unitconv.__path__)")
+# record="$package/evaluation/results/rollouts.jsonl.gz"
+# gunzip -c "$record" > rft.jsonl
+# unitconv rollouts --output rft.json
+# ```
+#
+# (A record says in which precision it was sampled. On a GPU, add
+# `--dtype float32` to match this one.) In Python it is one line. Each
+# triple is a question, its true answer and a completion that was kept:
 
 # %%
 from unitconv.training.examples import read_triples

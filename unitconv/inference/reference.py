@@ -37,8 +37,7 @@ class ContextError(UnitconvError):
 class Decoding:
     """Sampling settings and the maximum number of new tokens."""
 
-    #: Reasoning with partial products takes up to 130 tokens.
-    max_new_tokens: int = 192
+    max_new_tokens: int = 96
     temperature: float = 0.0
     top_p: float = 1.0
     seed: int = 0
