@@ -78,7 +78,7 @@ except UnitError as error:
 # %% [markdown]
 # ## The questions
 #
-# The package carries four question sets. Each question is a quantity, two
+# The package carries six question sets. Each question is a quantity, two
 # units and one of many phrasings, as people would type them.
 
 # %% tags=["nbval-check-output"]
@@ -90,10 +90,18 @@ for name, questions in splits.items():
 
 # %% [markdown]
 # `train` is for training, `valid` for every choice we make on the way, and
-# `test` for the numbers we report. `test_hard` asks what the others do
-# not: quantities beyond 12, finer decimals such as 7.75, phrasings seen
-# nowhere else. Some phrasings are crooked; people type like that. Six
-# families of units take part:
+# `test` for the numbers we report. Their quantities are the whole numbers
+# up to 12, and 0.5, 1.5 and 2.5. The three `hard` sets ask for more: other
+# quantities up to a thousand, and finer decimals such as 7.75. `test_hard`
+# shows what a model can do beyond its training, and its phrasings occur
+# nowhere else. `train_hard` and `valid_hard` are there to train on such
+# numbers, in the phrasings of `train`; about a fifth of their questions
+# are best answered through a third unit, as from feet per second to miles
+# per hour through feet per hour. The adapters that ship with the package
+# were trained without them.
+#
+# Some phrasings are crooked; people type like that. Six families of units
+# take part:
 
 # %%
 from collections import Counter
@@ -244,9 +252,7 @@ print("right?", is_correct(parse_answer(reply), truth))
 # right answers, which is what [rejection-sampling
 # fine-tuning](https://arxiv.org/abs/2308.01825) does, this reply would
 # teach it two errors. So we audit what a text *states*: facts
-# against pint, arithmetic against arithmetic, both within 1 %. Reasoning is
-# *valid* if nothing stated is false and it leads from the quantity asked
-# to the answer; if not, the audit names the fault.
+# against pint, arithmetic against arithmetic, both within 1 %.
 
 # %% tags=["nbval-check-output"]
 from unitconv import audit_reasoning
@@ -259,6 +265,30 @@ print("fault:", audit.fault)
 # %% [markdown]
 # A verdict is True, False, or None where nothing can be checked, say for
 # "1 parsec = 3.26 ly": neither unit is one of ours.
+#
+# Truth is not enough, though. Nothing below is false, every number in a tag
+# is 6000, and only the first reply shows why there are 6000 gram in 6 kg:
+
+# %% tags=["nbval-check-output"]
+for reply in [
+    "1 kg = 1000 g. 6 * 1000 = 6000. <answer>6000</answer>",
+    "1 * 1 = 1. <answer>6000</answer>",
+    "1 kg = 1000 g. 7 * 1000 = 7000. <answer>6000</answer>",
+    "1 kg = 1000 g. 6 * 1000 = 6000. <answer>6000 kg</answer>",
+]:
+    audit = audit_reasoning(reply, "How many gram are there per 6 kg?")
+    assert all(claim.verdict for claim in audit.claims)
+    print(f"{reply}\n    fault: {audit.fault}")
+
+# %% [markdown]
+# Reasoning is *valid* if all of it is true and it leads to the answer. The
+# answer has to follow from the quantity that was asked and from true
+# factors between units, it has to be the last value stated before the tag,
+# and a unit beside it has to be the one asked for. A fact about a UK gallon
+# is true, but no answer about a US gallon follows from it. Otherwise the
+# audit names one fault, the worst. That of the last reply is more than bad
+# reasoning: whoever says 6000 kg is wrong, so that answer is not counted as
+# right either.
 #
 # ## How sure are we?
 #
@@ -317,9 +347,10 @@ report.table().round(3)
 
 # %% [markdown]
 # Read the table from top to bottom: how often the answer is right, how
-# often there is one, how often everything stated on the way is true (and
-# facts and arithmetic apart), how often the reply came to an end before
-# its length limit. Are right answers the ones with true reasoning?
+# often there is one, how often the reasoning is valid (and how often all
+# its facts and all its arithmetic are true), how often the reply came to an
+# end before its length limit. Are right answers the ones with valid
+# reasoning?
 
 # %%
 pd.crosstab(
@@ -329,19 +360,29 @@ pd.crosstab(
 
 # %% [markdown]
 # Rows tell whether the answer is right, columns whether the reasoning is
-# valid. The corner of right answers with invalid reasoning is the one that
-# the audit is for; on so few questions it may be empty. So is the other
-# corner: from true facts about the units asked, in true steps, follows
-# a right answer.
+# valid. The corner of wrong answers with valid reasoning should always be
+# empty: from the quantity asked, through true facts about its units and
+# true steps, follows a right answer. The opposite corner, right answers
+# with invalid reasoning, is the one that the audit is for:
+
+# %%
+for row in report.rows:
+    if row.correct and row.reasoning_ok is False:
+        print(f"{row.question}\n    {row.text.strip()}")
+
+# %% [markdown]
+# If a reply is here for facts about UK units, its answer was right by luck:
+# a gallon has eight pints in both countries, and a fluid ounce of theirs is
+# only 4 % smaller than one of ours.
 #
 # The wrong answers fall into classes, each into the first that fits. They
-# read symptoms, not minds. Three go by the number alone, which must be
-# within 1 % of what the mistake gives. A *wrong direction* is the number
-# you get by dividing where you should multiply; a *namesake* is right for
-# that pint in London; *another unit* is right for some other unit of the
-# family, as when minutes were wanted and the number counts hours. With a
-# *wrong fact* or *wrong arithmetic* the audit found one that is false.
-# *Other* is the rest.
+# read symptoms, not minds. Three go by the number, which must be within 1 %
+# of what the mistake gives. A *wrong direction* is the number you get by
+# dividing where you should multiply; a *namesake* is right for that pint in
+# London; *another unit* is right for some other unit of the family, as when
+# minutes were wanted and the number counts hours, or names one, as 6000 kg
+# does. With a *wrong fact* or *wrong arithmetic* the audit found one that
+# is false. *Other* is the rest.
 
 # %%
 pd.Series(report.failures, name="wrong answers").to_frame()
@@ -692,8 +733,9 @@ attempt(check_cut, cut_by_pair)
 # - Splits are cut between conversions, not sentences.
 # - The parser reads the answer tag and never guesses; the answer rate is
 #   reported beside the accuracy.
-# - An answer may be right while its reasoning is false: the audit checks
-#   every equation it can read.
+# - An answer may be right while its reasoning is false, or true and beside
+#   the point: the audit checks every equation it can read, and that they
+#   lead from the question to the answer.
 # - Every rate carries its interval; 100 questions are too few to tell
 #   good models apart.
 #

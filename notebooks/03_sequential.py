@@ -321,10 +321,10 @@ for number in range(4):
 
 # %% [markdown]
 # Read them as the audit of chapter 1 does. Is every fact true, every
-# product? A reply can pass all that and answer another question than
-# yours; another states what is false and ends on the right number.
-# Sampling is where both come from, and why a reply is graded *and*
-# audited.
+# product, and do they lead from the question to the answer? A reply can be
+# true line by line and answer another question than yours; another states
+# what is false and ends on the right number. Both come with sampling, and
+# are why a reply is graded *and* audited.
 #
 # ## Random, and reproducible
 #

@@ -173,12 +173,14 @@ BARS = (
 )
 
 
-def fates(report):
+def outcomes(report):
     kinds = [row.failure or "right" for row in report.rows]
     return Counter(MERGED.get(kind, kind) for kind in kinds)
 
 
-figures.outcome_bars({name: fates(r) for name, r in reports.items()}, BARS)
+figures.outcome_bars(
+    {name: outcomes(report) for name, report in reports.items()}, BARS
+)
 
 # %% [markdown]
 # Remember the bar of `direct`: it is mostly *other*, wrong for no reason
@@ -213,15 +215,25 @@ for name in ("raw", "chat", "cot"):
     print(f"[{name}] {row.question}\n    {row.text.strip()[:150]!r}")
 
 # %%
-stated = reports["raw"].reasoning_validity
-print(f"raw: {stated.n} of {len(asked)} replies state something checkable,")
-print(f"and {stated.value:.0%} of these nothing that is false")
-print(f"right answers: {reports['raw'].accuracy.successes}")
+from unitconv import audit_reasoning
+
+raw = reports["raw"]
+faults = []
+for row in raw.rows:
+    own, *_ = row.text.strip().split("\n\n")  # then it asks itself more
+    faults.append(audit_reasoning(own, row.question).fault)
+stated = [fault for fault in faults if fault != "no reasoning"]
+true = [fault for fault in stated if fault != "false statement"]
+print(f"raw: {len(stated)} of {len(asked)} replies begin with something")
+print(f"that can be checked, and {len(true)} of these with nothing false")
+print(f"valid reasoning: {faults.count(None)}")
+print(f"right answers: {raw.accuracy.successes}")
 
 # %% [markdown]
-# The bare question is often worked out, and often without a false
-# statement. But even a right one closes in whatever form comes to the
-# model's mind, and then goes on with a question of its own. The
+# The bare question is often worked out, and mostly without a false
+# statement. None of that is valid to the audit, because reasoning must lead
+# to an answer in the tag. Even a right one closes in whatever form comes to
+# the model's mind, and then goes on with a question of its own. The
 # instruction alone gets a reply without any thought. A grader that reads
 # one tag and does not guess gives all of this nothing. What is missing is
 # not knowledge, or not only.
@@ -391,7 +403,11 @@ print(f"{one_digit([q.answer for q in asked]):.0%} of the true ones")
 from unitconv import parse_question
 from unitconv.task.dataset import SPLITS
 from unitconv.task.make_splits import leak_key
-from unitconv.task.prompts import DIRECT_INSTRUCTION, WorkedExample
+from unitconv.task.prompts import (
+    DIRECT_INSTRUCTION,
+    PRECISE_EXAMPLES,
+    WorkedExample,
+)
 
 splits = {name: load_split(name) for name in SPLITS}
 
@@ -419,31 +435,27 @@ assert "test" in leaks(careless)
 # question gets the most similar example of a pool ([Liu et al.
 # 2021](https://arxiv.org/abs/2101.06804)), for
 # then the search hunts down exactly the questions that are in both.
-# Quantities beyond 12 are asked in `test_hard` alone, so the next ones are
-# likely to be free, and the check says whether they are:
+# The library has two examples whose answers are precise. Their quantities
+# are beyond 12, which only the `hard` splits ask, and the check says that
+# none of these asks the same. We give them reasoning as well, to be used
+# further below:
 
 # %%
-feet = WorkedExample(
-    "How many inches are in 16 feet?",
-    "1 foot = 12 inches. 16 * 12 = 192. <answer>192</answer>",
-)
-days = WorkedExample(
-    "What is 14 days in hours?",
-    "1 day = 24 hours. 14 * 24 = 336. <answer>336</answer>",
+steps = [
+    "1 foot = 12 inches. 16 * 12 = 192.",
+    "1 day = 24 hours. 14 * 24 = 336.",
+]
+feet, days = (
+    replace(example, reply=f"{reasoning} {example.reply}")
+    for example, reasoning in zip(PRECISE_EXAMPLES, steps, strict=True)
 )
 for example in (hours, feet, days):
     assert not leaks(example), f"choose another: {example.question}"
-
-
-def at_once(example):
-    """The same example without its reasoning."""
-    tag = example.reply[example.reply.index("<answer>") :]
-    return replace(example, reply=tag)
-
+    print(f"{example.question}\n    {example.reply}")
 
 precise = {
-    "one, 192": [at_once(feet)],
-    "two, 192 and 336": [at_once(feet), at_once(days)],
+    "one, 192": PRECISE_EXAMPLES[:1],
+    "two, 192 and 336": PRECISE_EXAMPLES,
 }
 direct = {"two, 900 and 6000": reports["direct"]} | {
     name: evaluate(Shown(examples, DIRECT_INSTRUCTION), asked)
@@ -506,9 +518,9 @@ if MODEL == "course":
 # %% tags=["hide-input"]
 figures.outcome_bars(
     {
-        "at once, round": fates(direct["two, 900 and 6000"]),
-        "at once, precise": fates(direct["one, 192"]),
-        "cot": fates(thinking),
+        "at once, round": outcomes(direct["two, 900 and 6000"]),
+        "at once, precise": outcomes(direct["one, 192"]),
+        "cot": outcomes(thinking),
     },
     BARS,
 )
@@ -674,7 +686,7 @@ print(majority([nothing, nothing]))
 
 # %% [markdown]
 # Two kinds of questions vote: sixty of `valid`, and sixty with quantities
-# that nobody finds easy, like those of `test_hard`. They are dealt by the
+# that nobody finds easy, like those of `test_hard`. These are dealt by the
 # same generator with another seed, and whatever a split already asks is
 # left out. Fifteen replies are sampled once; a vote of fewer takes some of
 # them.

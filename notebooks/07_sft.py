@@ -815,7 +815,7 @@ for (other, found), p in zip(against.items(), adjusted, strict=True):
 # changed the weights and not the way of answering. Against *CoT* it also
 # took the reasoning away, and with it the paper on which the model did its
 # sums. SFT has to produce the number in one go, a fixed amount of
-# computation for each digit, whether the product is 2 times 1000 or 7.5
+# computation for each digit, whether the product is 2 times 1000 or 2.5
 # times 453.6. Where do they differ?
 
 # %%

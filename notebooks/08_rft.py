@@ -38,20 +38,23 @@
 #
 # Who starts here needs three things from the chapters before. The *grader*
 # reads the number between `<answer>` and `</answer>` and accepts it within
-# 5 % of the truth, and the *audit* checks every fact and every product
-# that a reply states. *Temperature* says how far a sampled reply may stray
-# from the likeliest: at 0 not at all, at 1 as far as the model's own odds
-# go, and further above. *SFT* trains an *adapter*, small LoRA matrices
-# beside the frozen model, on rows of question and answer, of which only
-# the answer is learned.
+# 5 % of the truth, and the *audit* checks whether every fact and every
+# product in a reply is true, and whether they lead to its answer.
+# *Temperature* says how far a sampled reply may stray from the likeliest:
+# at 0 not at all, at 1 as far as the model's own odds go, and further
+# above. *SFT* trains an *adapter*, small LoRA matrices beside the frozen
+# model, on rows of question and answer, of which only the answer is
+# learned.
 #
 # And four names. The *course model* has 2.8 million parameters and has
 # read generated text about units, nothing else; the British gallon and
 # the American are both in it ([the appendix](90_pretraining.ipynb)). The
 # questions are split by conversion: 1000 to train on (`train`), 200 to
-# choose by (`valid`), 1000 to report (`test`). A *family* is a kind of
-# unit, such as mass or volume. And *pint*, where it checks facts, is a
-# Python library of units.
+# choose by (`valid`), 1000 to report (`test`). Each has a set of harder
+# questions beside it, such as `test_hard`; the trainings of this chapter
+# use neither `train_hard` nor `valid_hard`. A *family* is a kind of unit,
+# such as mass or volume. And *pint*, where it checks facts, is a Python
+# library of units.
 #
 # In a shell, the trainings of the last chapter and of this one are three
 # commands:
@@ -182,7 +185,7 @@ show(mixed)
 
 # %% [markdown]
 # A few lines decide. What they read, `graded`, is what grader and audit
-# say of one reply.
+# say of one reply; its `fault` is the worst that the audit found.
 
 # %%
 import inspect
@@ -213,50 +216,55 @@ print(f"{len(naive)} replies to learn from")
 
 # %% [markdown]
 # It looks fine: every one of them ends in a right answer. Now read what
-# they say before that. `audit_reasoning` checks every fact against pint
-# and every step of arithmetic. We look for a right answer with a false
-# fact and one with false arithmetic; should this sample hold none, a
-# constructed one stands in.
+# they say before that. `audit_reasoning` asks two things. Is all of it
+# true, the facts by pint and the arithmetic by calculation? And does it
+# lead to the answer, from the quantity asked, in the unit asked, by the
+# factors that it states? We look for right answers with a false fact, with
+# false arithmetic, and with reasoning that is true and leads elsewhere;
+# should this sample hold none, constructed ones stand in.
 
 # %%
-from unitconv.grading.audit import audit_reasoning
+from unitconv.grading.audit import audit_reasoning, reasoning_is_valid
 
 
-def false_claims(question, text):
-    claims = audit_reasoning(text, question).claims
-    return [c for c in claims if c.verdict is False]
+def worst_fault(question, text):
+    audit = audit_reasoning(text, question)
+    for claim in audit.claims:
+        if claim.verdict is False:
+            return f"false {claim.kind}", claim.text
+    return audit.fault, ""
 
 
-question = "How many gram are there per 6 kg?"
-constructed = "1 kg = 2000 g. 3 * 2000 = 6000. <answer>6000</answer>"
-
-lucky = [(q, text) for q, text in naive if false_claims(q, text)]
+lucky = [(q, text) for q, text in naive if not reasoning_is_valid(text, q)]
 examples = {}
 for q, text in lucky:
-    kind = false_claims(q, text)[0].kind
+    kind, _ = worst_fault(q, text)
     examples.setdefault(kind, ("sampled", q, text))
-examples.setdefault("fact", ("constructed", question, constructed))
+
+question = "How many gram are there per 6 kg?"
+for text in [
+    "1 kg = 2000 g. 3 * 2000 = 6000. <answer>6000</answer>",
+    "1 kg = 1000 g. 60 * 100 = 6000. <answer>6000</answer>",
+]:
+    kind, _ = worst_fault(question, text)
+    examples.setdefault(kind, ("constructed", question, text))
 
 for source, q, text in examples.values():
     print(f"{source}: {q}\n  {one_line(text)}")
-    for claim in false_claims(q, text):
-        print(f"  false: {claim.text} ({claim.kind})")
-assert all(false_claims(q, text) for _, q, text in examples.values())
+    print("  " + " ".join(worst_fault(q, text)).strip())
 
 # %% [markdown]
-# The tolerance of 5 % forgives a slip in a product; and two mistakes can
-# cancel. A model trained on such replies is taught the slip and the false
-# fact, and on the next question nothing may cancel.
+# The tolerance of 5 % forgives a slip in a product; two mistakes can
+# cancel; and a true line can be about something else. A model trained on
+# such replies is taught the slip, the false fact and the wrong unit, and on
+# the next question nothing may cancel.
 # [Uesato et al. (2022)](https://arxiv.org/abs/2211.14275)
 # found the like on word problems: where only the final answer is judged,
 # more of the right solutions hold a wrong step.
 #
-# The audit looks at something else than the grade, and neither makes the
-# other superfluous:
+# Grade and audit of all replies of our sample:
 
 # %%
-from unitconv.grading.audit import reasoning_is_valid
-
 every = [(record, r) for record in records for r in record.rollouts]
 right = pd.Series(
     [
@@ -265,22 +273,31 @@ right = pd.Series(
     ],
     name="right",
 )
-true = pd.Series(
-    [reasoning_is_valid(r.text, record.question) for record, r in every],
-    name="valid",
+audited = pd.Series(
+    [
+        audit_reasoning(r.text, record.question).fault or "valid"
+        for record, r in every
+    ],
+    name="audit",
 )
-pd.crosstab(right, true)
+pd.crosstab(right, audited)
 
 # %% [markdown]
-# Rows tell whether the answer is right, columns whether the reasoning
-# states nothing false and leads to the answer. (The audit has a tolerance
-# of its own, 1 %, because factors are written with few digits.) Is the corner of
-# both fit to learn from? Nearly. A grader forgives 5 %, and within 5 % lie
-# whole other units: a UK ounce is 4 % smaller than an American one, a bank
-# month of 30 days 1.4 % shorter than the mean one. Every line about them
-# is true. So there is a third rule: what is learned from must be within
-# 1 % of the truth. What is right by the grade and not by this rule is a
-# *near miss*.
+# Rows tell whether the answer is right, columns whether the reasoning is
+# valid or what is the worst fault in it. (The audit has a tolerance of its
+# own, 1 %, because factors are written with few digits.) The lower row
+# holds right answers with faulty reasoning: these are what the plain recipe
+# would teach. The upper row has no valid reasoning at all. True facts and
+# true products that lead from the quantity asked to the unit asked can
+# only give the right number, so the audit is the stricter of the two. But
+# it must read the question for that. Where it cannot, it asks only that
+# the last equation is true and gives the answer, and the grade decides.
+#
+# Is what is both right and valid fit to learn from? Nearly. Several
+# equations, each within 1 %, may end further off. So there is a third rule:
+# what is learned from must be within 1 % of the truth. What is right by
+# the grade and not by this rule is a *near miss*. `rejection_reason` asks
+# this before it asks the audit. What would the audit have said of them?
 
 # %%
 exact = pd.Series(
@@ -289,19 +306,29 @@ exact = pd.Series(
         for record, r in every
     ]
 )
-for record, rollout in every:
+near_miss = pd.Series([r.reason == "near miss" for _, r in every])
+print(audited[near_miss].value_counts().to_string())
+for record, rollout in reversed(every):
     claims = audit_reasoning(rollout.text, record.question).claims
     if rollout.reason == "near miss" and all(c.verdict for c in claims):
-        print(f"{record.question} ({record.answer:.6g})")
+        print(f"\n{record.question} ({record.answer:.6g})")
         print(f"  {one_line(rollout.text)}")
         break
 
 # %% [markdown]
+# Within 5 % lie whole other units: a UK ounce is 4 % smaller than an
+# American one, a bank month of 30 days 1.4 % shorter than the mean one.
+# Every line about them is true, and the audit refuses them because they
+# are not the units asked. It leaves the third rule little to do: of the
+# 406 near misses of the whole train split, it would let 2 pass. Where no
+# audit can be written, the rule is what remains.
+#
 # The outcomes of all completions, by the first reason to reject them.
-# Mind the sizes: of what the plain recipe would keep, the strict tolerance
-# removes more than the audit does after it. Both are small beside the
-# wrong answers. The worse a model reasons, the larger the audit's share
-# will be.
+# Mind the order: a false statement, or reasoning that does not lead to the
+# answer, is counted only where the answer is within 1 %. So these counts
+# are what the audit adds to a strict look at the answer. They are small
+# beside the wrong answers. With a model that reasons worse, they may be
+# larger.
 
 # %%
 from unitconv.training.rejection_sampling import outcome_counts
@@ -309,15 +336,18 @@ from unitconv.training.rejection_sampling import outcome_counts
 outcomes = outcome_counts(records)
 for outcome, count in outcomes.most_common():
     print(f"{count:4}  {outcome}")
-assert outcomes["kept"] == int((exact & true).sum())
-assert outcomes["kept"] <= int((right & true).sum()) < len(every)
+valid = audited == "valid"
+assert outcomes["kept"] == int((exact & valid).sum())
+assert outcomes["kept"] <= int((right & valid).sum()) < len(every)
 assert outcomes["false statement"] <= len(lucky)
 
 # %% [markdown]
 # ## How many samples, and how warm?
 #
 # Sixty questions are too few to choose settings by. The results of larger
-# runs come with the package too. First the *success rate*: how many of the
+# runs come with the package too. (They were judged by an earlier audit,
+# which asked only whether all statements are true, and so kept a few
+# replies in a hundred more.) First the *success rate*: how many of the
 # questions have a completion to learn from among their first N?
 
 # %%
@@ -395,8 +425,8 @@ assert kept[warmest] < kept[coldest]
 #
 # ### Where it fails
 #
-# The recorded run on the train split, ten samples at temperature 0.8, by
-# family of units:
+# The recorded run on the train split, ten samples at temperature 0.8,
+# judged by the present audit, by family of units:
 
 # %%
 from unitconv.evaluation.leaderboard.stages import read_stages
@@ -429,7 +459,7 @@ import re
 
 from unitconv.pretraining.corpus.conventions import ALTERNATIVE_NAMES
 
-rival = re.compile(rf"\b({'|'.join(ALTERNATIVE_NAMES.values())}) ")
+rival = re.compile(rf"\b({'|'.join(ALTERNATIVE_NAMES.values())})\b")
 table = pd.DataFrame(
     [
         (record.family, bool(rival.search(r.text)), r.reason is None)
@@ -449,34 +479,76 @@ table.groupby("names a rival")["kept"].agg(["mean", "size"]).round(2)
 
 # %% [markdown]
 # A UK gallon is a fifth larger. A reply that means it is true in every
-# line and still wrong, and only the grade can throw it out. Nothing in the
-# prompt says which gallon is meant; the choice of replies does, and so
-# training can teach it. A rival that leads to the same number, as in
-# "1 UK gallon = 8 UK pints", passes every rule, and rightly so.
+# line and still no answer to the question, which means the American one.
+# The grade refuses it where the number comes out wrong. The audit refuses
+# it everywhere, as a fact about UK gallons does not lead to an answer about
+# gallons. Nothing in the prompt says which gallon is meant; the choice of
+# replies does, and so training can teach it.
+#
+# ### True, and no argument
+#
+# The audit did not always ask where the reasoning leads. An earlier one
+# asked only whether all statements are true. When the second question was
+# added, the recorded rollouts of the train split were judged again: of
+# 10,000 replies the earlier audit had kept 7079, and 298 of these are
+# refused now. None is kept that was not kept before. Most of the 298 name
+# a rival that leads to the same number. Of the others, one of each family:
+
+# %%
+pointless = [
+    (record, r)
+    for record in replayed
+    for r in record.rollouts
+    if r.reason == "does not lead to the answer"
+]
+others = {}
+for record, r in pointless:
+    if not rival.search(r.text):
+        others.setdefault(record.family, (record.question, r.text))
+named = sum(bool(rival.search(r.text)) for _, r in pointless)
+print(f"{len(pointless)} do not lead to the answer; {named} name a rival")
+for q, text in others.values():
+    print(f"{q}\n  {one_line(text)}")
+
+# %% [markdown]
+# (The other five of the 298 give the answer in a wrong unit, such as
+# `<answer>40 gallon</answer>` where quarts were asked, and are wrong
+# answers now.) "1 UK gallon = 8 UK pint. 9 x 8 = 72" is what a model must
+# not learn, though 9 American gallons are 72 American pints: if it learns
+# to say `UK` here, it may say it in the next question, gallons to liters.
+# In `30 * 6 = 180`, for 3 hours in minutes, the product is true, and
+# neither of its factors is in the question or the fact. And for 8 MB in
+# kB, `1 kB = 1000 B` is true and the wrong fact. Others only garble the
+# name of a unit: a stricter rule throws out some nearly harmless replies
+# too. That costs few questions, as each has ten replies: 960 of the 1000
+# had a reply to learn from by the earlier audit, and 956 have one now.
 #
 # ## Different ways, not the same one twice
 #
 # Easy questions have ten completions to keep and hard ones few. If all
 # were learned from, the easy would be learned ten times over. So we take
 # at most a few for each question, and all of them different. Two
-# completions are different if their *equations* are; the words around them
-# do not count.
+# completions are different if their *equations* are. Neither the words
+# around them count nor how the equations are spelled.
 
 # %%
 from unitconv.training.rejection_sampling import path_key
 
 for text in [
     "1 kg = 1000 g. 6 * 1000 = 6000. <answer>6000</answer>",
-    "Since 1 kg = 1000 g, we get 6 * 1000 = 6000.",
+    "As 1 kg = 1000 g: 6 * 1000 = 6000.",
+    "1000 grams = 1 kilogram. 1,000 × 6.0 = 6000 g.",
     "1 g = 0.001 kg. 6 / 0.001 = 6000.",
 ]:
     print(path_key(text))
 
 # %% [markdown]
-# The first two are one path, the third is another. The key compares the
-# equations as they are written: `1 kg = 1000 g` and `1 kg = 1000 gram`
-# count as two. That is generous, and cheap to check. The distinct paths of
-# our question with the most:
+# The first three are one path. Spellings of units, signs and numbers are
+# folded into one, and the order of the factors and of a fact's two sides
+# makes no difference. To divide by 0.001 instead is another path. So is
+# another factor, or another result of the same product, even if the two
+# differ only in rounding. The distinct paths of our question with the
+# most:
 
 # %%
 
@@ -498,17 +570,20 @@ for path in kept_paths(varied):
 figures.path_counts([len(kept_paths(record)) for record in replayed])
 
 # %% [markdown]
-# The questions at 0 have nothing to teach: whatever is selected, they are
-# left out. `select_examples` makes the training file. It takes the first
-# `max_paths` distinct ones of each question, in the order they were
-# sampled:
+# Most questions have one path, however often it was sampled: this base
+# knows one way to most answers. The questions at 0 have nothing to teach:
+# whatever is selected, they are left out. `select_examples` makes the
+# training file. It takes the first `max_paths` distinct ones of each
+# question, in the order they were sampled. From our sixty questions, and
+# from all of the record:
 
 # %%
 from unitconv.training.rejection_sampling import select_examples
 
 for paths in (1, 2, 4, 10):
-    found = select_examples(records, paths)
-    print(f"at most {paths:2}: {len(found):4} triples")
+    ours = len(select_examples(records, paths))
+    everything = len(select_examples(replayed, paths))
+    print(f"at most {paths:2}: {ours:4} triples, {everything:5} of all")
 assert len(select_examples(records, 1)) == one_kept
 assert len(select_examples(records, 10)) == sum(
     len(kept_paths(record)) for record in records
@@ -517,8 +592,8 @@ assert len(select_examples(records, 10)) == sum(
 # %% [markdown]
 # Yuan et al. (2023) found that more *distinct* paths help, and that weaker
 # models gain more than strong ones. The course takes at most two. That was
-# not tuned: with more, most of what is added are other spellings of the
-# same path, as the list above shows.
+# not tuned, and with this record it hardly could be: more paths would add
+# 11 triples.
 #
 # ## A file that survives
 #
@@ -605,7 +680,8 @@ assert killed.read_bytes() == whole.read_bytes()
 #
 # ```bash
 # package=$(python -c "import unitconv; print(*unitconv.__path__)")
-# gunzip -c "$package/results/rollouts.jsonl.gz" > rft.jsonl
+# record="$package/evaluation/results/rollouts.jsonl.gz"
+# gunzip -c "$record" > rft.jsonl
 # unitconv rollouts --output rft.json
 # ```
 #
@@ -700,6 +776,11 @@ pd.DataFrame(
 
 
 # %% [markdown]
+# *valid* is the share of valid reasoning among the replies that state
+# something to check. A wrong answer is hardly ever valid, so this cannot
+# be much above the accuracy. Where it is below, some right answers came by
+# way of a slip or a rival.
+#
 # Both answered the same questions, so the comparison is paired: it looks
 # at the questions on which they differ. The verdict comes from the test,
 # not from us. It is *better* or *worse* if p is below 5 % and the interval,
@@ -726,7 +807,9 @@ print("RFT, live, against one-shot CoT:", found.verdict())
 # The recorded runs train on the whole train split and are measured on all
 # test questions. `cot` is the base with its example, `sft` chapter 7's
 # adapter, `rft-1` one round of RFT, `rft-2` two, and `random` a control
-# that we come to.
+# that we come to. They were made with the earlier audit and with a key of
+# paths that took each spelling for a path of its own: `rft-1` of seed 0
+# learned from 1866 triples instead of the 1076 above.
 
 # %%
 names = ["cot", "sft", "rft-1", "rft-2", "random"]
@@ -762,6 +845,8 @@ summary.round(3)
 # *sd* is the standard deviation over the seeds, empty where there is only
 # one. The base does not change with a seed, so its own is zero. `sft`
 # states nothing that could be checked: it was taught to answer at once.
+# *Reasoning validity* is by the earlier audit, which asked only whether
+# all statements are true; do not compare it with *valid* in our own table.
 #
 # Is a difference more than luck? The paired tests of the record, a
 # difference and a verdict for each seed. It is the stage's accuracy minus
@@ -799,8 +884,8 @@ summary(comparisons)
 #
 # Any training on replies of this form teaches the form. So how much is due
 # to *selection*? A control answers that. It takes the same questions and
-# as many completions for each, but chooses at random from all that have an
-# answer, right or wrong. In our own sample:
+# as many completions for each, all different too, but chooses at random
+# from all that have an answer, right or wrong. In our own sample:
 
 # %%
 from unitconv.grading.answer import parse_answer
@@ -816,8 +901,8 @@ good = sum(
     and reasoning_is_valid(triple.reasoning, triple.question)
     for triple in control
 )
-print(f"selected: {len(chosen)} of {len(chosen)} right and true")
-print(f"control:  {good} of {len(control)} right and true")
+print(f"selected: {len(chosen)} of {len(chosen)} right and valid")
+print(f"control:  {good} of {len(control)} right and valid")
 assert good < len(control)
 
 # %% [markdown]
@@ -852,7 +937,8 @@ pd.DataFrame(
 # about `test_hard`.
 #
 # Accuracy is half of it. The other half is what replies state on the way.
-# Of those with something to check, the share with nothing false in it:
+# Of those with something to check, the share with nothing false in it,
+# wherever it leads (the earlier audit again):
 
 # %%
 for name in ("cot", "random", "rft-1", "rft-2"):
@@ -870,9 +956,10 @@ for name in ("cot", "random", "rft-1", "rft-2"):
 # The control does not answer everything, either. It learns from wrong
 # replies too, so it says what the whole grader is worth, and not what the
 # audit adds to a plain look at the answer. That takes a third training,
-# on replies with a right answer, whatever they state. The record has
-# none. Most of the work is done by the answer: look again at how few
-# replies of our sample fell for a false statement alone.
+# on replies with a right answer, whatever they state; `unitconv rollouts
+# --policy right` selects them. The record has no such training. Most of
+# the work is done by the answer: of the replies of our sample that were
+# refused, most have a wrong one.
 #
 # Without such controls a gain is easily credited to the wrong cause. Look
 # for them in the papers you read.
@@ -910,7 +997,9 @@ for triple in [t for t in joined if t not in old][:3]:
     print(f"\n{triple.question}\n  {one_line(triple.reasoning)}")
 
 # %% [markdown]
-# In the recorded runs, ten samples of the same questions in each round:
+# In the recorded runs, ten samples of the same questions in each round.
+# Round one was judged again by the present audit. Round two has the
+# verdicts of the earlier one, by which round one had 0.71 kept:
 
 # %%
 rounds = seed_0["rollouts"]
@@ -937,8 +1026,9 @@ figures.grouped_intervals(
 
 # %% [markdown]
 # Mind what this shows. The adapter has been trained on these very
-# questions. The figure says what the second round has to choose from, not
-# how good the model is.
+# questions, and a small part of the difference is the change of audits. The
+# figure says what the second round has to choose from, not how good the
+# model is.
 #
 # The second training begins from the *base* again, not from the first
 # adapter. Otherwise the first round's triples would be learned twice as
@@ -1238,44 +1328,45 @@ attempt(check_fooling, fooling)
 # ```{solution-end}
 # ```
 #
-# ```{exercise} Stretch: a stricter filter
+# ```{exercise} Stretch: the core of the audit
 # :label: ex-rft-strict
 #
-# Write `leads_there(text)`. It is true where the last equation arrives at
-# the answer, within 1 %, and some equation connects two different units.
-# `chains(text)` gives the equations: lists of pairs of sides, each side
-# `None` or with `.value` and `.unit`. Then count what your rule throws out
-# of the kept completions.
+# Write the core of what the audit does yourself. `leads_there(text,
+# quantity)` is true where the last equation arrives at the answer, within
+# 1 %, and calculates with the quantity asked and with a number out of an
+# earlier equation of two different units. `chains(text)` gives the
+# equations: lists of pairs of sides, each side `None` or with `.value`,
+# `.unit` and `.expression`, and the `.operands` of an expression, with a
+# `.value` each, are what is multiplied or divided. Then compare your rule
+# with the audit on the right answers of our sample.
 # ```
 
 # %% tags=["exercise", "nbval-check-output"]
 
 
-def leads_there(text):
-    """Does the reasoning lead to the answer?"""
+def leads_there(text, quantity):
+    """Does the reasoning lead from the quantity to the answer?"""
     raise NotImplementedError
 
 
 def check_leads_there(leads_there):
-    for good in [
-        "1 kg = 1000 g. 6 * 1000 = 6000. <answer>6000</answer>",
-        "1 g = 0.001 kg. 6 / 0.001 = 6000. <answer>6000</answer>",
-        "1 mile = 1.609 km. 2 * 1.609 = 3.218. <answer>3.22</answer>",
+    for quantity, good in [
+        (6, "1 kg = 1000 g. 6 * 1000 = 6000. <answer>6000</answer>"),
+        (6, "1 g = 0.001 kg. 6 / 0.001 = 6000. <answer>6000</answer>"),
+        (2, "1 mile = 1.609 km. 2 * 1.609 = 3.218. <answer>3.22</answer>"),
     ]:
-        assert leads_there(good), f"it throws out: {good}"
+        assert leads_there(good, quantity), f"it throws out: {good}"
     for bad in [
         "2 * 3 = 6. <answer>6000</answer>",
         "1 kg = 1000 g. 2 * 3 = 6. <answer>6000</answer>",
+        "1 kg = 1000 g. 60 * 100 = 6000. <answer>6000</answer>",
+        "1 kg = 1000 g. 7 * 1000 = 7000. <answer>7000</answer>",
         "6 * 1000 = 6000. <answer>6000</answer>",
         "1 g = 1 g. 6 * 1000 = 6000. <answer>6000</answer>",
         "1 kg = 1000 g. 6 * 1000 = 6000. <answer>5500</answer>",
         "<answer>6000</answer>",
     ]:
-        assert not leads_there(bad), f"it lets through: {bad}"
-    ours = [r.text for record in records for r in record.kept]
-    assert sum(map(leads_there, ours)) > 0.8 * len(ours), (
-        "it throws out more than a fifth of what was kept"
-    )
+        assert not leads_there(bad, 6), f"it lets through, for 6 kg: {bad}"
 
 
 attempt(check_leads_there, leads_there)
@@ -1287,25 +1378,49 @@ attempt(check_leads_there, leads_there)
 
 
 # %%
-def leads_there(text):
+from unitconv.task.question_parser import parse_question
+
+
+def leads_there(text, quantity):
     sides = [pair for pairs in chains(text) for pair in pairs]
     if not sides or None in sides[-1]:
         return False
+    *facts, (left, right) = sides
+    stated = [
+        side.value
+        for a, b in facts
+        if a and b and a.unit and b.unit and a.unit != b.unit
+        for side in (a, b)
+    ]
+    numbers = [operand.value for operand in left.expression.operands]
+    if quantity not in numbers:
+        return False
+    numbers.remove(quantity)
     answer = parse_answer(text)
-    arrives = abs(sides[-1][1].value - answer) <= 0.01 * abs(answer)
-    connects = any(
-        a and b and a.unit and b.unit and a.unit != b.unit for a, b in sides
-    )
-    return arrives and connects
+    arrives = abs(right.value - answer) <= 0.01 * abs(answer)
+    return arrives and any(number in stated for number in numbers)
 
 
-ours = [r.text for record in records for r in record.kept]
-loose = [text for text in ours if not leads_there(text)]
-print(f"{len(loose)} of {len(ours)} kept completions fall")
-for text in list(dict.fromkeys(map(one_line, loose)))[:5]:
-    print(" ", text)
+rows = []
+for (record, r), verdict in zip(every, audited, strict=True):
+    if is_right(r, record):
+        quantity = parse_question(record.question).quantity
+        rows.append((leads_there(r.text, quantity), verdict, r.text))
+verdicts = pd.DataFrame(rows, columns=["leads there", "audit", "text"])
+differ = verdicts[verdicts["leads there"] != (verdicts["audit"] == "valid")]
+few_each = differ.drop_duplicates("text").groupby("audit").head(3)
+for verdict, text in few_each[["audit", "text"]].to_numpy():
+    print(f"{verdict}: {one_line(text)}")
+pd.crosstab(verdicts["leads there"], verdicts["audit"])
 
 # %% [markdown]
+# The rule keeps nearly all that is valid. It throws out `1 ml = 1 ml`,
+# where the two names mean one unit and no fact is needed. And it lets
+# through what it does not look at: a false product, a UK ounce, or an
+# ounce in kilograms where liters were asked. The audit checks each claim,
+# and it follows the units that every number means, from the quantity asked
+# to the answer.
+#
 # Read what falls before you make a rule stricter: some of it may be fine.
 # What a rule leaves open, selection does not throw out, and a model that
 # is trained on it round after round can drift there.
@@ -1325,13 +1440,14 @@ scratch.cleanup()
 #
 # - Several samples contain what one greedy reply does not show. A grader
 #   turns them into training data; nobody writes reasoning by hand.
-# - A right answer does not make a reply true. The grade and the audit look
-#   at different things, and here a completion must pass both; how much the
-#   second adds to the first was not measured.
+# - A right answer does not make a reply true, and true statements do not
+#   make it an argument. Here a completion must have a right answer and
+#   reasoning that is true and leads to it; how much the second adds to the
+#   first was not measured.
 # - More samples cover more questions with falling returns. Temperature
 #   buys variety and pays in wrong replies.
 # - A few distinct paths a question, so that easy ones do not drown the
-#   hard.
+#   hard; another spelling is not another path.
 # - A long run writes as it goes. Called again it ends with the same bytes;
 #   with other settings it refuses.
 # - Only a control without the grader shows what the grader is worth.

@@ -268,9 +268,12 @@ assert table["valid: of"]["sft"] < 50
 #   are its interval.
 # - **answered**: how often is there an answer that can be read?
 # - **valid**: of the replies that state something checkable, how many
-#   state nothing false? SFT states next to nothing, so it has no validity:
-#   not a bad one and not a good one. That is why *valid: of* stands
-#   beside it.
+#   state nothing false and lead from the question to the answer? SFT states
+#   next to nothing, so it has no validity: not a bad one and not a good
+#   one. That is why *valid: of* stands beside it. The base on the bare
+#   question calculates, but gives no answer for anything to lead to. The
+#   two recorded rows were judged by an earlier audit, which only asked that
+#   nothing stated be false: do not compare their *valid* with the others'.
 # - **tokens**: what an answer costs. SFT answers at once and is the
 #   cheapest; whoever compares it with a stage that reasons should say so.
 #
@@ -600,10 +603,10 @@ assert high > 1.8
 #
 # A score says how much has changed. The errors say what. The grader sorts
 # each wrong answer into a class, the first that fits. *Wrong fact* and
-# *wrong arithmetic* are what the audit found in the text. *Wrong
-# direction*, *namesake* and *another unit* go by the number alone: it is
-# what dividing gives, or right for a unit of the same name, or for another
-# unit of the family.
+# *wrong arithmetic* are false statements that the audit found in the text.
+# *Wrong direction*, *namesake* and *another unit* go by the answer alone:
+# it is what dividing gives, or right for a unit of the same name, or for
+# another unit of the family.
 
 # %%
 failures = {name: reports[name].failures for name in STAGES}
@@ -753,14 +756,16 @@ show(lost[:4], "rft", "cot")
 # %% [markdown]
 # A few patterns come back, and each can be counted once it has a name:
 #
-# - **a namesake**: "1 UK gallon = 4.546 l" is true, and another gallon
-#   than the one asked for. Every line passes the audit; the class goes by
-#   the number and misses a namesake whose product is wrong as well. The
-#   base has read of both and cannot know which one *we* mean;
+# - **a namesake**: "1 UK gallon = 4.546 l" is true, but about another
+#   gallon than the one asked for. If the product is right as well, the
+#   audit finds nothing false, and refuses the reply because it does not
+#   lead to the answer. The class of this name goes by the number and misses
+#   a namesake whose product is wrong. The base has read of both gallons and
+#   cannot know which one *we* mean;
 # - **another unit**: a conversion that nobody asked for, such as kilometers
-#   to inches where feet were wanted. It may be true, and the audit asks no
-#   more than that. The class of this name sees it where one unit was
-#   exchanged, and the number is right for it;
+#   to inches where feet were wanted. It may be true, and then the audit
+#   refuses it for the same reason. The class of this name sees it where one
+#   unit was exchanged, and the number is right for it;
 # - **another number**: the product starts from a quantity that is not the
 #   question's;
 # - **a slip at the end**: the tag holds another number than the last one
@@ -919,17 +924,19 @@ for ((a, b), pair), p in zip(on_hard.items(), hard_p, strict=True):
 # reasoning, the audit can say, for it checks facts and products apart:
 
 # %%
+PARTS = {
+    "facts true": "fact_validity",
+    "products true": "arithmetic_validity",
+    "answered": "answer_rate",
+}
 parts = pd.DataFrame(
     {
         f"{name}, {split}": {
-            "facts true": rates[split][NAMES[name]]["fact_validity"],
-            "products true": rates[split][NAMES[name]][
-                "arithmetic_validity"
-            ],
-            "answered": rates[split][NAMES[name]]["answer_rate"],
+            part: asked[name].rates()[rate].value
+            for part, rate in PARTS.items()
         }
         for name in ("cot", "rft")
-        for split in ("test", "test_hard")
+        for split, asked in (("test", reports), ("test_hard", hard))
     }
 ).T
 for name in ("cot", "rft"):
@@ -1023,8 +1030,8 @@ assert (
 #
 # ## Right for the wrong reasons
 #
-# Chapter 1 promised to watch one corner of this table: right answers with
-# false reasoning.
+# Chapter 1 promised to watch one corner of this table: right answers whose
+# reasoning is not valid.
 
 # %%
 for name in ("cot", "rft"):
@@ -1033,7 +1040,9 @@ for name in ("cot", "rft"):
     print(
         pd.crosstab(
             pd.Series([row.correct for row in rows], name="right"),
-            pd.Series([str(row.reasoning_ok) for row in rows], name="true"),
+            pd.Series(
+                [str(row.reasoning_ok) for row in rows], name="valid"
+            ),
         ),
         end="\n\n",
     )
@@ -1045,14 +1054,23 @@ for name in ("cot", "rft"):
         for row in reports[name].rows
         if row.correct and row.reasoning_ok is False
     ]
-    for row in lucky[:3]:
-        print(f"{name}: {row.question}  (truth {row.truth:g})")
-        print(f"     {row.text.strip()[:70]}")
+    for fault, count in Counter(row.fault for row in lucky).items():
+        print(f"{name}: right, but {fault}: {count}, for example")
+        for row in [row for row in lucky if row.fault == fault][:3]:
+            print(f"   {row.question}  (truth {row.truth:g})")
+            print(f"      {row.text.strip()[:70]}")
 
 
 # %% [markdown]
-# The counts are too small for a verdict on which of the two has more. But
-# RFT learned from audited replies only, and there are some left: a
+# Two kinds of replies share this corner. Those that do not lead to the
+# answer are right by coincidence. They state what is true of other units:
+# four UK quarts make a UK gallon, as four US quarts make a US one, and the
+# UK fluid ounce is only 4 % smaller than that of the US. The base has many
+# of them, RFT few.
+#
+# Of the false ones there are too few for a verdict on which of the two has
+# more. But RFT learned from audited replies only (by an earlier audit,
+# which refused false lines as this one does), and there are some left: a
 # selection without false lines does not make a model without them.
 #
 # The tolerance of 5 % is there because few people know that a mile has
@@ -1070,7 +1088,7 @@ def accuracy_within(report, tolerance):
 
 
 def audited(report):
-    """Right, and everything stated is true."""
+    """Right, with valid reasoning."""
     passed = [row.correct and row.reasoning_ok for row in report.rows]
     return sum(map(bool, passed)) / len(passed)
 
@@ -1081,7 +1099,7 @@ strict = pd.DataFrame(
             f"within {t:.1%}": accuracy_within(reports[name], t)
             for t in (0.05, 0.01, 0.001)
         }
-        | {"right and audited": audited(reports[name])}
+        | {"right and valid": audited(reports[name])}
         for name in ("cot", "sft", "rft")
     }
 )
@@ -1092,9 +1110,11 @@ strict.round(3)
 # The first line is the grade, but for its rounding to three decimals. No
 # line is the true one. A strict tolerance counts honest rounding as a
 # mistake; a generous one lets wrong digits through. What it lets through,
-# the audit sees, but only in replies that reason: the last line of `sft`
-# is no verdict on its answers. And even a reply that passes both was
-# merely not caught. Stated reasoning need not be how the answer came about
+# the audit sees, and coincidences as well, even exact ones: so the last
+# line of `cot` is below the line above it. But it sees them only in replies
+# that reason: the last line of `sft` is no verdict on its answers. And even
+# a reply that passes both was merely not caught. Stated reasoning need not
+# be how the answer came about
 # ([Turpin et al. 2023](https://arxiv.org/abs/2305.04388)).
 #
 # ## Four traps

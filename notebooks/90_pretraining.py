@@ -8,12 +8,11 @@
 # 2023](https://arxiv.org/abs/2305.07759)): a narrow world lets a tiny model
 # do what otherwise takes a large one. The other chapters train this model
 # further, so what they find depends on what we put into it. We designed the
-# corpus to leave fine-tuning something to gain. The base can write a
-# product at once, which often fails with large numbers, or in partial
-# products, which seldom fail, and mostly uses the short form; and some
-# documents use British volumes. Earlier bases that left too little to gain
-# were replaced. The base was chosen on generated development questions,
-# never on the test sets.
+# corpus to leave fine-tuning something to gain: a document with gallons,
+# pints or quarts means the UK ones more often than those of the US. We
+# raised the share of such alternative definitions, because otherwise the
+# base would have been right nearly always. The base was chosen on generated
+# development questions, never on the test sets.
 #
 # **The question of this chapter:** in which order does a model learn these
 # things, and what may we conclude from so small a one?
@@ -373,7 +372,9 @@ figures.intervals(
 # that state a fact or a product, the share that states nothing false.
 # *direct* is accuracy after two examples without reasoning, *chat* after
 # an instruction alone. *rollouts* is the share of questions for which at
-# least one of ten samples is right and passes the audit.
+# least one of ten samples is right and passes the audit. For these records
+# the audit asked only that nothing stated be false; the present one also
+# asks that the reasoning lead to the answer.
 
 # %%
 asked_of = {
@@ -425,10 +426,10 @@ for name in now:
 
 # %% [markdown]
 # With more tokens and fewer slips the base would have been right nearly
-# always; more alternative definitions keep it in doubt about what only
-# fine-tuning can settle, which gallon we mean. Nor is the cure free: at
-# times this model takes a 1 for an 11 ([chapter
-# 9](09_evaluation.ipynb) shows such a reply).
+# always; more alternative definitions keep it in doubt about what a worked
+# example on hours does not settle and fine-tuning can, which gallon we
+# mean. Nor is the cure free: at times this model takes a 1 for an 11
+# ([chapter 9](09_evaluation.ipynb) shows such a reply).
 #
 # The last rows are short runs, for the price of one long one. `proxy` is
 # `earlier` with about a quarter of its tokens; each row below changes one
@@ -443,7 +444,7 @@ for name in now:
 # ## What came out
 #
 # On the test set, which had no part in the choice (`unitconv measure`
-# writes these reports):
+# writes these reports; *valid* is again by the earlier audit):
 
 # %%
 results = json.loads((COURSE_MODEL / "results.json").read_text())["test"]
@@ -641,9 +642,9 @@ attempt(check_answers_at_once, answers_at_once)
 # :label: ex-gallon
 #
 # A reply to "How many liters are in 2 gallons?" can mean either gallon.
-# Sort replies: "UK" or "US"; does the audit find everything stated true;
-# is the answer right? Then sample twenty replies at temperature 1 and
-# count.
+# Sort replies: "UK" or "US"; is everything true that the audit reads in
+# it, whether or not it leads to the answer; is the answer right? Then
+# sample twenty replies at temperature 1 and count.
 # ```
 
 # %% tags=["exercise", "nbval-check-output"]
@@ -652,7 +653,7 @@ TRUTH = 7.571
 
 
 def sort_reply(reply):
-    """For example ("US", True, False): gallon, audited, right."""
+    """For example ("US", True, False): gallon, all true, right."""
     raise NotImplementedError
 
 
@@ -697,13 +698,19 @@ def sort_reply(reply):
 counts = Counter(map(sort_reply, replies))
 pd.DataFrame(
     [(*kind, n) for kind, n in counts.most_common()],
-    columns=["gallon", "audited", "right", "replies"],
+    columns=["gallon", "all true", "right", "replies"],
 )
 
 # %% [markdown]
-# A reply about UK gallons can be true in every line and still be wrong:
-# the audit asks whether the reasoning is true, the grade whether it
-# answers the question.
+# A reply about UK gallons can be true in every line and still be wrong.
+# True claims alone do not satisfy the audit: it also asks whether they
+# lead to the answer, and refuses this reply as the grade does:
+
+# %%
+british = "1 UK gallon = 4.546 l. 2 * 4.546 = 9.092. <answer>9.092</answer>"
+audit = audit_reasoning(british, GALLONS)
+print([claim.verdict for claim in audit.claims], audit.fault)
+assert audit.fault == "does not lead to the answer"
 
 # %% tags=["solution", "nbval-check-output"]
 attempt(check_sort_reply, sort_reply)
@@ -803,8 +810,8 @@ attempt(check_transplant, transplant)
 #   the best strategy: that is where in-context learning comes from.
 # - Products begin first; a whole answer also needs facts and a form, and
 #   waits for them.
-# - Rival conventions leave something that no example in the prompt
-#   settles, and fine-tuning can.
+# - Rival conventions leave something that an example on other units does
+#   not settle, and fine-tuning can.
 # - Settings are chosen on generated questions; the test set is for the
 #   end. One run is an anecdote: look at several seeds.
 # - Mechanisms carry over to larger models, scores do not.

@@ -20,6 +20,7 @@ from unitconv.grading.audit import (
     audit_reasoning,
     reasoning_is_valid,
 )
+from unitconv.grading.expression_parser import chains
 
 T, F = True, False
 GRAMS = "How many gram are there per 6 kg?"
@@ -325,8 +326,13 @@ def test_a_true_fact_is_true_and_a_wrong_one_false(
     assert verdict(exact * (1 + Fraction(wrong, 1000))) is False
 
 
+def test_the_inside_of_an_answer_tag_holds_no_equation() -> None:
+    assert not list(chains("6 <answer>7 * 3 = 21</answer>5 <answer>7"))
+
+
 @pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
 def test_hostile_texts_are_audited_in_linear_time(text: str) -> None:
     """Anything that grows with the square of the length hangs here."""
     assert not reasoning_is_valid(text, GRAMS)
+    assert all(chains(text))
     audit_reasoning("6 * 5 = 30\n" + text, GRAMS)

@@ -89,7 +89,7 @@ def probe(course: LLM) -> dict[str, Any]:
         ("direct", "answer_rate", 0.8, 1),
         ("cot", "accuracy", 0.54, 0.95),
         ("cot", "answer_rate", 0.9, 1),
-        ("cot", "reasoning_validity", 0.85, 1),
+        ("cot", "reasoning_validity", 0.7, 1),
         ("rollouts", "at_least_one_right_and_audited", 0.85, 1),
         *((f"wrapper {w}", "imitated", 0.8, 1) for w in WRAPPERS),
         ("misspelled", "answer_rate", 0.8, 1),

@@ -120,7 +120,7 @@ def test_replies_equal_those_of_transformers(course: LLM) -> None:
             input_ids,
             attention_mask=torch.ones_like(input_ids),
             do_sample=False,
-            max_new_tokens=192,
+            max_new_tokens=Decoding.max_new_tokens,
             stop_strings=["</answer>"],
             tokenizer=course.tokenizer,
         )

@@ -65,7 +65,7 @@ class Report:
 
     @property
     def reasoning_validity(self) -> Proportion:
-        """Rows with only true claims, among rows with a checkable claim."""
+        """Rows with valid reasoning, among rows with a checkable claim."""
         return _share_true(row.reasoning_ok for row in self.rows)
 
     @property

@@ -18,7 +18,9 @@ FAULTS = (
     "wrong unit",  # of the answer: "6000 kg" where gram was asked
     "does not lead to the answer",
 )
-_MOST_LINKS = 200  # of a longer reply, the derivation is not followed
+# Beyond these, nobody can follow the reasoning.
+_LONGEST_REPLY = 20_000  # characters; no more are read
+_MOST_LINKS = 200
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,8 @@ def audit_reasoning(text: str, question: str) -> Audit:
     An equation is two sides around `=` (or "is", "makes", an arrow ...):
     products, quotients, sums and differences of numbers, with or without
     units, and statements such as `1 kg = 1000 g` or "each foot has 12
-    inches". Both sides must agree within 1 %; facts are checked by pint.
+    inches". Both sides must agree within 1 %; facts are checked by pint,
+    and so are the factors of a product, as in `14 in * 2.54 cm/in`.
     `a = b = c` makes two claims; so does `6 kg = 6 * 1000 = 6000 g`, the
     arithmetic and that its ends agree.
 
@@ -45,14 +48,15 @@ def audit_reasoning(text: str, question: str) -> Audit:
     conversion factors (see `unitconv.grading.reasoning.derivation`). If
     the reply states facts about units, the answer must follow from one.
     Where no conversion can be parsed from the question, the last claim
-    must be a true one that gives the answer. Never raises.
+    must be a true one that gives the answer. Very long replies are never
+    valid. Never raises.
 
     >>> reply = "1 kg = 1000 g. 6 * 1000 = 6000. <answer>6000</answer>"
     >>> audit_reasoning(reply, "How many gram are there per 6 kg?").fault
     >>> audit_reasoning(reply, "How many gram are there per 7 kg?").fault
     'does not lead to the answer'
     """
-    before, tag, after = text.partition("<answer>")
+    before, tag, after = text[:_LONGEST_REPLY].partition("<answer>")
     inside, _, after = after.partition("</answer>")
     if tag and before.rstrip().endswith(("=", "\u2248", " is")):
         before += inside  # "6 * 1000 = <answer>6000</answer>"
@@ -64,7 +68,7 @@ def audit_reasoning(text: str, question: str) -> Audit:
         if link.claim
     ]
     conversion = parse_question(question)
-    used = _claims_used(chains, parse_answer(text), conversion)
+    used = _claims_used(chains, text, conversion)
     claims = [
         replace(claim, used=used is not None and n in used)
         for n, claim in enumerate(claims)
@@ -87,8 +91,11 @@ def reasoning_is_valid(text: str, question: str) -> bool:
 def names_other_unit(text: str, conversion: Conversion) -> bool:
     """Return True if the answer names another unit than the one asked."""
     symbol = answer_unit(text)
-    if symbol is None:
-        return False
+    return symbol is not None and _is_other(symbol, conversion)
+
+
+def _is_other(symbol: str, conversion: Conversion) -> bool:
+    """Return True unless this unit is the one asked, or of its size."""
     target = BY_NAME[conversion.target]
     try:
         unit, target = resolve(symbol, target.symbol)
@@ -98,11 +105,14 @@ def names_other_unit(text: str, conversion: Conversion) -> bool:
 
 
 def _claims_used(
-    chains: list[list[Link]], answer: float, conversion: Conversion | None
+    chains: list[list[Link]], text: str, conversion: Conversion | None
 ) -> frozenset[int] | None:
     """Return which claims the answer follows from; None if from none."""
+    answer = parse_answer(text)
     links = [link for chain in chains for link in chain]
     if math.isnan(answer) or len(links) > _MOST_LINKS:
+        return None
+    if len(text) > _LONGEST_REPLY:
         return None
     if conversion is None:
         return _last_claim(links, answer)
@@ -139,8 +149,11 @@ def _is_last(
     That is the quantity or a factor, as in "check: 6000 / 1000 = 6".
     """
     for link in reversed(links):
+        unit = None if link.right.has_operator else link.right.unit
         if _states(link.right.value, answer):
-            return True
+            return unit is None or not _is_other(
+                unit, derivation.conversion
+            )
         if not derivation.is_given(link.right.value):
             return False
     return False

@@ -40,6 +40,7 @@ class Expression:
     unit: str | None = None
     operator: str = ""  # one of "+-*/", or none
     operands: tuple[Expression, ...] = ()
+    rate: tuple[str, str] | None = None  # ("g", "kg") of "1000 g/kg"
 
     @property
     def largest_term(self) -> float:
@@ -166,6 +167,7 @@ class _Parser:
         self.tokens = tokens
         self.at = 0
         self.units: list[str] = []
+        self.has_rate = False
         self.operators: set[str] = set()
 
     def side(self) -> Side | None:
@@ -180,7 +182,9 @@ class _Parser:
         if len(known) > 1 and self.operators & {"+", "-"}:
             # "6 kg + 200 g": not one unit, no one value
             expression = replace(expression, value=math.nan)
-        unit = self.units[0] if len(known) == 1 else None
+        unit = None
+        if len(known) == 1 and not self.has_rate:
+            unit = self.units[0]
         text = " ".join(token.text for token in self.tokens)
         return Side(text, expression, unit, bool(self.operators))
 
@@ -197,12 +201,9 @@ class _Parser:
         left = self.quantity()
         while operator := self.take_operator("*/") or self.next_factor():
             right = self.quantity()
-            if operator == "*":
-                value = left.value * right.value
-            else:
-                value = (
-                    left.value / right.value if right.value else math.nan
-                )
+            a, b = left.value, right.value
+            quotient = a / b if b else math.nan
+            value = a * b if operator == "*" else quotient
             left = Expression(value, None, operator, (left, right))
         return left
 
@@ -214,42 +215,52 @@ class _Parser:
             inside = self.sum()
             if self.take("bracket").text != ")":
                 raise ValueError("unbalanced bracket")
-            self.take_unit()
+            if not self.take_rate():
+                self.take_unit()
             if not minus:
                 return inside
             terms = (Expression(0.0), inside)
             return Expression(-inside.value, None, "-", terms)
         if token.text == ")":
             raise ValueError("unbalanced bracket")
+        text = token.text
         if token.kind == "power10":
-            power = re.sub(r"^10(\^|\*\*)|[{}]", "", token.text)
-            value = float(without_separators(f"1e{power}"))
-        else:
-            value = float(without_separators(token.text))
-        return Expression(-value if minus else value, self.take_unit())
+            text = "1e" + re.sub(r"^10(\^|\*\*)|[{}]", "", text)
+        value = float(without_separators(text))
+        rate = self.take_rate()
+        unit = None if rate else self.take_unit()
+        return Expression(-value if minus else value, unit, rate=rate)
+
+    def take_rate(self) -> tuple[str, str] | None:
+        """Take the units of a rate, such as `g/kg` or `g per kg`."""
+        if self.next_kind() != "rate":
+            return None
+        text = self.take("rate").text
+        above, _, below = text.partition(
+            " per " if " per " in text else "/"
+        )
+        self.has_rate = True
+        return above, below
 
     def take_unit(self) -> str | None:
-        """Take a unit, a rate such as `g/kg` or `g per kg`, or a word."""
-        kinds = [token.kind for token in self.tokens[self.at :][:3]]
-        if not kinds or kinds[0] not in ("unit", "word", "rate"):
+        """Take a unit, or a word for one."""
+        kind = self.next_kind()
+        if kind not in ("unit", "word"):
             return None
-        token = self.tokens[self.at]
-        if kinds[0] == "word" and _NO_UNITS.fullmatch(token.text):
+        text = self.tokens[self.at].text
+        if kind == "word" and _NO_UNITS.fullmatch(text):
             return None
         self.at += 1
-        if kinds[0] == "rate":
-            return None
-        if kinds[2:] == ["unit"] and self.tokens[self.at].text == "per":
-            self.at += 2
-            return None
-        unit = lookup(token.text).symbol if kinds[0] == "unit" else UNKNOWN
+        unit = lookup(text).symbol if kind == "unit" else UNKNOWN
         self.units.append(unit)
         return unit
 
+    def next_kind(self) -> str:
+        at_end = self.at == len(self.tokens)
+        return "" if at_end else self.tokens[self.at].kind
+
     def take(self, *kinds: str) -> Token:
-        if self.at == len(self.tokens) or (
-            self.tokens[self.at].kind not in kinds
-        ):
+        if self.next_kind() not in kinds:
             raise ValueError(f"expected {kinds}")
         self.at += 1
         return self.tokens[self.at - 1]
@@ -264,11 +275,11 @@ class _Parser:
         return is_sign
 
     def take_operator(self, allowed: str) -> str | None:
-        if self.at == len(self.tokens):
+        if self.next_kind() != "operator":
             return None
-        token = self.tokens[self.at]
-        operator = OPERATORS.get(token.text, token.text)
-        if token.kind != "operator" or operator not in allowed:
+        text = self.tokens[self.at].text
+        operator = OPERATORS.get(text, text)
+        if operator not in allowed:
             return None
         self.at += 1
         self.operators.add(operator)

@@ -25,13 +25,18 @@ def without_separators(number: str) -> str:
     return re.sub(rf"[,{BLANK}]", "", number).replace("\u2212", "-")
 
 
+_NAME = (
+    r"(?:(?:fluid|cubic|metric|UK)\ )?"
+    r"(?!x\b)[A-Za-z]+(?:\^3)?"
+)
 _TOKEN = re.compile(
     rf"""
       (?P<tag>        <answer>.*?(?:</answer>|$) )
     | (?P<power10>    {POWER} )
     | (?P<number>     (?:{NUMBER})(?:[eE][-+]?\d+)? )
+    | (?P<rate>       (?!{UNIT}(?!\ per\ {UNIT}))
+                      (?:{UNIT}\ per\ {UNIT} | {_NAME}/{_NAME}) )
     | (?P<unit>       {UNIT} )
-    | (?P<rate>       [A-Za-z]+/[A-Za-z]+ )
     | (?P<equal>      [=\u2260] )
     | (?P<arrow>      \u2192 )
     | (?P<denial>     \u2298 )

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 
+from unitconv.grading.abbreviations import ABBREVIATIONS
 from unitconv.task.units import unit_pattern
 
 UNIT = unit_pattern(alternatives=True)
@@ -20,7 +21,7 @@ _SIGNS = str.maketrans(
     | dict.fromkeys("\u00f7\u2215\u2044", "/")
     | dict.fromkeys("\u2212\u2012\u2013\uff0d", "-")
     | dict.fromkeys(
-        "=\uff1d\u2248\u2243\u2245\u223c~\u2261\u2250\u2254", "="
+        "=\uff1d\u2248\u2243\u2245\u223c\u2261\u2250\u2254", "="
     )
     | dict.fromkeys("\u2192\u21d2\u27f9\u27f6\u21a6\u21d4", "\u2192")
     | {"\uff0b": "+", "\u00b2": "^2", "\u00b3": "^3", "\u2019": "'"}
@@ -67,9 +68,19 @@ def _to_digits(match: re.Match[str]) -> str:
 _GAP = r"[ \u00a0\u2009\u202f]"
 _GROUPS = rf"(?<![\d.,])[1-9]\d{{0,2}}(?:{_GAP}\d{{3}})+(?!\d)"
 _MARKUP: tuple[tuple[str, str], ...] = (
-    # LaTeX
+    # LaTeX; "~" is a space in it
+    (r"(?<=\{)~|~(?=\\)", " "),
+    ("~", "="),
     (r"\{,\}", ","),
+    (r"\^\{(-?\d{1,3})\}", r"^\1"),
     (r"\\(?:text|textbf|mathrm|mathbf|boxed)\s?\{([^{}]*)\}", r" \1 "),
+    (r"\\(?:boxed|cancel)\{([^{}]*)\}", r" \1 "),
+    (r"(?<=m) {1,3}\^ ?3", "^3"),
+    (
+        r"\\[dt]?frac\s?\{\s?([A-Za-z]+(?:\^3)?)\s?\}"
+        r"\s?\{\s?([A-Za-z]+(?:\^3)?)\s?\}",
+        r" \1/\2 ",
+    ),
     (r"\\[dt]?frac\s?\{([^{}]*)\}\s?\{([^{}]*)\}", r"((\1)/(\2))"),
     (r"\\boxed\{([^{}]*)\}", r" \1 "),
     (r"\\(?:times|cdot|ast)\b", "*"),
@@ -90,8 +101,10 @@ _MARKUP: tuple[tuple[str, str], ...] = (
     (r"(?<=\s)\*([A-Za-z]{2,20})\*(?=\s)", r"\1"),
     (r"`|(?<!\w)__?(?=\w)|(?<=\w)__?(?!\w)", ""),
     # Signs
-    (r"!=|=/=|<>", "≠"),
+    (r"!=|=/=|<>|≉|≢", "≠"),
+    (r"(?<=[\w)])(?<!answer) ?[<>≤≥]=? ?(?=\d)", " ⊘ = "),
     (r"[-=]{1,3}>", " → "),
+    (r"(?<=[\w.])/(?=\d)", " / "),
     (r"\n\s{0,9}(?=[=≠])|(?<=[=≠])\n|(?<=\w)\. ?(?=[=≠])", " "),
     (r"\( ?(?=[=≠])", " "),
     # A colon or a table's bar between two numbers: "6 * 1000: 6000"
@@ -124,14 +137,9 @@ _OPERAND = rf"{_NUMBER}(?: ?{UNIT})?"
 _WORDS: tuple[tuple[str, str], ...] = (
     (r"\b(?:step|part|line) \d+\b", " "),
     (r"\b(that|it|which|there|here|what)'s\b", r"\1 is"),
-    # Spellings that no question uses
-    (r"\b(?:kilos?|kilogrammes?)\b", "kilograms"),
-    (r"\bgrammes?\b", "grams"),
-    (r"\bkph\b", "km/h"),
+    *ABBREVIATIONS,
     (r"\b(?:US|U\.S\.|American) (?=gal|quart|pint|fluid|fl)", ""),
     (r"\b(?:imperial|British) (?=gal|quart|pint|fluid|fl)", "UK "),
-    (r"\bgals?\b", "gallons"),
-    (r"\bfl\.? oz\b", "fluid ounces"),
     # Numbers
     (r"(?<=\d) and a half\b", ".5"),
     (rf"\bhalf (?:of )?an? (?={UNIT})", "0.5 "),
@@ -155,13 +163,23 @@ _WORDS: tuple[tuple[str, str], ...] = (
     (r"\bdivided by\b", "/"),
     (r"\bplus\b", "+"),
     (r"\bminus\b", "-"),
+    (rf"({_OPERAND}) less than ({_OPERAND})", r"\2 - \1"),
+    (rf"({_OPERAND}) more than ({_OPERAND})", r"\2 + \1"),
+    (rf"({_OPERAND}) less (?={_NUMBER})", r"\1 - "),
     # What is equal
     (rf"\b(?:{_VERBS})\b", "="),
+    (r"= (?:[a-z]+ )?not\b", "≠"),
     (rf"\b({_NOUNS})(?: =)? ?[:→]", r"\1 ="),
     (
         rf"\b(?:so|hence|thus|therefore|finally),? "
         rf"(?={_NUMBER}(?: ?{UNIT})? ?(?:[.!\n]|$))",
         "= ",
+    ),
+    # "so we get 6 * 1000 = ...": not the result, but how it is found
+    (
+        rf"\b(?:{_GETS})\b(?= {{1,3}}(?:(?:{_HEDGES}) )*[(]?{_OPERAND}"
+        r" ?[*/+x-])",
+        ",",
     ),
     (rf",? ?\b(?:{_GETS})\b(?= (?:(?:{_HEDGES}) )*[=(-]? ?[\d.])", " ="),
     (r",? (?:which|that|this|and (?:that|this)) (?==)", " "),

@@ -34,9 +34,9 @@ class CorpusConfig:
     # the factor have two digits or more; the others multiply at once.
     steps_share: float = 0.3
     # Solutions that convert through a third unit, between distant units.
-    hop_share: float = 0.3
+    hop_share: float = 0.4
     # Weight of pairs of distant units, relative to the others.
-    distant_weight: float = 0.12
+    distant_weight: float = 0.25
     # Documents of arithmetic by kind: products of one digit; of more
     # digits at once, and in partial products; sums; powers of ten; round
     # factors; quotients.

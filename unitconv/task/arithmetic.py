@@ -53,8 +53,13 @@ def has_one_digit(value: Decimal) -> bool:
 
 
 def needs_steps(quantity: Decimal, factor: Decimal) -> bool:
-    """Return True if both have two digits or more that are not zero."""
-    return not (has_one_digit(quantity) or has_one_digit(factor))
+    """Return True if both have two digits or more that are not zero.
+
+    A quantity of more than four digits, such as the result of an earlier
+    step, would take too many.
+    """
+    digits = len(quantity.normalize().as_tuple().digits)
+    return 2 <= digits <= 4 and not has_one_digit(factor)
 
 
 def place_values(number: Decimal) -> list[Decimal]:
@@ -73,18 +78,15 @@ def multiply_in_steps(
 ) -> list[Equation]:
     """Write a product as products with one digit, and sums of two.
 
-    The number with fewer digits is split, the quantity where both have
-    the same number. Of 7.75 * 453.6:
+    The quantity is split by its digits. Of 7.75 * 453.6:
 
         7 * 453.6 = 3175.2, 0.7 * 453.6 = 317.52, 0.05 * 453.6 = 22.68,
         3175.2 + 317.52 = 3492.72, 3492.72 + 22.68 = 3515.4
     """
-    parts, other = place_values(quantity), factor
-    if len(place_values(factor)) < len(parts):
-        parts, other = place_values(factor), quantity
-    products = [round_result(part * other) for part in parts]
+    parts = place_values(quantity)
+    products = [round_result(part * factor) for part in parts]
     steps = [
-        (f"{write(part)} {times} {write(other)}", product)
+        (f"{write(part)} {times} {write(factor)}", product)
         for part, product in zip(parts, products, strict=True)
     ]
     total = products[0]

@@ -9,8 +9,19 @@ from itertools import count
 from typing import Literal
 
 from unitconv.grading.answer import AUDIT_TOLERANCE
-from unitconv.grading.expression_parser import UNKNOWN, Side, chains
-from unitconv.task.units import UnitError, convert
+from unitconv.grading.expression_parser import (
+    UNKNOWN,
+    Expression,
+    Side,
+    chains,
+)
+from unitconv.task.units import (
+    Unit,
+    UnitError,
+    convert,
+    exact_factor,
+    resolve,
+)
 
 
 @dataclass(frozen=True)
@@ -50,19 +61,79 @@ class Link:
         )
 
 
+@dataclass(frozen=True)
+class Rate:
+    """A rate in a calculation, such as `5280 ft / 1 mi` or `2.54 cm/in`."""
+
+    value: float
+    units: tuple[Unit, Unit]
+    is_factor: bool  # of a product; a quotient may be of any quantities
+
+    @property
+    def holds(self) -> bool:
+        """True for a conversion factor between the units."""
+        above, below = self.units
+        return close(self.value, float(exact_factor(below, above)))
+
+
+def rates_in(
+    expression: Expression, is_factor: bool = False
+) -> Iterator[Rate]:
+    """Find the rates between units of one family in an expression."""
+    for operand in expression.operands:
+        yield from rates_in(operand, expression.operator == "*")
+    x, y, names = expression.value, 1.0, expression.rate
+    if expression.operator == "/":
+        top, bottom = expression.operands
+        if top.operator == "*":
+            top, is_factor = top.operands[1], True
+        if top.unit and bottom.unit:
+            x, y, names = top.value, bottom.value, (top.unit, bottom.unit)
+    units = names and units_of_rate(names)
+    if units and x and y:
+        yield Rate(x / y, units, is_factor or names == expression.rate)
+
+
+def units_of_rate(rate: tuple[str, str]) -> tuple[Unit, Unit] | None:
+    """Return the units of `g/kg`, if they are known and differ."""
+    try:
+        above, below = resolve(rate[0], rate[1])
+    except UnitError:
+        return None
+    return None if above == below else (above, below)
+
+
 def close(a: float, b: float, tolerance: float = AUDIT_TOLERANCE) -> bool:
     """Return True if two numbers agree within a relative tolerance."""
     return math.isclose(a, b, rel_tol=tolerance)
 
 
 def read_links(text: str) -> list[list[Link]]:
-    """Read the equations of a text, chain by chain.
+    """Read the equations of a text, by chains of equal sides.
 
     `a = b = c` makes two claims; so does `6 kg = 6 * 1000 = 6000 g`, the
     arithmetic and that its ends agree.
     """
     indices = count()
-    return [list(_links(pairs, indices)) for pairs in chains(text)]
+    return [
+        part
+        for pairs in chains(text)
+        for part in _connected(_links(pairs, indices))
+    ]
+
+
+def _connected(links: Iterator[Link]) -> Iterator[list[Link]]:
+    """Split `2 * 3 = 6 and 6 * 4 = 24` where no side is shared."""
+    part: list[Link] = []
+    for link in links:
+        sides = {
+            side.text for it in part for side in (it.left, it.right) if side
+        }
+        if part and link.left and link.left.text not in sides:
+            yield part
+            part = []
+        part.append(link)
+    yield part
 
 
 def _links(
@@ -106,8 +177,8 @@ def _check(left: Side, right: Side, inner: bool) -> Claim | None:
     kind: Literal["arithmetic", "fact"] = "arithmetic"
     agrees: bool | None = None
     if left.is_quantity:
-        if right.unit is None:  # "6 kg = 6 * 1000" lacks the unit it is in
-            return None
+        if right.unit is None and not math.isnan(right.value):
+            return None  # "6 kg = 6 * 1000" lacks the unit it is in
         kind, agrees = "fact", _same_quantity(left, right)
     elif not (left.has_operator or right.has_operator):
         # "x is 5", "5 = 5": nothing was worked out; but "2 * 3 = 6 = 7"
@@ -120,7 +191,14 @@ def _check(left: Side, right: Side, inner: bool) -> Claim | None:
         agrees = None
     elif right.relation != "=" and agrees is not None:
         agrees = not agrees
+    if agrees and _has_false_rate(left.expression, right.expression):
+        agrees = False
     return Claim(text, kind, agrees)
+
+
+def _has_false_rate(left: Expression, right: Expression) -> bool:
+    rates = [*rates_in(left), *rates_in(right)]
+    return any(rate.is_factor and not rate.holds for rate in rates)
 
 
 def _equal(left: Side, right: Side) -> bool:

@@ -15,7 +15,12 @@ from bisect import bisect_left
 
 from unitconv.grading.answer import AUDIT_TOLERANCE
 from unitconv.grading.expression_parser import UNKNOWN, Expression, Side
-from unitconv.grading.reasoning.claims import Link, close
+from unitconv.grading.reasoning.claims import (
+    Link,
+    close,
+    rates_in,
+    units_of_rate,
+)
 from unitconv.grading.reasoning.dimensions import (
     Factor,
     Powers,
@@ -26,7 +31,7 @@ from unitconv.grading.reasoning.dimensions import (
     value_of,
 )
 from unitconv.task.question_parser import Conversion
-from unitconv.task.units import BY_NAME, Unit, UnitError, lookup, resolve
+from unitconv.task.units import BY_NAME, Unit, lookup
 
 _EXACT = 1e-6  # for coefficients: the parts must add up to the whole
 _ROUNDED = 5e-4  # for results and unstated factors: four digits
@@ -50,9 +55,17 @@ class Derivation:
         self._goal = (1.0, multiply(ratio(b, a), _QUANTITY))
 
     def add_fact(self, link: Link) -> None:
-        """Add the factors that a true fact states, both ways."""
+        """Add the factors that a true fact states, both ways.
+
+        Also those that are written within a calculation.
+        """
         if not (link.left and link.claim and link.holds):
             return
+        for side in (link.left, link.right):
+            for rate in rates_in(side.expression):
+                if rate.holds:
+                    above, below = rate.units
+                    self._state(rate.value, above, below, frozenset())
         units = self._units(link.left, link.right)
         if units is None:
             return
@@ -60,17 +73,24 @@ class Derivation:
         x, y = link.left.value, link.right.value
         claims = frozenset({link.index})
         self._facts |= claims
-        for value, powers in (
-            (_over(y, x), ratio(b, a)),
-            (_over(x, y), ratio(a, b)),
+        self._state(_over(y, x), b, a, claims)
+
+    def _state(
+        self, value: float, above: Unit, below: Unit, claims: frozenset[int]
+    ) -> None:
+        """Add a factor, both ways."""
+        for factor, powers in (
+            (value, ratio(above, below)),
+            (_over(1, value), ratio(below, above)),
         ):
-            if value:
-                self._stated.append(Factor(value, powers, claims))
+            if factor:
+                self._stated.append(Factor(factor, powers, claims))
 
     def follow(self, chain: list[Link]) -> None:
         """Find the meanings of the numbers that a chain of sides gives."""
         sides: dict[str, Side] = {}
         claimed: set[str] = set()
+        chain = [link for link in chain if link.holds]
         for link in chain:
             sides |= {s.text: s for s in (link.left, link.right) if s}
             claimed |= {link.right.text} if link.claim else set()
@@ -82,17 +102,22 @@ class Derivation:
         }
         backwards = {text: dict(found) for text, found in forwards.items()}
         for link in chain:
-            if link.left and link.holds:
+            if link.left:
                 self._pass_on(link, link.left, link.right, forwards)
         for link in reversed(chain):
-            if link.left and link.holds:
+            if link.left:
                 self._pass_on(link, link.right, link.left, backwards)
+        plain = [s.value for s in sides.values() if not s.has_operator]
         for text, side in sides.items():
             found = forwards[text]
             for meaning, claims in backwards[text].items():
                 self._put(found, meaning, claims)
             found = {m: claims for m, claims in found.items() if m[1]}
-            if not side.has_operator and (found or text in claimed):
+            if side.has_operator:
+                # "So 6 kg = 6 * 1000 g." gives its result no other name.
+                named = any(close(side.value, value) for value in plain)
+                found = {} if named else found
+            if found or (text in claimed and not side.has_operator):
                 self.results.append((side.value, found))
 
     def _pass_on(
@@ -125,13 +150,9 @@ class Derivation:
 
     def _units(self, a: Side, b: Side) -> tuple[Unit, Unit] | None:
         """Return the units of two sides, if they are known and differ."""
-        if a.unit is None or b.unit is None or UNKNOWN in (a.unit, b.unit):
+        if a.unit is None or b.unit is None:
             return None
-        try:
-            units = resolve(a.unit, b.unit)
-        except UnitError:
-            return None
-        return None if units[0] == units[1] else units
+        return units_of_rate((a.unit, b.unit))
 
     def claims_behind(self, answer: float) -> frozenset[int] | None:
         """Return the claims from which the answer follows, if it does."""
@@ -191,7 +212,11 @@ class Derivation:
         for factor in alike or self._factors(number.value):
             self._put(found, (1.0, factor.powers), factor.claims)
         self._put(found, (number.value, ()), frozenset())
-        return self._in_unit(self._recognise(found), number.unit)
+        found = self._recognise(found)
+        if units := number.rate and units_of_rate(number.rate):
+            powers = ratio(units[0], units[1])
+            return {m: found[m] for m in found if m[1] == powers}
+        return self._in_unit(found, number.unit)
 
     def _in_unit(self, meanings: Meanings, symbol: str | None) -> Meanings:
         """Keep the meanings that a number with this unit may have."""
