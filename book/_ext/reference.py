@@ -14,11 +14,13 @@ from typing import Any
 
 from docutils import nodes
 from docutils.statemachine import StringList
+from sphinx import addnodes
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
 AUTOMODULE = "```{{eval-rst}}\n.. automodule:: {}\n   {}\n```"
 AUTOSUMMARY = "```{{eval-rst}}\n.. autosummary::\n\n   {}\n```"
+LONGEST_VALUE = 200  # characters of a constant
 # Plain text in the docstrings, so that `help()` reads well too.
 LINKS = {
     r"\barXiv:(\d{4}\.\d{4,5})": r"`\g<0> <https://arxiv.org/abs/\1>`__",
@@ -66,7 +68,18 @@ def link_sources(app: Sphinx, *what: Any) -> None:
     lines[:] = text.split("\n")
 
 
+def shorten_values(
+    app: Sphinx, domain: str, objtype: str, content: addnodes.desc_content
+) -> None:
+    """Leave out the value of a long constant, such as a table."""
+    for part in list(content.parent.findall(addnodes.desc_annotation)):
+        if len(part.astext()) > LONGEST_VALUE:
+            part.clear()
+            part += nodes.Text(" = ...")
+
+
 def setup(app: Sphinx) -> dict[str, Any]:
     app.add_directive("package", PackageDirective)
     app.connect("autodoc-process-docstring", link_sources)
+    app.connect("object-description-transform", shorten_values)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
