@@ -20,7 +20,7 @@ import json
 import math
 import re
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -39,45 +39,42 @@ ROOT = Path(__file__).resolve().parents[1]
 WORK = ROOT / "_build" / "sweep"
 RESULTS = ROOT / "unitconv" / "inference" / "course_model"
 QUESTIONS = 400  # development questions; a quarter of them are sampled
-PROXY_STEPS = 700  # 3.1 M tokens: enough to rank settings
+PROXY_STEPS = 700  # 3.1 M tokens: enough to rank some settings
 SEEDS = (0, 1, 2)
 
 
-@dataclass(frozen=True)
-class EarlierSetting:
-    """A setting on the way to the final one, tried with some seeds."""
-
-    steps: int = 2600
-    direct_share: float = 0.52  # of rough answers too
-    alternative_share: float = 0.655
-    seeds: int = 1
-
-    def config(self, seed: int = 0) -> PretrainConfig:
-        """Build it without the latest additions: elevens, round factors."""
-        final = PRESETS["course"]
-        corpus = replace(
-            final.corpus,
-            chat_direct_share=self.direct_share,
-            plain_direct_share=self.direct_share,
-            rough_share=self.direct_share,
-            alternative_share=self.alternative_share,
-            eleven_weight=1,
-            round_weight=0,
-        )
-        return replace(final, seed=seed, steps=self.steps, corpus=corpus)
-
-
+# The setting before the final one: fewer steps, less arithmetic, and in it
+# fewer sums and partial products.
 EARLIER = {
-    "earlier": EarlierSetting(seeds=3),
-    "fewer-alternatives": EarlierSetting(alternative_share=0.64, seeds=2),
-    "more-alternatives": EarlierSetting(alternative_share=0.67),
-    "fewer-steps": EarlierSetting(steps=2400, alternative_share=0.66),
-    "fewer-direct": EarlierSetting(
-        steps=2200, direct_share=0.4, alternative_share=0.75, seeds=2
-    ),
+    "chat_share": 0.36,
+    "plain_share": 0.08,
+    "table_share": 0.1,
+    "arithmetic_share": 0.4,
+    "alternative_share": 0.35,
+    "hop_share": 0.3,
+    "distant_weight": 0.12,
+    "digit_weight": 6,
+    "product_weight": 3,
+    "steps_weight": 7,
+    "sum_weight": 6,
+}
+EARLIER_STEPS = 3200
+# Changes of one thing, each made to a short run of the final setting.
+CHANGES: dict[str, dict[str, float]] = {
+    # Only products at once; the base never sees partial products.
+    "no-partial-products": {"steps_share": 0.0, "steps_weight": 0},
+    "all-partial-products": {"steps_share": 1.0},
+    "fewer-sums": {"sum_weight": 4},
+    "no-third-unit": {"hop_share": 0.0},
+    "no-alternatives": {"alternative_share": 0.0},
+    "more-alternatives": {"alternative_share": 0.5},
+    "fewer-direct": {"chat_direct_share": 0.15, "plain_direct_share": 0.15},
+    # Chats take the place of the documents that are left out.
+    "less-arithmetic": {"arithmetic_share": 0.25, "chat_share": 0.55},
+    "no-tables": {"table_share": 0.0, "chat_share": 0.38},
 }
 # About evenly spaced on a logarithmic axis, until the decay begins.
-CURVE_STEPS = (100, 200, 300, 400, 600, 800, 1100, 1400, 1700, 2000)
+CURVE_STEPS = (100, 200, 400, 600, 900, 1300, 1800, 2500, 3200, 3700)
 
 app = typer.Typer(help=__doc__, no_args_is_help=True)
 
@@ -85,33 +82,27 @@ app = typer.Typer(help=__doc__, no_args_is_help=True)
 def runs() -> Iterator[tuple[str, PretrainConfig]]:
     """Yield names and settings of all runs.
 
-    The final setting and the earlier ones with their seeds; then a short
-    proxy of the first earlier one, and variants of it with one change.
+    The final setting with its seeds, and the one before it; then a short
+    proxy of the final one, and variants of it with one change.
     """
+    final = PRESETS["course"]
     for seed in SEEDS:
-        yield f"final-seed-{seed}", replace(PRESETS["course"], seed=seed)
-    for name, setting in EARLIER.items():
-        for seed in SEEDS[: setting.seeds]:
-            yield f"{name}-seed-{seed}", setting.config(seed)
-    proxy = replace(EARLIER["earlier"].config(), steps=PROXY_STEPS)
+        yield f"final-seed-{seed}", replace(final, seed=seed)
+    earlier: dict[str, Any] = EARLIER
+    yield (
+        "earlier",
+        replace(
+            final,
+            steps=EARLIER_STEPS,
+            corpus=replace(final.corpus, **earlier),
+        ),
+    )
+    proxy = replace(final, steps=PROXY_STEPS)
     yield "proxy", proxy
-    for name, value in (
-        ("alternative_share", 0.0),
-        ("chat_direct_share", 0.15),
-        ("system_habit_share", 0.25),
-        ("rough_share", 0.0),
-    ):
-        change: dict[str, Any] = {name: value}
-        corpus = replace(proxy.corpus, **change)
-        yield f"{name}-{value:g}", replace(proxy, corpus=corpus)
-    # Chats take the place of the documents that are left out.
-    for name, share in (("arithmetic_share", 0.2), ("table_share", 0.0)):
-        freed = getattr(proxy.corpus, name) - share
-        chats = round(proxy.corpus.chat_share + freed, 2)
-        change = {name: share, "chat_share": chats}
-        corpus = replace(proxy.corpus, **change)
-        yield f"{name}-{share:g}", replace(proxy, corpus=corpus)
-    yield "steps-350", replace(proxy, steps=PROXY_STEPS // 2)
+    yield "half-proxy", replace(proxy, steps=PROXY_STEPS // 2)
+    for name, change in CHANGES.items():
+        changed: dict[str, Any] = change
+        yield name, replace(proxy, corpus=replace(proxy.corpus, **changed))
 
 
 @app.command("runs")
@@ -188,26 +179,38 @@ def train_one(config: PretrainConfig, folder: Path) -> None:
 
 
 def measure_one(folder: Path) -> dict[str, Any]:
-    """Measure a trained model under all prompts."""
+    """Measure a trained model under all prompts, and on hard questions."""
     from unitconv.evaluation import prompt_probe
+    from unitconv.evaluation.breakdown import summarize
+    from unitconv.evaluation.evaluate import evaluate
     from unitconv.inference.llm import LLM
 
     llm = LLM.from_pretrained(str(folder), prompt="cot", device="cpu")
     few = QUESTIONS // 4
     settings = prompt_probe.ProbeSettings(n_sampled=few, n_wrapped=few)
-    return prompt_probe.probe_prompts(llm, questions(QUESTIONS), settings)
+    measured = prompt_probe.probe_prompts(
+        llm, questions(QUESTIONS), settings
+    )
+    hard = evaluate(llm, questions(QUESTIONS, hard=True))
+    steps = summarize(hard.rows).steps
+    measured["hard"] = hard.to_json() | {
+        "steps": steps.value,
+        "steps_ci95": list(steps.ci95),
+    }
+    return measured
 
 
-def questions(count: int) -> list[Question]:
+def questions(count: int, hard: bool = False) -> list[Question]:
     """Generate development questions."""
     from unitconv.pretraining.dev_set import dev_questions
     from unitconv.task.dataset import Question
 
-    return [Question(text, answer) for text, answer in dev_questions(count)]
+    found = dev_questions(count, hard=hard)
+    return [Question(text, answer) for text, answer in found]
 
 
 KEPT = re.compile(
-    r"(n|imitated|accuracy|answer_rate|(reasoning|fact|arithmetic)_validity"
+    r"(n|imitated|accuracy|steps|answer_rate|(reasoning|fact|arithmetic)_validity"
     r"|at_least_one_right(_and_audited)?)(_ci95)?"
 )
 
@@ -257,20 +260,26 @@ def curve(
 
 
 def probe(llm: LLM) -> dict[str, Any]:
-    """Measure facts, products, imitation and answers separately."""
+    """Measure facts, products, sums, imitation and answers separately."""
     from unitconv.evaluation.evaluate import evaluate
     from unitconv.evaluation.prompt_probe import WRAPPERS, imitation_rate
-    from unitconv.pretraining.dev_set import fact_probes, product_probes
+    from unitconv.pretraining.dev_set import (
+        fact_probes,
+        product_probes,
+        sum_probes,
+    )
 
     parts = [imitation_rate(llm, questions(50), w) for w in WRAPPERS]
     rates = {
         "facts": completed(llm, fact_probes(200)),
         "products": completed(llm, product_probes(200)),
+        "sums": completed(llm, sum_probes(200)),
         "imitation": Proportion(
             sum(part.successes for part in parts),
             sum(part.n for part in parts),
         ),
         "answers": evaluate(llm, questions(200)).accuracy,
+        "hard answers": evaluate(llm, questions(200, hard=True)).accuracy,
     }
     return {
         name: {"n": rate.n, "rate": rate.value, "ci95": list(rate.ci95)}

@@ -37,10 +37,22 @@ from experiments.arms.stages import RESULTS, SPLITS, WORK, folder_of
 from experiments.arms.steps import Step, run_all
 from unitconv.common.io import write_json, write_text
 from unitconv.common.run_metadata import machine
+from unitconv.evaluation.stats import PairedComparison
 from unitconv.inference.load import ADAPTER_WEIGHTS, ADAPTERS
+from unitconv.training.config import (
+    SIGNIFICANT_DIGITS,
+    TEMPERATURE,
+    TrainingSettings,
+)
 from unitconv.training.examples import read_triples
+from unitconv.training.rollouts import read_rollouts
 
 DIGITS, RANKS, TEMPERATURES = (2, 3, 4, 6), (1, 4, 16, 64), (0.4, 0.8, 1.2)
+DEFAULTS = {
+    "digits": f"{SIGNIFICANT_DIGITS}",
+    "rank": f"{TrainingSettings.rank}",
+    "temperature": f"{TEMPERATURE:g}",
+}
 
 Jobs = Annotated[
     int, typer.Option(min=1, help="Steps that run at the same time.")
@@ -147,18 +159,49 @@ def collect() -> None:
 
 
 def sweeps() -> dict[str, Any]:
+    """Collect the sweeps: setting -> value -> rates, and a paired test.
+
+    The test compares the value with the default on the same questions of
+    the validation splits. For a temperature, a question counts where a
+    sample was kept; for the others, where the answer is right.
+    """
     collected: dict[str, Any] = {}
-    for path in sorted((WORK / "sweep").glob("*.json")):
-        kind, value = path.stem.split("-")
-        if kind == "temperature":
-            record = path.with_suffix(".jsonl")
-            entry = rolled(record) if record.exists() else {}
-        else:
-            entry = stage_record(read_report(path))
-            weights = path.with_suffix("") / ADAPTER_WEIGHTS
-            entry["adapter_bytes"] = weights.stat().st_size
-        collected.setdefault(kind, {})[value] = entry
+    for kind, default in DEFAULTS.items():
+        paths = {
+            path.stem.split("-")[1]: path
+            for path in sorted((WORK / "sweep").glob(f"{kind}-*.json"))
+        }
+        found = {value: sweep_entry(kind, p) for value, p in paths.items()}
+        won = {
+            value: successes(kind, path) for value, path in paths.items()
+        }
+        for value, entry in found.items():
+            if value != default:
+                pairs = list(zip(won[default], won[value], strict=True))
+                paired = PairedComparison(
+                    n=len(pairs),
+                    only_a=pairs.count((True, False)),
+                    only_b=pairs.count((False, True)),
+                )
+                entry["against_default"] = paired.to_json()
+        collected[kind] = found
     return collected
+
+
+def sweep_entry(kind: str, path: Path) -> dict[str, Any]:
+    if kind == "temperature":
+        return rolled(path.with_suffix(".jsonl"))
+    entry = stage_record(read_report(path))
+    weights = path.with_suffix("") / ADAPTER_WEIGHTS
+    return entry | {"adapter_bytes": weights.stat().st_size}
+
+
+def successes(kind: str, path: Path) -> list[bool]:
+    """Return for each question whether the run succeeded on it."""
+    if kind == "temperature":
+        records = read_rollouts(path.with_suffix(".jsonl"))
+        return [bool(record.kept) for record in records]
+    return [row.correct for row in read_report(path).rows]
 
 
 if __name__ == "__main__":

@@ -86,9 +86,13 @@ def test_tag_words_occur_in_no_question_or_system_message() -> None:
 
 
 def test_the_development_set_is_the_one_of_the_records() -> None:
-    texts = "\n".join(text for text, _ in dev_questions(400))
-    digest = hashlib.sha256(texts.encode()).hexdigest()
-    assert digest.startswith("22525a6df24bd712")
+    for hard, expected in (
+        (False, "8b49dc1d2e736c51"),
+        (True, "4244f83b89ce9562"),
+    ):
+        texts = "\n".join(text for text, _ in dev_questions(400, hard=hard))
+        digest = hashlib.sha256(texts.encode()).hexdigest()
+        assert digest.startswith(expected)
 
 
 def test_development_answers_are_those_of_the_question_parser() -> None:

@@ -23,6 +23,7 @@ from unitconv.pretraining.corpus.conventions import (
 from unitconv.pretraining.corpus.documents import draw_problem
 from unitconv.pretraining.corpus.number_format import draw_quantity, write
 from unitconv.pretraining.corpus.question_templates import DEV_QUESTIONS
+from unitconv.task.arithmetic import multiply_in_steps, needs_steps
 from unitconv.task.make_splits import (
     HARD_QUANTITIES,
     LARGEST_ANSWER,
@@ -96,4 +97,18 @@ def product_probes(count: int, seed: int = 0) -> list[Probe]:
         factor = fact(source, target, Convention())
         text = f"{write(quantity)} * {write(factor)} ="
         probes.append(Probe(text, (float(quantity * factor),)))
+    return probes
+
+
+def sum_probes(count: int, seed: int = 0) -> list[Probe]:
+    """Generate beginnings of sums: those of products in two steps."""
+    rng = random.Random(f"{seed} sums")
+    probes: list[Probe] = []
+    while len(probes) < count:
+        source, target = draw_pair(rng)
+        factor = fact(source, target, Convention())
+        quantity = Decimal(rng.randint(11, 99))
+        if needs_steps(quantity, factor) and quantity % 10:
+            *_, (expression, total) = multiply_in_steps(quantity, factor)
+            probes.append(Probe(f"{expression} =", (float(total),)))
     return probes
