@@ -251,8 +251,9 @@ print("right?", is_correct(parse_answer(reply), truth))
 # wrong, and 4 times 1024 is 4096. If we later train a model on its own
 # right answers, which is what [rejection-sampling
 # fine-tuning](https://arxiv.org/abs/2308.01825) does, this reply would
-# teach it two errors. So we audit what a text *states*: facts
-# against pint, arithmetic against arithmetic, both within 1 %.
+# teach it two errors. So we audit what a text *states*: facts against
+# pint, within 1 %, and arithmetic against arithmetic, to the digits that
+# are written.
 
 # %% tags=["nbval-check-output"]
 from unitconv import audit_reasoning

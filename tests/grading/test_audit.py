@@ -34,7 +34,7 @@ HOLDS = """
     1 500 * 2 = 3 000 | 2.5 * 60 = 150. | .5 * 10 = 5 | 1.5e3 * 2 = 3000 |
     1500 * 2 = 3e3 | 3 * 10^3 = 3000 | 3 * 10**-3 = 0.003 | -6 * 5 = -30 |
     6 * -5 = -30 | 0 * 5 = 0 | 0.1 + 0.2 - 0.3 = 0 | 10 / 3 = 3.33 |
-    100 * 1 = 101 | (5 + 3) * 2 = 16 | 5 + 3 * 2 = 11 | 12 / 2 / 3 = 2 |
+    100 * 1 = 100.05 | (5 + 3) * 2 = 16 | 5 + 3 * 2 = 11 | 12 / 2 / 3 = 2 |
     10 - 3 - 2 = 5 | ((2 + 2) * (3 - 1)) / 4 = 2 |
     (68 - 32) * 5 / 9 = 20 | 6 kg * 1000 = 6000 g |
     6 kg * 1000 g/kg = 6000 g | 6 * 1000 g = 6000 g |
@@ -63,12 +63,16 @@ HOLDS = """
     1 kg corresponds to approximately 1000 g | 1 kg equals to 1000 g |
     There are 60 minutes in an hour | 60 seconds per minute |
     6 times one hundred and five is 630 | 1 kg is not 100 g |
+    3.5 * 1.609 = 5.6 | 3.5 * 1.609 = 5.63 | 3.5 * 1.609 = 5.635 |
+    7.75 * 453.6 = 3500 | 7.75 * 453.6 = 3510 | 24 * 304.8 = 7315 |
     6 * 5 does not equal 31 | half of 6 is 3 | 1 US gallon = 3.785 l
 """
 FAILS = """
     6 * 1000 = 600 | 5 + 7 = 13 | 5 - 7 = 2 | 6 * 1000 equals 600 |
     6000 divided by 6 is 100 | 2.5 * 60 = 1.50. | 3 * 10^{3} = 300 |
     6 * -5 = 30 | 10 / 3 = 3 | 100 * 1 = 102 | 5 + 3 * 2 = 16 |
+    3.5 * 1.609 = 5.7 | 3.5 * 1.609 = 5.68 | 7.75 * 453.6 = 3530 |
+    742 * 1440 = 1063440 | 4585.1 + 105.81 = 4700.91 | 100 * 1 = 101 |
     2 * (3 + 4 = 14 | 6 * 1000 = 600 g | 3 days - 1 day = 3 days |
     1 kg is 100 g. | 1 mile = 1.5 km | 60 mph is 60 km/h |
     1 mm^3 = 0.000000002 m^3 | 6 kg = 6 * 100 g | 1 kg = 1 hour |
@@ -294,7 +298,8 @@ def test_a_true_equation_is_true_and_a_wrong_one_false(
         return audit_reasoning(text, GRAMS).claims[-1].verdict
 
     assert verdict(exact) is True
-    assert verdict(exact * Fraction(1005, 1000)) is True
+    assert verdict(exact * Fraction(10009, 10000)) is True
+    assert verdict(exact * Fraction(1005, 1000)) is False
     assume(abs(wrong) > 30)
     assert verdict(exact * (1 + Fraction(wrong, 1000))) is False
 

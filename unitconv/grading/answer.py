@@ -16,6 +16,9 @@ from unitconv.task.units import unit_pattern
 TOLERANCE = 0.05
 #: How far two numbers that say the same may lie apart, likewise.
 AUDIT_TOLERANCE = 0.01
+#: How far a stated result may be from what its numbers give, likewise,
+#: unless it is written with fewer digits.
+ARITHMETIC_TOLERANCE = 0.001
 
 _ANSWER = re.compile(
     rf"""

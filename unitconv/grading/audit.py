@@ -37,8 +37,9 @@ def audit_reasoning(text: str, question: str) -> Audit:
     An equation is two sides around `=` (or "is", "makes", an arrow ...):
     products, quotients, sums and differences of numbers, with or without
     units, and statements such as `1 kg = 1000 g` or "each foot has 12
-    inches". Both sides must agree within 1 %; facts are checked by pint,
-    and so are the factors of a product, as in `14 in * 2.54 cm/in`.
+    inches". Facts are checked by pint and must be true within 1 %, and so
+    must the factors of a product, as in `14 in * 2.54 cm/in`. A result
+    must be right to the digits that are written, or to 0.1 %.
     `a = b = c` makes two claims; so does `6 kg = 6 * 1000 = 6000 g`, the
     arithmetic and that its ends agree.
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from decimal import Decimal
 from itertools import count
 from typing import Literal
 
-from unitconv.grading.answer import AUDIT_TOLERANCE
+from unitconv.grading.answer import ARITHMETIC_TOLERANCE, AUDIT_TOLERANCE
 from unitconv.grading.expression_parser import (
     UNKNOWN,
     Expression,
@@ -202,14 +203,29 @@ def _has_false_rate(left: Expression, right: Expression) -> bool:
 
 
 def _equal(left: Side, right: Side) -> bool:
+    """Compare two numbers: to 0.1 %, or as finely as they are written.
+
+    Of two calculations nobody knows how they are rounded: 1 % has to do.
+    """
     # The rest that binary fractions leave of "0.1 + 0.2 - 0.3" is zero.
     terms = left.expression.largest_term, right.expression.largest_term
-    return math.isclose(
-        left.value,
-        right.value,
-        rel_tol=AUDIT_TOLERANCE,
-        abs_tol=1e-12 * max(terms),
-    )
+    rest = 1e-12 * max(terms)
+    error = abs(left.value - right.value)
+    if error <= max(rest, ARITHMETIC_TOLERANCE * abs(right.value)):
+        return True
+    if not close(left.value, right.value):
+        return False
+    if not right.has_operator:
+        return _is_rounded(left.value, right.value)
+    return left.has_operator or _is_rounded(right.value, left.value)
+
+
+def _is_rounded(exact: float, written: float) -> bool:
+    """Return True if the last digit is rounded or cut off: 5.63 to 5.6."""
+    last = Decimal(repr(written)).normalize().as_tuple().exponent
+    cut_off = abs(written) < abs(exact)
+    places = abs(exact - written) / 10.0 ** int(last)
+    return places < 1 - 1e-9 if cut_off else places <= 0.5 + 1e-9
 
 
 def _same_quantity(left: Side, right: Side) -> bool | None:
