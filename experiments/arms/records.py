@@ -20,10 +20,15 @@ from experiments.arms.stages import (
     WORK,
     folder_of,
 )
-from unitconv.evaluation.breakdown import by_difficulty, summarize
+from unitconv.evaluation.breakdown import (
+    Group,
+    by_difficulty,
+    by_product,
+    summarize,
+)
 from unitconv.evaluation.report import Report, compare
 from unitconv.evaluation.stats import Proportion, holm
-from unitconv.task.question_parser import DIFFICULTIES
+from unitconv.task.question_parser import DIFFICULTIES, PRODUCTS
 from unitconv.training.rejection_sampling import (
     outcome_counts,
     success_rate,
@@ -34,7 +39,9 @@ from unitconv.training.rollouts import read_rollouts
 Record = dict[str, Any]
 # An error that is right for another unit of the same name.
 ALTERNATIVE_UNIT = "namesake"
-_DIFFICULTIES = tuple(f"_{d.replace(' ', '_')}" for d in DIFFICULTIES)
+_KINDS = tuple(
+    f"_{kind.replace(' ', '_')}" for kind in (*DIFFICULTIES, *PRODUCTS)
+)
 # Folders whose accuracy after each epoch is recorded.
 EPOCHS = {name: TRAINED[name] for name in ("sft", "rft-1", "rft-2")}
 
@@ -115,16 +122,21 @@ def stage_record(report: Report) -> Record:
         "steps": steps.value,
         "steps_ci95": list(steps.ci95),
         "alternative_unit": report.failures[ALTERNATIVE_UNIT],
-        "by_difficulty": {
-            kind: {
-                "n": group.accuracy.n,
-                "accuracy": group.accuracy.value,
-                "accuracy_ci95": list(group.accuracy.ci95),
-                "steps": group.steps.value,
-                "tokens": group.tokens,
-            }
-            for kind, group in by_difficulty(report.rows).items()
-        },
+        "by_difficulty": group_records(by_difficulty(report.rows)),
+        "by_product": group_records(by_product(report.rows)),
+    }
+
+
+def group_records(groups: dict[str, Group]) -> dict[str, Record]:
+    return {
+        kind: {
+            "n": group.accuracy.n,
+            "accuracy": group.accuracy.value,
+            "accuracy_ci95": list(group.accuracy.ci95),
+            "steps": group.steps.value,
+            "tokens": group.tokens,
+        }
+        for kind, group in groups.items()
     }
 
 
@@ -200,7 +212,7 @@ def epochs(folder: Path) -> list[dict[str, float]]:
     """Read what was measured after each epoch of a training.
 
     On the validation splits: `score` is the accuracy, and for each
-    difficulty there are `accuracy_`, `tokens_` and `steps_`.
+    difficulty and product there are `accuracy_`, `tokens_` and `steps_`.
     """
     states = folder.glob("checkpoints/checkpoint-*/trainer_state.json")
     logs = [json.loads(path.read_text())["log_history"] for path in states]
@@ -208,7 +220,7 @@ def epochs(folder: Path) -> list[dict[str, float]]:
         {
             key.removeprefix("eval_"): round(value, 4)
             for key, value in entry.items()
-            if key in ("epoch", "eval_score") or key.endswith(_DIFFICULTIES)
+            if key in ("epoch", "eval_score") or key.endswith(_KINDS)
         }
         for entry in max(logs, key=len)
         if "eval_score" in entry

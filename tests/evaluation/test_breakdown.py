@@ -8,12 +8,16 @@ from statistics import mean
 
 import pytest
 
-from unitconv.evaluation.breakdown import by_difficulty, sampling_curves
+from unitconv.evaluation.breakdown import (
+    by_difficulty,
+    by_product,
+    sampling_curves,
+)
 from unitconv.evaluation.grade import Graded, grade
 from unitconv.evaluation.stats import Proportion, pass_at_k
 from unitconv.inference.llm import Generation
 from unitconv.task.dataset import Question
-from unitconv.task.question_parser import DIFFICULTIES
+from unitconv.task.question_parser import DIFFICULTIES, parse_question
 
 ASKED = {
     "How many g are in 9 kg?": (9000, "1 digit"),
@@ -41,6 +45,26 @@ def test_replies_are_grouped_by_the_difficulty_of_the_question() -> None:
     assert two_hop.tokens == 4.5
     for question, (_, kind) in ASKED.items():
         assert kind in by_difficulty([reply(question, "")])
+
+
+@pytest.mark.parametrize(
+    ("question", "kind"),
+    [
+        ("How many g are in 345 kg?", "short product"),
+        ("How many lb are in 7 kg?", "short product"),
+        ("How many lb are in 70 kg?", "short product"),
+        ("How many lb are in 12 kg?", "long product"),
+        ("How many lb are in 0.75 kg?", "long product"),
+    ],
+)
+def test_products_of_two_long_numbers_are_long(
+    question: str, kind: str
+) -> None:
+    conversion = parse_question(question)
+    assert conversion
+    asked = Question(question, conversion.answer)
+    row = grade(asked, Generation(CHAIN, 5, True))
+    assert list(by_product([row])) == [kind]
 
 
 @pytest.mark.parametrize(("n", "correct"), [(5, 0), (5, 2), (6, 5), (6, 6)])

@@ -12,7 +12,12 @@ from unitconv.evaluation.reasoning_path import uses_steps
 from unitconv.evaluation.stats import Z95, Proportion, pass_at_k
 from unitconv.grading.answer import is_correct
 from unitconv.grading.self_consistency import majority
-from unitconv.task.question_parser import DIFFICULTIES, parse_question
+from unitconv.task.question_parser import (
+    DIFFICULTIES,
+    PRODUCTS,
+    Conversion,
+    parse_question,
+)
 
 
 @dataclass(frozen=True)
@@ -30,10 +35,23 @@ def by_difficulty(rows: Sequence[Graded]) -> dict[str, Group]:
     Groups without a row, and rows whose question does not parse, are left
     out.
     """
-    groups: dict[str, list[Graded]] = {kind: [] for kind in DIFFICULTIES}
+    return _grouped(rows, DIFFICULTIES, lambda c: c.difficulty)
+
+
+def by_product(rows: Sequence[Graded]) -> dict[str, Group]:
+    """Group replies by `Conversion.product`, as `by_difficulty` does."""
+    return _grouped(rows, PRODUCTS, lambda c: c.product)
+
+
+def _grouped(
+    rows: Sequence[Graded],
+    kinds: Sequence[str],
+    kind_of: Callable[[Conversion], str],
+) -> dict[str, Group]:
+    groups: dict[str, list[Graded]] = {kind: [] for kind in kinds}
     for row in rows:
         if conversion := parse_question(row.question):
-            groups[conversion.difficulty].append(row)
+            groups[kind_of(conversion)].append(row)
     return {kind: summarize(part) for kind, part in groups.items() if part}
 
 

@@ -23,7 +23,7 @@ class CorpusConfig:
     # Probability of each alternative definition in a document: of those
     # far from the course's own (a UK gallon), and of those within its
     # tolerance (a month of 30 days).
-    alternative_share: float = 0.25
+    alternative_share: float = 0.32
     near_alternative_share: float = 0.25
     # Documents that name an alternative unit: "1 UK gallon = 4.546 l".
     named_share: float = 0.95
@@ -32,7 +32,7 @@ class CorpusConfig:
     half_share: float = 0.1
     # Solutions that multiply in partial products, where the quantity and
     # the factor have two digits or more; the others multiply at once.
-    steps_share: float = 0.3
+    steps_share: float = 0.45
     # Solutions that convert through a third unit, between distant units.
     hop_share: float = 0.4
     # Weight of pairs of distant units, relative to the others.
@@ -41,9 +41,9 @@ class CorpusConfig:
     # digits at once, and in partial products; sums; powers of ten; round
     # factors; quotients.
     digit_weight: int = 5
-    product_weight: int = 2
+    product_weight: int = 1
     steps_weight: int = 8
-    sum_weight: int = 12
+    sum_weight: int = 13
     power_weight: int = 1
     round_weight: int = 1
     quotient_weight: int = 1

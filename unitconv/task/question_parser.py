@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from decimal import Decimal
 from fractions import Fraction
 
+from unitconv.task.arithmetic import as_decimal, needs_steps, round_fact
 from unitconv.task.units import (
     BY_NAME,
     UnitError,
@@ -18,6 +20,8 @@ from unitconv.task.units import (
 
 #: How hard a conversion is to work out.
 DIFFICULTIES = ("1 digit", "2 digits", "3 digits", "decimals", "two-hop")
+#: Whether the product of quantity and factor takes steps to work out.
+PRODUCTS = ("short product", "long product")
 
 
 @dataclass(frozen=True)
@@ -51,6 +55,15 @@ class Conversion:
             return "decimals"
         digits = len(f"{abs(self.quantity):.0f}")
         return DIFFICULTIES[min(digits, 3) - 1]
+
+    @property
+    def product(self) -> str:
+        """One of `PRODUCTS`: long if `needs_steps` says so."""
+        factor = exact_factor(BY_NAME[self.source], BY_NAME[self.target])
+        long = needs_steps(
+            Decimal(repr(self.quantity)), round_fact(as_decimal(factor))
+        )
+        return PRODUCTS[long]
 
 
 _UNIT = re.compile(rf"(?<![^\W\d])(?<!['’./^*]){unit_pattern()}(?!['’])")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from unitconv.evaluation.breakdown import by_difficulty
+from unitconv.evaluation.breakdown import by_difficulty, by_product
 from unitconv.evaluation.evaluate import evaluate
 from unitconv.inference.llm import LLM
 from unitconv.inference.load import (
@@ -162,15 +162,17 @@ def _probe_on(
 ) -> Probe:
     """Return a function that evaluates a model on `questions`.
 
-    Its `score` is the accuracy. The others go into the log: by difficulty,
-    the accuracy, the tokens of a reply, and the share that uses steps.
+    Its `score` is the accuracy. The others go into the log: by difficulty
+    and by the length of the product, the accuracy, the tokens of a reply,
+    and the share that uses steps.
     """
 
     def measure(model: PreTrainedModel) -> dict[str, float]:
         report = evaluate(LLM(model, tokenizer, "raw"), questions)
+        groups = by_difficulty(report.rows) | by_product(report.rows)
         return {"score": report.accuracy.value} | {
             f"{name}_{kind.replace(' ', '_')}": value
-            for kind, group in by_difficulty(report.rows).items()
+            for kind, group in groups.items()
             for name, value in {
                 "accuracy": group.accuracy.value,
                 "tokens": group.tokens,
