@@ -2,36 +2,39 @@
 # # Rejection-sampling fine-tuning: learning from one's own right answers
 #
 # Asked once, a base model gives the reply it finds likeliest. Asked ten
-# times, with some chance in it, it gives others, and often one of them is
-# right where the first was not. The skill is there and does not come out.
-# In our base this is by design: we pretrained it on generated text that
-# shows two ways to multiply, mostly the short one, and British volumes
-# beside American ones, and we chose it on generated development questions,
-# never on a test set ([the appendix](90_pretraining.ipynb)).
+# times at a temperature above zero, it gives others, and often one of them
+# is right where the first was not. The skill is there, and greedy decoding
+# does not show it. In our base this is by design. We pretrained it on
+# generated text that multiplies long numbers in two ways, at once and in
+# steps, and that holds British volumes beside American ones. We chose it
+# on generated development questions, never on a test set ([the
+# appendix](90_pretraining.ipynb)).
 #
 # Rejection-sampling fine-tuning (RFT;
-# [Yuan et al. 2023](https://arxiv.org/abs/2308.01825)) brings it out. The
-# model answers every training question several times, a grader keeps the
-# replies that are right, and the model is trained on those. Nobody writes
-# a line of reasoning: the model writes its own training data, and code
-# that is easy to check chooses among it.
+# [Yuan et al. 2023](https://arxiv.org/abs/2308.01825)) brings the skill
+# out. The model answers every training question several times, a grader
+# keeps the replies that are right, and the model is trained on those.
+# Nobody writes a line of reasoning: the model writes its own training
+# data, and code that is easy to check chooses among it.
 #
-# **The question of this chapter:** what must the grader look at, so that
-# the model learns to be right and not only to look right?
+# **The question of this chapter:** can a model find out by itself, from
+# nothing but its own graded replies, that thinking longer pays where the
+# numbers are hard?
 #
 # :::{admonition} What you will learn
 # :class: tip
 # - how to sample, grade and keep replies on a large scale;
 # - why a right answer is not reason enough to learn from a reply;
+# - which way of calculating survives the grading, and where;
 # - what the number of samples and the temperature do;
 # - how to write a long run down so that a kill costs little;
-# - how to train on the result, and which control tells whether the grader
-#   earned its keep.
+# - how to train on the result, and which controls show what the gain is
+#   due to.
 #
 # **Before you start:** nothing, if you know LoRA and sampling; else
 # [chapter 1](01_task.ipynb) for the grader and the audit, [chapter
 # 3](03_sequential.ipynb) for temperature, [chapter 7](07_sft.ipynb) for
-# LoRA. **Time:** 35 minutes to read, without the exercises, and about two
+# LoRA. **Time:** 40 minutes to read, without the exercises, and about three
 # minutes to run. **Hardware:** with the course model any laptop; 2 GB of
 # memory.
 # :::
@@ -46,15 +49,16 @@
 # model, on rows of question and answer, of which only the answer is
 # learned.
 #
-# And four names. The *course model* has 2.8 million parameters and has
-# read generated text about units, nothing else; the British gallon and
-# the American are both in it ([the appendix](90_pretraining.ipynb)). The
-# questions are split by conversion: 1000 to train on (`train`), 200 to
-# choose by (`valid`), 1000 to report (`test`). Each has a set of harder
-# questions beside it, such as `test_hard`; the trainings of this chapter
-# use neither `train_hard` nor `valid_hard`. A *family* is a kind of unit,
-# such as mass or volume. And *pint*, where it checks facts, is a Python
-# library of units.
+# And five names. The *course model* has 2.8 million parameters and has
+# read generated text about units, nothing else. The questions are split by
+# conversion. There are 1000 to train on (`train`), 200 to choose by
+# (`valid`) and 1000 to report (`test`), with quantities of 1 to 12 and
+# halves. Beside them there are harder ones, `train_hard`, `valid_hard` and
+# `test_hard`, with two and three digits, decimals, and units that are far
+# apart. A product is *long* if its quantity and its factor both have two
+# digits or more, as in 7.75 × 453.6, and *short* otherwise. A *family* is
+# a kind of unit, such as mass or volume. And *pint*, where it checks
+# facts, is a Python library of units.
 #
 # In a shell, the trainings of the last chapter and of this one are three
 # commands:
@@ -101,14 +105,15 @@ scratch = tempfile.TemporaryDirectory()  # what we write goes in here
 work = Path(scratch.name)
 
 llm = LLM.from_pretrained(MODEL)
-asked = load_split("train")[:60]
+asked = load_split("train")[:30] + load_split("train_hard")[:30]
 llm
 
 # %% [markdown]
 # ## Ask once, ask ten times
 #
 # The base gets one worked example with every question. First its greedy
-# answers to sixty questions of the train split:
+# answers to sixty training questions, the first thirty of `train` and of
+# `train_hard`:
 
 # %%
 from unitconv.evaluation.evaluate import evaluate
@@ -121,8 +126,8 @@ print(f"{greedy.accuracy.successes} of {len(asked)} right")
 # them in batches, grades each one and writes everything to a file, kept or
 # not. *Rollout* is the word for one sampled reply.
 #
-# The same was done once for the whole train split, and its file comes with
-# the package. Without patience, set `REPLAY` above to `True`: the rollouts
+# The same was done once for all 2000 training questions, and its file
+# comes with the package. Without patience, set `REPLAY` above to `True`: the rollouts
 # of our sixty questions are then read from that file, and all that follows
 # is the same code.
 
@@ -135,18 +140,19 @@ from unitconv.training.rollouts import (
 
 settings = RolloutSettings(num_return_sequences=10, temperature=0.8)
 replayed = read_rollouts(RESULTS / "rollouts.jsonl.gz")
+recorded = {record.question: record for record in replayed}
 if REPLAY:
-    records = replayed[: len(asked)]
+    records = [recorded[question.text] for question in asked]
 else:
     records = sample_rollouts(llm, asked, settings, work / "rollouts.jsonl")
-same = sum(a == b for a, b in zip(records, replayed, strict=False))
+same = sum(record == recorded[record.question] for record in records)
 print(f"{same} of {len(asked)} questions with the recorded replies")
 
 # %% [markdown]
 # A sample's noise depends on its question and its number, and not on what
 # is sampled beside it ([chapter 3](03_sequential.ipynb)). So live and
 # recorded replies of one model agree text by text, where the machines
-# round alike. And what do they hold?
+# round alike. What do the samples add to the greedy replies?
 
 # %%
 one_kept = sum(bool(record.kept) for record in records)
@@ -245,6 +251,7 @@ question = "How many gram are there per 6 kg?"
 for text in [
     "1 kg = 2000 g. 3 * 2000 = 6000. <answer>6000</answer>",
     "1 kg = 1000 g. 60 * 100 = 6000. <answer>6000</answer>",
+    "1 kg = 1000 g. 6 * 1000 = 6001. <answer>6000</answer>",
 ]:
     kind, _ = worst_fault(question, text)
     examples.setdefault(kind, ("constructed", question, text))
@@ -256,7 +263,7 @@ for source, q, text in examples.values():
 # %% [markdown]
 # The tolerance of 5 % forgives a slip in a product; two mistakes can
 # cancel; and a true line can be about something else. A model trained on
-# such replies is taught the slip, the false fact and the wrong unit, and on
+# such replies is taught the slip, the false fact and the wrong unit. On
 # the next question nothing may cancel.
 # [Uesato et al. (2022)](https://arxiv.org/abs/2211.14275)
 # found the like on word problems: where only the final answer is judged,
@@ -283,9 +290,12 @@ audited = pd.Series(
 pd.crosstab(right, audited)
 
 # %% [markdown]
-# Rows tell whether the answer is right, columns whether the reasoning is
-# valid or what is the worst fault in it. (The audit has a tolerance of its
-# own, 1 %, because factors are written with few digits.) The lower row
+# Rows say whether the answer is right, columns whether the reasoning is
+# valid, or what is the worst fault in it. The audit has tolerances of its
+# own. A fact may be off by 1 %, because factors are written with few
+# digits. A result must be right to the digits that are written: `3.5 *
+# 1.609 = 5.6` passes, for 5.63 is rounded there, and `742 * 1440 =
+# 1063440` does not, though it is only half a percent off. The lower row
 # holds right answers with faulty reasoning: these are what the plain recipe
 # would teach. The upper row has no valid reasoning at all. True facts and
 # true products that lead from the quantity asked to the unit asked can
@@ -293,8 +303,8 @@ pd.crosstab(right, audited)
 # it must read the question for that. Where it cannot, it asks only that
 # the last equation is true and gives the answer, and the grade decides.
 #
-# Is what is both right and valid fit to learn from? Nearly. Several
-# equations, each within 1 %, may end further off. So there is a third rule:
+# Is what is both right and valid fit to learn from? Nearly. Two facts,
+# each within 1 %, may end further off. So there is a third rule:
 # what is learned from must be within 1 % of the truth. What is right by
 # the grade and not by this rule is a *near miss*. `rejection_reason` asks
 # this before it asks the audit. What would the audit have said of them?
@@ -308,27 +318,28 @@ exact = pd.Series(
 )
 near_miss = pd.Series([r.reason == "near miss" for _, r in every])
 print(audited[near_miss].value_counts().to_string())
-for record, rollout in reversed(every):
-    claims = audit_reasoning(rollout.text, record.question).claims
-    if rollout.reason == "near miss" and all(c.verdict for c in claims):
-        print(f"\n{record.question} ({record.answer:.6g})")
-        print(f"  {one_line(rollout.text)}")
-        break
+near_misses = passing = 0
+for record in replayed:
+    for rollout in record.rollouts:
+        if rollout.reason == "near miss":
+            near_misses += 1
+            passing += reasoning_is_valid(rollout.text, record.question)
+print(f"of all {len(replayed)} questions: {near_misses} near misses,")
+print(f"of which the audit lets {passing} pass")
+assert passing < 0.05 * near_misses
 
 # %% [markdown]
-# Within 5 % lie whole other units: a UK ounce is 4 % smaller than an
-# American one, a bank month of 30 days 1.4 % shorter than the mean one.
-# Every line about them is true, and the audit refuses them because they
-# are not the units asked. It leaves the third rule little to do: of the
-# 406 near misses of the whole train split, it would let 2 pass. Where no
-# audit can be written, the rule is what remains.
+# A near miss is a product with a wrong digit, or another unit: a UK ounce
+# is 4 % smaller than an American one, a bank month of 30 days 1.4 %
+# shorter than the mean one. The audit refuses nearly all of them by
+# itself, and leaves the third rule little to do. Where no audit can be
+# written, the rule is what remains.
 #
 # The outcomes of all completions, by the first reason to reject them.
 # Mind the order: a false statement, or reasoning that does not lead to the
 # answer, is counted only where the answer is within 1 %. So these counts
 # are what the audit adds to a strict look at the answer. They are small
-# beside the wrong answers. With a model that reasons worse, they may be
-# larger.
+# beside the wrong answers.
 
 # %%
 from unitconv.training.rejection_sampling import outcome_counts
@@ -342,20 +353,106 @@ assert outcomes["kept"] <= int((right & valid).sum()) < len(every)
 assert outcomes["false statement"] <= len(lucky)
 
 # %% [markdown]
+# ## Which way of calculating survives?
+#
+# The base knows two ways to a long product. It writes the result at once,
+# or it multiplies digit by digit and adds up what it gets:
+
+# %%
+from unitconv.evaluation.reasoning_path import uses_steps
+
+
+def shortest(texts):
+    return min(texts, key=len, default="none")
+
+
+for record in replayed[len(replayed) // 2 :]:
+    ways = {True: [], False: []}
+    for rollout in record.kept:
+        ways[uses_steps(rollout.text)].append(rollout.text)
+    if all(ways.values()):
+        print(record.question)
+        print("  at once: ", one_line(shortest(ways[False])))
+        print("  in steps:", one_line(shortest(ways[True])))
+        break
+
+# %% [markdown]
+# `uses_steps` recognises the second way: partial products with a sum, or a
+# product of the result of another one. Now we sort all replies of the
+# record by the way, and their questions by the length of the product. How
+# often does the base take each way, and what share of it is kept?
+
+# %%
+from unitconv.evaluation.stats import Proportion
+from unitconv.task.question_parser import PRODUCTS, parse_question
+
+tried = Counter()
+surviving = Counter()
+for record in replayed:
+    product = parse_question(record.question).product
+    for rollout in record.rollouts:
+        way = "in steps" if uses_steps(rollout.text) else "at once"
+        tried[way, product] += 1
+        surviving[way, product] += rollout.reason is None
+
+ways = {
+    way: {
+        product: Proportion(surviving[way, product], tried[way, product])
+        for product in PRODUCTS
+    }
+    for way in ("at once", "in steps")
+}
+pd.DataFrame(
+    {
+        (way, product): {
+            "replies": share.n,
+            "kept": share.successes,
+            "share kept": round(share.value, 3),
+        }
+        for way, by_product in ways.items()
+        for product, share in by_product.items()
+    }
+).T
+
+# %% tags=["hide-input"]
+figures.grouped_intervals(
+    {
+        way: {name: (share.value, share.ci95) for name, share in by.items()}
+        for way, by in ways.items()
+    },
+    xlabel="share of the replies that are kept",
+)
+
+# %%
+at_once, in_steps = ways["at once"], ways["in steps"]
+assert in_steps["long product"].value > 3 * at_once["long product"].value
+assert at_once["short product"].value > in_steps["short product"].value
+
+# %% [markdown]
+# This is what selection has to work with. For long products the base takes
+# steps in a minority of its replies, and these survive several times as
+# often as the others. For short products it is the other way round: a
+# product with one digit needs no steps, and a reply that takes some anyway
+# has mostly lost its way. Nobody wrote a rule that long products should be
+# taken in steps. The rule is in the shares of what is kept, and a model
+# that is trained on what is kept can learn it.
+#
+# (The intervals take the replies as independent. Those of one question are
+# not, so the true ones are wider.)
+#
 # ## How many samples, and how warm?
 #
 # Sixty questions are too few to choose settings by. The results of larger
-# runs come with the package too. (They were judged by an earlier audit,
-# which asked only whether all statements are true, and so kept a few
-# replies in a hundred more.) First the *success rate*: how many of the
-# questions have a completion to learn from among their first N?
+# runs, on the 400 validation questions, come with the package too. First
+# the *success rate*: how many of the questions have a completion to learn
+# from among their first N?
 
 # %%
-recorded = json.loads((RESULTS / "sweeps.json").read_text())
+sweeps = json.loads((RESULTS / "sweeps.json").read_text())
 sweep = {
     f"T = {warmth}": run
     for warmth, run in sorted(
-        recorded["temperature"].items(), key=lambda item: float(item[0])
+        sweeps["temperature"].items(), key=lambda item: float(item[0])
     )
 }
 
@@ -416,17 +513,34 @@ assert kept[warmest] < kept[coldest]
 
 # %% [markdown]
 # What counts here is the first of these two lines, as a question needs few
-# replies but needs one. The order at one sample need not be the order at
-# ten: choose the temperature for the number of samples that you can pay
-# for. That one temperature is better than its neighbour is *not shown*. The
-# bands belong to one line each, and overlapping bands are no test. All
-# temperatures were asked the same questions, so the test would be a paired
-# one; the record of these runs keeps counts and not the questions.
+# replies but needs one. Is the best temperature better than the default,
+# T = 0.8, or was it lucky? All were asked the same questions, so the test
+# is paired. It counts the questions with one kept reply at one of the two
+# temperatures only:
+
+# %%
+from unitconv.evaluation.stats import PairedComparison, holm
+
+against = {
+    name: PairedComparison.from_json(run["against_default"])
+    for name, run in sweep.items()
+    if "against_default" in run
+}
+adjusted = holm([pair.p_value for pair in against.values()])
+for (name, pair), p in zip(against.items(), adjusted, strict=True):
+    print(
+        f"{name} against T = 0.8: {pair.only_a} lost, {pair.only_b} gained, "
+        f"Holm p = {p:.2g}: {pair.verdict(p)}"
+    )
+
+# %% [markdown]
+# The order at one sample need not be the order at ten: choose the
+# temperature for the number of samples that you can pay for.
 #
 # ### Where it fails
 #
-# The recorded run on the train split, ten samples at temperature 0.8,
-# judged by the present audit, by family of units:
+# The recorded run on all training questions, ten samples at temperature
+# 0.8, by family of units:
 
 # %%
 from unitconv.evaluation.leaderboard.stages import read_stages
@@ -447,12 +561,13 @@ figures.grouped_intervals(
 )
 
 # %% [markdown]
-# A family can fail in two ways: by hard products, or because the model has
-# read two conventions. A gallon in the corpus is American in one document
-# and British in another ([the appendix](90_pretraining.ipynb) counts
-# them), and the question does not say which it means. Most replies that
-# mean a rival say so: `UK` gallon, `short` ton, `binary` kB. Let us count
-# these in our own sample:
+# A family can fail in three ways: by long products, by units far apart
+# that need a step through a third one, or because the model has read two
+# conventions. A gallon in the corpus is American in one document and
+# British in another ([the appendix](90_pretraining.ipynb) counts them),
+# and the question does not say which it means. Most replies that mean the
+# British one say so: `UK` gallon, `short` ton, `binary` kB. Let us count
+# these in the record:
 
 # %%
 import re
@@ -463,19 +578,16 @@ rival = re.compile(rf"\b({'|'.join(ALTERNATIVE_NAMES.values())})\b")
 table = pd.DataFrame(
     [
         (record.family, bool(rival.search(r.text)), r.reason is None)
-        for record, r in every
+        for record in replayed
+        for r in record.rollouts
     ],
     columns=["family", "names a rival", "kept"],
 )
 print(f"{table['names a rival'].sum()} of {len(table)} name a rival")
-table.groupby("family").mean().round(2)
-
-# %% [markdown]
-# Of the completions that name a rival and of those that do not, how many
-# are kept?
+table.groupby("family").mean().round(3)
 
 # %%
-table.groupby("names a rival")["kept"].agg(["mean", "size"]).round(2)
+table.groupby("names a rival")["kept"].agg(["mean", "size"]).round(3)
 
 # %% [markdown]
 # A UK gallon is a fifth larger. A reply that means it is true in every
@@ -487,12 +599,10 @@ table.groupby("names a rival")["kept"].agg(["mean", "size"]).round(2)
 #
 # ### True, and no argument
 #
-# The audit did not always ask where the reasoning leads. An earlier one
-# asked only whether all statements are true. When the second question was
-# added, the recorded rollouts of the train split were judged again: of
-# 10,000 replies the earlier audit had kept 7079, and 298 of these are
-# refused now. None is kept that was not kept before. Most of the 298 name
-# a rival that leads to the same number. Of the others, one of each family:
+# An audit could ask only whether all statements are true, and not where
+# they lead. What would it keep that ours refuses? Those replies of the
+# record whose answer is within 1 %, that state something, and nothing
+# false:
 
 # %%
 pointless = [
@@ -501,27 +611,25 @@ pointless = [
     for r in record.rollouts
     if r.reason == "does not lead to the answer"
 ]
-others = {}
-for record, r in pointless:
-    if not rival.search(r.text):
-        others.setdefault(record.family, (record.question, r.text))
+kept_now = sum(len(record.kept) for record in replayed)
 named = sum(bool(rival.search(r.text)) for _, r in pointless)
-print(f"{len(pointless)} do not lead to the answer; {named} name a rival")
-for q, text in others.values():
-    print(f"{q}\n  {one_line(text)}")
+print(f"{kept_now} kept; {len(pointless)} more are true and refused,")
+print(f"of which {named} name a rival")
+seen = {}
+for record, r in pointless:
+    key = record.family, bool(rival.search(r.text))
+    seen.setdefault(key, (record.question, r.text))
+for (family, names_rival), (q, text) in sorted(seen.items()):
+    print(f"{family}{', a rival' * names_rival}: {q}\n  {one_line(text)}")
 
 # %% [markdown]
-# (The other five of the 298 give the answer in a wrong unit, such as
-# `<answer>40 gallon</answer>` where quarts were asked, and are wrong
-# answers now.) "1 UK gallon = 8 UK pint. 9 x 8 = 72" is what a model must
-# not learn, though 9 American gallons are 72 American pints: if it learns
-# to say `UK` here, it may say it in the next question, gallons to liters.
-# In `30 * 6 = 180`, for 3 hours in minutes, the product is true, and
-# neither of its factors is in the question or the fact. And for 8 MB in
-# kB, `1 kB = 1000 B` is true and the wrong fact. Others only garble the
-# name of a unit: a stricter rule throws out some nearly harmless replies
-# too. That costs few questions, as each has ten replies: 960 of the 1000
-# had a reply to learn from by the earlier audit, and 956 have one now.
+# "1 UK gallon = 8 UK pint. 9 x 8 = 72" is what a model must not learn,
+# though 9 American gallons are 72 American pints: if it learns to say `UK`
+# here, it may say it in the next question, gallons to liters. The others
+# are slips. A number appears that nothing before it explains, a unit is
+# left out of a chain, or the fact is about other units than the product. A
+# strict audit refuses a few nearly harmless replies too. That costs little,
+# as most questions have others.
 #
 # ## Different ways, not the same one twice
 #
@@ -564,14 +672,14 @@ for path in kept_paths(varied):
 
 # %% [markdown]
 # How many does a question have? The figure counts those of the recorded
-# run, on the whole train split:
+# run, on all training questions:
 
 # %% tags=["hide-input"]
 figures.path_counts([len(kept_paths(record)) for record in replayed])
 
 # %% [markdown]
-# Most questions have one path, however often it was sampled: this base
-# knows one way to most answers. The questions at 0 have nothing to teach:
+# Most questions have one path, however often it was sampled: to a short
+# product there is one way. The questions at 0 have nothing to teach:
 # whatever is selected, they are left out. `select_examples` makes the
 # training file. It takes the first `max_paths` distinct ones of each
 # question, in the order they were sampled. From our sixty questions, and
@@ -584,6 +692,8 @@ for paths in (1, 2, 4, 10):
     ours = len(select_examples(records, paths))
     everything = len(select_examples(replayed, paths))
     print(f"at most {paths:2}: {ours:4} triples, {everything:5} of all")
+few_more = len(select_examples(replayed, 10))
+assert few_more < 1.1 * len(select_examples(replayed, 2))
 assert len(select_examples(records, 1)) == one_kept
 assert len(select_examples(records, 10)) == sum(
     len(kept_paths(record)) for record in records
@@ -593,7 +703,7 @@ assert len(select_examples(records, 10)) == sum(
 # Yuan et al. (2023) found that more *distinct* paths help, and that weaker
 # models gain more than strong ones. The course takes at most two. That was
 # not tuned, and with this record it hardly could be: more paths would add
-# 11 triples.
+# few triples.
 #
 # ## A file that survives
 #
@@ -695,7 +805,9 @@ from unitconv.training.examples import read_triples
 triples = select_examples(replayed)
 assert triples == read_triples(RESULTS / "rft.json")
 n_questions = len({triple.question for triple in triples})
+in_steps = sum(uses_steps(triple.reasoning) for triple in triples)
 print(f"{len(triples)} triples, {n_questions} questions")
+print(f"{in_steps} of the triples use steps")
 for triple in triples[:3]:
     print(f"\n{triple.question}\n  {one_line(triple.reasoning)}")
 assert all(reasoning_is_valid(t.reasoning, t.question) for t in triples)
@@ -715,10 +827,9 @@ print(f"the base's prompt, with its example: {prompt_tokens}")
 assert 2 * len(example.input_ids) < prompt_tokens + example.n_supervised
 
 # %% [markdown]
-# A full training takes some minutes. This one is cut short: two epochs,
-# and forty questions of `valid` to choose the better one by. One question
-# of forty is 2.5 points, so the choice is mostly luck and its score
-# flatters. It will not be the best adapter; the full runs come below.
+# A full training takes some minutes. This one is cut short: one epoch on
+# every third triple, and forty questions of `valid` beside it. It will not
+# be the best adapter; the full runs come below.
 
 # %%
 from transformers.utils.logging import disable_progress_bar
@@ -730,8 +841,8 @@ disable_progress_bar()
 base = pick_base(MODEL, llm.device.type)
 result = train_rft(
     base,
-    triples,
-    base.settings(RFT_DEFAULTS, epochs=2),
+    triples[::3],
+    base.settings(RFT_DEFAULTS, epochs=1),
     TrainingRun(work / "rft"),
     valid=load_split("valid")[:40],
 )
@@ -746,12 +857,12 @@ assert result.losses[-1][1] < result.losses[0][1]
 # ## Did it help?
 #
 # The adapter gets the bare question, the base its worked example. Both
-# answer the first 200 questions of the test split:
+# answer the first 100 questions of `test` and of `test_hard`:
 
 # %%
 from unitconv.evaluation.report import compare
 
-test = load_split("test")[:200]
+test = load_split("test")[:100] + load_split("test_hard")[:100]
 tuned = LLM.from_pretrained(MODEL, work / "rft")
 reports = {
     "one-shot CoT": evaluate(llm, test),
@@ -767,6 +878,8 @@ def rates(report):
         "high": high,
         "answered": report.answer_rate.value,
         "valid": report.reasoning_validity.value,
+        "in steps": sum(uses_steps(row.text) for row in report.rows)
+        / len(report.rows),
     }
 
 
@@ -777,9 +890,9 @@ pd.DataFrame(
 
 # %% [markdown]
 # *valid* is the share of valid reasoning among the replies that state
-# something to check. A wrong answer is hardly ever valid, so this cannot
-# be much above the accuracy. Where it is below, some right answers came by
-# way of a slip or a rival.
+# something to check, *in steps* the share that `uses_steps` recognises. A
+# wrong answer is hardly ever valid, so *valid* cannot be much above the
+# accuracy.
 #
 # Both answered the same questions, so the comparison is paired: it looks
 # at the questions on which they differ. The verdict comes from the test,
@@ -804,54 +917,10 @@ print("RFT, live, against one-shot CoT:", found.verdict())
 #
 # ### The full runs
 #
-# The recorded runs train on the whole train split and are measured on all
-# test questions. `cot` is the base with its example, `sft` chapter 7's
-# adapter, `rft-1` one round of RFT, `rft-2` two, and `random` a control
-# that we come to. They were made with the earlier audit and with a key of
-# paths that took each spelling for a path of its own: `rft-1` of seed 0
-# learned from 1866 triples instead of the 1076 above.
-
-# %%
-names = ["cot", "sft", "rft-1", "rft-2", "random"]
-measured = {
-    seed.replace("-", " "): {
-        name: (
-            run["rates"]["test"][name]["accuracy"],
-            tuple(run["rates"]["test"][name]["accuracy_ci95"]),
-        )
-        for name in names
-    }
-    for seed, run in seeds.items()
-}
-questions_asked = seed_0["rates"]["test"]["cot"]["n"]
-print(f"{len(seeds)} seed(s), {questions_asked} test questions")
-
-# %% tags=["hide-input"]
-figures.grouped_intervals(measured, xlabel="accuracy on the test split")
-
-# %%
-rows = {}
-for name in names:
-    rows[name] = {
-        f"{key} {part}": found[part]
-        for key, found in stages["spread"]["test"][name].items()
-        for part in ("mean", "sd")
-    }
-summary = pd.DataFrame(rows).T.astype(float)
-summary.columns = [c.replace("_", " ") for c in summary.columns]
-summary.round(3)
-
-# %% [markdown]
-# *sd* is the standard deviation over the seeds, empty where there is only
-# one. The base does not change with a seed, so its own is zero. `sft`
-# states nothing that could be checked: it was taught to answer at once.
-# *Reasoning validity* is by the earlier audit, which asked only whether
-# all statements are true; do not compare it with *valid* in our own table.
-#
-# Is a difference more than luck? The paired tests of the record, a
-# difference and a verdict for each seed. It is the stage's accuracy minus
-# that of the stage it is compared *against*; p is adjusted for the number
-# of tests on a split (Holm), and the largest of the seeds is shown:
+# The recorded runs train on the selection from all 2000 training questions
+# and are measured on all test questions, with three seeds. `cot` is the
+# base with its example, `sft` chapter 7's adapter, `rft-1` one round of
+# RFT, `rft-2` two. Means over the seeds:
 
 # %%
 from unitconv.evaluation.leaderboard.stages import (
@@ -860,17 +929,71 @@ from unitconv.evaluation.leaderboard.stages import (
     summary_cells,
 )
 
+COLUMNS = {
+    "accuracy": "accuracy",
+    "reasoning_validity": "valid",
+    "steps": "in steps",
+    "tokens_per_answer": "tokens",
+}
+
+
+def means(names):
+    """Means over the seeds, and the sd of the accuracy, by split."""
+    rows = {}
+    for split, spread in stages["spread"].items():
+        for name in names:
+            found = spread[name]
+            rows[split, name] = {
+                column: found[key]["mean"] if key in found else None
+                for key, column in COLUMNS.items()
+            } | {"sd": found["accuracy"]["sd"]}
+    return pd.DataFrame(rows).T.astype(float).round(3)
+
+
+print(f"{len(seeds)} seeds")
+MAIN = ["cot", "sft", "rft-1", "rft-2"]
+means(MAIN)
+
+# %% tags=["hide-input"]
+figures.grouped_intervals(
+    {
+        seed.replace("-", " "): {
+            f"{split}, {name}": (
+                run["rates"][split][name]["accuracy"],
+                tuple(run["rates"][split][name]["accuracy_ci95"]),
+            )
+            for split in run["rates"]
+            for name in MAIN
+        }
+        for seed, run in seeds.items()
+    },
+    xlabel="accuracy",
+)
+
+# %% [markdown]
+# *sd* is the standard deviation of the accuracy over the seeds. The base
+# does not change with a seed, so its own is zero. `sft` states nothing that
+# could be checked: it was taught to answer at once.
+#
+# Is a difference more than luck? The paired tests of the record, a
+# difference and a verdict for each seed. It is the stage's accuracy minus
+# that of the stage it is compared *against*; p is adjusted for the number
+# of tests on a split (Holm), and the largest of the seeds is shown:
+
+# %%
 comparisons = stage_comparisons(stages)
 
 
-def summary(chosen):
+def tests(*pairs):
+    chosen = [c for c in comparisons if (c.first, c.second) in pairs]
     cells = list(summary_cells(chosen))
     return pd.DataFrame(cells, columns=SUMMARY_HEADS).set_index("questions")
 
 
-summary(comparisons)
+tests(("cot", "sft"), ("cot", "rft-1"), ("cot", "rft-2"), ("rft-1", "rft-2"))
 
 # %% [markdown]
+# VERDICT-MAIN
 # Every interval is on [the results page](../book/results.md).
 #
 # The test of one seed says whether two *adapters* differ beyond the choice
@@ -880,7 +1003,65 @@ summary(comparisons)
 # votes: all seeds answer the same questions, and `cot` is one and the
 # same model in all of them.
 #
-# ## The control: does the grader earn its keep?
+# ## Longer where it must be
+#
+# Where does the gain come from? The training measured the validation
+# questions after each epoch. Accuracy and length of the replies, by the
+# length of the product, in the first round of seed 0:
+
+# %% tags=["hide-input"]
+logged = seed_0["epochs"]["rft-1"]
+panels = {
+    title: {
+        product: [entry[f"{key}_{product.replace(' ', '_')}"] for entry in logged]
+        for product in PRODUCTS
+    }
+    for title, key in (
+        ("accuracy", "accuracy"),
+        ("tokens a reply", "tokens"),
+        ("share in steps", "steps"),
+    )
+}
+figures.epochs_by_group([entry["epoch"] for entry in logged], panels)
+
+# %%
+by_product = pd.DataFrame(
+    {
+        (name, product): {
+            column: sum(
+                run["rates"]["test_hard"][name]["by_product"][product][key]
+                for run in seeds.values()
+            )
+            / len(seeds)
+            for key, column in (
+                ("n", "n"),
+                ("accuracy", "accuracy"),
+                ("steps", "in steps"),
+                ("tokens", "tokens"),
+            )
+        }
+        for product in PRODUCTS
+        for name in ("cot", "rft-1", "rft-2")
+    }
+).T.sort_index(level=1, sort_remaining=False)
+by_product.round(3)
+
+# %%
+for run in seeds.values():
+    hard = run["rates"]["test_hard"]
+    long, short = (
+        [hard[name]["by_product"][product] for name in ("cot", "rft-1", "rft-2")]
+        for product in ("long product", "short product")
+    )
+    assert long[0]["steps"] < 1 / 3 < 1 / 2 < long[1]["steps"]
+    assert long[1]["steps"] < long[2]["steps"]
+    assert long[2]["tokens"] > 1.5 * long[0]["tokens"]
+    assert max(group["steps"] for group in short) < 0.15
+
+# %% [markdown]
+# VERDICT-LONGER
+#
+# ## Controls: what is the gain due to?
 #
 # Any training on replies of this form teaches the form. So how much is due
 # to *selection*? A control answers that. It takes the same questions and
@@ -892,10 +1073,6 @@ from unitconv.grading.answer import parse_answer
 
 control = select_examples(records, policy="random")
 chosen = select_examples(records)
-assert Counter(t.question for t in control) == Counter(
-    t.question for t in chosen
-)
-
 good = sum(
     is_correct(parse_answer(triple.reasoning), triple.answer)
     and reasoning_is_valid(triple.reasoning, triple.question)
@@ -906,63 +1083,127 @@ print(f"control:  {good} of {len(control)} right and valid")
 assert good < len(control)
 
 # %% [markdown]
-# The better the base, the better its control: the fewer wrong replies
-# there are, the less is left to choose. It also matters *which* are wrong.
-# A mistake that returns in the same form, such as the wrong gallon, is
-# learned, and a control may lose although most of its rows are right. The
-# recorded runs, first those comparisons that the record has:
+# The record has more controls, each trained with the settings of RFT and
+# three seeds, and each the answer to one doubt:
+#
+# - `random`: would *any* replies of the model do? As above.
+# - `rft-right`: is the audit needed? Replies with a right answer, whatever
+#   they state.
+# - `rft-audited`: is the third rule needed? Right and valid, but within 5 %
+#   and not 1 %.
+# - `sft-matched`: is it the *reasoning*, or the number of rows? Answers
+#   alone, as many rows of the same questions.
+# - `sft-reasoning`: does a teacher do better? Reasoning written by code
+#   from pint, in steps where a product is long, always right.
+# - `cot-gallon`, `cot-us`: is training needed at all? The base with a
+#   worked example about American gallons, and with "US units" in the
+#   instruction.
 
 # %%
-summary([c for c in comparisons if c.first == "random"])
+ARMS = ["random", "rft-right", "rft-audited", "sft-matched"]
+means(["cot", *ARMS, "sft-reasoning", "rft-1", "rft-2"])
+
+# %%
+tests(
+    *((arm, "rft-1") for arm in (*ARMS, "sft-reasoning")),
+    ("sft-reasoning", "rft-2"),
+    *(("cot", prompt) for prompt in ("cot-gallon", "cot-us")),
+    ("cot-gallon", "rft-1"),
+)
 
 # %% [markdown]
-# And the accuracy of each seed on both splits. A split without a line above
-# has no paired test in the record, so there nothing is shown:
+# VERDICT-CONTROLS
+#
+# Without such controls a gain is easily credited to the wrong cause. Look
+# for them in the papers you read.
+#
+# ### Family by family
+#
+# A total hides where a gain lies. The same paired tests for each family of
+# units, `rft-2` against `cot`, with Holm over the six families; how many
+# of the seeds have which verdict:
+
+# %%
+pd.DataFrame(
+    {
+        (split, family): {
+            "differences": "  ".join(
+                f"{run['families'][split]['cot rft-2'][family]['difference']:+.3f}"
+                for run in seeds.values()
+            ),
+            "verdicts": ", ".join(
+                f"{count} {verdict}"
+                for verdict, count in Counter(
+                    run["families"][split]["cot rft-2"][family]["verdict"]
+                    for run in seeds.values()
+                ).items()
+            ),
+        }
+        for split, pairs in seed_0["families"].items()
+        for family in pairs["cot rft-2"]
+    }
+).T
+
+# %% [markdown]
+# VERDICT-FAMILIES And how much of the gain is the choice of a gallon? The
+# record counts the questions that RFT gained where the base had the right
+# answer for another unit of the same name:
+
+# %%
+for split in seed_0["compared"]:
+    for seed, run in seeds.items():
+        pair = run["compared"][split]["cot rft-2"]
+        net = pair["only_b"] - pair["only_a"]
+        rivals = pair["alternative_unit"]
+        share = (rivals["gained"] - rivals["lost"]) / net
+        print(
+            f"{split}, {seed}: {net} net gained, of which "
+            f"{rivals['gained'] - rivals['lost']} rivals ({share:.0%})"
+        )
+        assert share < 1 / 3
+
+# %% [markdown]
+# ### Was it there before?
+#
+# Samples of the base often hold a right reply where the greedy one is
+# wrong. Did training add a skill, or does it only bring out more often what
+# was there? *pass@k* is the probability that at least one of k samples is
+# right, estimated from 64 samples of each of 100 questions (an exercise
+# below derives the estimate):
+
+# %% tags=["hide-input"]
+sampled = json.loads((RESULTS / "pass_at_k.json").read_text())
+sizes = [1, 2, 4, 8, 16, 32, 64]
+figures.pass_at_k(
+    sizes,
+    {
+        split: {
+            name: [interval(found["pass_at_k"][str(k)]) for k in sizes]
+            for name, found in by_name.items()
+        }
+        for split, by_name in sampled["splits"].items()
+    },
+)
 
 # %%
 pd.DataFrame(
     {
         (split, name): {
-            seed: run["rates"][split][name]["accuracy"]
-            for seed, run in seeds.items()
+            f"{curve.replace('_', ' ')}, {k}": found[curve][str(k)]["rate"]
+            for curve, k in (
+                ("pass_at_k", 1),
+                ("pass_at_k", 64),
+                ("majority", 64),
+                ("best_of_n", 64),
+            )
         }
-        for split in seed_0["rates"]
-        for name in ("cot", "random", "rft-1")
+        for split, by_name in sampled["splits"].items()
+        for name, found in by_name.items()
     }
 ).T.round(3)
 
 # %% [markdown]
-# The grader has earned its keep where the selection is *better* than the
-# control for every seed, and only there: a gain on `test` says nothing
-# about `test_hard`.
-#
-# Accuracy is half of it. The other half is what replies state on the way.
-# Of those with something to check, the share with nothing false in it,
-# wherever it leads (the earlier audit again):
-
-# %%
-for name in ("cot", "random", "rft-1", "rft-2"):
-    found = stages["spread"]["test"][name].get("reasoning_validity")
-    if found:
-        values = "  ".join(f"{value:.3f}" for value in found["values"])
-        print(f"{name:7} {found['mean']:.3f}   by seed: {values}")
-
-# %% [markdown]
-# The record has no paired test of these shares: whether `rft-1` states
-# fewer falsehoods than `random` or `cot` is not shown. And a total hides
-# where a gain lies. [Chapter 9](09_evaluation.ipynb) tests each family of
-# units by itself, and harder questions too.
-#
-# The control does not answer everything, either. It learns from wrong
-# replies too, so it says what the whole grader is worth, and not what the
-# audit adds to a plain look at the answer. That takes a third training,
-# on replies with a right answer, whatever they state; `unitconv rollouts
-# --policy right` selects them. The record has no such training. Most of
-# the work is done by the answer: of the replies of our sample that were
-# refused, most have a wrong one.
-#
-# Without such controls a gain is easily credited to the wrong cause. Look
-# for them in the papers you read.
+# VERDICT-PASS
 #
 # ## A second round
 #
@@ -997,9 +1238,7 @@ for triple in [t for t in joined if t not in old][:3]:
     print(f"\n{triple.question}\n  {one_line(triple.reasoning)}")
 
 # %% [markdown]
-# In the recorded runs, ten samples of the same questions in each round.
-# Round one was judged again by the present audit. Round two has the
-# verdicts of the earlier one, by which round one had 0.71 kept:
+# In the recorded runs, ten samples of the same questions in each round:
 
 # %%
 rounds = seed_0["rollouts"]
@@ -1026,9 +1265,8 @@ figures.grouped_intervals(
 
 # %% [markdown]
 # Mind what this shows. The adapter has been trained on these very
-# questions, and a small part of the difference is the change of audits. The
-# figure says what the second round has to choose from, not how good the
-# model is.
+# questions. The figure says what the second round has to choose from, not
+# how good the model is.
 #
 # The second training begins from the *base* again, not from the first
 # adapter. Otherwise the first round's triples would be learned twice as
@@ -1040,14 +1278,16 @@ figures.grouped_intervals(
 # ReST-EM ([Singh et al. 2023](https://arxiv.org/abs/2312.06585)) begin from
 # the base in every round too.
 #
-# Did the second round help? Where ten samples of the base have covered
-# nearly all training questions, it has little new to learn from. Positive
-# numbers are for round two:
+# Did the second round help? The first one samples steps for long products
+# more often than the base does, so the second finds right replies to
+# questions that had none. Positive numbers are for round two:
 
 # %%
-summary([c for c in comparisons if c.second == "rft-2"])
+tests(("rft-1", "rft-2"))
 
 # %% [markdown]
+# VERDICT-ROUND-2
+#
 # ## On a task of your own
 #
 # 1. *Sample before you train.* Draw ten replies to a hundred training

@@ -62,6 +62,13 @@ FIGURES: dict[str, Callable[[], Picture]] = {
     "success_curves": lambda: figures.success_curves(
         {"T = 0.4": list(zip([0.5, 0.6], INTERVALS, strict=True))}
     ),
+    "pass_at_k": lambda: figures.pass_at_k(
+        [1, 2],
+        {"test": {"base": list(zip([0.5, 0.6], INTERVALS, strict=True))}},
+    ),
+    "epochs_by_group": lambda: figures.epochs_by_group(
+        [1, 2], {"accuracy": {"a": [0.1, 0.2]}, "tokens": {"a": [30, 50]}}
+    ),
     "learning_curves": lambda: figures.learning_curves(
         [1000, 10000], {"facts": [0.1, 0.9]}, {"facts": INTERVALS}
     ),

@@ -15,8 +15,10 @@ from unitconv.figures.bars import (
     path_counts,
 )
 from unitconv.figures.curves import (
+    epochs_by_group,
     learning_curves,
     losses,
+    pass_at_k,
     success_curves,
     throughput,
     training_curves,
@@ -68,6 +70,7 @@ __all__ = [
     "chance",
     "course_loop",
     "differences",
+    "epochs_by_group",
     "errors_by_group",
     "form_and_content",
     "grouped_intervals",
@@ -82,6 +85,7 @@ __all__ = [
     "padded_batch",
     "page_table",
     "parameter_shares",
+    "pass_at_k",
     "path_counts",
     "price_of_accuracy",
     "rank_sizes",

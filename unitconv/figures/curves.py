@@ -102,6 +102,73 @@ def success_curves(runs: Mapping[str, Sequence[Estimate]]) -> Picture:
 
 
 @styled
+def pass_at_k(
+    sizes: Sequence[int],
+    panels: Mapping[str, Mapping[str, Sequence[Estimate]]],
+) -> Picture:
+    """Plot pass@k, one panel for each question set: set -> model -> rates.
+
+    The axis of k is logarithmic, with base 2.
+    """
+    figure = Figure(figsize=(6.8, 3.4))
+    drawn = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
+    for axes, (title, runs) in zip(drawn, panels.items(), strict=True):
+        for (name, points), color in zip(
+            runs.items(), COLORS, strict=False
+        ):
+            _draw_band(axes, sizes, points, color=color, label=name)
+        axes.set_xscale("log", base=2)
+        axes.set_xticks(sizes, [str(size) for size in sizes])
+        axes.set(xlabel="samples a question (k)", title=title)
+        axes.set_ylim(0, 1.03)
+        axes.grid()
+    drawn[0].set_ylabel("a right one among k")
+    drawn[-1].legend(loc="lower right")
+    figure.tight_layout()
+    ends = "; ".join(
+        f"{title}: "
+        + first_and_last(
+            {name: [y for y, _ in points] for name, points in runs.items()}
+        )
+        for title, runs in panels.items()
+    )
+    text = f"pass@k from k = {sizes[0]} to {sizes[-1]}. {ends}."
+    return picture(figure, text)
+
+
+@styled
+def epochs_by_group(
+    epochs: Sequence[float],
+    panels: Mapping[str, Mapping[str, Sequence[float]]],
+) -> Picture:
+    """Plot measurements after each epoch: measurement -> group -> values.
+
+    Each measurement has a panel with an axis of its own.
+    """
+    figure = Figure(figsize=(6.8, 3.0))
+    drawn = figure.subplots(1, len(panels), squeeze=False)[0]
+    for axes, (label, groups) in zip(drawn, panels.items(), strict=True):
+        for (name, values), color in zip(
+            groups.items(), COLORS, strict=False
+        ):
+            look: Look = {"color": color, "label": name, "markersize": 4}
+            axes.plot(epochs, values, "o-", **look)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.set(xlabel="epoch", title=label)
+        axes.set_ylim(bottom=0)
+        axes.grid()
+    handles, labels = drawn[0].get_legend_handles_labels()
+    place: Look = {"loc": "lower center", "bbox_to_anchor": (0.5, 1)}
+    figure.legend(handles, labels, ncols=3, **place)
+    figure.tight_layout()
+    ends = "; ".join(
+        f"{label}: {first_and_last(groups)}"
+        for label, groups in panels.items()
+    )
+    return picture(figure, f"From the first epoch to the last. {ends}.")
+
+
+@styled
 def learning_curves(
     tokens: Sequence[int],
     rates: Mapping[str, Sequence[float]],
