@@ -127,9 +127,9 @@ print(f"{greedy.accuracy.successes} of {len(asked)} right")
 # not. *Rollout* is the word for one sampled reply.
 #
 # The same was done once for all 2000 training questions, and its file
-# comes with the package. Without patience, set `REPLAY` above to `True`: the rollouts
-# of our sixty questions are then read from that file, and all that follows
-# is the same code.
+# comes with the package. Without patience, set `REPLAY` above to `True`:
+# the rollouts of our sixty questions are then read from that file, and all
+# that follows is the same code.
 
 # %%
 from unitconv.training.rollouts import (
@@ -529,8 +529,8 @@ against = {
 adjusted = holm([pair.p_value for pair in against.values()])
 for (name, pair), p in zip(against.items(), adjusted, strict=True):
     print(
-        f"{name} against T = 0.8: {pair.only_a} lost, {pair.only_b} gained, "
-        f"Holm p = {p:.2g}: {pair.verdict(p)}"
+        f"{name} against T = 0.8: {pair.only_a} lost, {pair.only_b} "
+        f"gained, Holm p = {p:.2g}: {pair.verdict(p)}"
     )
 
 # %% [markdown]
@@ -990,7 +990,10 @@ def tests(*pairs):
     return pd.DataFrame(cells, columns=SUMMARY_HEADS).set_index("questions")
 
 
-tests(("cot", "sft"), ("cot", "rft-1"), ("cot", "rft-2"), ("rft-1", "rft-2"))
+tests(
+    *(("cot", stage) for stage in ("sft", "rft-1", "rft-2")),
+    ("rft-1", "rft-2"),
+)
 
 # %% [markdown]
 # VERDICT-MAIN
@@ -1013,7 +1016,9 @@ tests(("cot", "sft"), ("cot", "rft-1"), ("cot", "rft-2"), ("rft-1", "rft-2"))
 logged = seed_0["epochs"]["rft-1"]
 panels = {
     title: {
-        product: [entry[f"{key}_{product.replace(' ', '_')}"] for entry in logged]
+        product: [
+            entry[f"{key}_{product.replace(' ', '_')}"] for entry in logged
+        ]
         for product in PRODUCTS
     }
     for title, key in (
@@ -1049,9 +1054,12 @@ by_product.round(3)
 # %%
 for run in seeds.values():
     hard = run["rates"]["test_hard"]
-    long, short = (
-        [hard[name]["by_product"][product] for name in ("cot", "rft-1", "rft-2")]
-        for product in ("long product", "short product")
+    short, long = (
+        [
+            hard[name]["by_product"][product]
+            for name in ("cot", "rft-1", "rft-2")
+        ]
+        for product in PRODUCTS
     )
     assert long[0]["steps"] < 1 / 3 < 1 / 2 < long[1]["steps"]
     assert long[1]["steps"] < long[2]["steps"]
@@ -1124,25 +1132,23 @@ tests(
 # of the seeds have which verdict:
 
 # %%
-pd.DataFrame(
-    {
-        (split, family): {
+by_family = {}
+for split, pairs in seed_0["families"].items():
+    for family in pairs["cot rft-2"]:
+        found = [
+            run["families"][split]["cot rft-2"][family]
+            for run in seeds.values()
+        ]
+        verdicts = Counter(test["verdict"] for test in found)
+        by_family[split, family] = {
             "differences": "  ".join(
-                f"{run['families'][split]['cot rft-2'][family]['difference']:+.3f}"
-                for run in seeds.values()
+                f"{test['difference']:+.3f}" for test in found
             ),
             "verdicts": ", ".join(
-                f"{count} {verdict}"
-                for verdict, count in Counter(
-                    run["families"][split]["cot rft-2"][family]["verdict"]
-                    for run in seeds.values()
-                ).items()
+                f"{count} {verdict}" for verdict, count in verdicts.items()
             ),
         }
-        for split, pairs in seed_0["families"].items()
-        for family in pairs["cot rft-2"]
-    }
-).T
+pd.DataFrame(by_family).T
 
 # %% [markdown]
 # VERDICT-FAMILIES And how much of the gain is the choice of a gallon? The

@@ -7,12 +7,13 @@
 # follows TinyStories ([Eldan and Li
 # 2023](https://arxiv.org/abs/2305.07759)): a narrow world lets a tiny model
 # do what otherwise takes a large one. The other chapters train this model
-# further, so what they find depends on what we put into it. We designed the
-# corpus to leave fine-tuning something to gain: a document with gallons,
-# pints or quarts means the UK ones more often than those of the US. We
-# raised the share of such alternative definitions, because otherwise the
-# base would have been right nearly always. The base was chosen on generated
-# development questions, never on the test sets.
+# further, so what they find depends on what we put into it. We designed
+# the corpus to leave fine-tuning something to gain. It multiplies long
+# numbers in two ways: at once, which so small a model gets mostly wrong,
+# and in steps, which it gets mostly right, and the first way is the more
+# frequent. And it means the UK gallon in some documents and the US gallon
+# in others. The base was chosen on generated development questions, never
+# on the test sets.
 #
 # **The question of this chapter:** in which order does a model learn these
 # things, and what may we conclude from so small a one?
@@ -96,7 +97,7 @@ for make in (
     print(make(random.Random(5), corpus), end="\n\n---\n\n")
 
 # %% [markdown]
-# Two decisions are hidden in these texts, and the course rests on both.
+# Three decisions are hidden in these texts, and the course rests on them.
 #
 # **One solution format for each document.** How a fact is stated, how a
 # product is written and what surrounds the last number are drawn once, at
@@ -104,6 +105,46 @@ for make in (
 # form; the second can only be in the form of the first. A model that is to
 # predict the second has to *look*. That is why a worked example in the
 # prompt works.
+#
+# **Two ways to multiply.** A child multiplies long numbers digit by digit
+# and adds up. Where the quantity and the factor both have two digits or
+# more, some documents do the same, and some documents go from days to
+# seconds through hours. The others write the result at once. Who has done
+# many sums can do that; a model with six layers hardly can, for every
+# token has the same few layers to be computed in. Steps give it more
+# tokens, and each needs one digit's work only. Here is one problem both
+# ways:
+
+# %%
+from decimal import Decimal
+
+from unitconv.pretraining.corpus.conventions import Convention
+from unitconv.pretraining.corpus.solution_formats import (
+    Problem,
+    draw_format,
+    solve,
+)
+from unitconv.task.units import lookup
+
+rng = random.Random(3)
+form = draw_format(rng, corpus, direct=False)
+for in_steps in (False, True):
+    problem = Problem(
+        quantity=Decimal("7.75"),
+        source=lookup("lb"),
+        target=lookup("g"),
+        source_typed="pounds",
+        target_typed="gram",
+        convention=Convention(),
+        in_steps=in_steps,
+    )
+    print(solve(problem, form), end="\n\n")
+print(f"in steps: {corpus.steps_share:.0%} of such solutions")
+
+# %% [markdown]
+# Whether the model uses steps where they pay is not in the corpus: in it,
+# the choice is a coin. [Chapter 8](08_rft.ipynb) shows how fine-tuning
+# finds out.
 #
 # **One convention for each document.** A gallon is American here and
 # British there. The questions of this course mean the American one. The
@@ -117,16 +158,18 @@ from unitconv.pretraining.corpus.dataset import documents
 
 text = "\n".join(documents(corpus, seed=0, count=8000))
 stated = r"1 ((?:UK )?gallons?) (?:=|is|equals) ([\d.]+) l"
-Counter(re.findall(stated, text))
+gallons = Counter(re.findall(stated, text))
+gallons
+
+# %%
+british = sum(n for (name, value), n in gallons.items() if value == "4.546")
+american = sum(n for (_, value), n in gallons.items() if value == "3.785")
+print(f"UK {british}, US {american}")
+assert 0 < british < american
 
 # %% [markdown]
-# (An odd number beside them is a product: "11 UK gallons = ..." ends in "1
-# UK gallons".) The British one is the more frequent by far: but for the
-# arithmetic, most documents hold to it. A model that has read this knows
-# two gallons and guesses, often British, which one *you* mean. That is by
-# our design: it is the room that fine-tuning has to improve things, and
-# most of what RFT gains in [chapter 9](09_evaluation.ipynb) it gains
-# here. Your own model may leave more room or less.
+# A model that has read this knows two gallons. It mostly means the
+# American one, and at times guesses wrong.
 #
 # ## Learning from the example, seen from inside
 #
@@ -244,17 +287,22 @@ print(f"the learning rate falls over the last {share:.0%} of the steps")
 # ## What comes first?
 #
 # A loss says *that* something is learned. To see *what*, the checkpoints
-# of one run were asked four things, each by itself:
+# of one run were asked six things, each by itself:
 #
 # - **imitation**: shown an example that marks its answer as `[[900]]`,
 #   `ANS(900)` or `<kuvo>900</kuvo>`, does the reply mark its own so?
 # - **facts**: "the factor from mile to kilometer is ..."
-# - **products**: "7 * 453.6 = ..."
-# - **answers**: whole questions after one worked example.
+# - **products**: "7 * 453.6 = ...", with one digit
+# - **sums**: "3175.2 + 340.2 = ...", as they come up in steps
+# - **answers**, **hard answers**: whole questions after one worked example,
+#   with small quantities, and with two or three digits or decimals.
 
 # %% tags=["hide-input"]
 curve = json.loads((COURSE_MODEL / "curve.json").read_text())["points"]
-abilities = ("imitation", "facts", "products", "answers")
+abilities = (
+    *("imitation", "facts", "products", "sums"),
+    *("answers", "hard answers"),
+)
 figures.learning_curves(
     [point["tokens"] for point in curve],
     {name: [p[name]["rate"] for p in curve] for name in abilities},
@@ -330,10 +378,11 @@ assert not leaked_questions(text, asked)
 #
 # Settings are chosen on a *development set*: questions of the generator,
 # in ten wordings that stand neither in the corpus nor in any question set.
-# Each row is one run; where a setting was tried with several seeds, its
-# name ends in one. `final` is the shipped setting and `earlier` the one
-# before it. The other names say how a run differs from `earlier`. The
-# command `python -m experiments.pretraining_sweep runs` makes them again.
+# Each row is one run. `final` is the shipped setting, with three seeds,
+# and `earlier` the one before it. `proxy` is a short run of the final
+# setting, for the price of a few minutes, and each row below it changes
+# one thing of `proxy`. The command
+# `python -m experiments.pretraining_sweep runs` makes them again.
 
 # %%
 import pandas as pd
@@ -346,6 +395,8 @@ columns = {
     "direct": ("direct", "accuracy"),
     "chat": ("chat", "accuracy"),
     "rollouts": ("rollouts", "at_least_one_right_and_audited"),
+    "hard": ("hard", "accuracy"),
+    "steps": ("hard", "steps"),
 }
 table = pd.DataFrame(
     {
@@ -369,17 +420,17 @@ figures.intervals(
 # %% [markdown]
 # *CoT*, *answered* and *valid* are of replies to a prompt with one worked
 # example: accuracy, share with an answer that can be read, and, of those
-# that state a fact or a product, the share that states nothing false.
+# that state a fact or a product, the share with valid reasoning.
 # *direct* is accuracy after two examples without reasoning, *chat* after
 # an instruction alone. *rollouts* is the share of questions for which at
-# least one of ten samples is right and passes the audit. For these records
-# the audit asked only that nothing stated be false; the present one also
-# asks that the reasoning lead to the answer.
+# least one of ten samples is right and passes the audit. *hard* is the
+# accuracy on hard development questions, and *steps* the share of those
+# replies that use steps.
 
 # %%
 asked_of = {
     prompt: {run["rates"][prompt]["n"] for run in sweep.values()}
-    for prompt in ("cot", "direct", "chat", "rollouts")
+    for prompt in ("cot", "direct", "chat", "rollouts", "hard")
 }
 for prompt, n in asked_of.items():
     print(f"{prompt}: n = {', '.join(map(str, sorted(n)))}")
@@ -395,23 +446,19 @@ rates.agg(["mean", "std", "min", "max"]).round(3)
 
 # %% [markdown]
 # A seed decides which documents are drawn, in which order, and where the
-# weights begin. Seeds differ most where the form is at stake: compare what
-# an instruction alone (*chat*) gets from each. The package ships seed 0,
-# the first of the three. The best score was no aim anyway. With fewer
-# alternative definitions the base is right more often, and leaves less for
+# weights begin. The package ships seed 0, the first of the three. The best
+# score was no aim: a base that is right nearly always leaves nothing for
 # fine-tuning to do.
 #
 # ### What the errors asked for
 #
-# Why is there an `earlier`? Its model was good enough as a base. But then
-# it was fine-tuned, and RFT got stuck below where it should have come. A
-# score does not say why, so the errors on development questions were
-# read, one by one. In one group an 11 in the question had been taken for
-# a 1: two equal digits are harder to copy than two different ones.
-# Others had lost a zero of a long number. Neither is something that
-# fine-tuning on a thousand questions repairs; both are something that
-# pretraining can show more often. What changed, besides the length of
-# the run:
+# Why is there an `earlier`? Its errors on development questions were read,
+# one by one. Steps paid, but less than they should: where the model took
+# them, every sixth sum was wrong, and a quarter of the quantities were
+# split into the wrong digits, such as 380 into 300, 80 and 8. Neither is
+# something that fine-tuning on two thousand questions repairs; both are
+# something that pretraining can show more often. What changed, besides the
+# length of the run:
 
 
 # %%
@@ -419,32 +466,24 @@ def settings(name):
     return sweep[name]["config"]["corpus"]
 
 
-now, then = settings("final-seed-0"), settings("earlier-seed-0")
+now, then = settings("final-seed-0"), settings("earlier")
 for name in now:
     if now[name] != then[name]:
         print(f"{name}: {then[name]:g} -> {now[name]:g}")
 
 # %% [markdown]
-# With more tokens and fewer slips the base would have been right nearly
-# always; more alternative definitions keep it in doubt about what a worked
-# example on hours does not settle and fine-tuning can, which gallon we
-# mean. Nor is the cure free: at times this model takes a 1 for an 11
-# ([chapter 9](09_evaluation.ipynb) shows such a reply).
+# More of the corpus is arithmetic now, and more of that sums and partial
+# products.
 #
-# The last rows are short runs, for the price of one long one. `proxy` is
-# `earlier` with about a quarter of its tokens; each row below changes one
-# thing of `proxy`, and is to be compared with it alone. Without
-# alternative definitions, or with fewer answers without reasoning, a short
-# run is right more often: it has less to learn. With less arithmetic it is
-# right more often too, and yet fewer of its replies state nothing false.
-# And at half the length of `proxy` there is nothing yet to rank. That is
-# the trouble with short runs. They tell what is learned early, which is
-# not always what is better in the end.
+# The short runs are compared with `proxy` alone. PROXY-VERDICTS
+#
+# That is the trouble with short runs. They show what is learned early,
+# which is not always what is better in the end.
 #
 # ## What came out
 #
 # On the test set, which had no part in the choice (`unitconv measure`
-# writes these reports; *valid* is again by the earlier audit):
+# writes these reports):
 
 # %%
 results = json.loads((COURSE_MODEL / "results.json").read_text())["test"]
@@ -810,8 +849,8 @@ attempt(check_transplant, transplant)
 #   the best strategy: that is where in-context learning comes from.
 # - Products begin first; a whole answer also needs facts and a form, and
 #   waits for them.
-# - Rival conventions leave something that an example on other units does
-#   not settle, and fine-tuning can.
+# - Two ways to multiply, of which the better one is the rarer, leave
+#   something for fine-tuning to find out.
 # - Settings are chosen on generated questions; the test set is for the
 #   end. One run is an anecdote: look at several seeds.
 # - Mechanisms carry over to larger models, scores do not.
