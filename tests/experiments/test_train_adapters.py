@@ -97,7 +97,7 @@ def test_steps_need_only_what_earlier_ones_write() -> None:
 def test_every_arm_has_a_name_on_the_results_page() -> None:
     assert {*stages.PROMPTS} <= {*STYLES, *VARIANTS} & {*STAGES}
     assert {*stages.TRAINED} <= {*STAGES}
-    assert {"strict", *stages.CONTROLS} == {*POLICIES}
+    assert {"strict", "audited", *stages.CONTROLS} == {*POLICIES}
     known = {*stages.PROMPTS, *stages.TRAINED}
     for pair in stages.PAIRS:
         assert {*pair.split()} <= known

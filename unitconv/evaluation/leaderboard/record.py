@@ -58,7 +58,6 @@ STAGES: dict[str, Stage] = {
     "rft-1": Stage("RFT, one round", _RFT),
     "rft-2": Stage("RFT, two rounds", _RFT),
     "rft-right": Stage("RFT on right answers, unaudited", _RFT),
-    "rft-audited": Stage("RFT, audited, answers within 5 %", _RFT),
     "random": Stage("RFT's control: chosen at random", _RFT),
 }
 
