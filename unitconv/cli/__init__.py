@@ -47,6 +47,8 @@ app = make_app(
     pretrain.pretrain,
     pretrain.corpus,
     ask.info,
+    ask.download,
+    ask.clear_cache,
     name="unitconv",
     callback=main,
     no_args_is_help=True,

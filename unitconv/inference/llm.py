@@ -86,7 +86,7 @@ class LLM:
         device: str | None = None,
         dtype: str | torch.dtype | None = None,
     ) -> LLM:
-        """Load a model: `"course"`, a hub id or a folder.
+        """Load a model: `"course"`, `"smollm2"`, a hub id or a folder.
 
         Args:
             adapter: a folder with a LoRA adapter trained for this model;
@@ -98,6 +98,7 @@ class LLM:
 
         Raises:
             ModelError: nothing to load there, or it does not fit.
+            WeightsError: weights of SmolLM2 that cannot be fetched.
             PromptError: an unknown prompt style.
         """
         style = prompt or ("cot" if adapter is None else "raw")
@@ -112,7 +113,7 @@ class LLM:
             model,
             tokenizer,
             style,
-            name_or_path,
+            model.name_or_path,
             None if adapter is None else str(adapter),
         )
 

@@ -6,23 +6,21 @@ No code that comes with a model is ever run.
 from __future__ import annotations
 
 import json
-import socket
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
-from urllib.parse import urlsplit
-from urllib.request import getproxies
 
 import torch
-from huggingface_hub.constants import ENDPOINT, HF_HUB_OFFLINE
 from huggingface_hub.errors import StrictDataclassError
 from safetensors import SafetensorError, safe_open
 from transformers import AutoModelForCausalLM, AutoTokenizer
 from transformers.utils import logging
 
 from unitconv.common.errors import UnitconvError
+from unitconv.inference.weights.catalog import SOURCES, find_weights
+from unitconv.inference.weights.hub import hub_is_reachable, split_commit
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -39,8 +37,9 @@ DTYPES = {
 _BAD_FOLDER = "cannot load a model from the folder {!r}: {}"
 _NO_MODEL = (
     "no model {!r}: it is no folder here, and the model hub does not have "
-    "it or cannot be reached. Use 'course' (shipped with the package), a "
-    "folder, or a hub id such as 'HuggingFaceTB/SmolLM2-360M-Instruct'. "
+    "it or cannot be reached. Use 'course' (shipped with the package), "
+    "'smollm2', a folder, or a hub id such as "
+    "'HuggingFaceTB/SmolLM2-360M-Instruct'. "
     "({})"
 )
 #: Errors that the loaders raise on files with the wrong content.
@@ -131,21 +130,29 @@ def load_model(
 ) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     """Load a model for inference, and its tokenizer.
 
+    The model's attribute `name_or_path` says exactly which weights it has:
+    ``owner/model@commit`` for those of the hub.
+
     Raises:
         ModelError: unknown name, unreadable folder, no safetensors, or
             weights that are not those of the configuration.
+        WeightsError: weights of SmolLM2 that cannot be fetched.
     """
     device = device or pick_device()
-    path = Path(name_or_path).expanduser()
-    if name_or_path == "course":
+    name, path = name_or_path, Path(name_or_path).expanduser()
+    if name == "course":
         path = COURSE_MODEL
+    elif name in SOURCES:
+        weights = find_weights(name)
+        name, path = weights.name, weights.folder
     is_folder = path == COURSE_MODEL or path.is_dir()
     if is_folder:
         _check_model_folder(path)
-    source = str(path) if is_folder else name_or_path
+    source, commit = (str(path), None) if is_folder else split_commit(name)
     options: dict[str, Any] = {
         "local_files_only": is_folder or not hub_is_reachable(),
         "trust_remote_code": False,  # the default asks, and takes a yes
+        "revision": commit or "main",
     }
     try:
         with _quiet(progress_bar=not is_folder):
@@ -171,6 +178,9 @@ def load_model(
             f"config.json describes: {len(wrong)} are missing or of "
             f"another shape, such as {min(map(str, wrong))}"
         )
+    if not is_folder:
+        name = f"{source}@{model.config._commit_hash}"
+    model.name_or_path = name
     return model.to(device).eval(), tokenizer
 
 
@@ -275,24 +285,6 @@ def _quiet(progress_bar: bool) -> Iterator[None]:
         logging.set_verbosity(verbosity)
         if had_bar:
             logging.enable_progress_bar()
-
-
-def hub_is_reachable(timeout: float = 5.0) -> bool:
-    """Return whether the model hub can be connected to.
-
-    Retries would take a minute. Behind a proxy only a request can tell.
-    """
-    if HF_HUB_OFFLINE:
-        return False
-    if getproxies():
-        return True
-    address = urlsplit(ENDPOINT)
-    port = address.port or (443 if address.scheme == "https" else 80)
-    try:
-        socket.create_connection((address.hostname, port), timeout).close()
-    except OSError:
-        return False
-    return True
 
 
 def _reason(error: Exception) -> str:

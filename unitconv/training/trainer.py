@@ -34,6 +34,7 @@ from unitconv.common import distributed
 from unitconv.common.io import write_json
 from unitconv.common.run_metadata import run_metadata
 from unitconv.inference.load import ADAPTER_WEIGHTS, has_fast_bf16
+from unitconv.inference.weights.hub import split_commit
 from unitconv.training.config import (
     TrainingError,
     TrainingRun,
@@ -173,7 +174,10 @@ def _last_checkpoint(checkpoints: Path) -> str | None:
 
 def _save_adapter(wrapped: PeftModel, run: TrainingRun) -> None:
     """Write the adapter, weights last: they mark it as complete."""
-    wrapped.peft_config["default"].base_model_name_or_path = run.base_name
+    config = wrapped.peft_config["default"]
+    config.base_model_name_or_path, config.revision = split_commit(
+        run.base_name
+    )
     unfinished = run.folder / "unfinished"
     wrapped.save_pretrained(str(unfinished), save_embedding_layers=False)
     for name in ("adapter_config.json", ADAPTER_WEIGHTS):
