@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import torch
+from peft import PeftConfig
 from safetensors import SafetensorError
 from transformers import TrainerCallback, TrainerState
 
@@ -103,6 +104,15 @@ def test_only_the_adapter_learns(
         assert torch.allclose(merged, expected, atol=1e-4)
     with pytest.raises(ModelError, match="does not fit this model"):
         load_adapter(make_model(hidden_size=32), tmp_path)
+
+
+def test_an_adapter_names_model_and_commit_as_peft_does(
+    tune: FineTune, tmp_path: Path
+) -> None:
+    tune(tmp_path, base_name=f"owner/model@{'0f' * 20}")
+    config = PeftConfig.from_pretrained(str(tmp_path))
+    assert config.base_model_name_or_path == "owner/model"
+    assert config.revision == "0f" * 20
 
 
 class Killed(BaseException):

@@ -20,7 +20,11 @@ from transformers.utils import logging
 
 from unitconv.common.errors import UnitconvError
 from unitconv.inference.weights.catalog import SOURCES, find_weights
-from unitconv.inference.weights.hub import hub_is_reachable, split_commit
+from unitconv.inference.weights.hub import (
+    exact_name,
+    hub_is_reachable,
+    split_commit,
+)
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -139,23 +143,17 @@ def load_model(
         WeightsError: weights of SmolLM2 that cannot be fetched.
     """
     device = device or pick_device()
-    name, path = name_or_path, Path(name_or_path).expanduser()
-    if name == "course":
-        path = COURSE_MODEL
-    elif name in SOURCES:
-        weights = find_weights(name)
-        name, path = weights.name, weights.folder
-    is_folder = path == COURSE_MODEL or path.is_dir()
-    if is_folder:
-        _check_model_folder(path)
-    source, commit = (str(path), None) if is_folder else split_commit(name)
+    name, folder = _find_folder(name_or_path)
+    if folder:
+        _check_model_folder(folder)
+    source, commit = (str(folder), None) if folder else split_commit(name)
     options: dict[str, Any] = {
-        "local_files_only": is_folder or not hub_is_reachable(),
+        "local_files_only": bool(folder) or not hub_is_reachable(),
         "trust_remote_code": False,  # the default asks, and takes a yes
         "revision": commit or "main",
     }
     try:
-        with _quiet(progress_bar=not is_folder):
+        with _quiet(progress_bar=not folder):
             tokenizer = AutoTokenizer.from_pretrained(source, **options)
             loaded: Any = AutoModelForCausalLM.from_pretrained(
                 source,
@@ -166,7 +164,7 @@ def load_model(
                 **options,
             )
     except _UNREADABLE as error:
-        problem = _BAD_FOLDER if is_folder else _NO_MODEL
+        problem = _BAD_FOLDER if folder else _NO_MODEL
         message = problem.format(name_or_path, _reason(error))
         raise ModelError(message) from error
     model, report = loaded
@@ -178,10 +176,20 @@ def load_model(
             f"config.json describes: {len(wrong)} are missing or of "
             f"another shape, such as {min(map(str, wrong))}"
         )
-    if not is_folder:
-        name = f"{source}@{model.config._commit_hash}"
-    model.name_or_path = name
+    revision = options["revision"]
+    model.name_or_path = name if folder else exact_name(source, revision)
     return model.to(device).eval(), tokenizer
+
+
+def _find_folder(name: str) -> tuple[str, Path | None]:
+    """Return a model's exact name and its folder; None if on the hub."""
+    if name == "course":
+        return name, COURSE_MODEL
+    if name in SOURCES:
+        weights = find_weights(name)
+        return weights.name, weights.folder
+    folder = Path(name).expanduser()
+    return name, folder if folder.is_dir() else None
 
 
 def find_adapter(adapter: str | Path) -> Path:

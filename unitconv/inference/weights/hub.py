@@ -9,7 +9,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 from urllib.request import getproxies
 
-from huggingface_hub import snapshot_download
+from huggingface_hub import snapshot_download, try_to_load_from_cache
 from huggingface_hub.constants import ENDPOINT, HF_HUB_OFFLINE
 
 from unitconv.inference.weights.cache import Weights, WeightsError
@@ -67,6 +67,17 @@ class HubWeights:
         if not any(folder.glob("*.safetensors")):
             raise FileNotFoundError(f"no weights in {folder}")
         return Weights(f"{self.repository}@{folder.name}", folder)
+
+
+def exact_name(repository: str, revision: str) -> str:
+    """Return ``owner/model@commit`` of a model that the hub has delivered.
+
+    The commit is that of `revision` in the hub's cache.
+    """
+    path = try_to_load_from_cache(
+        repository, "config.json", revision=revision
+    )
+    return f"{repository}@{Path(str(path)).parent.name}"
 
 
 def split_commit(name: str) -> tuple[str, str | None]:
