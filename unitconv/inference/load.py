@@ -134,8 +134,8 @@ def load_model(
 ) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     """Load a model for inference, and its tokenizer.
 
-    The model's attribute `name_or_path` says exactly which weights it has:
-    ``owner/model@commit`` for those of the hub.
+    The model gets an attribute, ``weights_name``, which says exactly what
+    was loaded: ``owner/model@commit`` for weights of the hub.
 
     Raises:
         ModelError: unknown name, unreadable folder, no safetensors, or
@@ -169,15 +169,13 @@ def load_model(
         raise ModelError(message) from error
     model, report = loaded
     # Transformers fills in random weights for these, and only warns.
-    wrong = {*report["missing_keys"], *report["mismatched_keys"]}
-    if wrong:
+    if wrong := {*report["missing_keys"], *report["mismatched_keys"]}:
         raise ModelError(
             f"the weights of {name_or_path!r} are not those its "
             f"config.json describes: {len(wrong)} are missing or of "
             f"another shape, such as {min(map(str, wrong))}"
         )
-    revision = options["revision"]
-    model.name_or_path = name if folder else exact_name(source, revision)
+    model.weights_name = name if folder else exact_name(source, commit)
     return model.to(device).eval(), tokenizer
 
 

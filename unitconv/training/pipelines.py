@@ -125,7 +125,7 @@ def train_sft(
         valid=sft_examples(valid, tokenizer, digits, context),
     )
     probe = _probe_on(valid, tokenizer)
-    run = replace(run, base_name=model.name_or_path)
+    run = replace(run, base_name=str(model.weights_name))
     return fine_tune(model, tokenizer, data, settings, run, probe)
 
 
@@ -153,7 +153,7 @@ def train_rft(
         valid=rft_examples(reference_triples(valid), tokenizer, context),
     )
     probe = _probe_on(valid, tokenizer)
-    run = replace(run, base_name=model.name_or_path)
+    run = replace(run, base_name=str(model.weights_name))
     return fine_tune(model, tokenizer, data, settings, run, probe)
 
 

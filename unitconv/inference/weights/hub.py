@@ -69,10 +69,11 @@ class HubWeights:
         return Weights(f"{self.repository}@{folder.name}", folder)
 
 
-def exact_name(repository: str, revision: str) -> str:
+def exact_name(repository: str, revision: str | None) -> str:
     """Return ``owner/model@commit`` of a model that the hub has delivered.
 
-    The commit is that of `revision` in the hub's cache.
+    The commit is that of the revision in the hub's cache, by default of
+    the newest one there.
     """
     path = try_to_load_from_cache(
         repository, "config.json", revision=revision
