@@ -11,10 +11,9 @@ import time
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import torch
-from peft import PeftModel
 from torch import Tensor, nn
 
 from unitconv.inference.llm import LLM
@@ -37,6 +36,9 @@ from unitconv.training.rl.rollout import (
     right_reasoning,
     sample_groups,
 )
+
+if TYPE_CHECKING:
+    from peft import PeftModel
 
 IDLE_STEPS = 10  #: without anything to learn, before a warning
 

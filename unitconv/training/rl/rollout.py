@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import math
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
@@ -149,11 +148,6 @@ def _score(
         )
     reason = rejection_reason(graded)
     return Reply(completion.token_ids, graded.text, value, reason)
-
-
-def to_lines(groups: Sequence[Group]) -> str:
-    """Write groups as JSON, one a line."""
-    return "".join(json.dumps(asdict(group)) + "\n" for group in groups)
 
 
 def read_groups(path: Path) -> list[Group]:
