@@ -90,9 +90,7 @@ def fine_tune(
     if not data.train or not data.valid:
         raise TrainingError("there are no examples to train or validate on")
     settings = fit_budget(model, settings)
-    rows = digest([(e.input_ids, e.labels) for e in data.train])
-    content = asdict(settings) | {"n_rows": len(data.train), "rows": rows}
-    begin_run(run, content)
+    begin_run(run, asdict(settings) | _describe(data.train))
     if model.device.type == "cpu":
         # There the fused kernel has the slower backward pass.
         model.set_attn_implementation("eager")
@@ -128,6 +126,11 @@ def digest(data: Sequence[object]) -> str:
     """Hash what JSON can write, to recognise it later."""
     encoded = json.dumps(data).encode()
     return hashlib.blake2b(encoded, digest_size=8).hexdigest()
+
+
+def _describe(examples: Sequence[TrainingExample]) -> dict[str, object]:
+    rows = digest([(e.input_ids, e.labels) for e in examples])
+    return {"n_rows": len(examples), "rows": rows}
 
 
 def begin_run(run: TrainingRun, content: dict[str, Any]) -> None:
