@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 Loss = Annotated[str, Option(help=f"One of {', '.join(LOSSES)}.")]
 Steps = Annotated[int, Option(min=1, help="Times to sample and learn.")]
 Questions = Annotated[int, Option(min=1, help="Questions per step.")]
-Updates = Annotated[int, Option(min=1, help="Updates with each sample.")]
+Updates = Annotated[int, Option(min=1, help="Updates per step.")]
 KL = Annotated[
     float,
     Option(min=0.0, help="Weight of the KL divergence from the base."),
