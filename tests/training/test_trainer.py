@@ -151,7 +151,7 @@ def kill_in_saving(monkeypatch: pytest.MonkeyPatch) -> None:
         os.truncate(run.folder / "unfinished" / ADAPTER_WEIGHTS, 100)
         raise Killed
 
-    monkeypatch.setattr(trainer, "_save_adapter", killed)
+    monkeypatch.setattr(trainer, "save_adapter", killed)
 
 
 @pytest.fixture(scope="module")
