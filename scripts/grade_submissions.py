@@ -166,6 +166,20 @@ def read_roster(path: Path | None) -> list[list[str]]:
         return [row for row in [*csv.reader(file)][1:] if row]
 
 
+def read_hidden(path: Path | None) -> str:
+    """Read the code of hidden checks.
+
+    Raises:
+        UnitconvError: it is no Python.
+    """
+    source = path.read_text("utf-8") if path else ""
+    try:
+        compile(source, str(path), "exec")
+    except SyntaxError as error:
+        raise UnitconvError(f"{path} is no Python: {error}") from error
+    return source
+
+
 def isolation(library: Path, anyway: bool) -> str:
     """Return how submissions are isolated.
 
@@ -206,7 +220,7 @@ def main(arguments: Sequence[str]) -> None:
     options = parse(arguments)
     chapter = read_chapter(options.chapter)
     roster = read_roster(options.roster)
-    hidden = options.hidden.read_text("utf-8") if options.hidden else ""
+    hidden = read_hidden(options.hidden)
     limits = Limits(
         seconds=options.timeout,
         cell_seconds=options.cell_timeout,

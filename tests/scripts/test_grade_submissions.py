@@ -162,8 +162,8 @@ def test_honest_work_in_another_form(grader: Grader) -> None:
     assert "not found: no cell calls" in texts(result)[2]
     assert "the square of -3" in texts(result)[2]
     hidden = [v["text"] for v in result.marks[1].hidden]
-    assert "TypeError: can't multiply" in hidden[0]
-    assert hidden[1] == "Solved."
+    assert hidden[0] == "Solved."
+    assert "TypeError: can't multiply" in hidden[1]
 
 
 FALSE = """\
