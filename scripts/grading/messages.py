@@ -165,9 +165,9 @@ class Peer:
                 return _decode_array(content, data["package"])
             case {"object": [str(module), str(name)], "fields": fields}:
                 return _decode_object(module, name, self.decode(fields))
-            case {"config": str(kind), "fields": fields}:
+            case {"config": str(), "fields": fields}:
                 config = importlib.import_module("transformers").AutoConfig
-                return config.for_model(kind, **self.decode(fields))
+                return config.for_model(**self.decode(fields))
             case {"namespace": fields}:
                 return SimpleNamespace(**self.decode(fields))
             case {"function": int(number)}:

@@ -20,14 +20,18 @@ from traitlets.config import Config
 from scripts.grading.messages import Peer
 
 
+class Shell(InteractiveShell):
+    """A session in which ! needs no terminal."""
+
+    system = InteractiveShell.system_raw
+
+
 def new_shell() -> InteractiveShell:
     """Return a Python session as notebooks have it, without a kernel."""
     config = Config()
     config.HistoryManager.enabled = False
     config.InteractiveShell.colors = "nocolor"
-    shell = InteractiveShell.instance(config=config)
-    shell.system = shell.system_raw  # for ! without a terminal
-    return shell
+    return Shell.instance(config=config)
 
 
 def run_cell(shell: InteractiveShell, source: str) -> None:
