@@ -147,7 +147,12 @@ def grade_all(
                         done(task)
 
     with ThreadPoolExecutor(len(sandboxes)) as pool:
-        list(pool.map(work, sandboxes[: len(tasks)]))
+        try:
+            list(pool.map(work, sandboxes[: len(tasks)]))
+        finally:  # interrupted: let no job take another one
+            while not waiting.empty():
+                with suppress(Empty):
+                    waiting.get_nowait()
 
 
 def grade_one(task: Task, reference: Reference, sandbox: Sandbox) -> None:
@@ -219,8 +224,10 @@ def main(arguments: Sequence[str]) -> None:
     """Print what each submission earns; write what the options ask for."""
     options = parse(arguments)
     chapter = read_chapter(options.chapter)
-    roster = read_roster(options.roster)
-    hidden = read_hidden(options.hidden)
+    roster, hidden = (
+        read_roster(options.roster),
+        read_hidden(options.hidden),
+    )
     limits = Limits(
         seconds=options.timeout,
         cell_seconds=options.cell_timeout,
@@ -235,32 +242,26 @@ def main(arguments: Sequence[str]) -> None:
         prepare(path, name, chapter)
         for path, name in zip(options.handed_in, names, strict=True)
     ]
-    results = [task.result for task in tasks]
-    results += [
-        Result(row[0], "", "nothing handed in", no_marks(chapter, UNSEEN))
-        for row in roster
-        if row[0] not in names
-    ]
+    results = [task.result for task in tasks] + absent(
+        roster, names, chapter
+    )
 
     def done(task: Task) -> None:
         records.add(task)
         write_all(results, options.output)
-        print(
-            "\n  ".join([task.result.file, *lines(task.result)]), flush=True
-        )
+        said = [task.result.file, *lines(task.result)]
+        print("\n  ".join(said), flush=True)
 
-    waiting = []
+    waiting = [t for t in tasks if t.trials and not records.find(t)]
     for task in tasks:
-        if task.trials and not records.find(task):
-            waiting.append(task)
-        else:
+        if task not in waiting:
             done(task)
     if waiting:
         with tempfile.TemporaryDirectory() as folder:
-            library = copy_library(Path(folder))
-            level = isolation(library, options.no_isolation)
+            packages = copy_library(Path(folder))
+            level = isolation(packages, options.no_isolation)
             sandboxes = [
-                Sandbox(level, library, limits, slot)
+                Sandbox(level, packages, limits, slot)
                 for slot in range(options.jobs)
             ]
             start = partial(Reference, options.chapter, hidden)
@@ -268,6 +269,23 @@ def main(arguments: Sequence[str]) -> None:
     write_all(results, options.output)
     if options.gradescope:
         write_gradescope(options.gradescope, results[0])
+
+
+def absent(
+    roster: Sequence[Sequence[str]], names: Sequence[str], chapter: Chapter
+) -> list[Result]:
+    """Return results of those on the roster who handed in nothing."""
+    missing = [
+        row[0]
+        for row in roster
+        if not any(
+            n == row[0] or n.startswith(f"{row[0]} (") for n in names
+        )
+    ]
+    marks = no_marks(chapter, UNSEEN)
+    return [
+        Result(name, "", "nothing handed in", marks) for name in missing
+    ]
 
 
 def write_all(results: Sequence[Result], folder: Path | None) -> None:

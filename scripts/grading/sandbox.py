@@ -106,12 +106,12 @@ class Sandbox:
 
     Args:
         level: "namespaces", "user" or "none", see `best_level`.
-        library: what `copy_library` wrote.
+        packages: the folder that `copy_library` wrote.
         slot: tells sandboxes that are used at the same time apart.
     """
 
     level: str
-    library: Path
+    packages: Path
     limits: Limits
     slot: int = 0
 
@@ -124,7 +124,7 @@ class Sandbox:
         with tempfile.TemporaryDirectory() as folder, ours:
             home = "/tmp" if self.level == "namespaces" else folder
             places = {"HOME": home, "TMPDIR": home, "IPYTHONDIR": home}
-            places["PYTHONPATH"] = str(self.library)
+            places["PYTHONPATH"] = str(self.packages)
             if user:
                 os.chown(folder, user, user)
             process = subprocess.Popen(
@@ -163,7 +163,7 @@ class Sandbox:
         else:
             number = FIRST_USER + self.slot
             user = f"--reuid={number} --regid={number} --clear-groups"
-        seen = {*_SEEN, *map(os.path.realpath, _SEEN), str(self.library)}
+        seen = {*_SEEN, *map(os.path.realpath, _SEEN), str(self.packages)}
         enter = ["sh", "-c", _ENTER, "sh", root, user, *sorted(seen), "--"]
         return ["unshare", *namespaces.split(), "--", *enter, *worker]
 
