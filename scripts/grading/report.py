@@ -35,7 +35,10 @@ def lines(result: Result) -> list[str]:
     for mark in result.marks:
         told.append(f"{mark.check}: {mark.text}")
         told += [f"hidden {v['check']}: {v['text']}" for v in mark.hidden]
-    return told + result.errors
+    return [
+        "".join(c if c.isprintable() else " " for c in line)
+        for line in told + result.errors
+    ]
 
 
 def write_table(path: Path, results: Sequence[Result]) -> None:

@@ -1,6 +1,9 @@
 """The zip for Gradescope holds a grader, and no solution."""
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 from zipfile import ZipFile
 
@@ -15,6 +18,7 @@ from unitconv.common.errors import UnitconvError
 CHAPTER = ROOT / "notebooks" / "01_task.py"
 
 
+@pytest.mark.slow
 def test_zip_grades_what_the_chapter_asks(tmp_path: Path) -> None:
     hidden = tmp_path / "hidden.py"
     hidden.write_text("def check_leak_none(f): pass\n", "utf-8")
@@ -40,6 +44,16 @@ def test_zip_grades_what_the_chapter_asks(tmp_path: Path) -> None:
     pinned = (inside / "constraints.txt").read_text("utf-8")
     for line in required:
         assert f"{line.split('>')[0]}==" in pinned
+    where = {"PYTHONPATH": str(inside)}
+    told = subprocess.run(
+        [sys.executable, "-m", "scripts.grade_submissions", "--help"],
+        cwd=inside,
+        env=os.environ | where,
+        capture_output=True,
+        text=True,
+    )
+    assert told.returncode == 0, told.stderr
+    assert "--gradescope" in told.stdout
 
 
 def test_zip_has_no_line_that_stands_only_in_solutions(
