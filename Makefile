@@ -37,8 +37,13 @@ PROJECT   := pyproject.toml constraints.txt environment.yml Makefile \
 OF_THE_BOOK := tests/book/test_pages.py tests/book/test_book.py
 
 .DELETE_ON_ERROR:
+<<<<<<< HEAD
 .PHONY: help book pdf test test-fast serve notebooks pairs student lint \
         format constraints weights repo clean distclean force
+=======
+.PHONY: help book pdf test test-fast serve notebooks pairs student \
+        autograder lint format constraints repo clean distclean force
+>>>>>>> grader
 
 help: ## List these jobs
 	@echo "make JOB, where JOB is"
@@ -77,6 +82,10 @@ pairs: $(INSTALLED) ## Bring each notebook and its .py in line
 
 student: $(INSTALLED) ## Write notebooks without solutions to _build/student
 	$(BIN)/python -m scripts.make_student
+
+autograder: $(INSTALLED) ## Write zips for Gradescope: CHAPTERS="7 8"
+	$(BIN)/python -m scripts.make_autograder $(CHAPTERS) \
+	    $(if $(HIDDEN),--hidden $(HIDDEN))
 
 lint: $(INSTALLED) ## Check format, style and types
 	$(check-code)

@@ -94,7 +94,7 @@ def train_rl(
     questions = [*data.train, *data.valid]
     llm.encode_all([llm.format_prompt(q.text) for q in questions])
     rows = digest([(q.text, q.answer) for q in questions])
-    run = replace(run, base_name=base.name)
+    run = replace(run, base_name=str(model.weights_name))
     begin_run(run, asdict(settings) | {"prompt": llm.style, "rows": rows})
     progress = _train(llm, data, settings, run, report)
     save_adapter(wrapped, run)
