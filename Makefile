@@ -37,13 +37,8 @@ PROJECT   := pyproject.toml constraints.txt environment.yml Makefile \
 OF_THE_BOOK := tests/book/test_pages.py tests/book/test_book.py
 
 .DELETE_ON_ERROR:
-<<<<<<< HEAD
-.PHONY: help book pdf test test-fast serve notebooks pairs student lint \
-        format constraints weights repo clean distclean force
-=======
 .PHONY: help book pdf test test-fast serve notebooks pairs student \
-        autograder lint format constraints repo clean distclean force
->>>>>>> grader
+        autograder lint format constraints weights repo clean distclean force
 
 help: ## List these jobs
 	@echo "make JOB, where JOB is"
