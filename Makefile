@@ -37,8 +37,9 @@ PROJECT   := pyproject.toml constraints.txt environment.yml Makefile \
 OF_THE_BOOK := tests/book/test_pages.py tests/book/test_book.py
 
 .DELETE_ON_ERROR:
-.PHONY: help book pdf test test-fast serve notebooks pairs student lint \
-        format constraints repo clean distclean force
+.PHONY: help book pdf test test-fast serve notebooks pairs student \
+        autograder lint format constraints weights repo clean distclean \
+        force
 
 help: ## List these jobs
 	@echo "make JOB, where JOB is"
@@ -50,7 +51,7 @@ book: $(STAMPS)/book ## Install, build the book from the notebooks
 	@echo "  file://$(CURDIR)/$(HTML)/index.html"
 
 # Lint and types take one core for a minute: the unit tests fill the other.
-test: $(INSTALLED) ## Install; lint, types, units, notebooks, browser
+test: weights ## Install; lint, types, units, notebooks, browser
 	$(MAKE) -j2 $(STAMPS)/lint $(STAMPS)/units
 	$(MAKE) $(STAMPS)/notebooks $(STAMPS)/browser
 	@echo "Every check passed for these sources" \
@@ -78,6 +79,10 @@ pairs: $(INSTALLED) ## Bring each notebook and its .py in line
 student: $(INSTALLED) ## Write notebooks without solutions to _build/student
 	$(BIN)/python -m scripts.make_student
 
+autograder: $(INSTALLED) ## Write zips for Gradescope: CHAPTERS="7 8"
+	$(BIN)/python -m scripts.make_autograder $(CHAPTERS) \
+	    $(if $(HIDDEN),--hidden $(HIDDEN))
+
 lint: $(INSTALLED) ## Check format, style and types
 	$(check-code)
 
@@ -91,6 +96,10 @@ constraints: $(INSTALLED) ## Pin again what pyproject.toml asks for
 	    --python-version 3.11 --all-extras --no-emit-package unitconv \
 	    --no-header --no-annotate --constraint - \
 	    --output-file constraints.txt pyproject.toml
+
+# Some 270 MB, once. The tests that need them are skipped without them.
+weights: $(INSTALLED) ## Fetch SmolLM2 for the tests, if it can be had
+	-UNITCONV_CACHE=_build/cache $(BIN)/unitconv download smollm2-q4_1
 
 repo: ## Point the project at a fork: make repo URL=https://...
 	$(PYTHON) -m scripts.move_repository $(URL)

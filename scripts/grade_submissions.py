@@ -1,127 +1,304 @@
 """Grade notebooks that students handed in.
 
     python -m scripts.grade_submissions notebooks/01_task.py handed_in/*
-    python -m scripts.grade_submissions --csv FILE notebooks/01_task.py ...
+    python -m scripts.grade_submissions --output FOLDER CHAPTER FILES ...
 
-Each notebook is executed from top to bottom, mistakes and all. After the
-last attempt at an exercise the *course's* check is put in, so that an
-edited check or a printed "Solved." counts for nothing. What is executed is
-other people's code: do it in a container without a network. A check can
-still be fooled by code that sets out to fool it; read what surprises you.
+Each notebook is executed from top to bottom, mistakes and all, in a sandbox
+of its own. The course's checks run in another process, which sees of a
+submission only the values and calls that it sends: an edited check or a
+printed "Solved." counts for nothing. With `--output`, FOLDER receives
+marks.csv, a file for each student in feedback, and what a second call need
+not grade again.
 """
 
 import argparse
-import ast
+import csv
+import hashlib
+import json
 import sys
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, suppress
+from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
+from queue import Empty, SimpleQueue
+from threading import Lock
 
-import jupytext
-import nbformat
-import pandas as pd
-from nbclient import NotebookClient
-from nbformat import NotebookNode
+from scripts.grading.chapter import Chapter, read_chapter
+from scripts.grading.reference import Reference
+from scripts.grading.report import (
+    lines,
+    write_feedback,
+    write_gradescope,
+    write_table,
+)
+from scripts.grading.sandbox import (
+    Limits,
+    Sandbox,
+    best_level,
+    copy_library,
+)
+from scripts.grading.session import UNSEEN, Mark, Result, grade
+from scripts.grading.submission import (
+    Trials,
+    UnreadableError,
+    name_students,
+    plan,
+    read_cells,
+)
+from unitconv.common.errors import UnitconvError
+from unitconv.common.io import write_json
 
-TIMEOUT = 300  # seconds a cell may take
+FAULT = "a fault of the grader, tell us"
 
 
-def checks(chapter: NotebookNode) -> dict[str, str]:
-    """Return the code that runs each check of a chapter, by its name.
+@dataclass(frozen=True)
+class Task:
+    """A submission to run, and where its marks go."""
 
-    It is the starter's cell without the definitions of the answer.
-    """
-    code = {}
-    for cell in chapter.cells:
-        if "exercise" in cell.metadata.get("tags", []):
-            [(check, answer)] = _attempts(cell.source).items()
-            body = ast.parse(cell.source).body
-            kept = [n for n in body if _defined_name(n) not in answer]
-            code[check] = "\n".join(map(ast.unparse, kept))
-    return code
+    result: Result
+    cells: list[str]
+    trials: list[Trials]
 
 
-def _attempts(source: str) -> dict[str, list[str]]:
-    """Return what is handed to `attempt` in a cell, by the check."""
+def prepare(path: Path, student: str, chapter: Chapter) -> Task:
+    """Read a submission; one that cannot be run has no trials."""
+    result = Result(student, str(path))
     try:
-        body = ast.parse(source).body
-    except SyntaxError:
-        return {}
-    attempts = {}
-    for node in body:
-        match node:
-            case ast.Expr(ast.Call(ast.Name("attempt"), [check, *answer])):
-                attempts[ast.unparse(check)] = [*map(ast.unparse, answer)]
-    return attempts
+        cells = read_cells(path)
+        trials = plan(cells, chapter)
+    except UnreadableError as error:
+        result.reason = str(error)
+        result.marks = no_marks(chapter, f"Not yet: {error}.")
+        return Task(result, [], [])
+    code = [source for kind, source in cells if kind == "code"]
+    return Task(result, code, trials)
 
 
-def _defined_name(node: ast.stmt) -> str | None:
-    match node:
-        case ast.FunctionDef(name=name):
-            return name
-        case ast.AnnAssign(target=target) | ast.Assign(targets=[target]):
-            return ast.unparse(target)
-    return None
+def no_marks(chapter: Chapter, text: str) -> list[Mark]:
+    return [
+        Mark(one.check, 0, one.points, text) for one in chapter.exercises
+    ]
 
 
-def grade(handed_in: NotebookNode, chapter: NotebookNode) -> dict[str, str]:
-    """Return what `attempt` prints for each exercise, by its check."""
-    code = checks(chapter)
-    last = {
-        check: place
-        for place, cell in enumerate(handed_in.cells)
-        if cell.cell_type == "code"
-        for check in _attempts(cell.source)
-    }
-    cells = []
-    for place, cell in enumerate(handed_in.cells):
-        cells.append(cell)
-        cells += [
-            nbformat.v4.new_code_cell(source, metadata={"check": check})
-            for check, source in code.items()
-            if last.get(check) == place
-        ]
-    notebook = nbformat.v4.new_notebook(cells=cells)
-    NotebookClient(
-        notebook,
-        timeout=TIMEOUT,
-        interrupt_on_timeout=True,  # and go on with the next cell
-        allow_errors=True,
-    ).execute()
-    verdicts = dict.fromkeys(code, "not found")
-    for cell in cells:
-        if check := cell.metadata.get("check"):
-            text = "".join(o.get("text", "") for o in cell.outputs).strip()
-            errors = [o.ename for o in cell.outputs if "ename" in o]
-            verdicts[check] = errors[0] if errors else text
-    return verdicts
+class Records:
+    """Results of an earlier call, by all that they depend on."""
+
+    def __init__(self, path: Path | None, *depends_on: object) -> None:
+        self.path, self.depends_on = path, repr(depends_on)
+        self.known: dict[str, Result] = {}
+        if path and path.exists():
+            for key, record in json.loads(path.read_text("utf-8")).items():
+                marks = [
+                    Mark(**mark | {"hidden": tuple(mark["hidden"])})
+                    for mark in record.pop("marks")
+                ]
+                self.known[key] = Result(**record, marks=marks)
+
+    def find(self, task: Task) -> bool:
+        """Fill in a task's result if it is known."""
+        if known := self.known.get(self._key(task)):
+            task.result.marks, task.result.errors = (
+                known.marks,
+                known.errors,
+            )
+            task.result.reason = known.reason
+        return known is not None
+
+    def add(self, task: Task) -> None:
+        if not task.trials or task.result.reason.startswith(FAULT):
+            return
+        self.known[self._key(task)] = task.result
+        if self.path:
+            data = {key: asdict(one) for key, one in self.known.items()}
+            write_json(data, self.path)
+
+    def _key(self, task: Task) -> str:
+        text = repr((task.cells, task.trials, self.depends_on))
+        return hashlib.sha256(text.encode()).hexdigest()
 
 
-def main(arguments: Sequence[str]) -> None:
-    """Print a line an exercise; with `--csv` write a gradebook as well."""
+def grade_all(
+    tasks: Sequence[Task],
+    start: Callable[[], Reference],
+    sandboxes: Sequence[Sandbox],
+    done: Callable[[Task], None],
+) -> None:
+    """Grade submissions, one at a time in each sandbox.
+
+    Args:
+        start: runs the chapter, once for each sandbox.
+        done: is called after each submission, never twice at a time.
+    """
+    waiting: SimpleQueue[Task] = SimpleQueue()
+    for task in tasks:
+        waiting.put(task)
+    one_by_one = Lock()
+
+    def work(sandbox: Sandbox) -> None:
+        with closing(start()) as reference:
+            while not waiting.empty():
+                with suppress(Empty):
+                    task = waiting.get_nowait()
+                    grade_one(task, reference, sandbox)
+                    with one_by_one:
+                        done(task)
+
+    with ThreadPoolExecutor(len(sandboxes)) as pool:
+        try:
+            list(pool.map(work, sandboxes[: len(tasks)]))
+        finally:  # interrupted: let no job take another one
+            while not waiting.empty():
+                with suppress(Empty):
+                    waiting.get_nowait()
+
+
+def grade_one(task: Task, reference: Reference, sandbox: Sandbox) -> None:
+    """Grade a submission; the others go on, even after a fault of ours."""
+    try:
+        grade(task.result, task.cells, task.trials, reference, sandbox)
+    except Exception as error:
+        task.result.reason = f"{FAULT}: {error!r}"
+
+
+def read_roster(path: Path | None) -> list[list[str]]:
+    """Read a CSV: a header, then a row of names for each student."""
+    if path is None:
+        return []
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        return [row for row in [*csv.reader(file)][1:] if row]
+
+
+def read_hidden(path: Path | None) -> str:
+    """Read the code of hidden checks.
+
+    Raises:
+        UnitconvError: it is no Python.
+    """
+    source = path.read_text("utf-8") if path else ""
+    try:
+        compile(source, str(path), "exec")
+    except SyntaxError as error:
+        raise UnitconvError(f"{path} is no Python: {error}") from error
+    return source
+
+
+def isolation(library: Path, anyway: bool) -> str:
+    """Return how submissions are isolated.
+
+    Raises:
+        UnitconvError: not at all, and nobody said that this will do.
+    """
+    level = best_level(library)
+    if level == "none" and not anyway:
+        raise UnitconvError(
+            "this system allows no isolation: a submission could read the "
+            "solutions and write what you can write. Grade on Linux, as "
+            "root in a container, or add --no-isolation if you trust them"
+        )
+    return level
+
+
+def parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m scripts.grade_submissions"
     )
-    parser.add_argument("chapter", type=Path, help="notebooks/NAME.py")
-    parser.add_argument("handed_in", nargs="+", type=Path)
-    parser.add_argument("--csv", type=Path, metavar="FILE")
-    options = parser.parse_args(arguments)
-    chapter = jupytext.read(options.chapter)
-    stems = {path.stem for path in options.handed_in}
-    distinct = len(stems) == len(options.handed_in)
-    rows: list[dict[str, str | int]] = []
-    for path in options.handed_in:
-        verdicts = grade(nbformat.read(path, as_version=4), chapter)
-        points = {k: int(v == "Solved.") for k, v in verdicts.items()}
-        solved = sum(points.values())
-        print(f"{path}: {solved} of {len(points)}")
-        for check, text in verdicts.items():
-            print(f"  {check}: {text}")
-        total = {"solved": solved, "exercises": len(points)}
-        name = path.stem if distinct else path.absolute().parent.name
-        rows.append({"student": name, **points, **total})
-        if options.csv:  # after each: should one fail, the others are kept
-            pd.DataFrame(rows).to_csv(options.csv, index=False)
+    add = parser.add_argument
+    add("chapter", type=Path, help="notebooks/NAME.py")
+    add("handed_in", nargs="+", type=Path)
+    add("--output", type=Path, help="a folder for marks and feedback")
+    add("--roster", type=Path, help="a CSV: the name to use, other names")
+    add("--hidden", type=Path, help="Python code with checks of your own")
+    add("--timeout", type=int, default=900, help="seconds a submission")
+    add("--cell-timeout", type=int, default=300, help="seconds a cell")
+    add("--memory", type=float, default=8, help="GB a submission")
+    add("--jobs", type=int, default=1, help="submissions at a time")
+    add("--gradescope", type=Path, help="results.json, of one submission")
+    add("--no-isolation", action="store_true", help="trust the class")
+    return parser.parse_args(arguments)
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Print what each submission earns; write what the options ask for."""
+    options = parse(arguments)
+    chapter = read_chapter(options.chapter)
+    roster, hidden = (
+        read_roster(options.roster),
+        read_hidden(options.hidden),
+    )
+    limits = Limits(
+        seconds=options.timeout,
+        cell_seconds=options.cell_timeout,
+        memory=int(options.memory * 2**30),
+    )
+    if options.output:
+        options.output.mkdir(parents=True, exist_ok=True)
+    known = options.output and options.output / "records.json"
+    records = Records(known, chapter, hidden, limits)
+    names = name_students(options.handed_in, roster)
+    tasks = [
+        prepare(path, name, chapter)
+        for path, name in zip(options.handed_in, names, strict=True)
+    ]
+    results = [task.result for task in tasks] + absent(
+        roster, names, chapter
+    )
+
+    def done(task: Task) -> None:
+        records.add(task)
+        write_all(results, options.output)
+        said = [task.result.file, *lines(task.result)]
+        print("\n  ".join(said), flush=True)
+
+    waiting = [t for t in tasks if t.trials and not records.find(t)]
+    for task in tasks:
+        if task not in waiting:
+            done(task)
+    if waiting:
+        with tempfile.TemporaryDirectory() as folder:
+            packages = copy_library(Path(folder))
+            level = isolation(packages, options.no_isolation)
+            sandboxes = [
+                Sandbox(level, packages, limits, slot)
+                for slot in range(options.jobs)
+            ]
+            start = partial(Reference, options.chapter, hidden)
+            grade_all(waiting, start, sandboxes, done)
+    write_all(results, options.output)
+    if options.gradescope:
+        write_gradescope(options.gradescope, results[0])
+
+
+def absent(
+    roster: Sequence[Sequence[str]], names: Sequence[str], chapter: Chapter
+) -> list[Result]:
+    """Return results of those on the roster who handed in nothing."""
+    missing = [
+        row[0]
+        for row in roster
+        if not any(
+            n == row[0] or n.startswith(f"{row[0]} (") for n in names
+        )
+    ]
+    marks = no_marks(chapter, UNSEEN)
+    return [
+        Result(name, "", "nothing handed in", marks) for name in missing
+    ]
+
+
+def write_all(results: Sequence[Result], folder: Path | None) -> None:
+    """Write the marks and feedback of all that is graded."""
+    if folder:
+        graded = [result for result in results if result.marks]
+        write_table(folder / "marks.csv", graded)
+        for result in graded:
+            write_feedback(folder / "feedback", result)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    try:
+        main(sys.argv[1:])
+    except (UnitconvError, OSError) as error:
+        sys.exit(f"error: {error}")

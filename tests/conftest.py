@@ -38,6 +38,8 @@ settings.register_profile("unitconv", derandomize=True, deadline=None)
 settings.load_profile("unitconv")
 
 ROOT = Path(__file__).parents[1]
+# Of the tests, not of the person who runs them: `make weights` fills it.
+os.environ["UNITCONV_CACHE"] = str(ROOT / "_build" / "cache")
 # Reduced to the tokens and merges that the texts of the tests and of the
 # question sets can use. Ids are those of the full vocabulary.
 SMOLLM2_TOKENIZER = ROOT / "tests" / "fixtures" / "smollm2_tokenizer"

@@ -43,6 +43,7 @@ def export_gguf(folder: Path, path: Path) -> None:
         elif "k_proj" in name:
             weight = interleave_halves(weight, config.num_key_value_heads)
         gguf_name = names.get_name(name, try_suffixes=(".weight",))
+        assert gguf_name, name
         writer.add_tensor(gguf_name, weight.contiguous().numpy())
     writer.write_header_to_file()
     writer.write_kv_data_to_file()

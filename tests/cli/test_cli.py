@@ -440,6 +440,30 @@ def test_info_shows_versions_and_question_counts() -> None:
     assert lines["test questions"] == "1000"
 
 
+def test_weights_in_the_cache_are_shown_and_cleared(
+    model_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("UNITCONV_CACHE", str(tmp_path))
+    assert "cached weights" not in succeed("info")
+    assert "nothing is cached" in succeed("clear-cache")
+    weights = shutil.copytree(model_folder, tmp_path / "smollm2-q4_1")
+    (weights / "more").write_bytes(bytes(5_000_000))
+    (tmp_path / "mine").write_text("")
+    told = re.search(
+        r"cached weights +smollm2-q4_1, (\d+) MB", succeed("info")
+    )
+    assert told is not None
+    assert 5 <= int(told[1]) <= 7
+    assert "smollm2-q4_1" in succeed("download")
+    assert "deleted: smollm2-q4_1" in succeed("clear-cache")
+    assert not weights.exists()
+    assert (tmp_path / "mine").exists()
+
+
+def test_unknown_weights_are_not_downloaded() -> None:
+    assert "smollm2, smollm2-q4_1" in fail(2, "download", "smollm3")
+
+
 def test_every_command_and_option_has_a_help_text() -> None:
     root = get_command(app)
     commands = {**root.commands, **root.commands["results"].commands}

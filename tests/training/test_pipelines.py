@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import asdict
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from unitconv.inference.llm import LLM
 from unitconv.inference.load import (
     ADAPTER_WEIGHTS,
     ADAPTERS,
+    COURSE_MODEL,
 )
 from unitconv.task.dataset import load_split
 from unitconv.training.config import (
@@ -93,6 +95,20 @@ def test_the_epoch_with_the_best_score_is_kept(
     assert evaluate(llm, valid).accuracy.value == max(scores)
     config = json.loads((tmp_path / "adapter_config.json").read_text())
     assert config["base_model_name_or_path"] == "course"
+
+
+def test_an_adapter_names_the_weights_it_was_trained_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not the name that was asked for, which may mean others tomorrow."""
+    monkeypatch.setenv("UNITCONV_CACHE", str(tmp_path))
+    shutil.copytree(COURSE_MODEL, tmp_path / "smollm2-q4_1")
+    base, data = pick_base("smollm2", "cpu"), load_split("train")[:4]
+    settings = base.settings(SFT_DEFAULTS, epochs=1, rank=1)
+    run = TrainingRun(tmp_path / "adapter")
+    train_sft(base, data, settings, run, data)
+    config = json.loads((run.folder / "adapter_config.json").read_text())
+    assert config["base_model_name_or_path"] == "smollm2-q4_1"
 
 
 def succeed(*arguments: str) -> None:

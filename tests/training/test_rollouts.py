@@ -127,7 +127,7 @@ def kill_in_append(
     monkeypatch: pytest.MonkeyPatch, chunk: int, share: float
 ) -> None:
     """Kill the run when it has written a share of a chunk's bytes."""
-    append, calls = rollouts._append, iter(range(99))
+    append, calls = rollouts.append_records, iter(range(99))
 
     def killed(path: Path, records: list[RolloutRecord]) -> None:
         before = path.stat().st_size
@@ -137,7 +137,7 @@ def kill_in_append(
             os.truncate(path, before + int(share * written))
             raise Killed
 
-    monkeypatch.setattr(rollouts, "_append", killed)
+    monkeypatch.setattr(rollouts, "append_records", killed)
 
 
 @pytest.mark.parametrize("share", [0.0, 0.1, 0.6, 0.999, 1.0])

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import torch
+from peft import PeftConfig
 from safetensors import SafetensorError
 from transformers import TrainerCallback, TrainerState
 
@@ -105,6 +106,15 @@ def test_only_the_adapter_learns(
         load_adapter(make_model(hidden_size=32), tmp_path)
 
 
+def test_an_adapter_names_model_and_commit_as_peft_does(
+    tune: FineTune, tmp_path: Path
+) -> None:
+    tune(tmp_path, base_name=f"owner/model@{'0f' * 20}")
+    config = PeftConfig.from_pretrained(str(tmp_path))
+    assert config.base_model_name_or_path == "owner/model"
+    assert config.revision == "0f" * 20
+
+
 class Killed(BaseException):
     """Stands for `kill -9`: nothing in the library catches it."""
 
@@ -141,7 +151,7 @@ def kill_in_saving(monkeypatch: pytest.MonkeyPatch) -> None:
         os.truncate(run.folder / "unfinished" / ADAPTER_WEIGHTS, 100)
         raise Killed
 
-    monkeypatch.setattr(trainer, "_save_adapter", killed)
+    monkeypatch.setattr(trainer, "save_adapter", killed)
 
 
 @pytest.fixture(scope="module")

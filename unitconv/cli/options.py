@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from unitconv.task.dataset import Question
 
 # The model
-Model = Annotated[str, Option(help="'course', a hub id, or a folder.")]
+Model = Annotated[
+    str, Option(help="'course', 'smollm2', a hub id, or a folder.")
+]
 Adapter = Annotated[
     str | None,
     Option(help="Folder of a LoRA adapter; or sft or rft (for 'course')."),

@@ -86,7 +86,7 @@ class LLM:
         device: str | None = None,
         dtype: str | torch.dtype | None = None,
     ) -> LLM:
-        """Load a model: `"course"`, a hub id or a folder.
+        """Load a model: `"course"`, `"smollm2"`, a hub id or a folder.
 
         Args:
             adapter: a folder with a LoRA adapter trained for this model;
@@ -98,6 +98,7 @@ class LLM:
 
         Raises:
             ModelError: nothing to load there, or it does not fit.
+            WeightsError: weights of SmolLM2 that cannot be fetched.
             PromptError: an unknown prompt style.
         """
         style = prompt or ("cot" if adapter is None else "raw")
@@ -112,7 +113,7 @@ class LLM:
             model,
             tokenizer,
             style,
-            name_or_path,
+            str(model.weights_name),
             None if adapter is None else str(adapter),
         )
 
@@ -162,7 +163,7 @@ class LLM:
         [[completion]] = generate(
             self.model, [self.encode(prompt)], self.stop, settings
         )
-        return self._decode(completion).text
+        return self.decode(completion).text
 
     @overload
     def batched_generate(
@@ -223,15 +224,20 @@ class LLM:
             )
         done = generate(
             model=self.model,
-            prompts=self._encode_all(prompts),
+            prompts=self.encode_all(prompts),
             stop=self.stop,
             settings=settings,
             num_return_sequences=num_return_sequences,
             options=EngineOptions(slots=batch_size, progress=progress),
         )
-        return [[self._decode(c) for c in row] for row in done]
+        return [[self.decode(c) for c in row] for row in done]
 
-    def _encode_all(self, prompts: Sequence[str]) -> list[list[int]]:
+    def encode_all(self, prompts: Sequence[str]) -> list[list[int]]:
+        """Tokenize prompts that must fit into the model's context.
+
+        Raises:
+            ContextError: one is empty or too long; names it.
+        """
         encoded = [self.encode(prompt) for prompt in prompts]
         for number, token_ids in enumerate(encoded, start=1):
             try:
@@ -248,7 +254,8 @@ class LLM:
             for text in self.batched_generate(prompts)
         ]
 
-    def _decode(self, completion: Completion) -> Generation:
+    def decode(self, completion: Completion) -> Generation:
+        """Return the text of a completion, without special tokens."""
         ids = completion.token_ids
         text = str(self.tokenizer.decode(ids, skip_special_tokens=True))
         return Generation(text, len(ids), completion.finished)

@@ -6,23 +6,25 @@ No code that comes with a model is ever run.
 from __future__ import annotations
 
 import json
-import socket
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
-from urllib.parse import urlsplit
-from urllib.request import getproxies
 
 import torch
-from huggingface_hub.constants import ENDPOINT, HF_HUB_OFFLINE
 from huggingface_hub.errors import StrictDataclassError
 from safetensors import SafetensorError, safe_open
 from transformers import AutoModelForCausalLM, AutoTokenizer
 from transformers.utils import logging
 
 from unitconv.common.errors import UnitconvError
+from unitconv.inference.weights.catalog import SOURCES, find_weights
+from unitconv.inference.weights.hub import (
+    exact_name,
+    hub_is_reachable,
+    split_commit,
+)
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -39,8 +41,9 @@ DTYPES = {
 _BAD_FOLDER = "cannot load a model from the folder {!r}: {}"
 _NO_MODEL = (
     "no model {!r}: it is no folder here, and the model hub does not have "
-    "it or cannot be reached. Use 'course' (shipped with the package), a "
-    "folder, or a hub id such as 'HuggingFaceTB/SmolLM2-360M-Instruct'. "
+    "it or cannot be reached. Use 'course' (shipped with the package), "
+    "'smollm2', a folder, or a hub id such as "
+    "'HuggingFaceTB/SmolLM2-360M-Instruct'. "
     "({})"
 )
 #: Errors that the loaders raise on files with the wrong content.
@@ -131,24 +134,26 @@ def load_model(
 ) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     """Load a model for inference, and its tokenizer.
 
+    The model gets an attribute, ``weights_name``, which says exactly what
+    was loaded: ``owner/model@commit`` for weights of the hub.
+
     Raises:
         ModelError: unknown name, unreadable folder, no safetensors, or
             weights that are not those of the configuration.
+        WeightsError: weights of SmolLM2 that cannot be fetched.
     """
     device = device or pick_device()
-    path = Path(name_or_path).expanduser()
-    if name_or_path == "course":
-        path = COURSE_MODEL
-    is_folder = path == COURSE_MODEL or path.is_dir()
-    if is_folder:
-        _check_model_folder(path)
-    source = str(path) if is_folder else name_or_path
+    name, folder = _find_folder(name_or_path)
+    if folder:
+        _check_model_folder(folder)
+    source, commit = (str(folder), None) if folder else split_commit(name)
     options: dict[str, Any] = {
-        "local_files_only": is_folder or not hub_is_reachable(),
+        "local_files_only": bool(folder) or not hub_is_reachable(),
         "trust_remote_code": False,  # the default asks, and takes a yes
+        "revision": commit or "main",
     }
     try:
-        with _quiet(progress_bar=not is_folder):
+        with _quiet(progress_bar=not folder):
             tokenizer = AutoTokenizer.from_pretrained(source, **options)
             loaded: Any = AutoModelForCausalLM.from_pretrained(
                 source,
@@ -159,19 +164,30 @@ def load_model(
                 **options,
             )
     except _UNREADABLE as error:
-        problem = _BAD_FOLDER if is_folder else _NO_MODEL
+        problem = _BAD_FOLDER if folder else _NO_MODEL
         message = problem.format(name_or_path, _reason(error))
         raise ModelError(message) from error
     model, report = loaded
     # Transformers fills in random weights for these, and only warns.
-    wrong = {*report["missing_keys"], *report["mismatched_keys"]}
-    if wrong:
+    if wrong := {*report["missing_keys"], *report["mismatched_keys"]}:
         raise ModelError(
             f"the weights of {name_or_path!r} are not those its "
             f"config.json describes: {len(wrong)} are missing or of "
             f"another shape, such as {min(map(str, wrong))}"
         )
+    model.weights_name = name if folder else exact_name(source, commit)
     return model.to(device).eval(), tokenizer
+
+
+def _find_folder(name: str) -> tuple[str, Path | None]:
+    """Return a model's exact name and its folder; None if on the hub."""
+    if name == "course":
+        return name, COURSE_MODEL
+    if name in SOURCES:
+        weights = find_weights(name)
+        return weights.name, weights.folder
+    folder = Path(name).expanduser()
+    return name, folder if folder.is_dir() else None
 
 
 def find_adapter(adapter: str | Path) -> Path:
@@ -275,24 +291,6 @@ def _quiet(progress_bar: bool) -> Iterator[None]:
         logging.set_verbosity(verbosity)
         if had_bar:
             logging.enable_progress_bar()
-
-
-def hub_is_reachable(timeout: float = 5.0) -> bool:
-    """Return whether the model hub can be connected to.
-
-    Retries would take a minute. Behind a proxy only a request can tell.
-    """
-    if HF_HUB_OFFLINE:
-        return False
-    if getproxies():
-        return True
-    address = urlsplit(ENDPOINT)
-    port = address.port or (443 if address.scheme == "https" else 80)
-    try:
-        socket.create_connection((address.hostname, port), timeout).close()
-    except OSError:
-        return False
-    return True
 
 
 def _reason(error: Exception) -> str:

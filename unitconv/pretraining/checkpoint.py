@@ -7,15 +7,19 @@ both optimisers and `state.json`. The corpus is a function of the step.
 from __future__ import annotations
 
 import json
-import shutil
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
 
 import torch
-from safetensors.torch import load_file, save_file
-from torch import nn
+from safetensors.torch import load_file
+from torch import Tensor, nn
 
+from unitconv.common.checkpoint import (
+    optimizer_tensors,
+    restore_optimizers,
+    write_checkpoint,
+)
 from unitconv.common.errors import UnitconvError
 from unitconv.pretraining.config import PretrainConfig
 
@@ -49,26 +53,13 @@ def save_checkpoint(
     Older checkpoints are removed unless `config.keep_checkpoints`.
     """
     target = folder / f"step-{progress.step:06d}"
-    draft = folder / f".{target.name}.draft"
-    shutil.rmtree(draft, ignore_errors=True)
-    draft.mkdir(parents=True)
     # Every parameter once: named_parameters() skips the tied output layer.
-    weights = {
-        name: parameter.detach().contiguous()
-        for name, parameter in model.named_parameters()
+    tensors: dict[str, Mapping[str, Tensor]] = {
+        "model": dict(model.named_parameters()),
+        "optimizer": optimizer_tensors(optimizers),
     }
-    save_file(weights, draft / "model.safetensors")
-    save_file(
-        _optimizer_tensors(optimizers), draft / "optimizer.safetensors"
-    )
     state = {"config": asdict(config), "progress": asdict(progress)}
-    (draft / "state.json").write_text(json.dumps(state, indent=1))
-    shutil.rmtree(target, ignore_errors=True)
-    draft.rename(target)  # atomic: a killed run leaves no partial folder
-    if not config.keep_checkpoints:
-        for other in folder.glob("step-*"):
-            if other != target:
-                shutil.rmtree(other)
+    write_checkpoint(target, tensors, state, config.keep_checkpoints)
     return target
 
 
@@ -111,7 +102,7 @@ def load_checkpoint(
         )
     load_weights(checkpoint, model)
     tensors = load_file(checkpoint / "optimizer.safetensors")
-    _restore_optimizers(optimizers, tensors)
+    restore_optimizers(optimizers, tensors)
     return TrainingProgress(**state["progress"])
 
 
@@ -130,29 +121,3 @@ def load_weights(checkpoint: Path, model: nn.Module) -> None:
         )
     # Not strict: the tied output layer is stored once, as the embedding.
     model.load_state_dict(tensors, strict=False)
-
-
-def _optimizer_tensors(
-    optimizers: list[torch.optim.Optimizer],
-) -> dict[str, torch.Tensor]:
-    """Optimiser states under flat names: `0.12.momentum_buffer`."""
-    return {
-        f"{number}.{index}.{key}": torch.as_tensor(value).contiguous()
-        for number, optimizer in enumerate(optimizers)
-        for index, state in optimizer.state_dict()["state"].items()
-        for key, value in state.items()
-    }
-
-
-def _restore_optimizers(
-    optimizers: list[torch.optim.Optimizer],
-    tensors: dict[str, torch.Tensor],
-) -> None:
-    """Load the optimiser states that `_optimizer_tensors` flattened."""
-    states: list[dict[int, dict[str, Any]]] = [{} for _ in optimizers]
-    for name, tensor in tensors.items():
-        number, index, key = name.split(".")
-        states[int(number)].setdefault(int(index), {})[key] = tensor
-    for optimizer, state in zip(optimizers, states, strict=True):
-        groups = optimizer.state_dict()["param_groups"]
-        optimizer.load_state_dict({"state": state, "param_groups": groups})

@@ -92,8 +92,13 @@ def add_lora(
     torch.manual_seed(settings.seed)
     wrapped = get_peft_model(model, config)
     if settings.gradient_checkpointing:
-        wrapped.gradient_checkpointing_enable({"use_reentrant": False})
-        # Without it the first checkpointed block's input needs no
-        # gradient, and none would reach the adapter.
-        wrapped.enable_input_require_grads()
+        enable_checkpointing(wrapped)
     return wrapped
+
+
+def enable_checkpointing(wrapped: PeftModel) -> None:
+    """Recompute activations in the backward pass."""
+    wrapped.gradient_checkpointing_enable({"use_reentrant": False})
+    # Without it the first checkpointed block's input needs no gradient,
+    # and none would reach the adapter.
+    wrapped.enable_input_require_grads()

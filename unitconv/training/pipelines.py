@@ -124,8 +124,8 @@ def train_sft(
         train=sft_examples(questions, tokenizer, digits, context),
         valid=sft_examples(valid, tokenizer, digits, context),
     )
-    probe = _probe_on(valid, tokenizer)
-    run = replace(run, base_name=base.name)
+    probe = probe_on(valid, tokenizer)
+    run = replace(run, base_name=str(model.weights_name))
     return fine_tune(model, tokenizer, data, settings, run, probe)
 
 
@@ -152,13 +152,15 @@ def train_rft(
         train=rft_examples(triples, tokenizer, context),
         valid=rft_examples(reference_triples(valid), tokenizer, context),
     )
-    probe = _probe_on(valid, tokenizer)
-    run = replace(run, base_name=base.name)
+    probe = probe_on(valid, tokenizer)
+    run = replace(run, base_name=str(model.weights_name))
     return fine_tune(model, tokenizer, data, settings, run, probe)
 
 
-def _probe_on(
-    questions: Sequence[Question], tokenizer: PreTrainedTokenizerBase
+def probe_on(
+    questions: Sequence[Question],
+    tokenizer: PreTrainedTokenizerBase,
+    style: str = "raw",
 ) -> Probe:
     """Return a function that evaluates a model on `questions`.
 
@@ -168,7 +170,7 @@ def _probe_on(
     """
 
     def measure(model: PreTrainedModel) -> dict[str, float]:
-        report = evaluate(LLM(model, tokenizer, "raw"), questions)
+        report = evaluate(LLM(model, tokenizer, style), questions)
         groups = by_difficulty(report.rows) | by_product(report.rows)
         return {"score": report.accuracy.value} | {
             f"{name}_{kind.replace(' ', '_')}": value

@@ -16,7 +16,7 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -30,6 +30,9 @@ from unitconv.inference.llm import LLM, Generation
 from unitconv.inference.reference import BATCH_SIZE, Decoding
 from unitconv.task.dataset import Question
 from unitconv.training.config import SAMPLES, TEMPERATURE
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 CHUNK_SIZE = 64  #: questions decoded, graded and written together
 #: Largest relative error of a kept answer. The grader's 5 % would let
@@ -209,7 +212,7 @@ def _sample(
             grade_completions(question, samples, settings.tolerance)
             for question, samples in zip(chunk, completions, strict=True)
         ]
-        _append(path, records)
+        append_records(path, records)
         progress(len(chunk))
 
 
@@ -257,7 +260,9 @@ def _begin_or_resume(path: Path, header: dict[str, Any]) -> int:
     return done
 
 
-def _append(path: Path, records: Sequence[RolloutRecord]) -> None:
+def append_records(
+    path: Path, records: Sequence[DataclassInstance]
+) -> None:
     """Append JSON lines and wait until they are on the disk."""
     with path.open("a", encoding="utf-8") as file:
         file.writelines(_to_line(asdict(record)) for record in records)

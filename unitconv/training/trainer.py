@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import torch
 from peft import PeftModel
@@ -34,6 +34,7 @@ from unitconv.common import distributed
 from unitconv.common.io import write_json
 from unitconv.common.run_metadata import run_metadata
 from unitconv.inference.load import ADAPTER_WEIGHTS, has_fast_bf16
+from unitconv.inference.weights.hub import split_commit
 from unitconv.training.config import (
     TrainingError,
     TrainingRun,
@@ -90,7 +91,7 @@ def fine_tune(
     if not data.train or not data.valid:
         raise TrainingError("there are no examples to train or validate on")
     settings = fit_budget(model, settings)
-    begin_run(run, settings, data.train)
+    begin_run(run, asdict(settings) | _describe(data.train))
     if model.device.type == "cpu":
         # There the fused kernel has the slower backward pass.
         model.set_attn_implementation("eager")
@@ -101,7 +102,7 @@ def fine_tune(
     try:
         trainer.train(resume_from_checkpoint=last)
         if distributed.is_main_process():
-            _save_adapter(wrapped, run)
+            save_adapter(wrapped, run)
     except SafetensorError as error:  # a full disk
         raise OSError(errno.EIO, str(error), str(run.folder)) from error
 
@@ -122,21 +123,29 @@ def fine_tune(
     )
 
 
-def begin_run(
-    run: TrainingRun,
-    settings: TrainingSettings,
-    examples: Sequence[TrainingExample],
-) -> None:
+def digest(data: Sequence[object]) -> str:
+    """Hash what JSON can write, to recognise it later."""
+    encoded = json.dumps(data).encode()
+    return hashlib.blake2b(encoded, digest_size=8).hexdigest()
+
+
+def _describe(examples: Sequence[TrainingExample]) -> dict[str, object]:
+    rows = digest([(e.input_ids, e.labels) for e in examples])
+    return {"n_rows": len(examples), "rows": rows}
+
+
+def begin_run(run: TrainingRun, content: dict[str, Any]) -> None:
     """Write `run.json` for a new run, or compare it for a resumed one.
+
+    Args:
+        run: folder of the run, and whether it is resumed.
+        content: settings, and a `digest` of the data.
 
     Raises:
         TrainingError: the folder holds a run already, no run to resume, or
             one with other settings or examples.
     """
     path = run.folder / "run.json"
-    rows = json.dumps([(e.input_ids, e.labels) for e in examples]).encode()
-    digest = hashlib.blake2b(rows, digest_size=8).hexdigest()
-    content = asdict(settings) | {"n_rows": len(examples), "rows": digest}
     if not run.resume:
         if path.exists():
             raise TrainingError(
@@ -171,9 +180,12 @@ def _last_checkpoint(checkpoints: Path) -> str | None:
     return None
 
 
-def _save_adapter(wrapped: PeftModel, run: TrainingRun) -> None:
+def save_adapter(wrapped: PeftModel, run: TrainingRun) -> None:
     """Write the adapter, weights last: they mark it as complete."""
-    wrapped.peft_config["default"].base_model_name_or_path = run.base_name
+    config = wrapped.peft_config["default"]
+    config.base_model_name_or_path, config.revision = split_commit(
+        run.base_name
+    )
     unfinished = run.folder / "unfinished"
     wrapped.save_pretrained(str(unfinished), save_embedding_layers=False)
     for name in ("adapter_config.json", ADAPTER_WEIGHTS):

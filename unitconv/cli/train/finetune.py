@@ -1,10 +1,8 @@
-"""Commands `sft`, `rollouts` and `rft`: fine-tune a model."""
+"""Commands `sft` and `rft`: fine-tune a model."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import asdict
-from pathlib import Path
 from statistics import mean
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,17 +10,13 @@ from typer import Option
 
 from unitconv.cli import console, options
 from unitconv.cli.console import write_field
+from unitconv.cli.train.rollouts import sample, write_rollouts
 from unitconv.common import distributed
-from unitconv.common.errors import UnitconvError
 from unitconv.training import config
 from unitconv.training.config import RFT_DEFAULTS, SFT_DEFAULTS
 
 if TYPE_CHECKING:
-    from unitconv.inference.llm import LLM
-    from unitconv.task.dataset import Question
-    from unitconv.training.examples import ReasoningExample
     from unitconv.training.pipelines import Base
-    from unitconv.training.rollouts import RolloutRecord, RolloutSettings
     from unitconv.training.trainer import TrainingResult
 
 
@@ -62,7 +56,7 @@ def sft(
     validation = options.load_validation(valid)
     recipe = config.Recipe(epochs, learning_rate, max_adapter_mb)
     overrides = {"rank": rank, "batch_size": batch_size, "seed": seed}
-    base, settings = _prepare(model, device, preset, recipe, overrides)
+    base, settings = prepare(model, device, preset, recipe, overrides)
     from unitconv.training.examples import reference_triples
     from unitconv.training.pipelines import train_rft, train_sft
 
@@ -76,54 +70,6 @@ def sft(
                 base, questions, settings, run, validation, digits
             )
     _write_result(result)
-
-
-def rollouts(
-    output: options.Triples,
-    data: options.Data = None,
-    split: options.TrainingSplits = None,
-    model: options.Model = "course",
-    adapter: options.Adapter = None,
-    prompt: options.Prompt = None,
-    samples: options.Samples = config.SAMPLES,
-    temperature: options.Temperature = config.TEMPERATURE,
-    policy: Annotated[
-        str,
-        Option(
-            help="Which completions may be selected. strict: answers "
-            "within 1 % whose reasoning passes the audit; audited: within "
-            "5 %; right: within 5 %, unaudited; random: as many as strict "
-            "selects from all, as a control."
-        ),
-    ] = "strict",
-    seed: options.Seed = 0,
-    batch_size: options.DecodingBatch = None,
-    limit: options.Limit = None,
-    device: options.Device = None,
-    dtype: options.Dtype = None,
-) -> None:
-    """Sample completions and select training data for RFT among them.
-
-    A completion is right if its answer and its reasoning are. A run that
-    was stopped continues when the same command is given again.
-    """
-    questions = options.load_training(data, split)[:limit]
-    if output.suffix != ".json":
-        raise UnitconvError(f"--output {output}: name a .json file")
-    options.check_writable(output, "--output")
-    from unitconv.training import rejection_sampling
-    from unitconv.training.rollouts import RolloutSettings
-
-    rejection_sampling.check_policy(policy)
-    settings = RolloutSettings(samples, temperature, seed=seed)
-    distributed.barrier()
-    llm = options.load_llm(model, adapter, prompt, device, dtype)
-    log = output.with_suffix(".jsonl")
-    records = _sample(llm, questions, settings, log, batch_size)
-    examples = rejection_sampling.select_examples(
-        records, policy=policy, seed=seed
-    )
-    _write_rollouts(records, examples, output)
 
 
 def rft(
@@ -161,16 +107,16 @@ def rft(
     examples = read_triples(data) if data else []
     recipe = config.Recipe(epochs, learning_rate, max_adapter_mb)
     overrides = {"rank": rank, "batch_size": batch_size, "seed": seed}
-    base, settings = _prepare(model, device, preset, recipe, overrides)
+    base, settings = prepare(model, device, preset, recipe, overrides)
     adapter = None
     for number in range(1, rounds + 1):
         if number > 1 or not data:
             llm = options.load_llm(model, adapter, None, device, None)
             log = output / f"rollouts-{number}.jsonl"
-            records = _sample(llm, pool, sampling, log)
+            records = sample(llm, pool, sampling, log)
             examples = merge_rounds(examples, records, config.MAX_PATHS)
             triples = output / f"triples-{number}.json"
-            _write_rollouts(records, examples, triples)
+            write_rollouts(records, examples, triples)
         last = number == rounds
         adapter = output if last else output / "round-1"
         if resume and not last and is_finished(adapter):
@@ -183,7 +129,7 @@ def rft(
         _write_result(result)
 
 
-def _prepare(
+def prepare(
     model: str,
     device: str | None,
     preset: str | None,
@@ -205,51 +151,6 @@ def _prepare(
         listed = ", ".join(f"{k} {v}" for k, v in values.items())
         console.write(line + listed.replace("_", " "), console.err)
     return base, settings
-
-
-def _sample(
-    llm: LLM,
-    questions: Sequence[Question],
-    settings: RolloutSettings,
-    log: Path,
-    batch_size: int | None = None,
-) -> list[RolloutRecord]:
-    from unitconv.inference.reference import BATCH_SIZE
-    from unitconv.training.rollouts import sample_rollouts
-
-    log.parent.mkdir(parents=True, exist_ok=True)
-    total = len(questions) // distributed.world_size()
-    with console.progress_bar("sampling", total) as update:
-        return sample_rollouts(
-            llm,
-            questions,
-            settings,
-            log,
-            batch_size=batch_size or BATCH_SIZE,
-            progress=lambda done: update(advance=done),
-        )
-
-
-def _write_rollouts(
-    records: Sequence[RolloutRecord],
-    examples: Sequence[ReasoningExample],
-    output: Path,
-) -> None:
-    """Write the selected examples, and print why others were rejected."""
-    from unitconv.training import rejection_sampling as sampling
-    from unitconv.training.examples import write_triples
-
-    if not distributed.is_main_process():
-        return
-    write_triples(examples, output)
-    n_samples = len(records[0].rollouts)
-    write_field("sampled", f"{len(records)} questions x {n_samples}")
-    rates = {"all": sampling.success_rate(records)}
-    rates |= sampling.success_rate_by_family(records)
-    console.write_rates("questions with a right completion", rates)
-    counts = sampling.outcome_counts(records).most_common()
-    write_field("of all", ", ".join(f"{name} {n}" for name, n in counts))
-    write_field("triples", f"{len(examples)} in {output}")
 
 
 def _write_result(result: TrainingResult) -> None:

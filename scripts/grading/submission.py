@@ -1,0 +1,186 @@
+"""Read a submission: its cells, its attempts, and whose it is."""
+
+import re
+import warnings
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import nbformat
+from IPython.core.inputtransformer2 import TransformerManager
+
+from scripts.grading.chapter import Chapter, Exercise, find_attempts
+
+LARGEST = 200 * 2**20  # bytes of a notebook, with its outputs
+
+# Canvas: lovelaceada_LATE_10234_887766_01_task-1.ipynb
+_CANVAS = re.compile(r"([^_]+)(?:_LATE)?_(\d+)_\d+_.+")
+# Moodle, a folder: Ada Lovelace_12345_assignsubmission_file_
+_MOODLE = re.compile(r"(.+)_(\d+)_assignsubmission_file_?")
+
+
+class UnreadableError(ValueError):
+    """A submission that cannot be run; the message is the reason."""
+
+
+@dataclass(frozen=True)
+class Trials:
+    """When an exercise is checked: after which cells, on which answers."""
+
+    exercise: Exercise
+    answers: dict[int, tuple[str, ...]]
+    missing: str = ""  # why no attempt was found
+
+
+def read_cells(path: Path) -> list[tuple[str, str]]:
+    """Return the type and the source of each cell.
+
+    Raises:
+        UnreadableError: it is no notebook, or a link out of its folder.
+    """
+    if path.resolve().parent != path.parent.resolve():
+        raise UnreadableError("a link to another folder")
+    try:
+        if path.stat().st_size > LARGEST:
+            raise UnreadableError(f"more than {LARGEST >> 20} MB")
+        content = path.read_bytes()
+    except OSError as error:
+        raise UnreadableError(f"unreadable: {error.strerror}") from error
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        text = content.decode("cp1252", errors="replace")
+    if not text.strip():
+        raise UnreadableError("the file is empty")
+    if text.lstrip().startswith("<"):
+        raise UnreadableError("a web page, not a notebook")
+    try:
+        with warnings.catch_warnings(action="ignore"):
+            notebook = nbformat.reads(text, as_version=4)
+        return [(str(c.cell_type), str(c.source)) for c in notebook.cells]
+    except Exception as error:  # of many kinds, for a file of any content
+        kind = type(error).__name__
+        raise UnreadableError(
+            f"no notebook can be read ({kind})"
+        ) from error
+
+
+def plan(
+    cells: Sequence[tuple[str, str]], chapter: Chapter
+) -> list[Trials]:
+    """Return when to check each exercise, by places among code cells.
+
+    An answer is looked at after the last attempt, once more before the
+    next exercise, and at the end: some people write it further down.
+
+    Raises:
+        UnreadableError: no cell names any check of the chapter.
+    """
+    sources = [source for kind, source in cells if kind == "code"]
+    everything = "\n".join(source for _, source in cells)
+    checks = [exercise.check for exercise in chapter.exercises]
+    if not any(re.search(rf"\b{check}\b", everything) for check in checks):
+        raise UnreadableError(
+            f"the wrong chapter: none of the exercises of {chapter.name}"
+        )
+    attempts: dict[str, dict[int, tuple[str, ...]]] = {}
+    for place, source in enumerate(sources):
+        for check, answers in _attempts(source, checks).items():
+            attempts.setdefault(check, {})[place] = answers
+    last = {check: max(found) for check, found in attempts.items()}
+    return [
+        _trials(exercise, cells, attempts.get(exercise.check, {}), last)
+        for exercise in chapter.exercises
+    ]
+
+
+def _trials(
+    exercise: Exercise,
+    cells: Sequence[tuple[str, str]],
+    attempts: Mapping[int, tuple[str, ...]],
+    last: Mapping[str, int],
+) -> Trials:
+    """Return the trials of an exercise.
+
+    Args:
+        attempts: what is attempted, by the place of the cell.
+        last: the place of the last attempt at each exercise.
+    """
+    end = sum(kind == "code" for kind, _ in cells) - 1
+    if not attempts:
+        why = _why(exercise, cells)
+        return Trials(exercise, {end: exercise.answers}, why)
+    place = max(attempts)
+    next_one = min((n for n in last.values() if n > place), default=end + 1)
+    answers = {place: attempts[place] or exercise.answers}
+    for later in (next_one - 1, end):
+        answers.setdefault(later, exercise.answers)
+    return Trials(exercise, answers)
+
+
+def _attempts(
+    source: str, checks: Iterable[str]
+) -> dict[str, tuple[str, ...]]:
+    """Return the attempts of a cell with magics; no answers: unknown."""
+    body = re.sub(r"\A\s*%%.*", "", source)  # of %%time and the like
+    try:
+        found = find_attempts(TransformerManager().transform_cell(body))
+        return {check: found[check] for check in checks if check in found}
+    except SyntaxError:
+        return {
+            check: ()
+            for check in checks
+            if re.search(rf"^[^#\n]*\battempt\(\s*{check}\b", source, re.M)
+        }
+
+
+def _why(exercise: Exercise, cells: Sequence[tuple[str, str]]) -> str:
+    """Say why there is no attempt at an exercise."""
+    call = f"attempt({exercise.check}, ...)"
+    for kind, source in cells:
+        if re.search(rf"\battempt\(\s*{exercise.check}\b", source):
+            where = "a comment" if kind == "code" else f"a {kind} cell"
+            return f"not found: {call} stands in {where}"
+    return f"not found: no cell calls {call}"
+
+
+def name_students(
+    paths: Sequence[Path], roster: Sequence[Sequence[str]] = ()
+) -> list[str]:
+    """Return who handed in each file, as the roster calls them.
+
+    Args:
+        roster: a row a student: the name to use, and others such as an id.
+    """
+    known = {
+        _plain(other): row[0] for row in roster for other in row if other
+    }
+    stems = [path.stem for path in paths]
+    names = []
+    for path in paths:
+        parent = path.absolute().parent.name
+        options = [*_aliases(path.stem), *_aliases(parent)]
+        on_roster = [
+            known[_plain(o)] for o in options if _plain(o) in known
+        ]
+        own = (
+            options[0]
+            if stems.count(path.stem) == 1
+            else _aliases(parent)[0]
+        )
+        names.append(on_roster[0] if on_roster else own)
+    return [
+        name if names.count(name) == 1 else f"{name} ({path})"
+        for name, path in zip(names, paths, strict=True)
+    ]
+
+
+def _aliases(name: str) -> list[str]:
+    """Return the student's name and number in a file's or folder's name."""
+    found = _CANVAS.fullmatch(name) or _MOODLE.fullmatch(name)
+    return [*found.groups()] if found else [name]
+
+
+def _plain(name: str) -> str:
+    """Return a name's letters and digits: Lovelace, Ada is lovelaceada."""
+    return "".join(filter(str.isalnum, name.casefold()))

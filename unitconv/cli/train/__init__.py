@@ -1,0 +1,1 @@
+"""Commands `sft`, `rollouts`, `rft` and `rl`: train a model."""

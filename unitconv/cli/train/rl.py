@@ -1,0 +1,138 @@
+"""Command `rl`: train a model by online reinforcement learning."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated
+
+from typer import Option
+
+from unitconv.cli import console, options
+from unitconv.cli.console import write_field
+from unitconv.cli.train.finetune import prepare
+from unitconv.common import distributed
+from unitconv.common.errors import UnitconvError
+from unitconv.training import config
+from unitconv.training.rl.config import LOSSES, RL_DEFAULTS, RLSettings
+
+if TYPE_CHECKING:
+    from unitconv.training.rl.checkpoint import Progress
+
+
+Loss = Annotated[str, Option(help=f"One of {', '.join(LOSSES)}.")]
+Steps = Annotated[int, Option(min=1, help="Times to sample and learn.")]
+Questions = Annotated[int, Option(min=1, help="Questions per step.")]
+Updates = Annotated[int, Option(min=1, help="Updates per step.")]
+KL = Annotated[
+    float,
+    Option(min=0.0, help="Weight of the KL divergence from the base."),
+]
+Every = Annotated[int, Option(min=1, help="Steps between validations.")]
+
+
+def rl(
+    output: options.Output,
+    data: options.Data = None,
+    split: options.TrainingSplits = None,
+    model: options.Model = "course",
+    adapter: options.Adapter = None,
+    prompt: options.Prompt = None,
+    loss: Loss = RLSettings.loss,
+    steps: Steps = RLSettings.steps,
+    questions: Questions = RLSettings.questions,
+    samples: options.Samples = RLSettings.samples,
+    temperature: options.Temperature = RLSettings.temperature,
+    updates: Updates = RL_DEFAULTS.epochs,
+    kl: KL = RLSettings.kl,
+    valid: options.Valid = None,
+    valid_every: Every = RLSettings.valid_every,
+    rank: options.Rank = None,
+    learning_rate: options.LearningRate = RL_DEFAULTS.learning_rate,
+    batch_size: options.TrainingBatch = None,
+    seed: options.Seed = 0,
+    max_adapter_mb: options.MaxSize = RL_DEFAULTS.max_adapter_mb,
+    preset: options.Preset = None,
+    resume: options.Resume = False,
+    device: options.Device = None,
+) -> None:
+    """Online RL: sample, reward right reasoning, learn, and again.
+
+    Trains a LoRA adapter, a new one or that of --adapter, on its own
+    samples. Prints a line a step.
+    """
+    if distributed.world_size() > 1:
+        raise UnitconvError("rl runs in one process: leave out accelerate")
+    if adapter and rank:
+        raise UnitconvError("--rank is that of --adapter: give only one")
+    pool = options.load_training(data, split)
+    validation = options.load_validation(valid)
+    recipe = config.Recipe(updates, learning_rate, max_adapter_mb)
+    overrides = {"rank": rank, "batch_size": batch_size, "seed": seed}
+    base, common = prepare(model, device, preset, recipe, overrides)
+    settings = RLSettings(
+        **asdict(common),
+        loss=loss,
+        steps=steps,
+        questions=questions,
+        samples=samples,
+        temperature=temperature,
+        kl=kl,
+        valid_every=valid_every,
+        adapter=adapter,
+        prompt=prompt,
+    )
+    from unitconv.training.rl.pipeline import RLData, train_rl
+
+    run = config.TrainingRun(output, resume)
+    with _plain_warnings():
+        rl_data = RLData(pool, validation)
+        progress = train_rl(base, rl_data, settings, run, _write_step)
+    _write_result(progress, f"{output} --prompt {settings.style}")
+
+
+def _write_result(progress: Progress, adapter: str) -> None:
+    """Print the scores before and after, and what to run next."""
+    scores, best = dict(progress.valid_scores), progress.best_step
+    rates = f"{scores[0]:.3f} before, {scores[best]:.3f} after step {best}"
+    write_field(
+        "trained", f"{progress.step} steps, {progress.seconds:.0f} s"
+    )
+    write_field("valid", f"{rates}, which is kept")
+    write_field("next", f"unitconv evaluate --adapter {adapter}")
+
+
+def _write_step(progress: Progress) -> None:
+    """Print a line for a step; no number where nothing was learned."""
+    cells = [f"step {progress.step:>4}"]
+    if progress.history:
+        last = progress.history[-1]
+        numbers = {
+            "reward": last.reward,
+            "mixed": last.mixed,
+            "entropy": last.update.entropy,
+            "gradient": last.update.grad_norm,
+            "kl": last.update.kl,
+        }
+        cells += [
+            f"{name} {'--' if value is None else format(value, '.3f')}"
+            for name, value in numbers.items()
+            if name != "kl" or value is not None
+        ]
+        cells.append(f"tokens {last.n_tokens:.1f}")
+    step, score = progress.valid_scores[-1]
+    if step == progress.step:
+        cells.append(f"valid {score:.3f}")
+    console.write("  ".join(cells), console.err)
+
+
+@contextmanager
+def _plain_warnings() -> Iterator[None]:
+    """Print warnings without the line of code that they come from."""
+    with warnings.catch_warnings():
+        warnings.showwarning = lambda message, *_, **__: console.write(
+            f"warning: {message}", console.err
+        )
+        yield

@@ -1,0 +1,115 @@
+"""Command `rollouts`: sample training examples from a model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from typer import Option
+
+from unitconv.cli import console, options
+from unitconv.cli.console import write_field
+from unitconv.common import distributed
+from unitconv.common.errors import UnitconvError
+from unitconv.training import config
+
+if TYPE_CHECKING:
+    from unitconv.inference.llm import LLM
+    from unitconv.task.dataset import Question
+    from unitconv.training.examples import ReasoningExample
+    from unitconv.training.rollouts import RolloutRecord, RolloutSettings
+
+
+def rollouts(
+    output: options.Triples,
+    data: options.Data = None,
+    split: options.TrainingSplits = None,
+    model: options.Model = "course",
+    adapter: options.Adapter = None,
+    prompt: options.Prompt = None,
+    samples: options.Samples = config.SAMPLES,
+    temperature: options.Temperature = config.TEMPERATURE,
+    policy: Annotated[
+        str,
+        Option(
+            help="Which completions may be selected. strict: answers "
+            "within 1 % whose reasoning passes the audit; audited: within "
+            "5 %; right: within 5 %, unaudited; random: as many as strict "
+            "selects from all, as a control."
+        ),
+    ] = "strict",
+    seed: options.Seed = 0,
+    batch_size: options.DecodingBatch = None,
+    limit: options.Limit = None,
+    device: options.Device = None,
+    dtype: options.Dtype = None,
+) -> None:
+    """Sample completions and select training data for RFT among them.
+
+    A completion is right if its answer and its reasoning are. A run that
+    was stopped continues when the same command is given again.
+    """
+    questions = options.load_training(data, split)[:limit]
+    if output.suffix != ".json":
+        raise UnitconvError(f"--output {output}: name a .json file")
+    options.check_writable(output, "--output")
+    from unitconv.training import rejection_sampling
+    from unitconv.training.rollouts import RolloutSettings
+
+    rejection_sampling.check_policy(policy)
+    settings = RolloutSettings(samples, temperature, seed=seed)
+    distributed.barrier()
+    llm = options.load_llm(model, adapter, prompt, device, dtype)
+    log = output.with_suffix(".jsonl")
+    records = sample(llm, questions, settings, log, batch_size)
+    examples = rejection_sampling.select_examples(
+        records, policy=policy, seed=seed
+    )
+    write_rollouts(records, examples, output)
+
+
+def sample(
+    llm: LLM,
+    questions: Sequence[Question],
+    settings: RolloutSettings,
+    log: Path,
+    batch_size: int | None = None,
+) -> list[RolloutRecord]:
+    """Sample into the JSONL file `log`, with a progress bar."""
+    from unitconv.inference.reference import BATCH_SIZE
+    from unitconv.training.rollouts import sample_rollouts
+
+    log.parent.mkdir(parents=True, exist_ok=True)
+    total = len(questions) // distributed.world_size()
+    with console.progress_bar("sampling", total) as update:
+        return sample_rollouts(
+            llm,
+            questions,
+            settings,
+            log,
+            batch_size=batch_size or BATCH_SIZE,
+            progress=lambda done: update(advance=done),
+        )
+
+
+def write_rollouts(
+    records: Sequence[RolloutRecord],
+    examples: Sequence[ReasoningExample],
+    output: Path,
+) -> None:
+    """Write the selected examples, and print why others were rejected."""
+    from unitconv.training import rejection_sampling as sampling
+    from unitconv.training.examples import write_triples
+
+    if not distributed.is_main_process():
+        return
+    write_triples(examples, output)
+    n_samples = len(records[0].rollouts)
+    write_field("sampled", f"{len(records)} questions x {n_samples}")
+    rates = {"all": sampling.success_rate(records)}
+    rates |= sampling.success_rate_by_family(records)
+    console.write_rates("questions with a right completion", rates)
+    counts = sampling.outcome_counts(records).most_common()
+    write_field("of all", ", ".join(f"{name} {n}" for name, n in counts))
+    write_field("triples", f"{len(examples)} in {output}")

@@ -1,0 +1,1 @@
+"""Online RL with verifiable rewards: sample, grade, learn, in a loop."""

@@ -1,0 +1,185 @@
+"""Online RL, from a base model and questions to an adapter."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, cast
+
+from torch import nn
+from torch.utils.tensorboard import SummaryWriter
+
+from unitconv.inference.llm import LLM
+from unitconv.inference.load import load_adapter
+from unitconv.task.dataset import Question
+from unitconv.training.config import TrainingRun
+from unitconv.training.lora import (
+    add_lora,
+    enable_checkpointing,
+    fit_budget,
+)
+from unitconv.training.pipelines import Base, probe_on
+from unitconv.training.rl.checkpoint import (
+    Progress,
+    resume,
+    save_checkpoint,
+    set_weights,
+    trainable,
+)
+from unitconv.training.rl.config import RLSettings
+from unitconv.training.rl.loop import Metrics, make_optimizer, train
+from unitconv.training.rl.rollout import (
+    Reward,
+    pick_questions,
+    right_reasoning,
+)
+from unitconv.training.rollouts import append_records
+from unitconv.training.trainer import begin_run, digest, save_adapter
+
+if TYPE_CHECKING:
+    from peft import LoraConfig, PeftModel
+    from transformers import PreTrainedModel
+
+#: Every rollout of a run, in its folder; `read_groups` reads it.
+RECORD = "rollouts.jsonl"
+
+
+@dataclass(frozen=True)
+class RLData:
+    """Questions to learn from and to validate on, and the reward."""
+
+    train: Sequence[Question]
+    valid: Sequence[Question]
+    reward: Reward = right_reasoning
+
+
+def train_rl(
+    base: Base,
+    data: RLData,
+    settings: RLSettings,
+    run: TrainingRun,
+    report: Callable[[Progress], None] = lambda progress: None,
+) -> Progress:
+    """Train a LoRA adapter by online RL; keep the most accurate on `valid`.
+
+    Args:
+        base: the model to start from, or that of `settings.adapter`.
+        data: questions and reward.
+        settings: of the run.
+        run: folder; all rollouts are recorded there.
+        report: called before the first step, and after every one.
+
+    Raises:
+        ContextError: a prompt is longer than the context.
+        ModelError: the adapter to start from is none, or of another base.
+        TrainingError: settings, rewards or a folder that cannot be used.
+    """
+    if base.preset.dtype == "float16":  # its gradients need loss scaling
+        base = replace(base, preset=replace(base.preset, dtype="float32"))
+    model, tokenizer = base.load()
+    if model.device.type == "cpu":
+        # There the fused kernel has the slower backward pass.
+        model.set_attn_implementation("eager")
+    wrapped, settings = _with_adapter(model, settings)
+    llm = LLM(
+        cast("PreTrainedModel", wrapped),
+        tokenizer,
+        settings.style,
+        base.name,
+    )
+    # What cannot be sampled is refused before anything is written.
+    pick_questions(data.train, settings.questions, 0, settings.seed)
+    questions = [*data.train, *data.valid]
+    llm.encode_all([llm.format_prompt(q.text) for q in questions])
+    rows = digest([(q.text, q.answer) for q in questions])
+    run = replace(run, base_name=str(model.weights_name))
+    begin_run(run, asdict(settings) | {"prompt": llm.style, "rows": rows})
+    progress = _train(llm, data, settings, run, report)
+    save_adapter(wrapped, run)
+    return progress
+
+
+def _with_adapter(
+    model: PreTrainedModel, settings: RLSettings
+) -> tuple[PeftModel, RLSettings]:
+    """Add a new adapter, or load the one to start from, without dropout."""
+    if settings.adapter is None:
+        fitted = fit_budget(model, settings)
+        settings = replace(settings, rank=fitted.rank, alpha=fitted.alpha)
+        return add_lora(model, settings), settings
+    loaded = cast("PeftModel", load_adapter(model, settings.adapter))
+    for name, parameter in loaded.named_parameters():
+        parameter.requires_grad_("lora_" in name)
+    for module in loaded.modules():
+        if isinstance(module, nn.Dropout):
+            module.p = 0.0
+    if settings.gradient_checkpointing:
+        enable_checkpointing(loaded)
+    config = cast("LoraConfig", loaded.peft_config["default"])
+    rank, alpha = config.r, config.lora_alpha
+    return loaded, replace(settings, rank=rank, alpha=alpha)
+
+
+def _train(
+    llm: LLM,
+    data: RLData,
+    settings: RLSettings,
+    run: TrainingRun,
+    report: Callable[[Progress], None],
+) -> Progress:
+    """Train and validate; leave the best weights in the model."""
+    model, record = llm.model, run.folder / RECORD
+    optimizer = make_optimizer(model, settings)
+    progress, best = resume(run.checkpoints, model, optimizer, record)
+    start = time.perf_counter() - progress.seconds
+    probe = probe_on(data.valid, llm.tokenizer, llm.style)
+
+    def validate() -> None:
+        nonlocal best
+        scores = probe(model)
+        for name, value in scores.items():
+            board.add_scalar(f"valid/{name}", value, progress.step)
+        highest = max((s for _, s in progress.valid_scores), default=-1.0)
+        progress.valid_scores.append((progress.step, scores["score"]))
+        if scores["score"] > highest:
+            progress.best_step = progress.step
+            best = {n: t.clone() for n, t in trainable(model).items()}
+        progress.seconds = time.perf_counter() - start
+        save_checkpoint(run.checkpoints, model, optimizer, progress, best)
+
+    with _tensorboard(run, progress.step) as board:
+        if not progress.valid_scores:
+            validate()
+            report(progress)
+        for groups, metrics in train(
+            llm, data.train, settings, optimizer, progress.step, data.reward
+        ):
+            append_records(record, groups)
+            progress.record_bytes = record.stat().st_size
+            progress.step = metrics.step
+            progress.history.append(metrics)
+            _log(board, metrics)
+            last = metrics.step == settings.steps
+            if last or metrics.step % settings.valid_every == 0:
+                validate()
+            report(progress)
+    set_weights(model, best)
+    return progress
+
+
+@contextmanager
+def _tensorboard(run: TrainingRun, step: int) -> Iterator[SummaryWriter]:
+    """Open the log; a resumed run replaces what came after `step`."""
+    folder = str(run.checkpoints / "runs")
+    with SummaryWriter(folder, purge_step=step + 1) as writer:
+        yield writer
+
+
+def _log(board: SummaryWriter, metrics: Metrics) -> None:
+    values = asdict(metrics)
+    values |= values.pop("update")
+    for name, value in values.items():
+        if name != "step" and value is not None:
+            board.add_scalar(f"train/{name}", value, metrics.step)
