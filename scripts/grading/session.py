@@ -12,10 +12,11 @@ from scripts.grading.messages import LONGEST
 from scripts.grading.reference import Reference, Verdict
 from scripts.grading.sandbox import Limits, Sandbox, Worker
 from scripts.grading.submission import Trials
+from unitconv.common.exercises import UNWRITTEN
 
 GRACE = 5  # seconds to stop in, once interrupted
 UNSEEN = "Not yet: the notebook stopped before it."
-NOTHING = "Not yet: nothing is written here."
+NOTHING = f"Not yet: {UNWRITTEN}."
 _MEMORY = ("MemoryError", "Cannot allocate memory", "can't allocate memory")
 
 

@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 
+UNWRITTEN = "nothing is written here"
+
 
 def attempt(check: Callable[..., None], *answer: object) -> None:
     """Print whether an answer passes the check of its exercise.
@@ -16,6 +18,6 @@ def attempt(check: Callable[..., None], *answer: object) -> None:
     try:
         check(*answer)
     except (AssertionError, NotImplementedError) as error:
-        print(f"Not yet: {str(error) or 'nothing is written here'}.")
+        print(f"Not yet: {str(error) or UNWRITTEN}.")
     else:
         print("Solved.")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -45,17 +46,25 @@ def shuffled_batches(
         yield collate(chosen, pad_token_id)
 
 
-def masked_loss(model: nn.Module, batch: dict[str, Tensor]) -> Tensor:
-    """Compute the mean cross-entropy over a batch's supervised tokens."""
+def batch_logits(model: nn.Module, batch: dict[str, Tensor]) -> Tensor:
+    """Compute the logits of a batch from `collate`, [rows, length, vocab].
+
+    The logits at position t predict the token at position t + 1.
+    """
     device = next(model.parameters()).device
-    logits = model(
+    output = model(
         input_ids=batch["input_ids"].to(device),
         attention_mask=batch["attention_mask"].to(device),
         use_cache=False,
-    ).logits
-    # The logits at position t predict the token at position t + 1.
+    )
+    return cast("Tensor", output.logits)
+
+
+def masked_loss(model: nn.Module, batch: dict[str, Tensor]) -> Tensor:
+    """Compute the mean cross-entropy over a batch's supervised tokens."""
+    logits = batch_logits(model, batch)
     predictions = logits[:, :-1].float().flatten(0, 1)
-    targets = batch["labels"][:, 1:].flatten().to(device)
+    targets = batch["labels"][:, 1:].flatten().to(logits.device)
     return F.cross_entropy(predictions, targets, ignore_index=IGNORE_INDEX)
 
 

@@ -21,6 +21,7 @@ import torch
 from torch import Tensor, nn
 
 from unitconv.training.examples import IGNORE_INDEX
+from unitconv.training.loop import batch_logits
 
 
 def advantages(rewards: Tensor, loss: str) -> Tensor:
@@ -76,18 +77,12 @@ def token_log_probs(
         Log-probability of each labelled token, row by row, [tokens]; and
         the entropy of the distribution it was drawn from, in nats.
     """
-    device = next(model.parameters()).device
-    logits = model(
-        input_ids=batch["input_ids"].to(device),
-        attention_mask=batch["attention_mask"].to(device),
-        use_cache=False,
-    ).logits
+    logits = batch_logits(model, batch)
     labels = batch["labels"]
     rows, columns = (labels != IGNORE_INDEX).nonzero(as_tuple=True)
-    tokens = labels[rows, columns].to(device)
-    # The logits at position t predict the token at position t + 1.
-    logits = logits[rows.to(device), columns.to(device) - 1].float()
-    log_probs = torch.log_softmax(logits / temperature, dim=-1)
+    tokens = labels[rows, columns].to(logits.device)
+    logits = logits[rows.to(logits.device), columns.to(logits.device) - 1]
+    log_probs = torch.log_softmax(logits.float() / temperature, dim=-1)
     with torch.no_grad():
         entropy = -(log_probs.exp() * log_probs).sum(-1)
     return log_probs.gather(-1, tokens[:, None])[:, 0], entropy
