@@ -73,15 +73,6 @@ def test_comparisons_are_adjusted_within_each_split(
     assert [row[-1] for row in cells] == ["2 better", "2 not shown"]
 
 
-def test_comparisons_of_a_record_without_splits_are_on_test(
-    record: dict[str, Any],
-) -> None:
-    for run in record["seeds"].values():
-        run["compared"] = {"cot mine": WON | {"clustered_ci95": None}}
-    found = stage_comparisons(record)
-    assert [(c.split, c.verdict) for c in found] == [("test", "better")] * 2
-
-
 def test_page_shows_every_stage_split_and_seed(
     record: dict[str, Any],
 ) -> None:

@@ -73,14 +73,14 @@ def stage_comparisons(record: Mapping[str, Any]) -> list[StageComparison]:
 def _comparisons(record: Mapping[str, Any]) -> Iterator[StageComparison]:
     seeds = record["seeds"]
     first_seed = next(iter(seeds.values()))
-    for split, pairs in _by_split(first_seed["compared"]).items():
+    for split, pairs in first_seed["compared"].items():
         prompts = record.get("prompts", {}).get(split, {})
         for pair in pairs:
             first, second = pair.split()
             is_trained = not {first, second} <= prompts.keys()
             runs = seeds if is_trained else {"-": first_seed}
             for seed, run in runs.items():
-                data = _by_split(run["compared"])[split][pair]
+                data = run["compared"][split][pair]
                 paired = PairedComparison.from_json(data)
                 yield StageComparison(
                     split=split,
@@ -90,12 +90,6 @@ def _comparisons(record: Mapping[str, Any]) -> Iterator[StageComparison]:
                     paired=paired,
                     adjusted_p=paired.p_value,
                 )
-
-
-def _by_split(compared: dict[str, Any]) -> dict[str, Any]:
-    """Return comparisons by split; older records have those on test."""
-    is_flat = all("p_value" in found for found in compared.values())
-    return {"test": compared} if is_flat else compared
 
 
 def summary_cells(
