@@ -253,7 +253,9 @@ from unitconv.inference.kv_cache import CachePlan
 
 encoded = [llm.encode(prompt) for prompt in prompts]
 prefix = shared_prefix_length(encoded)
-room = max(map(len, encoded)) - prefix + 96  # 96 new tokens at most
+reply = Decoding().max_new_tokens
+room = max(map(len, encoded)) - prefix + reply
+print(f"a slot: {room} tokens, {reply} of them for the reply")
 
 for size in SMOLLM2:
     per_token = bytes_per_token(smollm2(size), torch.float16)
@@ -322,7 +324,7 @@ from unitconv.training.examples import (
 )
 
 RESULTS = Path(unitconv.__file__).parent / "evaluation" / "results"
-train = load_split("train")
+train = load_split("train") + load_split("train_hard")
 triples = read_triples(RESULTS / "rft.json")
 lengths = {
     "SFT": max(
@@ -355,15 +357,22 @@ for name, parts in needs.items():
 # %% tags=["hide-input"]
 from unitconv import figures
 
-figures.memory_bars(needs, {"16 GB": 16e9})
+figures.memory_bars(needs, {"16 GB": 16e9, "24 GB": 24e9})
+
+# %%
+fits = {name: sum(parts.values()) < 24e9 for name, parts in needs.items()}
+if MODEL == "course":
+    assert fits["RFT, preset t4"]
+    assert not fits["RFT, preset ampere"]
 
 # %% [markdown]
-# With few rows and checkpointing the weights are the largest part; with 64
-# rows and all activations kept they are a small one. The preset for Ampere
-# cards keeps all activations of 64 rows, which by this sum a card of 24 GB
-# has room for; that for a T4 takes 16 rows and keeps the inputs of layers
-# only. By this sum it could carry more: the preset is careful, and nobody
-# has tried yet.
+# The preset for a T4 takes 16 rows and keeps the inputs of layers only. By
+# this sum it could carry more: the preset is careful, and nobody has tried
+# yet. The preset for Ampere cards keeps all activations of 64 rows. That
+# fits with the short rows of SFT. But replies that multiply in steps are
+# long, and rows of similar length go into the same batch: the batch with
+# the longest needs more than a card of 24 GB has. There, run RFT with
+# `--preset t4`.
 #
 # And there is a part that hardly shows in the course model. Its vocabulary
 # is 768 tokens, SmolLM2's is 49,152, and the logits of a batch are one
