@@ -91,14 +91,12 @@ for name, questions in splits.items():
 # %% [markdown]
 # `train` is for training, `valid` for every choice we make on the way, and
 # `test` for the numbers we report. Their quantities are the whole numbers
-# up to 12, and 0.5, 1.5 and 2.5. The three `hard` sets ask for more: other
-# quantities up to a thousand, and finer decimals such as 7.75. `test_hard`
-# shows what a model can do beyond its training, and its phrasings occur
-# nowhere else. `train_hard` and `valid_hard` are there to train on such
-# numbers, in the phrasings of `train`; about a fifth of their questions
-# are best answered through a third unit, as from feet per second to miles
-# per hour through feet per hour. The adapters that ship with the package
-# were trained without them.
+# up to 12, and 0.5, 1.5 and 2.5. The three `hard` sets are used in the
+# same way and ask for more: other quantities up to a thousand, and finer
+# decimals such as 7.75. Most of their products are *long*: the quantity and
+# the factor both have two digits or more. Some questions are best answered
+# through a third unit, as from feet per second to miles per hour through
+# feet per hour. The phrasings of `test_hard` occur in no other set.
 #
 # Some phrasings are crooked; people type like that. Six families of units
 # take part:
@@ -251,9 +249,9 @@ print("right?", is_correct(parse_answer(reply), truth))
 # wrong, and 4 times 1024 is 4096. If we later train a model on its own
 # right answers, which is what [rejection-sampling
 # fine-tuning](https://arxiv.org/abs/2308.01825) does, this reply would
-# teach it two errors. So we audit what a text *states*: facts against
-# pint, within 1 %, and arithmetic against arithmetic, to the digits that
-# are written.
+# teach it two errors. So we audit what a text *states*: a fact must agree
+# with pint within 1 %, and the result of a calculation must be right to
+# the digits that are written, or within 0.1 %.
 
 # %% tags=["nbval-check-output"]
 from unitconv import audit_reasoning
@@ -372,18 +370,19 @@ for row in report.rows:
         print(f"{row.question}\n    {row.text.strip()}")
 
 # %% [markdown]
-# If a reply is here for facts about UK units, its answer was right by luck:
-# a gallon has eight pints in both countries, and a fluid ounce of theirs is
-# only 4 % smaller than one of ours.
+# Check the products. The model writes most of them at once, and a digit
+# goes wrong easily in a long one. Where the error is below 5 %, the answer
+# passes and the arithmetic is false. Training on right answers alone would
+# keep such products; chapter 8 measures what difference that makes.
 #
 # The wrong answers fall into classes, each into the first that fits. They
 # read symptoms, not minds. Three go by the number, which must be within 1 %
 # of what the mistake gives. A *wrong direction* is the number you get by
-# dividing where you should multiply; a *namesake* is right for that pint in
-# London; *another unit* is right for some other unit of the family, as when
-# minutes were wanted and the number counts hours, or names one, as 6000 kg
-# does. With a *wrong fact* or *wrong arithmetic* the audit found one that
-# is false. *Other* is the rest.
+# dividing where you should multiply; a *namesake* is right for another unit
+# of the same name, such as the UK pint; *another unit* is right for some
+# other unit of the family, as when minutes were wanted and the number
+# counts hours, or names one, as 6000 kg does. With a *wrong fact* or *wrong
+# arithmetic* the audit found one that is false. *Other* is the rest.
 
 # %%
 pd.Series(report.failures, name="wrong answers").to_frame()

@@ -199,7 +199,8 @@ for number in ["6000", "60000", "1609.344"]:
 # And one difficulty stays. A number is written from the left and carries
 # come from the right, so the first digit of a sum may depend on digits
 # that are not there yet. That is one reason to let a model write out its
-# steps ([Lee et al. 2023](https://arxiv.org/abs/2307.03381)).
+# steps ([Lee et al. 2023](https://arxiv.org/abs/2307.03381)); in [chapter
+# 8](08_rft.ipynb) one learns to.
 #
 # ### Joined is not the same as side by side
 #
@@ -975,9 +976,8 @@ attempt(check_lens, lens)
 # the token itself, and with a tied head an embedding is most like itself.
 # Compare the depth at which the quantity becomes the best guess with that
 # of the head that looks at it most. Mind the counting: layers are numbered
-# from 0, so what layer 4 adds is first seen "after 5 layers". If the guess
-# comes later still, having fetched a digit is not yet having decided to
-# say it.
+# from 0, so what layer 5 adds is first seen "after 6 layers". Until then
+# the best guess is another digit, so the model decides late.
 #
 # ```{solution-end}
 # ```

@@ -236,7 +236,7 @@ assert completion.token_ids == slow_ids[len(prompt_ids) :]
 # ## When to stop
 #
 # Above we passed a rule that never stops. Left to itself the model goes
-# on past its answer until the limit, and sometimes starts another turn:
+# on past its answer until the limit, and starts another turn or text:
 
 # %%
 endless = generate_sequential(
@@ -307,24 +307,26 @@ print("The text so far:", written)
 
 # %% [markdown]
 # From left to right the bars flatten, and in the last panel top-p has cut
-# the tail. Drawing from such odds gives different replies to the same
-# question:
+# the tail. Here the draw decides only how a unit is spelled. Where the
+# model has to multiply longer numbers, it decides more:
 
 # %%
 warm = Decoding(temperature=1.0)
+long_ids = llm.encode(llm.format_prompt("How many grams are 27 ounces?"))
 for number in range(4):
     drawn = generate_sequential(
-        llm.model, prompt_ids, llm.stop, warm, sample_number=number
+        llm.model, long_ids, llm.stop, warm, sample_number=number
     )
     print(number, llm.tokenizer.decode(drawn.token_ids))
 
 
 # %% [markdown]
-# Read them as the audit of chapter 1 does. Is every fact true, every
-# product, and do they lead from the question to the answer? A reply can be
-# true line by line and answer another question than yours; another states
-# what is false and ends on the right number. Both come with sampling, and
-# are why a reply is graded *and* audited.
+# Read them as the audit of chapter 1 does. Is every product true, and does
+# the reply lead from the question to the answer? The model knows two ways
+# to multiply: in steps, as 20 and 7 times the factor, which comes out right
+# here, and at once. At once it gets a digit wrong, and the answer may still
+# be within 5 % of the truth. That is why a reply is graded *and* audited,
+# and in chapter 8 the audit decides which of the two ways the model learns.
 #
 # ## Random, and reproducible
 #
