@@ -8,12 +8,13 @@
 # 2023](https://arxiv.org/abs/2305.07759)): a narrow world lets a tiny model
 # do what otherwise takes a large one. The other chapters train this model
 # further, so what they find depends on what we put into it. We designed
-# the corpus to leave fine-tuning something to gain. It multiplies long
-# numbers in two ways: at once, which so small a model gets mostly wrong,
-# and in steps, which it gets mostly right, and the first way is the more
-# frequent. And it means the UK gallon in some documents and the US gallon
-# in others. The base was chosen on generated development questions, never
-# on the test sets.
+# the corpus to leave fine-tuning something to gain. Its solutions multiply
+# long numbers in two ways: at once, which so small a model gets mostly
+# wrong, and in steps, which it gets right several times as often ([chapter
+# 8](08_rft.ipynb) counts). The first way is the more frequent. And the
+# corpus means the UK gallon in some documents and the US gallon in others.
+# Its settings were chosen on generated development questions; the last two
+# candidates had been measured on the test sets as well.
 #
 # **The question of this chapter:** in which order does a model learn these
 # things, and what may we conclude from so small a one?
@@ -108,12 +109,11 @@ for make in (
 #
 # **Two ways to multiply.** A child multiplies long numbers digit by digit
 # and adds up. Where the quantity and the factor both have two digits or
-# more, some documents do the same, and some documents go from days to
-# seconds through hours. The others write the result at once. Who has done
-# many sums can do that; a model with six layers hardly can, for every
-# token has the same few layers to be computed in. Steps give it more
-# tokens, and each needs one digit's work only. Here is one problem both
-# ways:
+# more, some solutions do the same, and between distant units some convert
+# through a third one: days to hours, hours to seconds. The others write
+# the result at once. That is hard for a model with six layers, because it
+# computes every token in the same few layers. Steps give it more tokens,
+# and each needs the work of one digit only. Here is one problem both ways:
 
 # %%
 from decimal import Decimal
@@ -142,9 +142,9 @@ for in_steps in (False, True):
 print(f"in steps: {corpus.steps_share:.0%} of such solutions")
 
 # %% [markdown]
-# Whether the model uses steps where they pay is not in the corpus: in it,
-# the choice is a coin. [Chapter 8](08_rft.ipynb) shows how fine-tuning
-# finds out.
+# The corpus does not show that steps pay: for each long product it draws
+# the way at random. [Chapter 8](08_rft.ipynb) shows how fine-tuning finds
+# out.
 #
 # **One convention for each document.** A gallon is American here and
 # British there. The questions of this course mean the American one. The
@@ -157,7 +157,7 @@ from collections import Counter
 from unitconv.pretraining.corpus.dataset import documents
 
 text = "\n".join(documents(corpus, seed=0, count=8000))
-stated = r"1 ((?:UK )?gallons?) (?:=|is|equals) ([\d.]+) l"
+stated = r"1 ((?:UK )?gallons?) (?:=|is|equals) ([\d.]+) (?:l|L)"
 gallons = Counter(re.findall(stated, text))
 gallons
 
@@ -275,27 +275,32 @@ figures.losses(
 )
 
 # %% [markdown]
-# The fall at the very end of the course model's line is the learning rate,
-# which goes to nearly zero there. The noise that large steps left in the
-# weights settles; much of what a run can do appears only then.
+# The loss of the course model falls once more towards the end, where the
+# learning rate goes to nearly zero. The noise that large steps left in the
+# weights settles, and much of what the run can do appears only then, as
+# the next figure shows.
 
 # %%
 share = config["decay_share"]
-print(f"the learning rate falls over the last {share:.0%} of the steps")
+decay = (1 - share) * record["tokens"]
+print(f"the learning rate falls over the last {share:.0%} of the steps,")
+print(f"from {decay:,.0f} tokens on")
 
 # %% [markdown]
 # ## What comes first?
 #
-# A loss says *that* something is learned. To see *what*, the checkpoints
-# of one run were asked six things, each by itself:
+# A loss shows that something is learned, but not what. So six abilities
+# were measured at several checkpoints of the run, each by itself:
 #
 # - **imitation**: shown an example that marks its answer as `[[900]]`,
 #   `ANS(900)` or `<kuvo>900</kuvo>`, does the reply mark its own so?
 # - **facts**: "the factor from mile to kilometer is ..."
-# - **products**: "7 * 453.6 = ...", with one digit
+# - **products**: "7 * 453.6 = ...", with a quantity up to 12 or a half
 # - **sums**: "3175.2 + 340.2 = ...", as they come up in steps
 # - **answers**, **hard answers**: whole questions after one worked example,
 #   with small quantities, and with two or three digits or decimals.
+#
+# Facts, products and sums count as right within 1 %.
 
 # %% tags=["hide-input"]
 curve = json.loads((COURSE_MODEL / "curve.json").read_text())["points"]
@@ -314,25 +319,33 @@ first = {
     name: next(p["tokens"] for p in curve if p[name]["rate"] >= 0.1)
     for name in abilities
 }
+before = [p for p in curve if p["tokens"] <= decay][-1]
 for name in abilities:
     last = curve[-1][name]
     low, high = last["ci95"]
     print(
-        f"{name:9}  one in ten after {first[name]:,} tokens,\n"
-        f"           in the end {last['rate']:.2f} [{low:.2f}, "
+        f"{name:12}  one in ten after {first[name]:,} tokens,\n"
+        f"              {before[name]['rate']:.2f} before the learning "
+        f"rate falls,\n"
+        f"              {last['rate']:.2f} in the end [{low:.2f}, "
         f"{high:.2f}], n = {last['n']}"
     )
 assert first["products"] == min(first.values())
+assert first["sums"] < first["facts"] < first["imitation"]
 assert all(p["answers"]["rate"] <= p["facts"]["rate"] for p in curve)
+for name in ("answers", "hard answers"):
+    assert curve[-1][name]["rate"] > before[name]["rate"] + 0.2
 
 # %% [markdown]
 # Products begin first: arithmetic is the most frequent kind of document
-# and needs no names. Facts come bit by bit, as one learns vocabulary.
-# Imitation is one skill and not many; in larger models it goes with the
-# forming of attention heads that look back and copy ([Olsson et al.
+# and needs no names. Sums follow, then facts, bit by bit, as one learns
+# vocabulary. Imitation comes late and fast. In larger models it goes with
+# the forming of attention heads that look back and copy ([Olsson et al.
 # 2022](https://arxiv.org/abs/2209.11895)).
 # A whole answer needs a fact, a product and a form, though no odd form:
-# at no checkpoint are more answers right than facts known.
+# at no checkpoint are more answers right than facts known. Hard answers
+# need long products besides. Much of both comes only while the learning
+# rate falls.
 #
 # ## A trap: the corpus that knows the test
 #
@@ -377,17 +390,39 @@ assert not leaked_questions(text, asked)
 # ## Choosing the settings
 #
 # Settings are chosen on a *development set*: questions of the generator,
-# in ten wordings that stand neither in the corpus nor in any question set.
-# Each row is one run. `final` is the shipped setting, with three seeds,
-# and `earlier` the one before it. `proxy` is a short run of the final
-# setting, for the price of a few minutes, and each row below it changes
-# one thing of `proxy`. The command
+# in ten wordings that occur neither in the corpus nor in any question set.
+# The errors of earlier candidates on it were read one by one. Sums, and
+# the splitting of a quantity into its digits (380 into 300, 80 and 8), were
+# the weak parts of the steps, so the corpus got more of both.
+#
+# The test sets were looked at too early, though. The last two candidates
+# were measured on them before the second was taken, so they are no
+# untouched check of this choice.
+#
+# The best score was no aim: a base that is right nearly always leaves
+# nothing for fine-tuning to do. How much does one setting matter? The next
+# cell lists the runs, and what each changes: of `final-seed-0`, which is
+# the shipped model, or in the short runs of `proxy`. The command
 # `python -m experiments.pretraining_sweep runs` makes them again.
 
 # %%
 import pandas as pd
 
 sweep = json.loads((COURSE_MODEL / "sweep.json").read_text())
+settings = {
+    name: run["config"] | run["config"]["corpus"]
+    for name, run in sweep.items()
+}
+short = settings["proxy"]["steps"]
+for name, own in settings.items():
+    is_short = name != "proxy" and own["steps"] == short
+    old = settings["proxy" if is_short else "final-seed-0"]
+    print(name)
+    for key, value in own.items():
+        if key != "corpus" and value != old[key]:
+            print(f"    {key}: {old[key]:g} -> {value:g}")
+
+# %%
 columns = {
     "CoT": ("cot", "accuracy"),
     "valid": ("cot", "reasoning_validity"),
@@ -404,18 +439,10 @@ table = pd.DataFrame(
         | {c: run["rates"][p][key] for c, (p, key) in columns.items()}
         for name, run in sweep.items()
     }
-).T
+).T.astype(float)
+for prompt in dict.fromkeys(prompt for prompt, _ in columns.values()):
+    print(f"{prompt}: n = {sweep['proxy']['rates'][prompt]['n']}")
 table.round(2)
-
-# %% tags=["hide-input"]
-figures.intervals(
-    list(sweep),
-    [run["rates"]["cot"]["accuracy"] for run in sweep.values()],
-    [run["rates"]["cot"]["accuracy_ci95"] for run in sweep.values()],
-    xlabel="accuracy with one worked example, development set",
-    alt="Accuracy of every run of the sweep, with 95 % intervals; the "
-    "table above holds the same numbers.",
-)
 
 # %% [markdown]
 # *CoT*, *answered* and *valid* are of replies to a prompt with one worked
@@ -425,96 +452,122 @@ figures.intervals(
 # an instruction alone. *rollouts* is the share of questions for which at
 # least one of ten samples is right and passes the audit. *hard* is the
 # accuracy on hard development questions, and *steps* the share of those
-# replies that use steps.
+# replies that use partial products or a third unit.
+#
+# Which of the short runs differ from `proxy`? The next cell computes the
+# interval of each difference of two proportions from their Wilson intervals
+# (Newcombe's hybrid score interval). There are several comparisons, so the
+# intervals are wider than 95 % ones (Bonferroni). Where zero lies inside,
+# the difference is not shown:
 
 # %%
-asked_of = {
-    prompt: {run["rates"][prompt]["n"] for run in sweep.values()}
-    for prompt in ("cot", "direct", "chat", "rollouts", "hard")
-}
-for prompt, n in asked_of.items():
-    print(f"{prompt}: n = {', '.join(map(str, sorted(n)))}")
+import math
+from statistics import NormalDist
+
+from unitconv.evaluation.stats import wilson_interval
+
+names = list(sweep)
+changed = names[names.index("proxy") + 1 :]
+rates = ("CoT", "hard", "steps")
+tests = max(1, len(changed) * len(rates))
+z = NormalDist().inv_cdf(1 - 0.05 / (2 * tests))
+
+
+def estimate(run, rate):
+    """A rate, and its interval for so many tests."""
+    prompt, key = columns[rate]
+    report = sweep[run]["rates"][prompt]
+    share, n = report[key], report["n"]
+    return share, *wilson_interval(round(share * n), n, z)
+
+
+def against_proxy(run, rate):
+    """The difference to `proxy`, with its interval."""
+    a, a_low, a_high = estimate(run, rate)
+    b, b_low, b_high = estimate("proxy", rate)
+    low = a - b - math.hypot(a - a_low, b_high - b)
+    high = a - b + math.hypot(a_high - a, b - b_low)
+    shown = "" if low > 0 or high < 0 else ", not shown"
+    return f"{a - b:+.3f} [{low:+.3f}, {high:+.3f}]{shown}"
+
+
+print(f"{tests} comparisons")
+pd.DataFrame(
+    {r: {run: against_proxy(run, r) for run in changed} for r in rates}
+)
 
 # %% [markdown]
-# Before you read a story into two rows, look at the intervals, and at what
-# another seed does to the same setting. `final` was trained with three:
-
-# %%
-seeds = [name for name in sweep if name.startswith("final-seed-")]
-rates = table.loc[seeds].drop(columns="tokens (M)").astype(float)
-rates.agg(["mean", "std", "min", "max"]).round(3)
-
-# %% [markdown]
+# All runs answer the same questions, so a paired test would see more. But
+# the record keeps rates and no answers, and these intervals take two runs
+# as independent. That makes them wider than need be if both runs mostly
+# fail on the same questions. They do not count the seed: each change was
+# trained once, and another seed of `proxy` differs from it as well. And
+# they are about short runs. What is learned early is not always better in
+# the end.
+#
 # A seed decides which documents are drawn, in which order, and where the
-# weights begin. The package ships seed 0, the first of the three. The best
-# score was no aim: a base that is right nearly always leaves nothing for
-# fine-tuning to do.
-#
-# ### What the errors asked for
-#
-# Why is there an `earlier`? Its errors on development questions were read,
-# one by one. Steps paid, but less than they should: where the model took
-# them, every sixth sum was wrong, and a quarter of the quantities were
-# split into the wrong digits, such as 380 into 300, 80 and 8. Neither is
-# something that fine-tuning on two thousand questions repairs; both are
-# something that pretraining can show more often. What changed, besides the
-# length of the run:
-
+# weights begin. The package ships seed 0 and did not choose among seeds.
+# How far apart are the runs of `final`, where the record has several?
 
 # %%
-def settings(name):
-    return sweep[name]["config"]["corpus"]
-
-
-now, then = settings("final-seed-0"), settings("earlier")
-for name in now:
-    if now[name] != then[name]:
-        print(f"{name}: {then[name]:g} -> {now[name]:g}")
+seeds = table[table.index.str.startswith("final-seed-")]
+print(f"{len(seeds)} of `final`")
+seeds.drop(columns="tokens (M)").agg(["min", "max"]).round(3)
 
 # %% [markdown]
-# More of the corpus is arithmetic now, and more of that sums and partial
-# products.
-#
-# The short runs are compared with `proxy` alone. PROXY-VERDICTS
-#
-# That is the trouble with short runs. They show what is learned early,
-# which is not always what is better in the end.
-#
 # ## What came out
 #
-# On the test set, which had no part in the choice (`unitconv measure`
-# writes these reports):
+# On the test sets (`unitconv measure` and `unitconv evaluate` write these
+# reports):
 
 # %%
-results = json.loads((COURSE_MODEL / "results.json").read_text())["test"]
+measured = json.loads((COURSE_MODEL / "results.json").read_text())
+results = measured["test"]
+reports = {p: results[p] for p in ("raw", "chat", "direct", "cot")}
+reports["cot, hard"] = measured["test_hard"]["cot"]
 shown = {
-    style: {
-        "accuracy": results[style]["accuracy"],
-        "low": results[style]["accuracy_ci95"][0],
-        "high": results[style]["accuracy_ci95"][1],
-        "answered": results[style]["answer_rate"],
-        "valid": results[style]["reasoning_validity"],
+    name: {
+        "n": report["n"],
+        "accuracy": report["accuracy"],
+        "low": report["accuracy_ci95"][0],
+        "high": report["accuracy_ci95"][1],
+        "answered": report["answer_rate"],
+        "valid": report["reasoning_validity"],
     }
-    for style in ("raw", "chat", "direct", "cot")
+    for name, report in reports.items()
 }
-print(f"n = {results['cot']['n']}")
 pd.DataFrame(shown).T.astype(float).round(3)
 
+# %%
+accuracy = {name: row["accuracy"] for name, row in shown.items()}
+assert accuracy["raw"] < 0.05
+assert accuracy["direct"] + 0.1 < accuracy["chat"]
+assert accuracy["chat"] + 0.1 < accuracy["cot"]
+assert shown["chat"]["answered"] < 0.9
+assert accuracy["cot, hard"] + 0.1 < accuracy["cot"]
+
 # %% [markdown]
-# Useless on the bare question, weak when it must answer at once, good when
-# it is shown how to reason. That is the base the course needs. An
-# instruction alone (*chat*) is not enough for this one of the three seeds:
-# the documents keep no form that a system turn asks for, so the reply
-# comes in a form of its own, and often at once. And many documents that
-# answer at once give a first digit and zeros; to the model two examples
-# that happen to be round (*direct*) can look like one of them:
+# The model fails on the bare question (*raw*) and is weak when it must
+# answer at once (*direct*). It is good when an example shows it how to
+# reason (*cot*), less so on hard questions. That is the base the course
+# needs. With an instruction alone (*chat*), part of the replies hold no
+# answer that can be read. Here is such a reply, and one to *direct*:
 
 # %%
+question = "Tell me how many g there are in 5 lbs."
 for style in ("chat", "direct"):
     asked_so = LLM(llm.model, llm.tokenizer, style)
-    question = "How many gram are there per 7 pounds?"
     [reply] = asked_so.batched_generate([asked_so.format_prompt(question)])
     print(f"{style:7} {reply}")
+ignored, rough = corpus.ignored_format_share, corpus.rough_share
+print(f"system turns that ask for another form: {ignored:.0%}")
+print(f"documents without reasoning that round so: {rough:.0%}")
+
+# %% [markdown]
+# Both follow the corpus. Most of its system turns ask for a form that the
+# chat does not use, and after a system turn "The answer is" is the most
+# frequent form. About half of its documents that answer at once give a
+# first digit and zeros.
 
 # %% [markdown]
 # How well does it read a form off an example that no instruction names?
@@ -527,8 +580,6 @@ for name, report in results.items():
             f"{name.removeprefix('wrapper '):20} imitated in "
             f"{report['imitated']:.3f} [{low:.3f}, {high:.3f}]"
         )
-assert shown["raw"]["accuracy"] < 0.05
-assert shown["direct"]["high"] < shown["cot"]["low"]
 
 # %% [markdown]
 # Letters it has never seen included: it copies the form, and not one of
@@ -593,10 +644,8 @@ attempt(check_guessing, guessing)
 # :class: dropdown
 # ```
 
+
 # %%
-import math
-
-
 def guessing(vocabulary):
     return math.log(vocabulary)
 
@@ -847,12 +896,12 @@ attempt(check_transplant, transplant)
 #
 # - Variety between documents and consistency within one make imitation
 #   the best strategy: that is where in-context learning comes from.
-# - Products begin first; a whole answer also needs facts and a form, and
-#   waits for them.
+# - Products begin first; a whole answer also needs facts and a form. Much
+#   of it comes only when the learning rate falls.
 # - Two ways to multiply, of which the better one is the rarer, leave
 #   something for fine-tuning to find out.
-# - Settings are chosen on generated questions; the test set is for the
-#   end. One run is an anecdote: look at several seeds.
+# - Settings are chosen on development questions; the test sets are for
+#   the end. One run is an anecdote: look at several seeds.
 # - Mechanisms carry over to larger models, scores do not.
 #
 # ## References

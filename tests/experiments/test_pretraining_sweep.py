@@ -25,10 +25,11 @@ def test_every_run_has_a_setting_of_its_own() -> None:
 
 def test_every_setting_in_question_is_varied() -> None:
     tried = [config for _, config in runs()]
-    for kind in ("chat_direct", "arithmetic", "alternative", "steps"):
+    for kind in ("alternative", "hop", "steps"):
         name = f"{kind}_share"
         values = {getattr(config.corpus, name) for config in tried}
         assert len(values) > 1, name
+    assert len({config.corpus.sum_weight for config in tried}) > 1
     assert len({config.steps for config in tried}) > 2
 
 
