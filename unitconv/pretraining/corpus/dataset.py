@@ -70,5 +70,5 @@ class TokenBlocks(Dataset[torch.Tensor]):
         input_ids: list[int] = []
         while len(input_ids) < config.row_length:
             text = make_document(config.corpus, rng) + DOCUMENT_END
-            input_ids += self.tokenizer.encode(text)
+            input_ids += self.tokenizer.encode(text, verbose=False)
         return torch.tensor(input_ids[: config.row_length])
