@@ -6,8 +6,9 @@
 # is right where the first was not. The skill is there, and greedy decoding
 # does not show it. In our base this is by design. We pretrained it on
 # generated text that multiplies long numbers in two ways, at once and in
-# steps, and that holds British volumes beside American ones. We chose it
-# on generated development questions, never on a test set ([the
+# steps, and that holds British volumes beside American ones. Its
+# settings were chosen on generated development questions, though the last
+# two candidates had been measured on the test sets as well ([the
 # appendix](90_pretraining.ipynb)).
 #
 # Rejection-sampling fine-tuning (RFT;
@@ -251,7 +252,7 @@ question = "How many gram are there per 6 kg?"
 for text in [
     "1 kg = 2000 g. 3 * 2000 = 6000. <answer>6000</answer>",
     "1 kg = 1000 g. 60 * 100 = 6000. <answer>6000</answer>",
-    "1 kg = 1000 g. 6 * 1000 = 6001. <answer>6000</answer>",
+    "1 kg = 1000 g. 6 * 1000 = 6100. <answer>6000</answer>",
 ]:
     kind, _ = worst_fault(question, text)
     examples.setdefault(kind, ("constructed", question, text))
