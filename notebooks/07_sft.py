@@ -4,12 +4,15 @@
 # So far nothing has been learned. Before every question the model has read
 # the same instruction and the same worked example, and it has forgotten
 # both after every answer. A person would be told once. This chapter tells
-# the model once: it trains a few small matrices on a thousand questions
-# with their answers, and from then on the bare question is enough. That
-# there is something to gain is no accident. The base was pretrained for
-# this course, with weak spots that [the appendix](90_pretraining.ipynb)
-# lists, and chosen on generated development questions, never on a test
-# set.
+# the model once: it trains a few small matrices on two thousand questions
+# with their answers, and from then on the bare question is enough. What
+# our base can gain and lose by this follows from how we made it. We
+# pretrained it on generated text that ends its answers in many different
+# forms, so that without an example it keeps to none. The same text
+# multiplies long numbers in two ways, at once and in steps, and holds
+# British volumes beside American ones. We chose the base on generated
+# development questions, never on a test set ([the
+# appendix](90_pretraining.ipynb)).
 #
 # **The question of this chapter:** can the example move from the prompt
 # into the weights, and what is left behind on the way?
@@ -22,7 +25,8 @@
 # - how large an adapter is, and what its training keeps in memory;
 # - a complete training loop in plain PyTorch, and what `Trainer` adds;
 # - why the epoch to keep is chosen by accuracy and not by loss;
-# - what answers without reasoning gain and what they cost.
+# - what answers without reasoning gain and what they cost;
+# - whether that is due to the training or to what it was given to learn.
 #
 # **Before you start:** [chapter 1](01_task.ipynb) for the grader, [chapter
 # 6](06_prompting.ipynb) for the prompts, gradient descent in PyTorch.
@@ -50,16 +54,26 @@ import torch
 
 import unitconv
 from unitconv.inference.llm import LLM
-from unitconv.task.dataset import load_split
+from unitconv.task.dataset import (
+    TRAINING_SPLITS,
+    VALIDATION_SPLITS,
+    load_split,
+    load_splits,
+)
 
 MODEL = "course"  # or "HuggingFaceTB/SmolLM2-360M-Instruct"
 
 llm = LLM.from_pretrained(MODEL)
 tokenizer = llm.tokenizer
-train, valid = load_split("train"), load_split("valid")
+train = load_splits(TRAINING_SPLITS)
+valid = load_splits(VALIDATION_SPLITS)
+print(f"{len(train)} questions to train on, {len(valid)} to choose by")
 llm
 
 # %% [markdown]
+# Both hold the ordinary questions first and then as many with longer
+# numbers (`train_hard`, `valid_hard`).
+#
 # ## The price of an example
 #
 # How much of what the model reads is the question?
@@ -506,7 +520,7 @@ source(loop.shuffled_batches)
 # `collate` pads a batch to its longest example:
 
 # %%
-few = sft_examples(train[:256], tokenizer)
+few = sft_examples(train[::8], tokenizer)
 batches = list(loop.shuffled_batches(few, 32, llm.pad_token_id, seed=0))
 batch = batches[0]
 padding = 1 - batch["attention_mask"].float().mean().item()
@@ -587,7 +601,7 @@ source(loop.train)
 # both, in turns. (Our recipe has a dropout of 0.) And float16 is refused:
 # many gradients are too small for its range and would become zero.
 #
-# Let us run it, on a quarter of the questions:
+# Let us run it, on every eighth question:
 
 # %%
 from unitconv.training.lora import add_lora
@@ -606,7 +620,7 @@ print(f"{len(history.step_losses)} steps in {seconds:.0f} seconds")
 print("first steps:", [round(loss, 2) for loss in history.step_losses[:4]])
 print("last steps: ", [round(loss, 2) for loss in history.step_losses[-4:]])
 print("valid:      ", [round(loss, 2) for loss in history.valid_losses])
-assert history.valid_losses[-1] < history.step_losses[0] / 2
+assert history.valid_losses[-1] < 0.6 * history.step_losses[0]
 
 # %% [markdown]
 # The loss falls fast: much of it was the format, which is the same in
@@ -651,7 +665,7 @@ import tempfile
 from unitconv.training.config import TrainingRun
 from unitconv.training.pipelines import train_sft
 
-settings = base.settings(SFT_DEFAULTS, epochs=5)
+settings = base.settings(SFT_DEFAULTS, epochs=3)
 with tempfile.TemporaryDirectory() as folder:
     output = Path(folder) / "my_sft"
     result = train_sft(base, train, settings, TrainingRun(output))
@@ -678,9 +692,10 @@ figures.training_curves(
 # %% [markdown]
 # ### Which epoch?
 #
-# After each epoch the trainer does two things with the 200 questions of
-# `valid`: it measures the loss on their target answers, and it *asks* the
-# questions and grades the replies. Rings mark the best epoch by each.
+# After each epoch the trainer does two things with the 400 questions of
+# `valid` and `valid_hard`: it measures the loss on their target answers,
+# and it *asks* the questions and grades the replies. Rings mark the best
+# epoch by each.
 
 # %%
 by_loss, _ = min(result.valid_losses, key=lambda point: point[1])
@@ -722,25 +737,26 @@ assert losses[is_form].mean() < losses[is_number].mean() / 2
 # about the numbers. The accuracy asks the question that will be asked: is
 # the whole number right?
 #
-# Choosing by `valid` has its own price. The best of several epochs is in
+# Choosing an epoch has its own price. The best of several epochs is in
 # part the luckiest, so its accuracy there flatters. The number to report
 # comes from questions that had no say in the choice.
 #
 # ## What came of it
 #
-# We compare on the first 300 test questions. *CoT* is the base with its
-# worked example. *Direct* is the base with two examples that answer at
-# once: it also goes without reasoning, so it is the nearer comparison. It
-# is a weak one, as [chapter 6](06_prompting.ipynb) found: its examples are
-# round, and precise ones do better. *SFT* gets the bare question.
+# We compare on the first 200 questions of `test` and of `test_hard`. *CoT*
+# is the base with its worked example. *Direct* is the base with two
+# examples that answer at once, of the precise kind that [chapter
+# 6](06_prompting.ipynb) found to be better than round ones. It also goes
+# without reasoning, so it is the nearer comparison. *SFT* gets the bare
+# question.
 
 # %%
 from unitconv.evaluation.report import compare
 
-asked = load_split("test")[:300]
+asked = load_split("test")[:200] + load_split("test_hard")[:200]
 models = {
     "CoT": llm,
-    "direct": LLM(llm.model, tokenizer, "direct"),
+    "direct": LLM(llm.model, tokenizer, "direct-precise"),
     "SFT": sft,
 }
 reports = {name: evaluate(m, asked) for name, m in models.items()}
@@ -767,27 +783,17 @@ pd.DataFrame(
     }
 ).T.round(3)
 
-# %% tags=["hide-input"]
-figures.intervals(
-    list(reports),
-    [report.accuracy.value for report in reports.values()],
-    [report.accuracy.ci95 for report in reports.values()],
-    xlabel=f"accuracy on {len(asked)} test questions",
-    alt="Accuracy of CoT, direct and SFT with 95 % intervals; the table "
-    "above holds the same numbers.",
-)
-
 # %%
 n_cot, n_sft = reports["CoT"].n_tokens, reports["SFT"].n_tokens
-assert reports["SFT"].answer_rate.value > 0.95
+assert reports["SFT"].answer_rate.value > 0.9
 assert n_sft < n_cot / 2
 assert read(sft) < read(llm) / 5
 
 # %% [markdown]
 # The habit is there. Without a word of instruction the model answers, in
 # the form we asked for, and both what it reads and what it writes is a
-# fraction of before. Is it also better? The same questions were put to
-# all, so we pair them:
+# fraction of before. Is it also right more often? The same questions were
+# put to all, so we pair them:
 
 # %%
 from unitconv.evaluation.stats import holm
@@ -813,36 +819,103 @@ for (other, found), p in zip(against.items(), adjusted, strict=True):
 # which are right or wrong together; [chapter 9](09_evaluation.ipynb) has
 # the reasons. Read the two lines apart. Against *direct* training
 # changed the weights and not the way of answering. Against *CoT* it also
-# took the reasoning away, and with it the paper on which the model did its
-# sums. SFT has to produce the number in one go, a fixed amount of
-# computation for each digit, whether the product is 2 times 1000 or 2.5
-# times 453.6. Where do they differ?
+# took the reasoning away, in which the model did its sums. SFT has to
+# produce the number in one go, a fixed amount of computation for each
+# digit, whether the product is 2 times 1000 or 7.75 times 453.6.
+#
+# ### The training or the target?
+#
+# Would another training have kept more? Three are recorded, each measured
+# on all test questions. `sft` is the command above. `sft-matched` learns
+# bare answers too, with the settings and the number of rows of [chapter
+# 8](08_rft.ipynb). `sft-reasoning`, with those settings, learns reasoning
+# that a program wrote: the facts, the product, in steps where it is long,
+# and then the answer. A product is *long* if its quantity and its factor
+# both have two digits or more. The share of right answers, as a mean over
+# the seeds:
 
 # %%
-groups = {
-    name: report.by_quantity | report.by_family
-    for name, report in reports.items()
-    if name != "direct"
-}
-pd.DataFrame(
-    {"n": {group: rate.n for group, rate in groups["CoT"].items()}}
-    | {
-        name: {group: rate.value for group, rate in rates.items()}
-        for name, rates in groups.items()
+from statistics import mean
+
+from unitconv.evaluation.leaderboard.stages import read_stages
+from unitconv.task.question_parser import PRODUCTS
+
+stages = read_stages()
+seeds = stages["seeds"].values()
+
+
+def accuracies(name, split):
+    """All questions of a split, and by product: means over the seeds."""
+    prompts = stages["prompts"][split]
+    runs = (
+        [prompts[name]]
+        if name in prompts
+        else [run["rates"][split][name] for run in seeds]
+    )
+    return {split: mean(run["accuracy"] for run in runs)} | {
+        f"{split}, {product.removesuffix(' product')}": mean(
+            run["by_product"][product]["accuracy"] for run in runs
+        )
+        for product in PRODUCTS
     }
-).round(2)
+
+
+names = ["cot", "direct-precise", "sft", "sft-matched", "sft-reasoning"]
+stage_rates = pd.DataFrame(
+    {
+        name: accuracies(name, "test") | accuracies(name, "test_hard")
+        for name in names
+    }
+).T
+print(f"{len(seeds)} seeds")
+stage_rates.round(3)
+
+# %%
+lost = stage_rates.loc["cot"] - stage_rates.loc["sft"]
+for split in ("test", "test_hard"):
+    assert lost[f"{split}, long"] > lost[f"{split}, short"] > 0
+    of_split = stage_rates[split]
+    assert abs(of_split["sft-matched"] - of_split["sft"]) < 0.06
+    assert of_split["sft-reasoning"] > of_split["cot"]
 
 # %% [markdown]
-# The first rows sort by the quantity, which is what has to be multiplied.
-# The others sort by the family of units. A row is a description and no
-# test: [chapter 9](09_evaluation.ipynb) tests all families, on all
-# questions.
-#
-# One family is special. The base knows [two
-# gallons](90_pretraining.ipynb), with their pints and ounces, and a worked
-# example about hours does not say which we mean. A thousand answers do. So
-# two effects meet in one number: what training has taught about the task,
-# and what was lost with the reasoning.
+# The settings explain little: `sft-matched` is within a few points of
+# `sft`. The target explains it. The same few matrices, trained on
+# reasoning, end above the base with its worked example. Trained on bare
+# answers they end far below it, furthest for long products, where the base
+# can use steps. The record has no paired test of these pairs, but its
+# totals bound one. p is largest where the second stage loses every
+# question that it can have lost:
+
+# %%
+from unitconv.evaluation.stats import PairedComparison
+
+
+def largest_p(run, first, second):
+    """The largest p-value that the totals of a split allow."""
+    n = run[first]["n"]
+    before, after = (
+        round(n * run[name]["accuracy"]) for name in (first, second)
+    )
+    lost = min(before, n - after)
+    return PairedComparison(n, lost, lost + after - before).p_value
+
+
+for first in ("cot", "sft"):
+    p = max(
+        largest_p(rates, first, "sft-reasoning")
+        for run in seeds
+        for rates in run["rates"].values()
+    )
+    print(f"sft-reasoning against {first}: p is at most {p:.1g}")
+    assert p < 0.001
+
+# %% [markdown]
+# So what was left behind on the way is the calculation. A model that is
+# to show its work needs examples with the work in them. Here a program
+# could write them, since it knows every unit and its factor. For most
+# tasks nobody has such a program, and [the next chapter](08_rft.ipynb)
+# does without.
 #
 # With an adapter of your own, the test set is one command:
 #
@@ -865,9 +938,9 @@ pd.DataFrame(
 # ## What the defaults rest on
 #
 # Each row below is a full training with one setting changed, graded on
-# `valid`, which chose its epoch too: all of them flatter a little. They
-# are recorded, and `python -m experiments.train_adapters sweep` makes them
-# again. First the rank:
+# `valid`, which had a part in the choice of its epoch: all of them flatter
+# a little. They are recorded, and `python -m experiments.train_adapters
+# sweep` makes them again. First the rank:
 
 # %%
 import json
@@ -908,49 +981,40 @@ figures.rank_sizes(
 # The size is proportional to the rank; the accuracy is not. Each dot is
 # one training with one seed. Is any of them better or worse than the
 # default? All answered the same questions, so whether their intervals
-# overlap decides nothing, and a paired test would. But it needs the flips,
-# and the record holds totals only. Two totals leave a range: the flips are
-# fewest if one adapter is right wherever the other is, and most if they
-# are right on different questions as far as possible. The p-value lies
-# between those of the two cases, and the verdict has to hold for the
-# larger:
+# overlap decides nothing, and the paired test does. It counts the questions
+# that a training has *lost* against the default and those that it has
+# *gained*; p is adjusted for the number of rows:
 
 # %%
-from unitconv.evaluation.stats import PairedComparison
 
 
-def against_default(runs, default):
-    """Paired tests that the totals allow, against the default's row."""
-    n, right = runs["n"], (runs["accuracy"] * runs["n"]).round()
-    before, rows = int(right[default]), {}
-    for value, after in right.drop(default).astype(int).items():
-        gain, size = after - before, int(n[value])
-        lost = max(0, -gain), min(before, size - after)
-        rows[value] = [
-            PairedComparison(n=size, only_a=k, only_b=k + gain)
-            for k in lost
-        ]
-    largest = holm([pair.p_value for _, pair in rows.values()])
-    return pd.DataFrame(
-        {
-            value: {
-                "net gain": f"{few.only_b - few.only_a:+d} of {few.n}",
-                "fewest flips": f"p = {few.p_value:.1g}",
-                "most flips": f"p = {many.p_value:.1g}",
-                "verdict": many.verdict(p),
-            }
-            for (value, (few, many)), p in zip(
-                rows.items(), largest, strict=True
-            )
+def against_default(kind, default):
+    pairs = {
+        int(value): PairedComparison.from_json(run["against_default"])
+        for value, run in sweeps[kind].items()
+        if "against_default" in run
+    }
+    adjusted = holm([pair.p_value for pair in pairs.values()])
+    rows = {
+        value: {
+            "lost": pair.only_a,
+            "gained": pair.only_b,
+            "Holm p": f"{p:.1g}",
+            "verdict": pair.verdict(p),
         }
-    ).T
+        for (value, pair), p in zip(pairs.items(), adjusted, strict=True)
+    }
+    table = pd.DataFrame(rows).T.sort_index()
+    return table.rename_axis(f"{kind}, not {default}")
 
 
-against_default(ranks, default=cpu.settings(SFT_DEFAULTS).rank)
+against_default("rank", cpu.settings(SFT_DEFAULTS).rank)
 
 # %% [markdown]
-# Where a line says *not shown*, this record cannot say whether the rank
-# matters. A run of your own can: `unitconv evaluate --json` keeps the rows.
+# None of the differences is shown, from rank 1 to rank 64. That does not
+# make the ranks equal: on 200 questions luck alone can make a difference
+# of a few points, and can hide one. A run of your own can use more of
+# them: `unitconv evaluate --json` keeps the rows.
 #
 # The second choice is easily overlooked: how many digits of an answer a
 # target should write. The grader accepts 5 %, so how many are needed?
@@ -982,28 +1046,17 @@ for digits in (1, 2, 3, 4, 6):
 digits = table("digits")
 digits.drop(columns="MB").round(3)
 
-# %% tags=["hide-input"]
-figures.intervals(
-    [f"{n} digits" for n in digits.index],
-    list(digits["accuracy"]),
-    list(zip(digits["low"], digits["high"], strict=True)),
-    xlabel="accuracy on valid",
-    alt="Accuracy on valid by the number of significant digits written, "
-    "with 95 % intervals; the table above holds the same numbers.",
-)
-
 # %% [markdown]
 # A digit that is not written cannot be wrong, so one might expect short
 # answers to score best. Against four digits, the default:
 
 # %%
-against_default(digits, default=SIGNIFICANT_DIGITS)
+against_default("digits", SIGNIFICANT_DIGITS)
 
 # %% [markdown]
-# A net gain or loss that is *not shown* may still be there. So what decides
-# here is not the score. More digits cost more tokens, and precision speaks
-# for them: a user who reads 31560000 seconds learns more of a year than one
-# who reads 32000000.
+# Here too no difference is shown, so the score does not decide. More
+# digits cost more tokens, and precision speaks for them: a user who reads
+# 31560000 seconds learns more of a year than one who reads 32000000.
 #
 # ## Exercises
 #
@@ -1345,20 +1398,23 @@ attempt(check_shown, shown, reasoned)
 # %%
 shown = evaluate(LLM(sft.model, tokenizer, "cot"), asked[:100])
 reasoned = sum(graded.reasoning_ok is not None for graded in shown.rows)
-low, high = shown.accuracy.ci95
 print(f"{reasoned} of 100 replies state a fact or a product")
-print(f"accuracy {shown.accuracy.value:.2f} [{low:.2f}, {high:.2f}]")
-for name, report in [("CoT", reports["CoT"]), ("SFT, shown", shown)]:
-    print(f"{name}: {report.n_tokens / len(report.rows):.1f} tokens each")
+for name, rows in [
+    ("CoT", reports["CoT"].rows[:100]),
+    ("SFT, shown", shown.rows),
+]:
+    right = sum(graded.correct for graded in rows)
+    n_tokens = sum(graded.n_tokens for graded in rows) / len(rows)
+    print(f"{name}: {right} right, {n_tokens:.1f} tokens each")
 print(shown.rows[0].text)
 
 # %% [markdown]
 # The reasoning has not gone, it has been cut short: nearly every reply
 # still states something, but it is shorter, and far fewer are right. In the
 # reply above a fact is followed by the answer, with no product between
-# them. This training rewarded an answer at once a thousand times and
-# reasoning never. The base is not lost, though. It lies untouched under the
-# adapter, and without it reasons as before.
+# them. This training rewarded an answer at once thousands of times and
+# reasoning never. The base is not lost, though. It lies untouched under
+# the adapter, and without it reasons as before.
 
 # %% tags=["solution", "nbval-check-output"]
 attempt(check_shown, shown, reasoned)
@@ -1382,8 +1438,8 @@ attempt(check_shown, shown, reasoned)
 #   step, schedule, clear. `Trainer` adds what long runs need.
 # - Keep the epoch that answers `valid` best. The loss punishes sureness
 #   and is diluted by what the model already knows.
-# - Answers without reasoning are shorter and faster. Whether they are
-#   better is a matter of a paired test.
+# - Answers without reasoning are shorter and faster, and far fewer of
+#   them are right. The same training on reasoning has no such loss.
 #
 # **Next:** [the same trainer, with reasoning that the model wrote
 # itself](08_rft.ipynb).
@@ -1396,5 +1452,6 @@ attempt(check_shown, shown, reasoned)
 # hu2021
 # chen2016
 # benallal2025
-# agresti2005
+# mcnemar1947
+# miller2024
 # ```
