@@ -639,25 +639,9 @@ if MODEL == "course":
 # yet. But it knows how to do better than it mostly does: [chapter
 # 8](08_rft.ipynb) makes steps frequent where they are needed.
 #
-# ## Which, how many, in what order?
+# ## How many, in what order?
 #
-# `hours` is about time, `feet` about length. Does an example help most
-# with its own family of units?
-
-# %%
-by_example = {"hours": reports["cot"], "feet": thinking}
-pd.DataFrame(
-    {
-        f"shown {name}": {
-            family: rate.value for family, rate in report.by_family.items()
-        }
-        for name, report in by_example.items()
-    }
-).round(2)
-
-# %% [markdown]
-# A family is a few dozen questions, so these columns describe and do not
-# test. Now more examples, and other orders.
+# Do more examples help, and does their order matter?
 # [Lu et al. (2021)](https://arxiv.org/abs/2104.08786)
 # found prompts whose order alone made the difference between nearly the
 # best result and guessing. The last two rows are controls: one example,
@@ -692,7 +676,7 @@ three = size(shown["hours, feet, days"])
 shown["hours, idle talk"] = talking(three)
 shown["hours, more of it"] = talking(three + 100)
 
-many = by_example | {
+many = {"hours": reports["cot"], "feet": thinking} | {
     name: evaluate(way, asked) for name, way in shown.items()
 }
 ways_to_show = {"hours": cot, "feet": Shown([feet])} | shown
