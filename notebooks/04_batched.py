@@ -3,7 +3,7 @@
 #
 # One question takes the model a moment. A test set has a thousand, and
 # rejection sampling, which draws several replies and keeps the right ones,
-# will want ten for each of a thousand more. Much of that time goes into
+# will want ten for each of two thousand more. Much of that time goes into
 # what a step costs however many texts it serves: fetching the weights of a
 # large model, calling a few hundred functions for a small one. So let us
 # serve sixty-four.
@@ -60,7 +60,7 @@ import time
 from unitconv.inference.reference import Decoding, generate_sequential
 
 prompts = [llm.encode(llm.format_prompt(q.text)) for q in questions]
-settings = Decoding(max_new_tokens=48)
+settings = Decoding()
 
 start = time.perf_counter()
 alone = [
@@ -252,7 +252,7 @@ print("equal,", sum(len(c.token_ids) for c in alone), "tokens")
 # eight questions: once alone, once in reverse order behind ten others.
 
 # %%
-warm = Decoding(max_new_tokens=48, temperature=0.8)
+warm = Decoding(temperature=0.8)
 first = generate_batched(
     llm.model, prompts[:8], llm.stop, warm, 3, pad_token_id=pad
 )
@@ -308,7 +308,7 @@ print(f"{same} of 16 replies are the same in bfloat16")
 
 # %% [markdown]
 # Sixteen replies are few. Where all agree, no near tie stood in the way
-# this time; among ten thousand replies one may. If a result changes with
+# this time; among many thousand replies one may. If a result changes with
 # the batch size, this is the first suspect ([He
 # 2025](
 # https://thinkingmachines.ai/blog/defeating-nondeterminism-in-llm-inference/)
@@ -341,19 +341,22 @@ figures.throughput(sizes, speeds)
 # %% [markdown]
 # Mind the axis: from mark to mark the rows double. Where the speed doubles
 # too, the added rows were free, since a step costs mostly what it pays
-# once. Where it grows by less, their arithmetic has begun to cost, and the
-# more it does, the less a larger batch brings. The first point need not be
-# the rate from the start of the chapter: those were fewer questions, at
-# another moment, and the clock of a busy machine can be off by a factor of
-# two. Trust large ratios.
+# once. Where it grows by less, their arithmetic has begun to cost, or rows
+# that are done wait for others. The first point need not be the rate from
+# the start of the chapter: those were fewer questions, at another moment,
+# and the clock of a busy machine can be off by a factor of two. Trust large
+# ratios.
 #
-# Part of the work is wasted, because finished rows wait. [Orca](
+# The waiting is wasted work: a batch takes as many steps as its longest
+# reply has tokens. [Orca](
 # https://www.usenix.org/conference/osdi22/presentation/yu) was the first
-# to let them leave and others enter.
+# to let finished rows leave and others enter.
 
 # %%
 waste = 1 - sum(lengths) / (len(lengths) * max(lengths))
 print(f"{waste:.0%} of the last batch's row-steps went to rows that waited")
+longest = replies[lengths.index(max(lengths))][0]
+print("the longest:", llm.tokenizer.decode(longest.token_ids))
 
 # %% [markdown]
 # ## Exercises
