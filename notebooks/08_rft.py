@@ -708,7 +708,7 @@ assert len(select_examples(records, 10)) == sum(
 #
 # ## A file that survives
 #
-# A thousand questions times ten take the course model some minutes, and a
+# Two thousand questions times ten take the course model some minutes, and a
 # larger model hours. Such a run gets killed: by Colab, by a full disk, by
 # you. So records are written as they come, and a last line cut in half is
 # to be expected. We make one. The file of a small run is cut in the middle
