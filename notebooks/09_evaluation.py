@@ -5,11 +5,12 @@
 # hour, and now it answers 66. Most reports would say "an improvement of
 # six points" and go on. Before you do, ask what would have happened if you
 # had changed nothing. The models measured here all come from one base. We
-# pretrained it for this course and left it weak in places where
-# fine-tuning could help: it mostly multiplies long numbers at once, and
-# knows how to do it in steps. We chose it on generated development
-# questions, never on a test set ([the appendix](90_pretraining.ipynb)). A
-# gain in this chapter is a known weakness mended.
+# pretrained it for this course on generated text that multiplies long
+# numbers in two ways, at once and in steps, that reaches distant units
+# through a third one, and that holds British volumes beside American ones.
+# So fine-tuning has something to mend. We chose the base on generated
+# development questions, never on a test set ([the
+# appendix](90_pretraining.ipynb)).
 #
 # **The question of this chapter:** of the differences that we have seen in
 # this book, which are real, and what exactly got better?
@@ -347,11 +348,11 @@ for name, pair in live.items():
 # ### How many tests was that?
 #
 # The record has many more comparisons, of several stages and seeds. Each
-# test at 5 % gives one false alarm in twenty where nothing is going on; the
-# more tests, the likelier is one. Holm's method (1979) keeps the chance of
-# *any* false alarm at 5 %: the smallest p-value is multiplied by the number
-# of tests, the next by one less, and so on, and none may end up below the
-# one before it.
+# test at 5 % gives one false alarm in twenty where nothing is going on, and
+# with more tests one becomes more likely. Holm's method (1979) keeps the
+# chance of *any* false alarm at 5 %: the smallest p-value is multiplied by
+# the number of tests, the next by one less, and so on, and none may end up
+# below the one before it.
 
 # %% tags=["nbval-check-output"]
 from unitconv.evaluation.stats import holm
@@ -363,6 +364,12 @@ compared = [c for c in stage_comparisons(record) if c.split == "test"]
 m = len(compared)
 print(f"{m} tests; were nothing going on, and were they independent,")
 print(f"chance would give a p < 0.05 among them in {1 - 0.95**m:.0%}")
+
+SHOWN = ("cot sft", "cot rft-2", "random rft-1", "rft-right rft-1")
+SHOWN += ("sft-reasoning rft-1", "rft-1 rft-2")
+some = [c for c in compared if f"{c.first} {c.second}" in SHOWN]
+round_2 = next(c for c in some if (c.first, c.seed) == ("rft-1", "seed-0"))
+assert round_2.paired.p_value < 0.05 < round_2.adjusted_p
 pd.DataFrame(
     {
         f"{c.first} to {c.second}, {c.seed}": {
@@ -371,24 +378,32 @@ pd.DataFrame(
             "Holm": f"{c.adjusted_p:.1e}",
             "verdict": c.verdict,
         }
-        for c in compared
+        for c in some
     }
 ).T
 
 # %% tags=["hide-input"]
 figures.differences(
-    [f"{c.first} to {c.second}, {c.seed}" for c in compared],
-    [c.paired.difference for c in compared],
-    [c.paired.ci95 for c in compared],
+    [f"{c.first} to {c.second}, {c.seed}" for c in some],
+    [c.paired.difference for c in some],
+    [c.paired.ci95 for c in some],
     xlabel="difference in accuracy, paired, with 95 % interval",
 )
 
 # %% [markdown]
+# `rft-right` learned from right answers without the audit, and
+# `sft-reasoning` from reasoning that code had written; [chapter
+# 8](08_rft.ipynb) has both. Holm's p counts all comparisons of the record,
+# not only those shown. Look at the second round of seed 0, the last pair:
+# tested alone, it would count as a gain. As one of so many tests it does
+# not.
+#
 # Blue intervals leave out zero; they are not adjusted for their number, so
 # the column *verdict* counts and not the color. And a tiny p-value only
 # says that there *is* a difference. Whether it is large enough to matter is
 # for the difference and its interval to say. [The results
-# page](../book/results.md) has the comparisons on the harder questions too.
+# page](../book/results.md) has all comparisons, on the harder questions
+# too.
 #
 # ### Clustered standard errors
 #
@@ -408,8 +423,8 @@ print(
 
 # %% [markdown]
 # Questions about the same two units need the same fact, and a model that
-# has it wrong loses most of them at once. Ten such errors are less evidence
-# than ten errors on ten pairs. [Miller
+# takes another one loses most of them at once. Ten such errors are less
+# evidence than ten errors on ten pairs. [Miller
 # (2024)](https://arxiv.org/abs/2411.00640) therefore asks for *clustered*
 # standard errors. An accuracy is the mean of a 1 for each question that is
 # right and a 0 for each that is wrong; a difference is the mean of 1
@@ -670,81 +685,71 @@ figures.errors_by_group(
 )
 
 # %% [markdown]
-# In all families most errors of `cot` are false arithmetic. By the length
-# of the product, which is long where the quantity and the factor both have
-# two digits or more:
+# Two classes hold most errors of `cot`, and each has its place. A
+# conversion is *two-hop* if its units are far apart, such as days and
+# seconds. Of the other questions, a product is *long* if the quantity and
+# the factor both have two digits or more:
 
 # %%
 from unitconv import parse_question
 
 
-def by_product(report):
-    """Wrong arithmetic and its share, by the length of the product."""
-    groups = {}
-    for row in report.rows:
-        groups.setdefault(parse_question(row.question).product, []).append(
-            row.failure == "wrong arithmetic"
-        )
-    return {
-        product: f"{sum(wrong)} of {len(wrong)}"
-        for product, wrong in groups.items()
-    }
+def kind(row):
+    """What makes a question hard, if anything."""
+    asked = parse_question(row.question)
+    return "two-hop" if asked.difficulty == "two-hop" else asked.product
 
 
-pd.DataFrame({name: by_product(reports[name]) for name in ("cot", "rft")})
+MENDED = ("another unit", "wrong arithmetic")
+where = {"questions": Counter(map(kind, base.rows))}
+for failure in MENDED:
+    for name in ("cot", "rft"):
+        wrong = [r for r in reports[name].rows if r.failure == failure]
+        where[f"{failure}, {name}"] = Counter(map(kind, wrong))
+where = pd.DataFrame(where).fillna(0).astype(int)
+assert where["another unit, cot"].idxmax() == "two-hop"
+assert where["wrong arithmetic, cot"].idxmax() == "long product"
+where
 
 # %% [markdown]
-# And the other errors, those that have nothing to do with arithmetic? Count
-# those of the base and those of RFT, question by question:
-
+# Between distant units `cot` often stops half-way: asked for meters per
+# second, it turns miles per hour into kilometers per hour and answers
+# that. Long products it works out at once and often wrong. RFT has fewer
+# errors in both places. As for the families, each is only a part of
+# the test set, and six families times three pairs are eighteen more
+# comparisons. An exercise below tests six of them.
+#
+# ### Is it only the gallon?
+#
+# There is a duller explanation of any gain. The base has read of UK gallons
+# and binary kilobytes, and cannot know which ones *we* mean. A model that
+# learns it from our answers gains, and has become no better at converting.
+# The record counts the questions whose answer was right for such a
+# *namesake* and is now right for the unit that was meant:
 
 # %%
-def without(report, kinds):
-    """The report, with an error right unless it is one of `kinds`."""
-    rows = [
-        replace(row, correct=row.failure not in kinds)
-        for row in report.rows
-    ]
-    return replace(report, rows=rows)
-
-
-rest = {*classes} - {"wrong arithmetic"}
-by_kind = {
-    name: compare(
-        without(reports["cot"], kinds), without(reports["rft"], kinds)
-    )
-    for name, kinds in (
-        ("arithmetic", {"wrong arithmetic"}),
-        ("the rest", rest),
-    )
-}
-kind_p = holm([pair.p_value for pair in by_kind.values()])
-for (name, pair), p in zip(by_kind.items(), kind_p, strict=True):
-    print(
-        f"{name}: {pair.only_b} of cot's mended, {pair.only_a} new in rft, "
-        f"Holm p = {p:.1e}: {pair.verdict(p)}"
-    )
-for row in [row for row in reports["rft"].rows if row.failure in rest][:3]:
-    print(f"{row.question}\n   {row.text.strip()}")
+for seed, run in record["seeds"].items():
+    for split, compared_there in run["compared"].items():
+        pair = compared_there["cot rft-2"]
+        net = pair["only_second"] - pair["only_first"]
+        units = pair["alternative_unit"]
+        convention = units["gained"] - units["lost"]
+        print(f"{seed}, {split}: {convention} of {net} net questions")
+        assert convention < net / 3
 
 # %% [markdown]
-# Two totals that look alike may hide much traffic: what was mended and what
-# is new are different questions, so compare the two numbers of each line
-# before you say that a kind of error "stayed". And the lines describe one
-# adapter of one base.
-#
-# As for the families: their intervals are wide, since each is a part of
-# the test set, and six families times three pairs are eighteen more
-# comparisons. An exercise below tests six of them with Holm.
+# So the namesakes explain little of the gain.
 #
 # ### Look at them
 #
 # Classes are symptoms. Before you believe a story about them, read rows.
 # The most telling ones are the flips. First what RFT gained over the base,
-# then what it lost:
-
+# two of either class, then what it lost:
 
 # %%
+from textwrap import fill
+
+
 def flips(a, b):
     """Pairs of rows: wrong in `a` and right in `b`."""
     pairs = zip(reports[a].rows, reports[b].rows, strict=True)
@@ -754,13 +759,15 @@ def flips(a, b):
 def show(pairs, first, second):
     for before, after in pairs:
         print(f"{before.question}  (truth {before.truth:g})")
-        print(f"   {first}: {before.text.strip()[:66]}")
-        print(f"   {second}: {after.text.strip()[:66]}")
+        for name, row in ((first, before), (second, after)):
+            text = f"   {name}: {row.text.strip()}"
+            print(fill(text, 72, subsequent_indent="        "))
 
 
 gained, lost = flips("cot", "rft"), flips("rft", "cot")
 print(len(gained), "gained, of which four:\n")
-show(gained[:4], "cot", "rft")
+for failure in MENDED:
+    show([p for p in gained if p[0].failure == failure][:2], "cot", "rft")
 
 # %%
 print(len(lost), "lost, of which four:\n")
@@ -769,25 +776,25 @@ show(lost[:4], "rft", "cot")
 # %% [markdown]
 # A few patterns come back, and each can be counted once it has a name:
 #
-# - **a namesake**: "1 UK gallon = 4.546 l" is true, but about another
-#   gallon than the one asked for. If the product is right as well, the
-#   audit finds nothing false, and refuses the reply because it does not
-#   lead to the answer. The class of this name goes by the number and misses
-#   a namesake whose product is wrong. The base has read of both gallons and
-#   cannot know which one *we* mean;
-# - **another unit**: a conversion that nobody asked for, such as kilometers
-#   to inches where feet were wanted. It may be true, and then the audit
-#   refuses it for the same reason. The class of this name sees it where one
-#   unit was exchanged, and the number is right for it;
+# - **left half-way**: the reply converts to a third unit and stops. What it
+#   states is true, so the audit refuses it because it does not lead to the
+#   answer. The grader's class *another unit* is mostly this;
+# - **another question**: it converts a unit that was not given at all;
+# - **a namesake**: "1 UK gallon = 4.546 l" is true of another gallon. The
+#   grader's class of this name misses one whose product is wrong;
+# - **a false product** or **a false sum**, the first false line counts;
+# - **steps that do not add up**: the partial products are true, and a sum
+#   leaves one of them out, or takes one twice;
 # - **another number**: the product starts from a quantity that is not the
-#   question's;
-# - **a slip at the end**: the tag holds another number than the last one
-#   worked out.
+#   question's.
 
 # %%
 import re
 from contextlib import suppress
+from itertools import chain
 
+from unitconv.evaluation.reasoning_path import uses_steps
+from unitconv.grading.audit import audit_reasoning
 from unitconv.grading.expression_parser import chains
 from unitconv.task.units import ALTERNATIVE_UNITS, UnitError, resolve
 
@@ -800,13 +807,10 @@ NUMBER = re.compile(r"\d+(?:\.\d+)?")
 def stated_units(text):
     """The units that the equations of a text convert, by name."""
     names = set()
-    for pairs in chains(text):
-        for left, right in pairs:
-            if left and right and left.unit and right.unit:
-                with suppress(UnitError):
-                    names |= {
-                        u.name for u in resolve(left.unit, right.unit)
-                    }
+    for left, right in chain.from_iterable(chains(text)):
+        if left and right and left.unit and right.unit:
+            with suppress(UnitError):
+                names |= {u.name for u in resolve(left.unit, right.unit)}
     return names
 
 
@@ -814,96 +818,73 @@ def pattern(row):
     """What a wrong answer looks like to a reader, the first that fits."""
     reasoning = row.text.partition("<answer>")[0]
     numbers = [float(n) for n in NUMBER.findall(reasoning)]
-    if not row.answered:
-        return "no answer"
-    if not numbers:
-        return "no reasoning"
-    if NAMESAKE.search(reasoning):
-        return "namesake"
-    asked = parse_question(row.question)
-    if not {asked.source, asked.target} <= stated_units(reasoning):
-        return "another unit"
-    if asked.quantity not in numbers:
-        return "another number"
-    if numbers[-1] != row.answer:
-        return "slip at the end"
-    if row.facts_ok is False:
-        return "false fact"
-    if row.arithmetic_ok is False:
-        return "false product"
-    return "rest"
+    asked, units = parse_question(row.question), stated_units(reasoning)
+    claims = audit_reasoning(row.text, row.question).claims
+    false = [claim.text for claim in claims if claim.verdict is False]
+    fits = {
+        "no answer": not row.answered,
+        "no reasoning": not numbers,
+        "namesake": NAMESAKE.search(reasoning),
+        "another question": asked.source not in units,
+        "left half-way": asked.target not in units,
+        "false fact": row.facts_ok is False,
+        "false sum": false and "+" in false[0],
+        "false product": false,
+        "steps that do not add up": uses_steps(row.text),
+        "another number": asked.quantity not in numbers,
+        "rest": True,
+    }
+    return next(name for name, found in fits.items() if found)
 
 
-# %%
-patterns = {
-    name: pd.Series(
-        [pattern(row) for row in reports[name].rows if not row.correct]
-    ).value_counts()
-    for name in ("cot", "sft", "rft")
-}
-counts = pd.DataFrame(patterns).fillna(0).astype(int)
-counts
+def count_patterns(reports):
+    found = {
+        name: Counter(pattern(r) for r in report.rows if not r.correct)
+        for name, report in reports.items()
+    }
+    return pd.DataFrame(found).fillna(0).astype(int).sort_index()
+
+
+count_patterns({name: reports[name] for name in ("cot", "sft", "rft")})
 
 # %% [markdown]
 # The order of the tests matters: a reply with two mistakes is counted at
-# its first. Compare a line across the columns: the namesakes, for one, are
-# what our worked example, which is about hours, leaves open. (An example
-# with a gallon is another matter.) The patterns were found on these very
-# rows, so they describe this test set. A claim about new questions has to
-# be checked on new questions.
+# its first. The patterns were found on these very rows, so they describe
+# this test set. A claim about new questions has to be checked on new
+# questions.
 #
 # ## Harder questions
 #
-# The questions of `test` are new, but they come from the same mould as the
-# training questions. `test_hard` does not: larger quantities, finer
-# fractions, and wordings that stand nowhere else. What has been learned
+# The questions of `test` are worded like those of the training. Those of
+# `test_hard` are not. They have larger quantities and finer fractions, and
+# although `train_hard` has such quantities too, the conversions and the
+# wordings of `test_hard` are in no training set. What has been learned
 # should carry over; what was only fitted should not. From the record, by
-# the quantity that has to be multiplied:
+# difficulty:
 
 # %%
 NAMES = {"cot": "cot", "sft": "sft", "rft": "rft-2"}
-MOULD = {"1 to 12": "test: 1 to 12", "fractions": "test: halves"}
 rates = record["seeds"]["seed-0"]["rates"]
-kinds = {
-    name: {
-        label: rates["test"][key]["by_quantity"][kind]
-        for kind, label in MOULD.items()
-    }
-    | {
-        f"hard: {kind}": found
-        for kind, found in rates["test_hard"][key]["by_quantity"].items()
-    }
-    for name, key in NAMES.items()
-}
-pd.DataFrame(
-    {"n": {kind: found["n"] for kind, found in kinds["cot"].items()}}
-    | {
-        name: {kind: found["accuracy"] for kind, found in groups.items()}
-        for name, groups in kinds.items()
-    }
-).round(3)
 
-# %% tags=["hide-input"]
-figures.grouped_intervals(
-    {
-        stage: {
-            kind: (found["accuracy"], found["accuracy_ci95"])
-            for kind, found in groups.items()
-        }
-        for stage, groups in kinds.items()
-    },
-    xlabel="accuracy",
-)
+
+def by_difficulty(stage, value):
+    return {
+        f"{split}: {kind}": found[value]
+        for split in rates
+        for kind, found in rates[split][stage]["by_difficulty"].items()
+    }
+
+
+pd.DataFrame(
+    {"n": by_difficulty("cot", "n")}
+    | {name: by_difficulty(NAMES[name], "accuracy") for name in NAMES}
+).round(3)
 
 # %%
 for name, key in NAMES.items():
-    easy, hard = rates["test"][key], rates["test_hard"][key]
-    print(
-        f"{name}: test {easy['accuracy']:.3f}, hard {hard['accuracy']:.3f}"
-        f" {[round(end, 3) for end in hard['accuracy_ci95']]}, "
-        f"answered {hard['answer_rate']:.3f}"
-    )
-    assert hard["accuracy"] < easy["accuracy"]
+    easy, hard = (of_split[key]["accuracy"] for of_split in rates.values())
+    print(f"{name}: test {easy:.3f}, hard {hard:.3f}")
+    assert hard < easy
 
 # %% [markdown]
 # Every stage falls. Does one fall below another? The rates do not say; the
@@ -927,19 +908,18 @@ for ((a, b), pair), p in zip(on_hard.items(), hard_p, strict=True):
     )
 
 # %% [markdown]
-# (The intervals are the clustered ones.) Set these verdicts beside those on
-# `test`: a gain that is *better* there and *not shown* or *worse* here was
-# tied to the questions that it was trained on. These are adapters of one
-# seed; [the results page](../book/results.md) has all seeds.
+# (The intervals are the clustered ones.) The verdicts are those on `test`.
+# A gain that is *better* there and *not shown* here would be tied to the
+# questions that it was trained on. These are adapters of one seed; [the
+# results page](../book/results.md) has all seeds.
 #
-# Which part of the skill gives way? Where there is
-# reasoning, the audit can say, for it checks facts and products apart:
+# Which part of the skill gives way? Where there is reasoning, the audit can
+# say, for it checks facts and products apart:
 
 # %%
 PARTS = {
     "facts true": "fact_validity",
     "products true": "arithmetic_validity",
-    "answered": "answer_rate",
 }
 parts = pd.DataFrame(
     {
@@ -955,90 +935,121 @@ for name in ("cot", "rft"):
     fall = parts.loc[f"{name}, test"] - parts.loc[f"{name}, test_hard"]
     assert fall["products true"] > fall["facts true"]
     assert parts.loc[f"{name}, test_hard", "facts true"] > 0.8
-    assert parts.loc[f"{name}, test_hard", "answered"] > 0.8
 parts.round(3)
 
 # %% [markdown]
-# The facts hold, for a factor does not depend on the quantity, and the
-# form nearly so: `rft` leaves a few more without an answer. The products
-# give way. Multiplying longer numbers is a skill of its own, and a
-# thousand questions with quantities up to twelve are not where it comes
-# from.
+# The facts hold, for a factor does not depend on the quantity. The
+# calculations give way, and those of `cot` much more. For the long
+# products, compare the way that the two models take:
+
+# %%
+ways = Counter()
+for before, after in zip(hard["cot"].rows, hard["rft"].rows, strict=True):
+    if parse_question(before.question).product == "long product":
+        taken = [
+            "in steps" if uses_steps(row.text) else "at once"
+            for row in (before, after)
+        ]
+        way = "cot {}, rft {}".format(*taken)
+        ways[way, "questions"] += 1
+        ways[way, "gained"] += after.correct and not before.correct
+        ways[way, "lost"] += before.correct and not after.correct
+ways = pd.Series(ways).unstack()[["questions", "gained", "lost"]]
+net = ways["gained"] - ways["lost"]
+assert net["cot at once, rft in steps"] > on_hard["cot", "rft"].n * 0.1
+ways
+
+# %% [markdown]
+# Most of the gain is in one line: the questions that the base works out at
+# once and the adapter in steps. Where both go the same way, the two columns
+# differ little. So on these questions RFT has changed the way that is
+# taken, more than how well either way is worked out.
 #
+# What is left to mend on these questions?
+
+# %%
+count_patterns({name: hard[name] for name in ("cot", "rft")})
+
+# %% [markdown]
+# Long sums have become a source of errors of their own: false sums, and
+# partial products that are left out. And `rft` answers *another question*
+# more often than `cot`. Reading those replies leads to one wording:
+
+# %%
+both = zip(hard["cot"].rows, hard["rft"].rows, strict=True)
+odd = [pair for pair in both if pair[0].question.endswith("i mean")]
+for name, rows in zip(("cot", "rft"), zip(*odd, strict=True), strict=True):
+    print(f"{name}: {sum(r.correct for r in rows)} of {len(rows)} right")
+show(odd[:2], "cot", "rft")
+
+# %% [markdown]
 # ### One thing at a time
 #
-# `test_hard` changes the quantity *and* the wording, so it cannot say
-# which of them costs how much. We can: the same conversions, asked four
-# ways.
+# That was found by looking, on a few questions, and `test_hard` changes the
+# quantity *and* the wording. We can test both on new questions: the same
+# conversions with another quantity, or in another wording.
 
 # %%
 import random
 
 from unitconv import Question
-from unitconv.task.question_parser import Conversion
 from unitconv.task.question_templates import HARD_TEMPLATES, TEMPLATES
 
 dice = random.Random(0)
 asked = [parse_question(q.text) for q in dice.sample(test, 120)]
 small = [c for c in asked if c.quantity.is_integer()]
 large = [replace(c, quantity=float(dice.randrange(13, 100))) for c in small]
-
-
-def written(conversion: Conversion, phrasing: str) -> Question:
-    text = phrasing.format(
-        quantity=f"{conversion.quantity:g}",
-        source=conversion.source,
-        target=conversion.target,
-    )
-    return Question(text, conversion.answer)
-
-
 seen = [dice.choice(TEMPLATES) for _ in small]
-unseen = [dice.choice(HARD_TEMPLATES) for _ in small]
-ways = {}
-for quantity, some in (("small", small), ("large", large)):
-    for wording, phrasings in (("seen", seen), ("unseen", unseen)):
-        ways[quantity, wording] = [
-            written(*pair) for pair in zip(some, phrasings, strict=True)
-        ]
-for questions in ways.values():
-    print(questions[0].text)
+ODD = next(text for text in HARD_TEMPLATES if text.endswith("i mean"))
+
+
+def written(conversions, phrasings):
+    return [
+        Question(
+            phrasing.format(
+                quantity=f"{c.quantity:g}", source=c.source, target=c.target
+            ),
+            c.answer,
+        )
+        for c, phrasing in zip(conversions, phrasings, strict=True)
+    ]
+
+
+questions = {
+    "as trained": written(small, seen),
+    "larger quantity": written(large, seen),
+    "odd wording": written(small, [ODD] * len(small)),
+}
+for version in questions.values():
+    print(version[0].text)
 
 # %%
-llm = LLM.from_pretrained(MODEL, **STAGES["rft"])
-factors = {way: evaluate(llm, questions) for way, questions in ways.items()}
-
-
-def paired(a, b):
-    """As `compare`, for questions that differ in one thing."""
-    pairs = [
-        (x.correct, y.correct)
-        for x, y in zip(factors[a].rows, factors[b].rows, strict=True)
-    ]
-    flips = pairs.count((True, False)), pairs.count((False, True))
-    return PairedComparison(len(pairs), *flips)
-
-
-effects = {
-    "another wording": paired(("small", "seen"), ("small", "unseen")),
-    "larger quantity": paired(("small", "seen"), ("large", "seen")),
-    "both": paired(("small", "seen"), ("large", "unseen")),
-}
-for name, effect in effects.items():
+effects = {}
+for name in ("cot", "rft"):
+    llm = LLM.from_pretrained(MODEL, **STAGES[name])
+    right = {
+        version: [row.correct for row in evaluate(llm, some_questions).rows]
+        for version, some_questions in questions.items()
+    }
+    for version in list(questions)[1:]:
+        pairs = list(zip(right["as trained"], right[version], strict=True))
+        lost, gained = map(pairs.count, [(True, False), (False, True)])
+        effects[name, version] = PairedComparison(len(pairs), lost, gained)
+effect_p = holm([effect.p_value for effect in effects.values()])
+for (change, effect), p in zip(effects.items(), effect_p, strict=True):
     low, high = effect.ci95
     print(
-        f"{name:16} {effect.difference:+.3f} [{low:+.3f}, {high:+.3f}], "
-        f"n = {effect.n}"
+        f"{', '.join(change)}: {effect.difference:+.2f} "
+        f"[{low:+.2f}, {high:+.2f}], Holm p = {p:.1e}: {effect.verdict(p)}"
     )
-assert effects["larger quantity"].ci95[1] < 0
-assert (
-    effects["larger quantity"].difference
-    < effects["another wording"].difference
-)
+assert effects["cot", "larger quantity"].ci95[1] < 0
+assert effects["rft", "odd wording"].ci95[1] < -0.3
 
 # %% [markdown]
-# The larger quantity costs more than the unseen wording. One change at a
-# time, on paired questions, tells apart what a harder test set mixes.
+# A larger quantity costs `cot` much; of `rft` no loss is shown. The wording
+# costs `rft` nearly everything, and no table of totals shows that. (The two
+# stages also differ in their prompts: `rft` is asked without a worked
+# example.) So test the wordings that your users write.
 #
 # ## Right for the wrong reasons
 #
@@ -1048,24 +1059,14 @@ assert (
 # %%
 for name in ("cot", "rft"):
     rows = reports[name].rows
-    print(name)
-    print(
-        pd.crosstab(
-            pd.Series([row.correct for row in rows], name="right"),
-            pd.Series(
-                [str(row.reasoning_ok) for row in rows], name="valid"
-            ),
-        ),
-        end="\n\n",
-    )
+    right = pd.Series([row.correct for row in rows], name="right")
+    valid = pd.Series([str(row.reasoning_ok) for row in rows], name="valid")
+    print(name, pd.crosstab(right, valid), sep="\n", end="\n\n")
 
 # %%
 for name in ("cot", "rft"):
-    lucky = [
-        row
-        for row in reports[name].rows
-        if row.correct and row.reasoning_ok is False
-    ]
+    rows = [row for row in reports[name].rows if row.correct]
+    lucky = [row for row in rows if row.reasoning_ok is False]
     for fault, count in Counter(row.fault for row in lucky).items():
         print(f"{name}: right, but {fault}: {count}, for example")
         for row in [row for row in lucky if row.fault == fault][:3]:
@@ -1074,15 +1075,10 @@ for name in ("cot", "rft"):
 
 
 # %% [markdown]
-# Two kinds of replies share this corner. Those that do not lead to the
-# answer are right by coincidence. They state what is true of other units:
-# four UK quarts make a UK gallon, as four US quarts make a US one, and the
-# UK fluid ounce is only 4 % smaller than that of the US. The base has many
-# of them, RFT few.
-#
-# Of the false ones there are too few for a verdict on which of the two has
-# more. But RFT learned from audited replies only, and there are some left:
-# a selection without false lines does not make a model without them.
+# Nearly all of these state something false, mostly a product that is wrong
+# in the middle and near enough for the grader. RFT learned from audited
+# replies only, and there are some left: a selection without false lines
+# does not make a model without them.
 #
 # The tolerance of 5 % is there because few people know that a mile has
 # 1609.344 meters. It cannot tell a rounded factor from a wrong digit in
@@ -1121,10 +1117,10 @@ strict.round(3)
 # The first line is the grade, but for its rounding to three decimals. No
 # line is the true one. A strict tolerance counts honest rounding as a
 # mistake; a generous one lets wrong digits through. What it lets through,
-# the audit sees, and coincidences as well, even exact ones: so the last
-# line of `cot` is below the line above it. But it sees them only in replies
-# that reason: the last line of `sft` is no verdict on its answers. And even
-# a reply that passes both was merely not caught. Stated reasoning need not
+# the audit sees: where there is reasoning, its verdict and the strictest
+# tolerance nearly agree. But it sees them only in replies that reason: the
+# last line of `sft` is no verdict on its answers. And even a reply that
+# passes both was merely not caught. Stated reasoning need not
 # be how the answer came about
 # ([Turpin et al. 2023](https://arxiv.org/abs/2305.04388)).
 #
@@ -1476,11 +1472,13 @@ by_unit = {
 plain = [pair.p_value for pair in by_unit.values()]
 careful = holm(plain)
 below = sum(p < 0.05 for p in plain), sum(p < 0.05 for p in careful)
+families_asked = pd.Series([row.family for row in base.rows])
 print(f"{below[0]} below 0.05 before Holm, {below[1]} after")
 pd.DataFrame(
     {
         family: {
             "n": str(pair.n),
+            "pairs": str(pairs_asked[families_asked == family].nunique()),
             "difference": f"{pair.difference:+.3f}",
             "p": f"{pair.p_value:.1e}",
             "Holm": f"{p:.1e}",
@@ -1492,10 +1490,10 @@ pd.DataFrame(
 
 # %% [markdown]
 # "RFT is better than the base" is a statement about the total. A family
-# with the verdict *better* carries it; for a family that is *not shown*,
-# this test shows no gain, and no proof that nothing has changed either. A
-# family may be below 5 % before Holm and not after: tested alone it would
-# have counted, as one of six it does not.
+# with the verdict *better* carries it. A family that is *not shown* may
+# still have a small p: where its questions are about few pairs of units,
+# the clustered interval is wide and holds zero. No family has thirty pairs,
+# so even these intervals are a little too narrow.
 
 # %% tags=["solution", "nbval-check-output"]
 attempt(check_by_unit, by_unit, below)
