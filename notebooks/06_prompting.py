@@ -245,11 +245,11 @@ print(f"right answers: {raw.accuracy.successes}")
 # The bare question is nearly always worked out, and about half of the time
 # without a false statement. None of that is valid to the audit, because
 # reasoning must lead to an answer in the tag. Even a right one closes in
-# whatever form comes to the model's mind, and then goes on with a question
-# of its own. With the instruction the reply above is worked out as well,
-# and lacks nothing but the tag. A grader that reads one tag and does not
-# guess gives all of this nothing. What is missing is not knowledge, or not
-# only.
+# whatever form comes to the model's mind, and then goes on: it multiplies
+# once more, or asks itself another question. With the instruction the reply
+# above is worked out as well, and lacks nothing but the tag. A grader that
+# reads one tag and does not guess gives all of this nothing. What is
+# missing is not knowledge, or not only.
 #
 # ## Form, from a single example
 #
@@ -636,8 +636,28 @@ if MODEL == "course":
 # audit wants the digits that are written to be true. Replies in steps are
 # few, and most of them are right, with valid reasoning. The model chose
 # them itself, for questions that may be easier, so this is no comparison
-# yet. But it knows how to do better than it mostly does: [chapter
-# 8](08_rft.ipynb) makes steps frequent where they are needed.
+# yet. Can an example ask for steps? Let it multiply in parts:
+
+# %%
+parts = "10 * 12 = 120. 6 * 12 = 72. 120 + 72 = 192."
+whole = "16 * 12 = 192."
+in_parts = replace(feet, reply=feet.reply.replace(whole, parts))
+print(in_parts.reply)
+hard_in_parts = evaluate(Shown([in_parts]), hard)
+for name, report in [("whole", hard_thinking), ("parts", hard_in_parts)]:
+    used = by_product(report.rows)["long product"].steps
+    print(
+        f"shown {name}: {report.accuracy.value:.2f} right, steps in "
+        f"{used.value:.0%} of the long products"
+    )
+pair = compare(hard_thinking, hard_in_parts)
+print(f"parts against whole: {pair.difference:+.2f}, {pair.verdict()}")
+
+# %% [markdown]
+# This one cannot: steps are about as rare as before, and a gain is not
+# shown. The form of a reply is taken from the example, and the way to
+# multiply stays the model's own. [Chapter 8](08_rft.ipynb) makes steps
+# frequent by training, where they are needed.
 #
 # ## How many, in what order?
 #
