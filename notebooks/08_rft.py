@@ -1204,7 +1204,7 @@ pd.DataFrame(by_family).T
 for split in seed_0["compared"]:
     for seed, run in seeds.items():
         pair = run["compared"][split]["cot rft-2"]
-        net = pair["only_b"] - pair["only_a"]
+        net = pair["only_second"] - pair["only_first"]
         rivals = pair["alternative_unit"]
         share = (rivals["gained"] - rivals["lost"]) / net
         print(
