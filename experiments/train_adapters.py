@@ -161,9 +161,9 @@ def collect() -> None:
 def sweeps() -> dict[str, Any]:
     """Collect the sweeps: setting -> value -> rates, and a paired test.
 
-    The test compares the value with the default on the same questions of
-    the validation splits. For a temperature, a question counts where a
-    sample was kept; for the others, where the answer is right.
+    The test compares the value with the default on the same questions: of
+    `valid`, where the answer is right; for a temperature, of `valid` and
+    `valid_hard`, where a sample was kept.
     """
     collected: dict[str, Any] = {}
     for kind, default in DEFAULTS.items():

@@ -36,6 +36,7 @@ PAIRS = (
     *("cot cot-gallon", "cot cot-us", "cot sft", "cot rft-1", "cot rft-2"),
     *("cot-gallon rft-1", "cot-gallon rft-2"),
     *("sft rft-1", "sft sft-matched", "sft-matched rft-1"),
+    *("cot sft-reasoning", "sft-matched sft-reasoning"),
     *("sft-reasoning rft-1", "sft-reasoning rft-2"),
     *("random rft-1", "rft-right rft-1", "rft-1 rft-2"),
 )
