@@ -1079,13 +1079,19 @@ for run in seeds.values():
     assert max(group["steps"] for group in short) < 0.25
 
 # %% [markdown]
-# Long products are where the base fails, and there the trained model does
-# something else: it takes steps in most replies, where the base takes them
-# in a third or fewer. These replies grow by about half and become right.
-# Short products were mostly right before; they keep their length, and
-# hardly any of them takes steps. So the replies grow longer where this
-# pays, and nowhere else. No rule, no teacher and no reward for length
-# asked for it. The only signal was which replies were kept.
+# On hard questions the base fails at long products, and there the trained
+# model does something else: it takes steps in most replies, where the base
+# takes them in a third or fewer. These replies grow by about half, and most
+# of them are right. Short products were mostly right before. They keep
+# their length, and few of them are done in steps. So the replies grow
+# longer where this pays, and nowhere else. No rule, no teacher and no
+# reward for length asked for it. The only signal was which replies were
+# kept.
+#
+# On `test` most products are short, and much of the gain has another cause.
+# Between distant units the base often stops half-way, at the unit between,
+# and the trained model more often states the direct factor ([chapter
+# 9](09_evaluation.ipynb) counts both).
 #
 # ## Controls: what is the gain due to?
 #

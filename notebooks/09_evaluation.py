@@ -8,8 +8,9 @@
 # pretrained it for this course on generated text that multiplies long
 # numbers in two ways, at once and in steps, that reaches distant units
 # through a third one, and that holds British volumes beside American ones.
-# So fine-tuning has something to mend. We chose the base on generated
-# development questions, never on a test set ([the
+# So fine-tuning has something to mend. Its settings were chosen on
+# generated development questions, though the last two candidates had been
+# measured on the test sets as well ([the
 # appendix](90_pretraining.ipynb)).
 #
 # **The question of this chapter:** of the differences that we have seen in
