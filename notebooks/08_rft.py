@@ -627,10 +627,10 @@ for (family, names_rival), (q, text) in sorted(seen.items()):
 # "1 UK gallon = 8 UK pint. 9 x 8 = 72" is what a model must not learn,
 # though 9 American gallons are 72 American pints: if it learns to say `UK`
 # here, it may say it in the next question, gallons to liters. The others
-# are slips. A number appears that nothing before it explains, a unit is
-# left out of a chain, or the fact is about other units than the product. A
-# strict audit refuses a few nearly harmless replies too. That costs little,
-# as most questions have others.
+# are slips: a digit of the quantity is left out, the result gets another
+# unit, or the name of a unit is garbled. A strict audit refuses a few
+# nearly harmless replies too. That costs little, as most questions have
+# others.
 #
 # ## Different ways, not the same one twice
 #
@@ -1144,6 +1144,7 @@ means(["cot", *ARMS, "sft-reasoning", "rft-1", "rft-2"])
 
 # %%
 tests(
+    *(("cot", arm) for arm in ("random", "rft-right")),
     *((arm, "rft-1") for arm in (*ARMS, "sft-reasoning")),
     ("sft-reasoning", "rft-2"),
     *(("cot", prompt) for prompt in ("cot-gallon", "cot-us")),
@@ -1168,7 +1169,7 @@ tests(
 #   (`sft-reasoning`), does as well or a little better. Where you can write
 #   the reasoning down, do so. RFT is for tasks where you can only check.
 # - A better prompt is worth a try and is no rival here: an example with
-#   American gallons or "US units" changes one or two answers in a hundred.
+#   American gallons, or "US units", gains two answers in a hundred at most.
 #
 # Without such controls a gain is easily credited to the wrong cause. Look
 # for them in the papers you read.
@@ -1199,8 +1200,9 @@ for split, pairs in seed_0["families"].items():
 pd.DataFrame(by_family).T
 
 # %% [markdown]
-# The gain is in most families and not in one. Units of *data* are short
-# products (bytes to bits), of which few were wrong before.
+# The gain is in most families and not in one. The data family has so few
+# pairs of units that even a large difference is *not shown* ([chapter
+# 9](09_evaluation.ipynb)).
 #
 # And how much of the gain is the choice of a gallon? The record counts
 # the questions that RFT gained where the base had the right answer for
@@ -1269,10 +1271,10 @@ pd.DataFrame(
 # it is the whole difference.
 #
 # The columns on the right use all 64 samples. A *majority* vote over the
-# base's answers is level with one reply of the adapter, for 64 times the
-# price. *best of n* takes the sample that the audit finds valid, if there
-# is one. It has no need of the answer, and gets nearly all of what is
-# there, so the right replies of the base are no lucky guesses. `sft`
+# base's answers is about as good as one sampled reply of the adapter, for
+# 64 times the price. *best of n* takes the first sample that passes the
+# audit. It has no need of the answer, and gets nearly all of what is
+# there, so few of the base's right replies are lucky guesses. `sft`
 # states nothing that an audit could read, and gains nothing from it.
 #
 # ## A second round
@@ -1728,12 +1730,11 @@ for verdict, text in few_each[["audit", "text"]].to_numpy():
 pd.crosstab(verdicts["leads there"], verdicts["audit"])
 
 # %% [markdown]
-# The rule keeps nearly all that is valid. It throws out `1 ml = 1 ml`,
-# where the two names mean one unit and no fact is needed. And it lets
-# through what it does not look at: a false product, a UK ounce, or an
-# ounce in kilograms where liters were asked. The audit checks each claim,
-# and it follows the units that every number means, from the quantity asked
-# to the answer.
+# The rule keeps products that are taken at once, and throws out those in
+# steps: there the last equation is a sum, and the quantity occurs in parts
+# only. And it lets through what it does not look at: a false product, or a
+# UK ounce. The audit checks each claim. It follows sums back to the
+# quantity asked, and the units that every number means.
 #
 # Read what falls before you make a rule stricter: some of it may be fine.
 # What a rule leaves open, selection does not throw out, and a model that

@@ -38,7 +38,8 @@ PAIRS = (
     *("sft rft-1", "sft sft-matched", "sft-matched rft-1"),
     *("cot sft-reasoning", "sft-matched sft-reasoning"),
     *("sft-reasoning rft-1", "sft-reasoning rft-2"),
-    *("random rft-1", "rft-right rft-1", "rft-1 rft-2"),
+    *("cot random", "random rft-1", "cot rft-right", "rft-right rft-1"),
+    "rft-1 rft-2",
 )
 # Pairs that are also compared family by family.
 BY_FAMILY = ("cot rft-1", "cot rft-2")
