@@ -40,7 +40,7 @@
 # memory.
 # :::
 #
-# Who starts here needs three things from the chapters before. The *grader*
+# Who starts here needs four things from the chapters before. The *grader*
 # reads the number between `<answer>` and `</answer>` and accepts it within
 # 5 % of the truth, and the *audit* checks whether every fact and every
 # product in a reply is true, and whether they lead to its answer.
@@ -50,14 +50,15 @@
 # model, on rows of question and answer, of which only the answer is
 # learned.
 #
-# And five names. The *course model* has 2.8 million parameters and has
+# And some names. The *course model* has 2.8 million parameters and has
 # read generated text about units, nothing else. The questions are split by
 # conversion. There are 1000 to train on (`train`), 200 to choose by
 # (`valid`) and 1000 to report (`test`), with quantities of 1 to 12 and
-# halves. Beside them there are harder ones, `train_hard`, `valid_hard` and
-# `test_hard`, with two and three digits, decimals, and units that are far
-# apart. A product is *long* if its quantity and its factor both have two
-# digits or more, as in 7.75 × 453.6, and *short* otherwise. A *family* is
+# halves. Beside them there are harder ones, `train_hard` (1000),
+# `valid_hard` (200) and `test_hard` (500), with two and three digits,
+# decimals, and units that are far apart. A product is *long* if its
+# quantity and its factor both have two digits or more, zeros at the end
+# not counted, as in 7.75 × 453.6, and *short* otherwise. A *family* is
 # a kind of unit, such as mass or volume. And *pint*, where it checks
 # facts, is a Python library of units.
 #
@@ -156,9 +157,23 @@ print(f"{same} of {len(asked)} questions with the recorded replies")
 # round alike. What do the samples add to the greedy replies?
 
 # %%
+from unitconv.grading.answer import is_correct
+
+
+def is_right(rollout, record):
+    return rollout.answer is not None and is_correct(
+        rollout.answer, record.answer
+    )
+
+
+one_right = sum(
+    any(is_right(rollout, record) for rollout in record.rollouts)
+    for record in records
+)
 one_kept = sum(bool(record.kept) for record in records)
 print(f"greedy: {greedy.accuracy.successes} of {len(asked)} right")
-print(f"ten samples: {one_kept} of {len(asked)} with one to learn from")
+print(f"ten samples: {one_right} of {len(asked)} with a right one,")
+print(f"{one_kept} with one to learn from")
 assert one_kept >= greedy.accuracy.successes
 
 # %% [markdown]
@@ -210,14 +225,11 @@ Markdown(f"```python\n{inspect.getsource(rejection_reason)}```")
 # can do. Let us do it:
 
 # %%
-from unitconv.grading.answer import is_correct
-
 naive = [
     (record.question, rollout.text)
     for record in records
     for rollout in record.rollouts
-    if rollout.answer is not None
-    and is_correct(rollout.answer, record.answer)
+    if is_right(rollout, record)
 ]
 print(f"{len(naive)} replies to learn from")
 
@@ -275,10 +287,7 @@ for source, q, text in examples.values():
 # %%
 every = [(record, r) for record in records for r in record.rollouts]
 right = pd.Series(
-    [
-        r.answer is not None and is_correct(r.answer, record.answer)
-        for record, r in every
-    ],
+    [is_right(r, record) for record, r in every],
     name="right",
 )
 audited = pd.Series(
@@ -294,9 +303,10 @@ pd.crosstab(right, audited)
 # Rows say whether the answer is right, columns whether the reasoning is
 # valid, or what is the worst fault in it. The audit has tolerances of its
 # own. A fact may be off by 1 %, because factors are written with few
-# digits. A result must be right to the digits that are written: `3.5 *
-# 1.609 = 5.6` passes, for 5.63 is rounded there, and `742 * 1440 =
-# 1063440` does not, though it is only half a percent off. The lower row
+# digits. A result may be off by 0.1 %, or by the rounding of its last
+# digit: `3.5 * 1.609 = 5.6` passes, for 5.63 is rounded there, and
+# `742 * 1440 = 1063440` does not, though it is only half a percent off.
+# *True* means true within these limits from here on. The lower row
 # holds right answers with faulty reasoning: these are what the plain recipe
 # would teach. The upper row has no valid reasoning at all. True facts and
 # true products that lead from the quantity asked to the unit asked can
@@ -327,13 +337,12 @@ for record in replayed:
             passing += reasoning_is_valid(rollout.text, record.question)
 print(f"of all {len(replayed)} questions: {near_misses} near misses,")
 print(f"of which the audit lets {passing} pass")
-assert passing < 0.05 * near_misses
+assert passing <= 0.01 * near_misses
 
 # %% [markdown]
 # A near miss is a product with a wrong digit, or another unit: a UK ounce
-# is 4 % smaller than an American one, a bank month of 30 days 1.4 %
-# shorter than the mean one. The audit refuses nearly all of them by
-# itself, and leaves the third rule little to do. Where no audit can be
+# is 4 % smaller than an American one. The audit refuses all of them by
+# itself, and leaves the third rule nothing to do. Where no audit can be
 # written, the rule is what remains.
 #
 # The outcomes of all completions, by the first reason to reject them.
@@ -361,13 +370,16 @@ assert outcomes["false statement"] <= len(lucky)
 
 # %%
 from unitconv.evaluation.reasoning_path import uses_steps
+from unitconv.task.question_parser import PRODUCTS, parse_question
 
 
 def shortest(texts):
     return min(texts, key=len, default="none")
 
 
-for record in replayed[len(replayed) // 2 :]:
+for record in replayed:
+    if parse_question(record.question).product != "long product":
+        continue
     ways = {True: [], False: []}
     for rollout in record.kept:
         ways[uses_steps(rollout.text)].append(rollout.text)
@@ -381,65 +393,88 @@ for record in replayed[len(replayed) // 2 :]:
 # `uses_steps` recognises the second way: partial products with a sum, or a
 # product of the result of another one. Now we sort all replies of the
 # record by the way, and their questions by the length of the product. How
-# often does the base take each way, and what share of it is kept?
+# often does the base take each way, and what becomes of it? *right* is
+# within 5 %, as the grader asks:
 
 # %%
 from unitconv.evaluation.stats import Proportion
-from unitconv.task.question_parser import PRODUCTS, parse_question
 
-tried = Counter()
-surviving = Counter()
+counts = {}
 for record in replayed:
     product = parse_question(record.question).product
     for rollout in record.rollouts:
         way = "in steps" if uses_steps(rollout.text) else "at once"
-        tried[way, product] += 1
-        surviving[way, product] += rollout.reason is None
+        found = counts.setdefault((way, product), Counter())
+        found["replies"] += 1
+        found["kept"] += rollout.reason is None
+        if rollout.answer is not None:
+            for name, tolerance in (("right", 0.05), ("within 1 %", 0.01)):
+                found[name] += is_correct(
+                    rollout.answer, record.answer, tolerance
+                )
+by_way = pd.DataFrame(counts).T.sort_index()
+for name in ("right", "within 1 %", "kept"):
+    by_way[f"{name}, share"] = (by_way[name] / by_way["replies"]).round(3)
+by_way.drop(columns=["right", "within 1 %"])
 
-ways = {
+# %% tags=["hide-input"]
+kept_shares = {
     way: {
-        product: Proportion(surviving[way, product], tried[way, product])
+        product: Proportion(
+            counts[way, product]["kept"], counts[way, product]["replies"]
+        )
         for product in PRODUCTS
     }
     for way in ("at once", "in steps")
 }
-pd.DataFrame(
-    {
-        (way, product): {
-            "replies": share.n,
-            "kept": share.successes,
-            "share kept": round(share.value, 3),
-        }
-        for way, by_product in ways.items()
-        for product, share in by_product.items()
-    }
-).T
-
-# %% tags=["hide-input"]
 figures.grouped_intervals(
     {
         way: {name: (share.value, share.ci95) for name, share in by.items()}
-        for way, by in ways.items()
+        for way, by in kept_shares.items()
     },
     xlabel="share of the replies that are kept",
 )
 
+# %% [markdown]
+# The intervals take the replies as independent, and those of one question
+# are not. A fair test compares the two ways on the same question. Of the
+# long products that were tried in both ways, on how many were steps kept
+# more often, and on how many less often?
+
 # %%
-at_once, in_steps = ways["at once"], ways["in steps"]
-assert in_steps["long product"].value > 3 * at_once["long product"].value
-assert at_once["short product"].value > in_steps["short product"].value
+from statistics import mean
+
+from unitconv.evaluation.stats import PairedComparison
+
+more = less = equal = 0
+for record in replayed:
+    if parse_question(record.question).product == "long product":
+        tried = {True: [], False: []}
+        for rollout in record.rollouts:
+            tried[uses_steps(rollout.text)].append(rollout.reason is None)
+        if all(tried.values()):
+            steps, once = mean(tried[True]), mean(tried[False])
+            more += steps > once
+            less += steps < once
+            equal += steps == once
+sign_test = PairedComparison(more + less + equal, less, more)
+print(f"steps kept more often on {more} questions, less often on {less},")
+print(f"equally often on {equal}; p = {sign_test.p_value:.1g}")
+assert sign_test.verdict() == "better"
 
 # %% [markdown]
 # This is what selection has to work with. For long products the base takes
-# steps in a minority of its replies, and these survive several times as
-# often as the others. For short products it is the other way round: a
-# product with one digit needs no steps, and a reply that takes some anyway
-# has mostly lost its way. Nobody wrote a rule that long products should be
-# taken in steps. The rule is in the shares of what is kept, and a model
-# that is trained on what is kept can learn it.
+# steps in a minority of its replies. These are right about twice as often
+# as the others, and kept many times as often: most answers that were
+# multiplied at once are near the truth and have a wrong digit, so the
+# contrast is this sharp only for a filter that looks at digits.
 #
-# (The intervals take the replies as independent. Those of one question are
-# not, so the true ones are wider.)
+# What did the base know before? The corpus takes steps where a product is
+# long, in about half of such documents, and hardly anywhere else. So the
+# base has seen *where* steps can be taken. It has not seen that they pay,
+# since the corpus writes the true result either way. That is in the shares
+# of what is kept, and a model that is trained on what is kept can learn
+# it. For short products steps are rare and seldom right.
 #
 # ## How many samples, and how warm?
 #
@@ -514,13 +549,13 @@ assert kept[warmest] < kept[coldest]
 
 # %% [markdown]
 # What counts here is the first of these two lines, as a question needs few
-# replies but needs one. Is the best temperature better than the default,
-# T = 0.8, or was it lucky? All were asked the same questions, so the test
+# replies but needs one. The best of the three is the default, T = 0.8. Was
+# it lucky? All were asked the same questions, so the test
 # is paired. It counts the questions with one kept reply at one of the two
 # temperatures only:
 
 # %%
-from unitconv.evaluation.stats import PairedComparison, holm
+from unitconv.evaluation.stats import holm
 
 against = {
     name: PairedComparison.from_json(run["against_default"])
@@ -594,8 +629,8 @@ table.groupby("names a rival")["kept"].agg(["mean", "size"]).round(3)
 # A UK gallon is a fifth larger. A reply that means it is true in every
 # line and still no answer to the question, which means the American one.
 # The grade refuses it where the number comes out wrong. The audit refuses
-# it everywhere, as a fact about UK gallons does not lead to an answer about
-# gallons. Nothing in the prompt says which gallon is meant; the choice of
+# nearly all of them, as a fact about UK gallons does not lead to an answer
+# about gallons. Nothing in the prompt says which gallon is meant; the choice of
 # replies does, and so training can teach it.
 #
 # ### True, and no argument
@@ -656,8 +691,8 @@ for text in [
 # folded into one, and the order of the factors and of a fact's two sides
 # makes no difference. To divide by 0.001 instead is another path. So is
 # another factor, or another result of the same product, even if the two
-# differ only in rounding. The distinct paths of our question with the
-# most:
+# differ only in rounding. An `oz` that may mean a weight or a volume is not
+# folded into either. The distinct paths of our question with the most:
 
 # %%
 
@@ -913,8 +948,7 @@ print("RFT, live, against one-shot CoT:", found.verdict())
 # %% [markdown]
 # *Not shown* would not mean equal, only that 200 questions do not show a
 # difference. Mind what is compared: the base is shown a worked example with
-# every question, the adapter reads the question alone and works with less
-# than half of its tokens.
+# every question, and the adapter reads the question alone.
 #
 # ### The full runs
 #
@@ -1081,12 +1115,11 @@ for run in seeds.values():
 # %% [markdown]
 # On hard questions the base fails at long products, and there the trained
 # model does something else: it takes steps in most replies, where the base
-# takes them in a third or fewer. These replies grow by about half, and most
-# of them are right. Short products were mostly right before. They keep
-# their length, and few of them are done in steps. So the replies grow
-# longer where this pays, and nowhere else. No rule, no teacher and no
-# reward for length asked for it. The only signal was which replies were
-# kept.
+# takes them in about a third. These replies grow by about half, and most of
+# them are right. Short products were mostly right before, and their
+# replies grow far less; a few are now done in steps without need. So the
+# replies grow longer where this pays. No teacher and no reward for length
+# asked for it. The only signal was which replies a strict filter kept.
 #
 # On `test` most products are short, and much of the gain has another cause.
 # Between distant units the base often stops half-way, at the unit between,
@@ -1127,10 +1160,11 @@ assert good < len(control)
 #   from pint, in steps where a product is long, always right.
 # - `cot-gallon`, `cot-us`: is training needed at all? The base with a
 #   worked example about American gallons, and with "US units" in the
-#   instruction.
-
-# The third rule has no training of its own. Without it nearly the same
-# triples are selected:
+#   instruction. That an example in steps does not bring steps, is shown
+#   in [chapter 6](06_prompting.ipynb).
+#
+# The third rule has no training of its own. Without it the audit selects
+# the same triples:
 
 # %%
 loose = select_examples(replayed, policy="audited")
@@ -1161,8 +1195,9 @@ tests(
 #   most products are short, and nothing to speak of on `test_hard`. The
 #   grader accepts a product that is a few percent off, most replies take
 #   long products at once, and so this is what it learns. `rft-1` takes its
-#   rows from the same file of rollouts. What it does better comes from the
-#   audit.
+#   rows from the same file of rollouts, selected by the audit alone, as the
+#   third rule changed nothing. Whether that rule without the audit would do
+#   was not tried.
 # - Answers without reasoning, as many rows of them, do not teach to
 #   multiply: `sft-matched` is no better than chapter 7's `sft`.
 # - A teacher who writes every reply in code, steps included
@@ -1200,13 +1235,13 @@ for split, pairs in seed_0["families"].items():
 pd.DataFrame(by_family).T
 
 # %% [markdown]
-# The gain is in most families and not in one. The data family has so few
-# pairs of units that even a large difference is *not shown* ([chapter
+# The gain is spread over the families. The data family has so few pairs of
+# units that even its large difference on `test` is *not shown* ([chapter
 # 9](09_evaluation.ipynb)).
 #
-# And how much of the gain is the choice of a gallon? The record counts
-# the questions that RFT gained where the base had the right answer for
-# another unit of the same name:
+# And how much of the gain is the choice of a gallon? A few percent. The
+# record counts the questions that RFT gained where the base had the right
+# answer for another unit of the same name:
 
 # %%
 for split in seed_0["compared"]:
@@ -1264,17 +1299,17 @@ pd.DataFrame(
 # %% [markdown]
 # With one sample, RFT is far ahead. With 64, base and adapter find a right
 # reply to nearly all of these questions, and on the hard ones the curves
-# meet at about eight samples. So training added no skill that the base did
-# not have: it moved the right way of calculating from one sample in many
-# to the first. The same was found for online RL on larger models ([Yue et
-# al. 2025](https://arxiv.org/abs/2504.13837)). To the user, who asks once,
-# it is the whole difference.
+# meet at about eight samples. So we see no skill that the base lacked:
+# what it did in some of its samples has become the rule. For online RL on
+# larger models [Yue et al. (2025)](https://arxiv.org/abs/2504.13837) found
+# the same, and that the base even overtakes at large k; here it only
+# catches up. Who asks once does not care: the first sample is what counts.
 #
 # The columns on the right use all 64 samples. A *majority* vote over the
 # base's answers is about as good as one sampled reply of the adapter, for
 # 64 times the price. *best of n* takes the first sample that passes the
 # audit. It has no need of the answer, and gets nearly all of what is
-# there, so few of the base's right replies are lucky guesses. `sft`
+# there, so nearly every question has a valid reply among its 64. `sft`
 # states nothing that an audit could read, and gains nothing from it.
 #
 # ## A second round
@@ -1360,9 +1395,9 @@ tests(("rft-1", "rft-2"))
 # %% [markdown]
 # The rollouts became much better, and the model did not, as far as these
 # questions show. Most training questions had a reply to learn from after
-# the first round, and those that the second adds are a tenth of all. Where
-# the rounds stop paying is for such a test to say, and not for the share
-# of replies kept, which still grew.
+# the first round, and those that the second adds are a tenth of all. Let
+# such a test decide when to stop, and not the share of replies kept: it
+# was still growing.
 #
 # ## On a task of your own
 #
@@ -1378,7 +1413,8 @@ tests(("rft-1", "rft-2"))
 # 4. *Choose the temperature* by how many questions get at least one kept
 #    reply from the samples that you can pay for.
 # 5. *Keep a few distinct replies* of each question, and look at which
-#    questions have none: they stay as hard as they were.
+#    questions have none: they give no rows. What is learned from others
+#    solves some of them, so sample them again.
 # 6. *Train three adapters*: on the selection, on a random choice of the
 #    same size, and on right answers alone. Choose epochs on `valid`.
 # 7. *Compare on test questions, by group*, and on questions harder than
@@ -1563,12 +1599,6 @@ def kept_by_vote(record):
     return [r for r in given if r.answer == vote.answer]
 
 
-def is_right(rollout, record):
-    return rollout.answer is not None and is_correct(
-        rollout.answer, record.answer
-    )
-
-
 voted = any_right = 0
 for record in records:
     voted += any(is_right(r, record) for r in kept_by_vote(record))
@@ -1579,9 +1609,8 @@ assert voted <= any_right
 
 # %% [markdown]
 # The vote can be right only where some completion is. The questions in
-# between are those where a wrong answer is the usual one, such as that of
-# the wrong gallon. Kept by vote, the model would be taught to be surer of
-# it.
+# between are those where a wrong answer is the usual one. Kept by vote, the
+# model would be taught to be surer of it.
 
 # %% tags=["solution", "nbval-check-output"]
 attempt(check_kept_by_vote, kept_by_vote)
@@ -1759,9 +1788,9 @@ scratch.cleanup()
 #   make it an argument. Here a completion must have a right answer and
 #   reasoning that is true and leads to it. Without the second condition
 #   the model learns to guess long products.
-# - The model finds out by itself that steps pay where products are long,
-#   because such replies survive the selection more often. Its replies grow
-#   longer there and keep their length elsewhere.
+# - The base takes steps for some long products, and the model that is
+#   trained on what a strict filter keeps takes them for nearly all. Its
+#   replies grow longer there, and far less elsewhere.
 # - More samples cover more questions with falling returns. Temperature
 #   buys variety and pays in wrong replies.
 # - A few distinct paths a question, so that easy ones do not drown the
