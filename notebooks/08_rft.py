@@ -630,8 +630,8 @@ table.groupby("names a rival")["kept"].agg(["mean", "size"]).round(3)
 # line and still no answer to the question, which means the American one.
 # The grade refuses it where the number comes out wrong. The audit refuses
 # nearly all of them, as a fact about UK gallons does not lead to an answer
-# about gallons. Nothing in the prompt says which gallon is meant; the choice of
-# replies does, and so training can teach it.
+# about gallons. Nothing in the prompt says which gallon is meant; the
+# choice of replies does, and so training can teach it.
 #
 # ### True, and no argument
 #
@@ -820,20 +820,8 @@ assert killed.read_bytes() == whole.read_bytes()
 #     rollouts --samples 10 --temperature 0.8 --output rft.json
 # ```
 #
-# The command replays as well. Called again it samples only what its file
-# lacks, so beside the package's record it samples nothing and selects at
-# once:
-#
-# ```bash
-# package=$(python -c "import unitconv; print(*unitconv.__path__)")
-# record="$package/evaluation/results/rollouts.jsonl.gz"
-# gunzip -c "$record" > rft.jsonl
-# unitconv rollouts --output rft.json
-# ```
-#
-# (A record says in which precision it was sampled. On a GPU, add
-# `--dtype float32` to match this one.) In Python it is one line. Each
-# triple is a question, its true answer and a completion that was kept:
+# In Python it is one line. Each triple is a question, its true answer and
+# a completion that was kept:
 
 # %%
 from unitconv.training.examples import read_triples
