@@ -1030,8 +1030,8 @@ assert verdicts("cot", "rft-1") == verdicts("cot", "rft-2") == {"better"}
 # Trained on bare answers (`sft`), the model falls far behind its own base,
 # and furthest on the hard questions: a long product cannot be had at once.
 # Trained on its own selected reasoning, it is better than the base on both
-# sets, and gains about twice as much on the hard one. Nobody showed it a
-# better reply than it could write itself.
+# sets, by more points on the hard one. Nobody showed it a better reply than
+# it could write itself.
 # Every interval is on [the results page](../book/results.md).
 #
 # The test of one seed says whether two *adapters* differ beyond the choice
@@ -1177,8 +1177,9 @@ tests(
 # Row by row:
 #
 # - Training on *any* of its replies does not help: `random` is worse than
-#   `rft-1` everywhere, and worse than the base that wrote the replies. Its
-#   long products are taken at once, as most of the base's were.
+#   `rft-1` everywhere, and on hard questions worse than the base that wrote
+#   the replies. Its long products are taken at once, as most of the base's
+#   were.
 # - A right answer alone is not enough. `rft-right` gains on `test`, where
 #   most products are short, and nothing to speak of on `test_hard`. The
 #   grader accepts a product that is a few percent off, most replies take
@@ -1187,10 +1188,11 @@ tests(
 #   third rule changed nothing. Whether that rule without the audit would do
 #   was not tried.
 # - Answers without reasoning, as many rows of them, do not teach to
-#   multiply: `sft-matched` is no better than chapter 7's `sft`.
+#   multiply: `sft-matched` is hardly better than chapter 7's `sft`.
 # - A teacher who writes every reply in code, steps included
-#   (`sft-reasoning`), does as well or a little better. Where you can write
-#   the reasoning down, do so. RFT is for tasks where you can only check.
+#   (`sft-reasoning`), does as well as one round or a little better; against
+#   two rounds no difference is shown. Where you can write the reasoning
+#   down, do so. RFT is for tasks where you can only check.
 # - A better prompt is worth a try and is no rival here: an example with
 #   American gallons, or "US units", gains two answers in a hundred at most.
 #
@@ -1211,13 +1213,13 @@ for split, pairs in seed_0["families"].items():
             run["families"][split]["cot rft-2"][family]
             for run in seeds.values()
         ]
-        verdicts = Counter(test["verdict"] for test in found)
+        counted = Counter(test["verdict"] for test in found)
         by_family[split, family] = {
             "differences": "  ".join(
                 f"{test['difference']:+.3f}" for test in found
             ),
             "verdicts": ", ".join(
-                f"{count} {verdict}" for verdict, count in verdicts.items()
+                f"{count} {verdict}" for verdict, count in counted.items()
             ),
         }
 pd.DataFrame(by_family).T
@@ -1381,8 +1383,9 @@ figures.grouped_intervals(
 tests(("rft-1", "rft-2"))
 
 # %% [markdown]
-# The rollouts became much better, and the model did not, as far as these
-# questions show. Most training questions had a reply to learn from after
+# The rollouts became much better, and the model hardly: its gain of one or
+# two points is shown for one seed of three on `test`, and for none on
+# `test_hard`. Most training questions had a reply to learn from after
 # the first round, and those that the second adds are a tenth of all. Let
 # such a test decide when to stop, and not the share of replies kept: it
 # was still growing.
