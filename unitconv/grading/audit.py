@@ -39,9 +39,9 @@ def audit_reasoning(text: str, question: str) -> Audit:
     units, and statements such as `1 kg = 1000 g` or "each foot has 12
     inches". Facts are checked by pint and must be true within 1 %, and so
     must the factors of a product, as in `14 in * 2.54 cm/in`. A result
-    must be right to the digits that are written, or to 0.1 %.
-    `a = b = c` makes two claims; so does `6 kg = 6 * 1000 = 6000 g`, the
-    arithmetic and that its ends agree.
+    must be right to the digits that are written, or to 0.1 %. Two claims
+    are made by `a = b = c`, and by `6 kg = 6 * 1000 = 6000 g`: the
+    arithmetic, and that its ends agree.
 
     The reasoning is valid if no claim is false and it leads to the
     answer: the number in the tag, in the unit asked for, is the last one
@@ -49,8 +49,7 @@ def audit_reasoning(text: str, question: str) -> Audit:
     conversion factors (see `unitconv.grading.reasoning.derivation`). If
     the reply states facts about units, the answer must follow from one.
     Where no conversion can be parsed from the question, the last claim
-    must be a true one that gives the answer. Very long replies are never
-    valid. Never raises.
+    must be true and give the answer. Very long replies never are valid.
 
     >>> reply = "1 kg = 1000 g. 6 * 1000 = 6000. <answer>6000</answer>"
     >>> audit_reasoning(reply, "How many gram are there per 6 kg?").fault
