@@ -2,7 +2,7 @@
 
     python -m venv _build/peers-venv
     _build/peers-venv/bin/pip install -c constraints.txt -e .
-    _build/peers-venv/bin/pip install ctranslate2 xllamacpp gguf
+    _build/peers-venv/bin/pip install ctranslate2 xllamacpp
     _build/peers-venv/bin/python -m experiments.peers
 
 The protocol:

@@ -2,13 +2,12 @@
 
 A loader takes a workload and how many replies are decoded at a time, and
 returns a function that gives all replies, in the order of the workload's
-rows. CTranslate2 and llama.cpp are imported where they are used: they are
-no dependencies of the course.
+rows. CTranslate2 and llama.cpp are imported where they are used: the first
+is no dependency of the course, the second one of its tests alone.
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -24,6 +23,7 @@ from transformers import (
 
 from experiments.peers.workload import Workload
 from unitconv.inference.engine import EngineOptions, shared_prefix_length
+from unitconv.inference.export.export import export_model
 from unitconv.inference.generate import generate
 from unitconv.inference.load import COURSE_MODEL, load_model
 from unitconv.inference.reference import (
@@ -169,13 +169,9 @@ def load_llamacpp(workload: Workload, slots: int) -> Decode:
     """Load llama.cpp's server; a slot keeps its last prompt's prefix."""
     import xllamacpp
 
-    from experiments.peers.gguf_export import export_gguf
-
-    path = WORK / "course.gguf"
+    path = WORK / "course-f32.gguf"
     if not path.exists():
-        unfinished = path.with_suffix(f".{os.getpid()}")
-        export_gguf(COURSE_MODEL, unfinished)
-        unfinished.replace(path)
+        export_model("course", path, number_type="f32")
     context = max(len(prompt) + n for prompt, n in workload.rows()) + 8
     parameters = xllamacpp.CommonParams()
     parameters.model.path = str(path)
@@ -205,10 +201,10 @@ def load_llamacpp(workload: Workload, slots: int) -> Decode:
             "samplers": ["temperature"],
             "cache_prompt": True,
             "stream": False,
+            "n_probs": 1,  # or it would return text without its token ids
         }
-        text = server.handle_completions(request)["choices"][0]["text"]
-        # This interface returns text; the export numbered its tokens.
-        return [int(number) for number in text.split("t")[1:]]
+        [choice] = server.handle_completions(request)["choices"]
+        return [token["id"] for token in choice["logprobs"]["content"]]
 
     return lambda: list(pool.map(ask, workload.rows()))
 

@@ -1,7 +1,6 @@
 """Workloads, the glue of the other decoders, and the record of a run.
 
-CTranslate2 and llama.cpp are not installed with the course, so they are
-not run here.
+CTranslate2 is not installed with the course, so it is not run here.
 """
 
 from __future__ import annotations
@@ -16,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import experiments.peers.__main__ as peers
+from experiments.peers import decoders
 from experiments.peers.decoders import StopAtLengths, load_unitconv
 from experiments.peers.worker import Worker
 from experiments.peers.workload import Workload, course_workloads
@@ -57,11 +57,13 @@ def test_rows_of_transformers_end_each_at_its_own_length() -> None:
     assert ended == [[False, False], [True, False], [True, True]]
 
 
-def test_queries_of_llama_cpp_rotate_neighbouring_pairs() -> None:
-    export = pytest.importorskip("experiments.peers.gguf_export")
-    heads = torch.arange(8.0)[:, None]  # two heads of four rows
-    order = export.interleave_halves(heads, heads=2)[:, 0].tolist()
-    assert order == [0, 2, 1, 3, 4, 6, 5, 7]
+@pytest.mark.slow
+def test_llama_cpp_returns_the_token_ids_of_the_engine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(decoders, "WORK", tmp_path)
+    decode = decoders.load_llamacpp(JOB, 2)
+    assert decode() == decode() == load_unitconv(JOB, 2)()
 
 
 @given(st.lists(st.floats(0.1, 10.0), min_size=1, max_size=7))

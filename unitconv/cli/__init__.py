@@ -10,7 +10,7 @@ from typing import Annotated
 
 from typer import Exit, Option
 
-from unitconv.cli import ask, bench, evaluate, pretrain, results
+from unitconv.cli import ask, bench, evaluate, export, pretrain, results
 from unitconv.cli.console import clear_errors, make_app, out
 from unitconv.cli.train import finetune, rl, rollouts
 
@@ -45,6 +45,7 @@ app = make_app(
     rollouts.rollouts,
     finetune.rft,
     rl.rl,
+    export.export,
     bench.bench,
     pretrain.pretrain,
     pretrain.corpus,

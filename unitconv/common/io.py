@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 
@@ -24,16 +26,40 @@ def write_text(text: str, path: Path) -> None:
     Raises:
         OSError: the file cannot be written; its old content is kept.
     """
-    try:
+    with _naming(path):
         if path.exists() and not path.is_file():
             path.write_text(text, "utf-8")  # a pipe, /dev/stdout
             return
-        target = path.resolve()  # a link stays a link
-        unfinished = target.with_name(f".unitconv-{os.getpid()}.tmp")
-        try:
+        with replacing(path.resolve()) as unfinished:  # a link stays a link
             unfinished.write_text(text, "utf-8")
-            unfinished.replace(target)
-        finally:
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Yield a path beside `path`, which takes its name at the end.
+
+    What the block writes there, a file or a folder, is removed if it fails.
+
+    Raises:
+        OSError: writing failed, with `path` as its file.
+    """
+    unfinished = path.with_name(f".unitconv-{os.getpid()}.tmp")
+    try:
+        with _naming(path):
+            yield unfinished
+            unfinished.replace(path)
+    finally:
+        if unfinished.is_dir():
+            shutil.rmtree(unfinished, ignore_errors=True)
+        else:
             unfinished.unlink(missing_ok=True)
-    except OSError as error:  # a full disk does not name the file
-        raise OSError(error.errno, error.strerror, str(path)) from error
+
+
+@contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """Name the file in an error: that of a full disk does not."""
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or f"{error} (is the disk full?)"
+        raise OSError(error.errno, reason, str(path)) from error

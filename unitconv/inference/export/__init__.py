@@ -1,0 +1,1 @@
+"""Export of a model with its adapter merged: GGUF, or safetensors."""
