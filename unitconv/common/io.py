@@ -1,11 +1,21 @@
-"""Atomic writes: a file is complete, or keeps its previous content."""
+"""Atomic writes, and digests of data.
+
+A file is complete, or keeps its previous content.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+
+
+def digest(data: Sequence[object]) -> str:
+    """Hash what JSON can write, to recognise it later."""
+    encoded = json.dumps(data).encode()
+    return hashlib.blake2b(encoded, digest_size=8).hexdigest()
 
 
 def write_json(data: Mapping[str, object], path: Path) -> None:
