@@ -65,9 +65,10 @@ class Task:
             DataError: the task has no such split.
         """
         if name not in self.splits:
+            known = ", ".join(self.splits)
+            of_task = f", the splits of {self.name}" if self.entry else ""
             raise DataError(
-                f"the task {self.name} has no split {name!r}: choose from "
-                + ", ".join(self.splits)
+                f"unknown split {name!r}: choose from {known}{of_task}"
             )
         return self.splits[name]()
 
