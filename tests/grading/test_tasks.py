@@ -41,7 +41,7 @@ def numbers(text: str) -> list[int]:
     return [int(digits) for digits in re.findall(r"\d+", text)]
 
 
-# --- multiplication: the questions ------------------------------------------
+# --- multiplication: the questions ----------------------------------------
 
 
 def test_every_question_has_its_product() -> None:
@@ -79,7 +79,7 @@ def test_the_seed_decides_the_questions() -> None:
     assert make_splits(seed=2)["test"] != again["test"]
 
 
-# --- multiplication: the grader ---------------------------------------------
+# --- multiplication: the grader -------------------------------------------
 
 
 @given(factor, factor)
@@ -200,7 +200,7 @@ def test_the_reply_is_begun_in_a_chat(byte_tokenizer: object) -> None:
     assert MULTIPLICATION.format_prompt(QUESTION, "raw") == QUESTION
 
 
-# --- unit conversion is the default -----------------------------------------
+# --- unit conversion is the default ---------------------------------------
 
 
 def test_unit_conversion_reads_what_the_course_reads() -> None:
@@ -213,7 +213,7 @@ def test_unit_conversion_reads_what_the_course_reads() -> None:
     assert MULTIPLICATION.entry == {"task": "multiplication"}
 
 
-# --- tasks by name ----------------------------------------------------------
+# --- tasks by name --------------------------------------------------------
 
 
 def test_tasks_of_the_package_have_names() -> None:
@@ -252,8 +252,8 @@ def test_what_is_no_task_is_refused(
 
 def test_what_a_task_lacks_is_refused_with_what_it_has() -> None:
     with pytest.raises(
-        UnitconvError, match="'test_hard'.*valid, test, .*multip"
+        UnitconvError, match=r"'test_hard'.*valid, test, .*multip"
     ):
         MULTIPLICATION.load_split("test_hard")
-    with pytest.raises(PromptError, match="raw, chat, direct, cot$"):
+    with pytest.raises(PromptError, match=r"raw, chat, direct, cot$"):
         MULTIPLICATION.format_prompt(QUESTION, "cot-us")

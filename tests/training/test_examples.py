@@ -243,5 +243,5 @@ def test_the_triples_of_another_task_are_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="unit-conversion, not multipl"):
         read_triples(path, MULTIPLICATION)
     path.write_text('{"task": "multiplication", "triples": [["q", 1, 2]]}')
-    with pytest.raises(DataError, match="entry 1: .*string"):
+    with pytest.raises(DataError, match=r"entry 1: .*string"):
         read_triples(path, MULTIPLICATION)
