@@ -76,3 +76,24 @@ def test_commands_take_it_by_name(
     assert "task" in line
     assert "'hard'" in fail(2, "evaluate", *own, "--split", "hard")
     assert "unknown task" in fail(2, "evaluate", "--task", "kelvin")
+
+
+@pytest.mark.slow
+def test_an_adapter_names_its_task(
+    celsius: Task, model_folder: Path, tmp_path: Path
+) -> None:
+    valid = tmp_path / "valid.json"
+    valid.write_text('[["What is 25 C in F?", 77]]')
+    own = ["--task", NAME, "--model", str(model_folder)]
+    shown = succeed(
+        *("sft", "--reasoning", "--limit", "4", "--epochs", "1"),
+        *("-o", "adapter", "--valid", str(valid), *own),
+    )
+    assert "evaluate --adapter adapter --task my_task:celsius" in shown
+    run = json.loads((tmp_path / "adapter" / "run.json").read_text())
+    assert run["task"] == "celsius"
+    triples = tmp_path / "rft.json"
+    triples.write_text('[["2 kg in g?", 2000, "2 * 1000 = 2000."]]')
+    line = fail(2, "rft", "-o", "other", "--data", str(triples), *own)
+    assert "unit-conversion, not celsius" in line
+    assert not (tmp_path / "other").exists()
