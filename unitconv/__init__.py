@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from unitconv.grading.answer import is_correct, parse_answer
     from unitconv.grading.audit import audit_reasoning, reasoning_is_valid
     from unitconv.grading.self_consistency import majority
+    from unitconv.grading.tasks.protocol import Task
     from unitconv.inference.llm import LLM
     from unitconv.inference.reference import Decoding
     from unitconv.task.dataset import Question, load_split, read_questions
@@ -41,6 +42,7 @@ _MODULE_OF = {
     "Decoding": "inference.reference",
     "Question": "task.dataset",
     "Report": "evaluation.report",
+    "Task": "grading.tasks.protocol",
     "UnitconvError": "common.errors",
     "attempt": "common.exercises",
     "audit_reasoning": "grading.audit",
@@ -64,6 +66,7 @@ __all__ = [
     "Decoding",
     "Question",
     "Report",
+    "Task",
     "UnitconvError",
     "__version__",
     "attempt",

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from unitconv.evaluation.reasoning_path import uses_steps
 from unitconv.grading.answer import is_correct, parse_answer
 from unitconv.grading.audit import reasoning_is_valid
+from unitconv.grading.tasks.multiplication import MULTIPLICATION
 from unitconv.inference.llm import LLM
 from unitconv.task.dataset import (
     VALIDATION_SPLITS,
@@ -226,3 +227,21 @@ def test_a_broken_triples_file_is_named_with_the_place(
         read_triples(path)
     with pytest.raises(DataError, match=r"missing\.json"):
         read_triples(tmp_path / "missing.json")
+
+
+def test_the_triples_of_another_task_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "rft.json"
+    products = reference_triples(
+        MULTIPLICATION.load_split("valid")[:3], MULTIPLICATION
+    )
+    write_triples(products, path, MULTIPLICATION)
+    assert json.loads(path.read_text())["task"] == "multiplication"
+    assert read_triples(path, MULTIPLICATION) == products
+    with pytest.raises(DataError, match="multiplication, not unit-conver"):
+        read_triples(path)
+    write_triples(products, path)
+    with pytest.raises(DataError, match="unit-conversion, not multipl"):
+        read_triples(path, MULTIPLICATION)
+    path.write_text('{"task": "multiplication", "triples": [["q", 1, 2]]}')
+    with pytest.raises(DataError, match=r"entry 1: .*string"):
+        read_triples(path, MULTIPLICATION)

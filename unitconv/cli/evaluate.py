@@ -11,6 +11,7 @@ from typer import Argument, Option
 
 from unitconv.cli import console, options
 from unitconv.cli.console import write_field, write_rates
+from unitconv.task.dataset import DEFAULT_TASK
 from unitconv.training.config import TEMPERATURE
 
 if TYPE_CHECKING:
@@ -48,18 +49,19 @@ def evaluate(
     samples: NumSamples = None,
     temperature: options.Temperature = TEMPERATURE,
     json_file: options.JsonReport = None,
+    task: options.TaskName = DEFAULT_TASK,
     device: options.Device = None,
     dtype: options.Dtype = None,
 ) -> None:
     """Evaluate a model on questions, with 95 % confidence intervals."""
-    name, questions = options.choose_questions(data, split, limit)
+    name, questions = options.choose_questions(data, split, limit, task)
     options.check_writable(json_file)
     from unitconv.common.io import write_json
     from unitconv.evaluation import evaluate as evaluation
     from unitconv.evaluation.report import Samples
     from unitconv.inference.reference import BATCH_SIZE, Decoding
 
-    llm = options.load_llm(model, adapter, prompt, device, dtype)
+    llm = options.load_llm(model, adapter, prompt, device, dtype, task)
     run: Callable[..., Report | Samples] = evaluation.evaluate
     if samples is not None:
         run = partial(
@@ -102,12 +104,14 @@ def _write_report(report: Report | Samples) -> None:
         return
     rates = {k.replace("_", " "): v for k, v in report.rates().items()}
     write_rates("", rates)
-    low, high = report.accuracy_clustered_ci95
-    write_field(
-        "cluster", f"accuracy {low:.3f} - {high:.3f}, by pair of units"
-    )
+    if "task" not in report.run:
+        low, high = report.accuracy_clustered_ci95
+        write_field(
+            "cluster", f"accuracy {low:.3f} - {high:.3f}, by pair of units"
+        )
     write_rates("accuracy by family", report.by_family)
-    write_rates("accuracy by quantity", report.by_quantity)
+    if "task" not in report.run:
+        write_rates("accuracy by quantity", report.by_quantity)
     wrong = [f"{name} {n}" for name, n in report.failures.items() if n]
     write_field("wrong", ", ".join(wrong) or "none")
     write_field(

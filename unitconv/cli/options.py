@@ -5,7 +5,6 @@ Commands import torch and transformers when they run: --help answers fast.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,8 +12,10 @@ from typer import Option
 
 from unitconv.cli.console import err, write
 from unitconv.common.errors import UnitconvError
+from unitconv.task.dataset import DEFAULT_TASK
 
 if TYPE_CHECKING:
+    from unitconv.grading.tasks.protocol import Task
     from unitconv.inference.llm import LLM
     from unitconv.task.dataset import Question
 
@@ -44,6 +45,14 @@ Dtype = Annotated[
 ]
 
 # Questions
+TaskName = Annotated[
+    str,
+    Option(
+        "--task",
+        help="unit-conversion, multiplication, or module:attribute, a Task "
+        "of your own.",
+    ),
+]
 Data = Annotated[
     Path | None,
     Option(help="JSON file of questions and answers, instead of a split."),
@@ -175,6 +184,7 @@ def load_llm(
     prompt: str | None,
     device: str | None,
     dtype: str | None,
+    task: str = DEFAULT_TASK,
 ) -> LLM:
     """Load a model and its adapter, and print what was loaded."""
     from transformers.utils.logging import disable_progress_bar
@@ -183,46 +193,66 @@ def load_llm(
 
     if not err.is_terminal:
         disable_progress_bar()
-    llm = LLM.from_pretrained(model, adapter, prompt, device, dtype)
+    llm = LLM.from_pretrained(
+        model,
+        adapter,
+        prompt,
+        device,
+        dtype,
+        task=load_task(task),
+    )
     write(repr(llm), err)
     return llm
 
 
-def load_questions(
-    data: Path | None, splits: Sequence[str]
-) -> list[Question]:
-    """Read the questions of a file if there is one, else of splits."""
-    from unitconv.task.dataset import load_splits, read_questions
+def load_task(name: str) -> Task:
+    """Return a task of the package, or import a reader's own."""
+    from unitconv.grading.tasks import load
 
-    return read_questions(data) if data else load_splits(splits)
+    return load.load_task(name)
 
 
 def load_training(
-    data: Path | None, splits: list[str] | None
+    data: Path | None, splits: list[str] | None, task: str = DEFAULT_TASK
 ) -> list[Question]:
     """Read the questions of a file, or of the training splits."""
-    from unitconv.task.dataset import TRAINING_SPLITS
+    from unitconv.task.dataset import read_questions
 
     if data and splits:
         raise UnitconvError("give a file of questions or --split, not both")
-    return load_questions(data, splits or TRAINING_SPLITS)
+    if data:
+        return read_questions(data)
+    asked = load_task(task)
+    return asked.load_splits(splits) if splits else asked.load_training()
 
 
-def load_validation(data: Path | None) -> list[Question]:
+def load_validation(
+    data: Path | None, task: str = DEFAULT_TASK
+) -> list[Question]:
     """Read the questions of a file, or of the validation splits."""
-    from unitconv.task.dataset import VALIDATION_SPLITS
+    from unitconv.task.dataset import read_questions
 
-    return load_questions(data, VALIDATION_SPLITS)
+    if data:
+        return read_questions(data)
+    return load_task(task).load_validation()
 
 
 def choose_questions(
-    data: Path | None, split: str | None, limit: int | None
+    data: Path | None,
+    split: str | None,
+    limit: int | None,
+    task: str = DEFAULT_TASK,
 ) -> tuple[str, list[Question]]:
     """Return the name of a file or split, and its first questions."""
+    from unitconv.task.dataset import read_questions
+
     if data and split:
         raise UnitconvError("give --data or --split, not both")
-    questions = load_questions(data, [split or "test"])
-    return str(data or split or "test"), questions[:limit]
+    if data:
+        return str(data), read_questions(data)[:limit]
+    asked, split = load_task(task), split or "test"
+    name = " ".join([*asked.entry.values(), split])
+    return name, asked.load_split(split)[:limit]
 
 
 def check_writable(path: Path | None, option: str = "--json") -> None:

@@ -1,13 +1,23 @@
-"""Atomic writes: a file is complete, or keeps its previous content."""
+"""Atomic writes, and digests of data.
+
+A file is complete, or keeps its previous content.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+
+
+def digest(data: Sequence[object]) -> str:
+    """Hash what JSON can write, to recognise it later."""
+    encoded = json.dumps(data).encode()
+    return hashlib.blake2b(encoded, digest_size=8).hexdigest()
 
 
 def write_json(data: Mapping[str, object], path: Path) -> None:

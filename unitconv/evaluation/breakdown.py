@@ -68,7 +68,10 @@ def summarize(rows: Sequence[Graded]) -> Group:
 Rates = dict[str, dict[str, float | list[float]]]
 
 
-def sampling_curves(rows: Sequence[Sequence[Graded]]) -> dict[str, Rates]:
+def sampling_curves(
+    rows: Sequence[Sequence[Graded]],
+    is_right: Callable[[float, float], bool] = is_correct,
+) -> dict[str, Rates]:
     """Compute what k samples of a question are worth, for k = 1, 2, 4, ...
 
     - `pass_at_k`: one of them is right, which only the truth can tell;
@@ -81,6 +84,7 @@ def sampling_curves(rows: Sequence[Sequence[Graded]]) -> dict[str, Rates]:
 
     Args:
         rows: for each question its samples, as many for all.
+        is_right: compares an answer with the truth.
 
     Returns:
         curve -> k -> `rate` and `ci95`.
@@ -91,7 +95,7 @@ def sampling_curves(rows: Sequence[Sequence[Graded]]) -> dict[str, Rates]:
     def chosen_by(choose: _Chooser, k: int) -> list[float]:
         return [
             mean(
-                is_correct(choose(row[start : start + k]), row[0].truth)
+                is_right(choose(row[start : start + k]), row[0].truth)
                 for start in range(0, n - k + 1, k)
             )
             for row in rows

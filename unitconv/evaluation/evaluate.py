@@ -75,7 +75,7 @@ def evaluate_samples(
     )
     seconds = time.perf_counter() - start
     rows = [
-        [grade(question, generation) for generation in row]
+        [grade(question, generation, llm.task) for generation in row]
         for question, row in zip(questions, completions, strict=True)
     ]
     run = {
@@ -86,7 +86,8 @@ def evaluate_samples(
         "dtype": str(llm.dtype).removeprefix("torch."),
         "decoding": asdict(settings),
         "batch_size": batch_size,
+        **llm.task.entry,
         **run_metadata(),
         "num_return_sequences": num_return_sequences,
     }
-    return Samples(rows, seconds, run)
+    return Samples(rows, seconds, run, llm.task.is_right)

@@ -10,12 +10,10 @@ import math
 from dataclasses import dataclass
 from itertools import product
 
-from unitconv.grading.answer import (
-    AUDIT_TOLERANCE,
-    is_correct,
-    parse_answer,
-)
-from unitconv.grading.audit import audit_reasoning, names_other_unit
+from unitconv.grading.answer import AUDIT_TOLERANCE, is_correct
+from unitconv.grading.audit import names_other_unit
+from unitconv.grading.tasks.protocol import Task
+from unitconv.grading.tasks.unit_conversion import UNIT_CONVERSION
 from unitconv.inference.llm import Generation
 from unitconv.task.dataset import Question
 from unitconv.task.question_parser import Conversion, parse_question
@@ -77,18 +75,22 @@ class Graded:
         return None if self.fault == "no reasoning" else self.fault is None
 
 
-def grade(question: Question, generation: Generation) -> Graded:
+def grade(
+    question: Question,
+    generation: Generation,
+    task: Task = UNIT_CONVERSION,
+) -> Graded:
     """Parse, grade and audit one completion."""
     text = generation.text
-    answer = parse_answer(text)
-    audit = audit_reasoning(text, question.text)
+    answer = task.parse(text)
+    audit = task.audit(text, question.text)
     ok = {
         kind: _all_true([c.verdict for c in audit.claims if c.kind == kind])
         for kind in ("fact", "arithmetic")
     }
-    conversion = parse_question(question.text)
+    conversion = task.conversion(question.text)
     other_unit = bool(conversion and names_other_unit(text, conversion))
-    correct = is_correct(answer, question.answer) and not other_unit
+    correct = task.is_right(answer, question.answer) and not other_unit
     failure = None
     if other_unit:
         failure = "another unit"
@@ -105,7 +107,7 @@ def grade(question: Question, generation: Generation) -> Graded:
         fault=audit.fault,
         finished=generation.finished,
         n_tokens=generation.n_tokens,
-        family=conversion.family if conversion else "unknown",
+        family=task.family(question.text),
         failure=failure,
     )
 

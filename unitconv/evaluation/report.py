@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +21,7 @@ from unitconv.evaluation.stats import (
     Proportion,
     clustered_interval,
 )
+from unitconv.grading.answer import is_correct
 from unitconv.task.question_parser import parse_question
 
 if TYPE_CHECKING:
@@ -197,6 +198,7 @@ class Samples:
     rows: list[list[Graded]]
     seconds: float
     run: dict[str, Any] = field(default_factory=dict)
+    is_right: Callable[[float, float], bool] = is_correct  #: of the task
 
     def rates(self) -> dict[str, Proportion]:
         """Return the shares of questions with a right completion."""
@@ -220,7 +222,7 @@ class Samples:
         correct = [graded.correct for row in self.rows for graded in row]
         # Samples of one question are alike: no interval for their share.
         data["right_of_all"] = sum(correct) / len(correct)
-        data |= sampling_curves(self.rows)
+        data |= sampling_curves(self.rows, self.is_right)
         return data | {"seconds": round(self.seconds, 3), "run": self.run}
 
 

@@ -56,19 +56,47 @@ def audit_reasoning(text: str, question: str) -> Audit:
     >>> audit_reasoning(reply, "How many gram are there per 7 kg?").fault
     'does not lead to the answer'
     """
+    before, after = read_reply(text)
+    conversion = parse_question(question)
+    return judge(
+        claims=[
+            link.claim
+            for chain in before + after
+            for link in chain
+            if link.claim
+        ],
+        used=_claims_used(before, text, conversion),
+        wrong_unit=bool(conversion and names_other_unit(text, conversion)),
+    )
+
+
+def read_reply(text: str) -> tuple[list[list[Link]], list[list[Link]]]:
+    """Read the equations before the answer, and those after it."""
     before, tag, after = text[:_LONGEST_REPLY].partition("<answer>")
     inside, _, after = after.partition("</answer>")
     if tag and before.rstrip().endswith(("=", "\u2248", " is")):
         before += inside  # "6 * 1000 = <answer>6000</answer>"
-    chains = read_links(before)
-    claims = [
-        link.claim
-        for chain in chains + read_links(after)
-        for link in chain
-        if link.claim
-    ]
-    conversion = parse_question(question)
-    used = _claims_used(chains, text, conversion)
+    return read_links(before), read_links(after)
+
+
+def is_too_long(text: str, links: list[Link]) -> bool:
+    """Return True if nobody can follow the reasoning of this reply."""
+    return len(text) > _LONGEST_REPLY or len(links) > _MOST_LINKS
+
+
+def judge(
+    claims: list[Claim],
+    used: frozenset[int] | None,
+    wrong_unit: bool = False,
+) -> Audit:
+    """Find the worst fault of a reply.
+
+    Args:
+        claims: of the reply, in order.
+        used: places of the claims that the answer follows from; None if
+            it follows from none.
+        wrong_unit: the answer names another unit than the one asked.
+    """
     claims = [
         replace(claim, used=used is not None and n in used)
         for n, claim in enumerate(claims)
@@ -77,7 +105,7 @@ def audit_reasoning(text: str, question: str) -> Audit:
     found = {
         "no reasoning": verdicts <= {None},
         "false statement": False in verdicts,
-        "wrong unit": conversion and names_other_unit(text, conversion),
+        "wrong unit": wrong_unit,
         "does not lead to the answer": used is None,
     }
     return Audit(claims, next((f for f in FAULTS if found[f]), None))
@@ -110,9 +138,7 @@ def _claims_used(
     """Return which claims the answer follows from; None if from none."""
     answer = parse_answer(text)
     links = [link for chain in chains for link in chain]
-    if math.isnan(answer) or len(links) > _MOST_LINKS:
-        return None
-    if len(text) > _LONGEST_REPLY:
+    if math.isnan(answer) or is_too_long(text, links):
         return None
     if conversion is None:
         return _last_claim(links, answer)

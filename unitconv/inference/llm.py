@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, overload
 import torch
 
 from unitconv.common.errors import UnitconvError
-from unitconv.grading import answer as answers
+from unitconv.grading.tasks.protocol import Task
+from unitconv.grading.tasks.unit_conversion import UNIT_CONVERSION
 from unitconv.inference.engine import EngineOptions
 from unitconv.inference.generate import generate
 from unitconv.inference.load import (
@@ -33,7 +34,7 @@ from unitconv.inference.reference import (
     StopRule,
     token_limit,
 )
-from unitconv.task.prompts import check_style, format_prompt
+from unitconv.task.prompts import check_style
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -54,7 +55,7 @@ class Generation:
 
 
 class LLM:
-    """Model, tokenizer, prompt style, decoder and parser."""
+    """Model, tokenizer, prompt style, decoder and task."""
 
     def __init__(
         self,
@@ -63,13 +64,15 @@ class LLM:
         style: str,
         name: str = "model",
         adapter: str | None = None,
+        task: Task = UNIT_CONVERSION,
     ) -> None:
-        check_style(style)
+        check_style(style, task.chat_styles)
         self.model = model
         self.tokenizer = tokenizer
         self.style = style
         self.name = name
         self.adapter = adapter
+        self.task = task
         self.stop = _stop_rule(model, tokenizer)
         pad, eos = tokenizer.pad_token_id, tokenizer.eos_token_id
         #: Padding is masked: any token would do.
@@ -85,6 +88,8 @@ class LLM:
         prompt: str | None = None,
         device: str | None = None,
         dtype: str | torch.dtype | None = None,
+        *,
+        task: Task = UNIT_CONVERSION,
     ) -> LLM:
         """Load a model: `"course"`, `"smollm2"`, a hub id or a folder.
 
@@ -95,6 +100,7 @@ class LLM:
                 default `raw` with an adapter and `cot` without one.
             device: `"cpu"`, `"cuda"`, ...; by default the fastest.
             dtype: by default as `load.pick_dtype` chooses.
+            task: writes the prompts and grades the replies.
 
         Raises:
             ModelError: nothing to load there, or it does not fit.
@@ -102,7 +108,7 @@ class LLM:
             PromptError: an unknown prompt style.
         """
         style = prompt or ("cot" if adapter is None else "raw")
-        check_style(style)  # before the weights are read
+        check_style(style, task.chat_styles)  # before the weights are read
         where = pick_device(device)
         model, tokenizer = load_model(
             name_or_path, where, pick_dtype(where, dtype)
@@ -115,6 +121,7 @@ class LLM:
             style,
             str(model.weights_name),
             None if adapter is None else str(adapter),
+            task,
         )
 
     @property
@@ -131,18 +138,21 @@ class LLM:
         millions = self.model.num_parameters() / 1e6
         dtype = str(self.dtype).removeprefix("torch.")
         adapter = f"adapter={self.adapter!r}, " if self.adapter else ""
+        task = "".join(
+            f", task={name!r}" for name in self.task.entry.values()
+        )
         return (
             f"LLM({self.name!r}, {adapter}{millions:.1f} M parameters, "
-            f"{dtype} on {self.device}, prompt={self.style!r})"
+            f"{dtype} on {self.device}, prompt={self.style!r}{task})"
         )
 
     def format_prompt(self, question: str) -> str:
         """Write the prompt for a question, in this model's style."""
-        return format_prompt(question, self.style, self.tokenizer)
+        return self.task.format_prompt(question, self.style, self.tokenizer)
 
     def parse_answer(self, text: str) -> float:
         """Parse the number between the answer tags, or return NaN."""
-        return answers.parse_answer(text)
+        return self.task.parse(text)
 
     def encode(self, prompt: str) -> list[int]:
         """Tokenize a prompt; no special tokens are added to its own.

@@ -13,6 +13,7 @@ No exponents, no thousands separators, no trailing zeros.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from decimal import ROUND_HALF_UP, Context, Decimal
 from fractions import Fraction
 
@@ -95,3 +96,10 @@ def multiply_in_steps(
         total = round_result(total + product)
         steps.append((expression, total))
     return steps
+
+
+def write_steps(equations: Sequence[Equation]) -> str:
+    """Write equations as sentences, and the last value as the answer."""
+    steps = "".join(f"{e} = {write(value)}. " for e, value in equations)
+    _, result = equations[-1]
+    return f"{steps}<answer>{write(result)}</answer>"

@@ -21,6 +21,8 @@ SPLITS: tuple[str, ...] = (
     *VALIDATION_SPLITS,
     *("test", "test_hard"),
 )
+#: Name of the task whose question sets these are.
+DEFAULT_TASK = "unit-conversion"
 DATA = Path(__file__).with_name("data")
 
 

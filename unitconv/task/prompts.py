@@ -17,7 +17,7 @@ All but `raw` pass through the tokenizer's own chat template.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, get_args
 
@@ -86,8 +86,10 @@ GALLON_EXAMPLES: tuple[WorkedExample, ...] = (
     ),
 )
 
-# Examples and instruction of each chat style and variant.
-_CHAT_STYLES: dict[str, tuple[tuple[WorkedExample, ...], str]] = {
+#: Worked examples and instruction of a prompt style.
+ChatStyle = tuple[tuple[WorkedExample, ...], str]
+#: The chat styles and variants, explained above.
+CHAT_STYLES: dict[str, ChatStyle] = {
     "chat": ((), INSTRUCTION),
     "direct": (DIRECT_EXAMPLES, DIRECT_INSTRUCTION),
     "cot": (WORKED_EXAMPLES, INSTRUCTION),
@@ -98,9 +100,7 @@ _CHAT_STYLES: dict[str, tuple[tuple[WorkedExample, ...], str]] = {
 
 
 #: Variants of the styles, explained above.
-VARIANTS: tuple[str, ...] = tuple(
-    s for s in _CHAT_STYLES if s not in STYLES
-)
+VARIANTS: tuple[str, ...] = tuple(s for s in CHAT_STYLES if s not in STYLES)
 
 
 def check_question(question: str) -> None:
@@ -116,12 +116,15 @@ def check_question(question: str) -> None:
         ) from error
 
 
-def check_style(style: str) -> None:
-    """Raise PromptError unless `style` is a style or a variant."""
-    if style not in STYLES + VARIANTS:
+def check_style(
+    style: str, chat_styles: Mapping[str, ChatStyle] = CHAT_STYLES
+) -> None:
+    """Raise PromptError unless `style` is `raw` or a chat style."""
+    known = ("raw", *chat_styles)
+    if style not in known:
         raise PromptError(
             f"unknown prompt style {style!r}: choose from "
-            + ", ".join(STYLES + VARIANTS)
+            + ", ".join(known)
         )
 
 
@@ -163,16 +166,20 @@ def format_prompt(
     question: str,
     style: str,
     tokenizer: PreTrainedTokenizerBase | None = None,
+    chat_styles: Mapping[str, ChatStyle] = CHAT_STYLES,
 ) -> str:
-    """Format a question as a prompt in one of `STYLES` or `VARIANTS`.
+    """Format a question as a prompt, raw or in a chat style.
+
+    Args:
+        chat_styles: those of the task; by default of unit conversion.
 
     Raises:
         PromptError: empty question, unknown style, no chat template.
     """
     check_question(question)
-    check_style(style)
+    check_style(style, chat_styles)
     if style == "raw":
         return question
-    examples, instruction = _CHAT_STYLES[style]
+    examples, instruction = chat_styles[style]
     messages = chat_messages(question, examples, instruction)
     return render_chat(messages, tokenizer)

@@ -8,7 +8,7 @@ with earlier course models, whose accuracies the comments give.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -87,6 +87,8 @@ class TrainingRun:
     callbacks: Sequence[TrainerCallback] = ()
     #: Written into the adapter; a path would mean nothing elsewhere.
     base_name: str = "course"
+    #: Entry of `run.json` that names another task than unit conversion.
+    entry: dict[str, str] = field(default_factory=dict)
 
     @property
     def checkpoints(self) -> Path:

@@ -20,17 +20,12 @@ from torch.nn.utils.rnn import pad_sequence
 
 from unitconv.common.errors import UnitconvError
 from unitconv.common.io import write_text
-from unitconv.task.arithmetic import (
-    as_decimal,
-    multiply_in_steps,
-    needs_steps,
-    round_fact,
-    round_result,
-    write,
+from unitconv.grading.tasks.protocol import Task
+from unitconv.grading.tasks.unit_conversion import UNIT_CONVERSION
+from unitconv.grading.tasks.unit_conversion import (
+    write_reasoning as write_reasoning,
 )
-from unitconv.task.dataset import DataError, Question
-from unitconv.task.question_parser import Conversion, parse_question
-from unitconv.task.units import BY_NAME, exact_factor
+from unitconv.task.dataset import DEFAULT_TASK, DataError, Question
 from unitconv.training.config import SIGNIFICANT_DIGITS
 
 if TYPE_CHECKING:
@@ -39,9 +34,19 @@ if TYPE_CHECKING:
 IGNORE_INDEX = -100  #: label that torch's cross-entropy skips
 
 _Text = Annotated[str, Field(pattern=r"\S")]
-_TRIPLES: TypeAdapter[list[tuple[str, float, str]]] = TypeAdapter(
-    Annotated[list[tuple[_Text, FiniteFloat, _Text]], Field(min_length=1)]
-)
+_Triples = Annotated[
+    list[tuple[_Text, FiniteFloat, _Text]], Field(min_length=1)
+]
+
+
+@dataclass(frozen=True)
+class _TaskTriples:
+    task: str
+    triples: _Triples
+
+
+_TRIPLES: TypeAdapter[list[tuple[str, float, str]]] = TypeAdapter(_Triples)
+_TASK_TRIPLES = TypeAdapter(_TaskTriples)
 
 
 class LabelError(UnitconvError):
@@ -177,72 +182,63 @@ def rft_examples(
     ]
 
 
-def write_reasoning(conversion: Conversion) -> str:
-    """Write correct reasoning with pint's factor, as the prompt shows it.
-
-    The factor is rounded like a fact of the corpus. A product of numbers
-    of several digits is worked out in partial products.
-
-    >>> write_reasoning(Conversion(25, "inch", "centimeter"))
-    '1 in = 2.54 cm. 20 * 2.54 = 50.8. 5 * 2.54 = 12.7. 50.8 + 12.7 = 63.5.\
- <answer>63.5</answer>'
-    """
-    a, b = BY_NAME[conversion.source], BY_NAME[conversion.target]
-    factor = round_fact(as_decimal(exact_factor(a, b)))
-    quantity = Decimal(repr(conversion.quantity))
-    equations = [
-        (
-            f"{write(quantity)} * {write(factor)}",
-            round_result(quantity * factor),
-        )
-    ]
-    if needs_steps(quantity, factor):
-        equations = multiply_in_steps(quantity, factor)
-    steps = "".join(f"{e} = {write(value)}. " for e, value in equations)
-    _, result = equations[-1]
-    return (
-        f"1 {a.symbol} = {write(factor)} {b.symbol}. {steps}"
-        f"<answer>{write(result)}</answer>"
-    )
-
-
 def reference_triples(
-    questions: Sequence[Question],
+    questions: Sequence[Question], task: Task = UNIT_CONVERSION
 ) -> list[ReasoningExample]:
-    """Write reasoning by code for every question that parses."""
+    """Write reasoning by code for every question that the task can read."""
     return [
-        ReasoningExample(
-            question.text, question.answer, write_reasoning(conversion)
-        )
+        ReasoningExample(question.text, question.answer, reasoning)
         for question in questions
-        if (conversion := parse_question(question.text)) is not None
+        if (reasoning := task.reasoning(question.text)) is not None
     ]
 
 
-def read_triples(path: str | Path) -> list[ReasoningExample]:
+def read_triples(
+    path: str | Path, task: Task = UNIT_CONVERSION
+) -> list[ReasoningExample]:
     """Read a JSON file `[[question, answer, reasoning], ...]`.
 
+    The file of another task than unit conversion is an object with this
+    list as its `triples`, and the name of the `task`.
+
     Raises:
-        DataError: no such file, not JSON, or an entry is not a triple.
+        DataError: no such file, not JSON, an entry is not a triple, or the
+            triples of another task.
     """
     try:
         text = Path(path).read_text(encoding="utf-8-sig")
-        entries = _TRIPLES.validate_json(text, strict=True)
+        if text.lstrip().startswith("{"):
+            named = _TASK_TRIPLES.validate_json(text, strict=True)
+            name, entries = named.task, named.triples
+        else:
+            name = DEFAULT_TASK
+            entries = _TRIPLES.validate_json(text, strict=True)
     except ValidationError as error:
         first = error.errors()[0]
-        place = (
-            f"entry {int(first['loc'][0]) + 1}: " if first["loc"] else ""
-        )
+        numbers = [at for at in first["loc"] if isinstance(at, int)]
+        place = f"entry {numbers[0] + 1}: " if numbers else ""
         raise DataError(
             f"{path}: {place}{first['msg']}: expected a list of [question, "
             "answer, reasoning]"
         ) from error
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{path}: {error}") from error
+    if name != task.name:
+        raise DataError(
+            f"{path} holds reasoning for the task {name}, not {task.name}: "
+            "give its --task, or another file"
+        )
     return [ReasoningExample(*entry) for entry in entries]
 
 
-def write_triples(triples: Sequence[ReasoningExample], path: Path) -> None:
+def write_triples(
+    triples: Sequence[ReasoningExample],
+    path: Path,
+    task: Task = UNIT_CONVERSION,
+) -> None:
     """Write the file that `read_triples` reads, one triple a line."""
     lines = [json.dumps(astuple(triple)) for triple in triples]
-    write_text("[\n" + ",\n".join(lines) + "\n]\n", path)
+    text = "[\n" + ",\n".join(lines) + "\n]"
+    if task.entry:
+        text = f'{{"task": {json.dumps(task.name)}, "triples": {text}}}'
+    write_text(f"{text}\n", path)

@@ -14,6 +14,8 @@ import torch
 
 from unitconv.evaluation.breakdown import by_difficulty, by_product
 from unitconv.evaluation.evaluate import evaluate
+from unitconv.grading.tasks.protocol import Task
+from unitconv.grading.tasks.unit_conversion import UNIT_CONVERSION
 from unitconv.inference.llm import LLM
 from unitconv.inference.load import (
     ADAPTER_WEIGHTS,
@@ -21,12 +23,7 @@ from unitconv.inference.load import (
     pick_device,
     pick_dtype,
 )
-from unitconv.task.dataset import (
-    TRAINING_SPLITS,
-    VALIDATION_SPLITS,
-    Question,
-    load_splits,
-)
+from unitconv.task.dataset import Question
 from unitconv.training import config
 from unitconv.training.config import TrainingRun, TrainingSettings
 from unitconv.training.examples import (
@@ -48,11 +45,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Base:
-    """A base model by name, with its device and hardware preset."""
+    """A base model by name, its device, hardware preset and task."""
 
     name: str
     device: torch.device
     preset: config.HardwarePreset
+    task: Task = UNIT_CONVERSION
 
     def load(self) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
         """Load a fresh model and its tokenizer."""
@@ -81,6 +79,7 @@ def pick_base(
     name: str = "course",
     device: str | None = None,
     preset: str | None = None,
+    task: Task = UNIT_CONVERSION,
 ) -> Base:
     """Choose device and hardware preset for a base model.
 
@@ -90,13 +89,14 @@ def pick_base(
     """
     chosen = pick_device(device)
     if preset is None:
-        return Base(name, chosen, config.pick_hardware_preset(chosen))
+        default = config.pick_hardware_preset(chosen)
+        return Base(name, chosen, default, task)
     presets = config.HARDWARE_PRESETS
     if preset not in presets:
         raise config.TrainingError(
             f"unknown preset {preset!r}: choose from {', '.join(presets)}"
         )
-    return Base(name, chosen, presets[preset])
+    return Base(name, chosen, presets[preset], task)
 
 
 def train_sft(
@@ -105,27 +105,29 @@ def train_sft(
     settings: TrainingSettings,
     run: TrainingRun,
     valid: Sequence[Question] | None = None,
-    digits: int = config.SIGNIFICANT_DIGITS,
+    digits: int | None = None,
 ) -> TrainingResult:
     """Train an SFT adapter; keep the epoch most accurate on `valid`.
 
     Questions of None are those of `TRAINING_SPLITS`, or for `valid` those
-    of `VALIDATION_SPLITS`.
+    of `VALIDATION_SPLITS`. Digits of None are those of the task.
 
     Raises:
         LabelError: a question cannot be tokenised as needed.
         TrainingError: see `fine_tune`.
     """
-    questions = questions or load_splits(TRAINING_SPLITS)
-    valid = valid or load_splits(VALIDATION_SPLITS)
+    task = base.task
+    questions = questions or task.load_training()
+    valid = valid or task.load_validation()
+    digits = digits or task.digits or config.SIGNIFICANT_DIGITS
     model, tokenizer = base.load()
     context: int = model.config.max_position_embeddings
     data = TrainingData(
         train=sft_examples(questions, tokenizer, digits, context),
         valid=sft_examples(valid, tokenizer, digits, context),
     )
-    probe = probe_on(valid, tokenizer)
-    run = replace(run, base_name=str(model.weights_name))
+    probe = probe_on(valid, tokenizer, task=task)
+    run = replace(run, base_name=str(model.weights_name), entry=task.entry)
     return fine_tune(model, tokenizer, data, settings, run, probe)
 
 
@@ -145,15 +147,18 @@ def train_rft(
         LabelError: a triple cannot be tokenised as needed.
         TrainingError: see `fine_tune`.
     """
-    valid = valid or load_splits(VALIDATION_SPLITS)
+    task = base.task
+    valid = valid or task.load_validation()
     model, tokenizer = base.load()
     context: int = model.config.max_position_embeddings
     data = TrainingData(
         train=rft_examples(triples, tokenizer, context),
-        valid=rft_examples(reference_triples(valid), tokenizer, context),
+        valid=rft_examples(
+            reference_triples(valid, task), tokenizer, context
+        ),
     )
-    probe = probe_on(valid, tokenizer)
-    run = replace(run, base_name=str(model.weights_name))
+    probe = probe_on(valid, tokenizer, task=task)
+    run = replace(run, base_name=str(model.weights_name), entry=task.entry)
     return fine_tune(model, tokenizer, data, settings, run, probe)
 
 
@@ -161,6 +166,7 @@ def probe_on(
     questions: Sequence[Question],
     tokenizer: PreTrainedTokenizerBase,
     style: str = "raw",
+    task: Task = UNIT_CONVERSION,
 ) -> Probe:
     """Return a function that evaluates a model on `questions`.
 
@@ -170,7 +176,8 @@ def probe_on(
     """
 
     def measure(model: PreTrainedModel) -> dict[str, float]:
-        report = evaluate(LLM(model, tokenizer, style), questions)
+        llm = LLM(model, tokenizer, style, task=task)
+        report = evaluate(llm, questions)
         groups = by_difficulty(report.rows) | by_product(report.rows)
         return {"score": report.accuracy.value} | {
             f"{name}_{kind.replace(' ', '_')}": value

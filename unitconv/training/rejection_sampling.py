@@ -14,6 +14,8 @@ from unitconv.evaluation.grade import grade
 from unitconv.evaluation.reasoning_path import path_key
 from unitconv.evaluation.stats import Proportion
 from unitconv.grading.answer import TOLERANCE
+from unitconv.grading.tasks.protocol import Task
+from unitconv.grading.tasks.unit_conversion import UNIT_CONVERSION
 from unitconv.inference.llm import Generation
 from unitconv.task.dataset import Question
 from unitconv.training.config import MAX_PATHS
@@ -44,6 +46,7 @@ def select_examples(
     max_paths: int = MAX_PATHS,
     policy: str = "strict",
     seed: int = 0,
+    task: Task = UNIT_CONVERSION,
 ) -> list[ReasoningExample]:
     """Choose at most `max_paths` completions a question, all distinct.
 
@@ -56,7 +59,7 @@ def select_examples(
     check_policy(policy)
     examples = []
     for record in records:
-        limit, pool = max_paths, _admitted(record, policy)
+        limit, pool = max_paths, _admitted(record, policy, task)
         if policy == "random":
             kept = _examples(record, record.kept)
             limit = len(_distinct_paths(kept, max_paths))
@@ -65,7 +68,9 @@ def select_examples(
     return examples
 
 
-def _admitted(record: RolloutRecord, policy: str) -> list[Rollout]:
+def _admitted(
+    record: RolloutRecord, policy: str, task: Task
+) -> list[Rollout]:
     """List the completions that a policy admits, in sampling order."""
     if policy == "strict":
         return record.kept
@@ -75,17 +80,20 @@ def _admitted(record: RolloutRecord, policy: str) -> list[Rollout]:
     right = [r for r in answered if r.reason != "wrong answer"]
     if policy == "right":
         return right
-    return [r for r in right if _passes_audit(record, r)]
+    return [r for r in right if _passes_audit(record, r, task)]
 
 
-def _passes_audit(record: RolloutRecord, rollout: Rollout) -> bool:
+def _passes_audit(
+    record: RolloutRecord, rollout: Rollout, task: Task
+) -> bool:
     if rollout.reason != "near miss":
         return rollout.reason is None
     # The recorded reason does not say what the audit thinks of it.
     generation = Generation(
         rollout.text, rollout.n_tokens, rollout.finished
     )
-    graded = grade(Question(record.question, record.answer), generation)
+    question = Question(record.question, record.answer)
+    graded = grade(question, generation, task)
     return rejection_reason(graded, TOLERANCE) is None
 
 

@@ -9,7 +9,6 @@ processes write a shard each: the bytes are those of one uninterrupted run.
 from __future__ import annotations
 
 import gzip
-import hashlib
 import json
 import math
 import os
@@ -22,10 +21,12 @@ from pydantic import TypeAdapter, ValidationError
 
 from unitconv.common import distributed
 from unitconv.common.errors import UnitconvError
-from unitconv.common.io import write_text
+from unitconv.common.io import digest, write_text
 from unitconv.evaluation.grade import Graded, grade
 from unitconv.grading.answer import is_correct
 from unitconv.grading.audit import FAULTS
+from unitconv.grading.tasks.protocol import Task
+from unitconv.grading.tasks.unit_conversion import UNIT_CONVERSION
 from unitconv.inference.llm import LLM, Generation
 from unitconv.inference.reference import BATCH_SIZE, Decoding
 from unitconv.task.dataset import Question
@@ -125,9 +126,10 @@ def grade_completions(
     question: Question,
     completions: Sequence[Generation],
     tolerance: float = KEEP_TOLERANCE,
+    task: Task = UNIT_CONVERSION,
 ) -> RolloutRecord:
     """Grade all completions of one question."""
-    graded = [grade(question, completion) for completion in completions]
+    graded = [grade(question, c, task) for c in completions]
     rollouts = [
         Rollout(
             text=g.text,
@@ -161,22 +163,20 @@ def sample_rollouts(
         RolloutError: `path` belongs to a run with other settings, or is
             not a rollout file.
     """
-    rank, world_size = distributed.rank(), distributed.world_size()
-    if world_size == 1:
+    rank, count = distributed.rank(), distributed.world_size()
+    if count == 1:
         _sample(llm, questions, settings, path, batch_size, progress)
         return read_rollouts(path)
     header = _header(llm, questions, settings)
     if not path.exists():
         n_chunks = math.ceil(len(questions) / CHUNK_SIZE)
-        share = math.ceil(n_chunks / world_size) * CHUNK_SIZE
+        share = math.ceil(n_chunks / count) * CHUNK_SIZE
         mine = questions[rank * share : (rank + 1) * share]
-        shard = shard_path(path, rank, world_size)
+        shard = shard_path(path, rank, count)
         _sample(llm, mine, settings, shard, batch_size, progress)
         distributed.barrier()
         if distributed.is_main_process():
-            shards = [
-                shard_path(path, i, world_size) for i in range(world_size)
-            ]
+            shards = [shard_path(path, i, count) for i in range(count)]
             bodies = [s.read_text().partition("\n")[2] for s in shards]
             write_text(_to_line(header) + "".join(bodies), path)
             for shard in shards:
@@ -209,8 +209,8 @@ def _sample(
             batch_size=batch_size,
         )
         records = [
-            grade_completions(question, samples, settings.tolerance)
-            for question, samples in zip(chunk, completions, strict=True)
+            grade_completions(question, row, settings.tolerance, llm.task)
+            for question, row in zip(chunk, completions, strict=True)
         ]
         append_records(path, records)
         progress(len(chunk))
@@ -220,15 +220,15 @@ def _header(
     llm: LLM, questions: Sequence[Question], settings: RolloutSettings
 ) -> dict[str, Any]:
     """Build a file's first line: what a resumed run must share."""
-    encoded = json.dumps([[q.text, q.answer] for q in questions]).encode()
     return {
+        **llm.task.entry,
         "model": llm.name,
         "adapter": llm.adapter,
         "prompt": llm.style,
         "dtype": str(llm.dtype).removeprefix("torch."),
         "settings": asdict(settings),
         "questions": len(questions),
-        "digest": hashlib.blake2b(encoded, digest_size=8).hexdigest(),
+        "digest": digest([(q.text, q.answer) for q in questions]),
     }
 
 

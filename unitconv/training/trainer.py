@@ -7,7 +7,6 @@ batch size of the settings is that of all together.
 from __future__ import annotations
 
 import errno
-import hashlib
 import json
 import math
 import shutil
@@ -31,7 +30,7 @@ from transformers import (
 )
 
 from unitconv.common import distributed
-from unitconv.common.io import write_json
+from unitconv.common.io import digest, write_json
 from unitconv.common.run_metadata import run_metadata
 from unitconv.inference.load import ADAPTER_WEIGHTS, has_fast_bf16
 from unitconv.inference.weights.hub import split_commit
@@ -91,7 +90,7 @@ def fine_tune(
     if not data.train or not data.valid:
         raise TrainingError("there are no examples to train or validate on")
     settings = fit_budget(model, settings)
-    begin_run(run, asdict(settings) | _describe(data.train))
+    begin_run(run, asdict(settings) | _describe(data.train) | run.entry)
     if model.device.type == "cpu":
         # There the fused kernel has the slower backward pass.
         model.set_attn_implementation("eager")
@@ -121,12 +120,6 @@ def fine_tune(
         valid_losses=logged("eval_loss"),
         valid_scores=logged("eval_score"),
     )
-
-
-def digest(data: Sequence[object]) -> str:
-    """Hash what JSON can write, to recognise it later."""
-    encoded = json.dumps(data).encode()
-    return hashlib.blake2b(encoded, digest_size=8).hexdigest()
 
 
 def _describe(examples: Sequence[TrainingExample]) -> dict[str, object]:

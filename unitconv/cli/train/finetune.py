@@ -12,6 +12,7 @@ from unitconv.cli import console, options
 from unitconv.cli.console import write_field
 from unitconv.cli.train.rollouts import sample, write_rollouts
 from unitconv.common import distributed
+from unitconv.task.dataset import DEFAULT_TASK
 from unitconv.training import config
 from unitconv.training.config import RFT_DEFAULTS, SFT_DEFAULTS
 
@@ -34,8 +35,13 @@ def sft(
         ),
     ] = False,
     digits: Annotated[
-        int, Option(min=1, help="Significant digits of training answers.")
-    ] = config.SIGNIFICANT_DIGITS,
+        int | None,
+        Option(
+            min=1,
+            help="Significant digits of training answers.",
+            show_default=f"{config.SIGNIFICANT_DIGITS}, or the task's",
+        ),
+    ] = None,
     epochs: options.Epochs = SFT_DEFAULTS.epochs,
     rank: options.Rank = None,
     learning_rate: options.LearningRate = SFT_DEFAULTS.learning_rate,
@@ -44,6 +50,7 @@ def sft(
     max_adapter_mb: options.MaxSize = SFT_DEFAULTS.max_adapter_mb,
     preset: options.Preset = None,
     limit: options.Limit = None,
+    task: options.TaskName = DEFAULT_TASK,
     resume: options.Resume = False,
     device: options.Device = None,
 ) -> None:
@@ -52,24 +59,24 @@ def sft(
     Trains a LoRA adapter on questions with replies such as
     <answer>6000</answer>, without reasoning, or with --reasoning.
     """
-    questions = options.load_training(data, split)[:limit]
-    validation = options.load_validation(valid)
+    questions = options.load_training(data, split, task)[:limit]
+    validation = options.load_validation(valid, task)
     recipe = config.Recipe(epochs, learning_rate, max_adapter_mb)
     overrides = {"rank": rank, "batch_size": batch_size, "seed": seed}
-    base, settings = prepare(model, device, preset, recipe, overrides)
+    base, settings = prepare(model, device, preset, recipe, overrides, task)
     from unitconv.training.examples import reference_triples
     from unitconv.training.pipelines import train_rft, train_sft
 
     with console.training_bar() as bar:
         run = config.TrainingRun(output, resume, [bar])
         if reasoning:
-            examples = reference_triples(questions)
+            examples = reference_triples(questions, base.task)
             result = train_rft(base, examples, settings, run, validation)
         else:
             result = train_sft(
                 base, questions, settings, run, validation, digits
             )
-    _write_result(result)
+    _write_result(result, task)
 
 
 def rft(
@@ -89,6 +96,7 @@ def rft(
     seed: options.Seed = 0,
     max_adapter_mb: options.MaxSize = RFT_DEFAULTS.max_adapter_mb,
     preset: options.Preset = None,
+    task: options.TaskName = DEFAULT_TASK,
     resume: options.Resume = False,
     device: options.Device = None,
 ) -> None:
@@ -96,27 +104,27 @@ def rft(
 
     Trains a LoRA adapter on the model's own right completions.
     """
-    pool = options.load_training(questions, split)
-    validation = options.load_validation(valid)
+    pool = options.load_training(questions, split, task)
+    validation = options.load_validation(valid, task)
     from unitconv.training.examples import read_triples
     from unitconv.training.pipelines import is_finished, train_rft
     from unitconv.training.rejection_sampling import merge_rounds
     from unitconv.training.rollouts import RolloutSettings
 
     sampling = RolloutSettings(samples, temperature, seed=seed)
-    examples = read_triples(data) if data else []
     recipe = config.Recipe(epochs, learning_rate, max_adapter_mb)
     overrides = {"rank": rank, "batch_size": batch_size, "seed": seed}
-    base, settings = prepare(model, device, preset, recipe, overrides)
+    base, settings = prepare(model, device, preset, recipe, overrides, task)
+    examples = read_triples(data, base.task) if data else []
     adapter = None
     for number in range(1, rounds + 1):
         if number > 1 or not data:
-            llm = options.load_llm(model, adapter, None, device, None)
+            llm = options.load_llm(model, adapter, None, device, None, task)
             log = output / f"rollouts-{number}.jsonl"
             records = sample(llm, pool, sampling, log)
             examples = merge_rounds(examples, records, config.MAX_PATHS)
             triples = output / f"triples-{number}.json"
-            write_rollouts(records, examples, triples)
+            write_rollouts(records, examples, triples, base.task)
         last = number == rounds
         adapter = output if last else output / "round-1"
         if resume and not last and is_finished(adapter):
@@ -126,7 +134,7 @@ def rft(
             resumed = resume and (adapter / "checkpoints").exists()
             run = config.TrainingRun(adapter, resumed, [bar])
             result = train_rft(base, examples, settings, run, validation)
-        _write_result(result)
+        _write_result(result, task)
 
 
 def prepare(
@@ -135,6 +143,7 @@ def prepare(
     preset: str | None,
     recipe: config.Recipe,
     overrides: dict[str, int | None],
+    task: str = DEFAULT_TASK,
 ) -> tuple[Base, config.TrainingSettings]:
     """Return a base model with its settings, and print both."""
     from transformers.utils.logging import disable_progress_bar
@@ -143,7 +152,7 @@ def prepare(
 
     disable_progress_bar()
     distributed.barrier()
-    base = pick_base(model, device, preset)
+    base = pick_base(model, device, preset, options.load_task(task))
     settings = base.settings(recipe, **overrides)
     if distributed.is_main_process():
         values = asdict(base.preset) | asdict(settings)
@@ -153,7 +162,7 @@ def prepare(
     return base, settings
 
 
-def _write_result(result: TrainingResult) -> None:
+def _write_result(result: TrainingResult, task: str) -> None:
     """Print the losses and scores of each epoch, and what to run next."""
     if not distributed.is_main_process():
         return
@@ -175,4 +184,6 @@ def _write_result(result: TrainingResult) -> None:
         f"examples in {result.seconds:.0f} s",
     )
     write_field("adapter", str(result.folder))
-    write_field("next", f"unitconv evaluate --adapter {result.folder}")
+    own_task = "" if task == DEFAULT_TASK else f" --task {task}"
+    command = f"unitconv evaluate --adapter {result.folder}{own_task}"
+    write_field("next", command)

@@ -12,9 +12,11 @@ from unitconv.cli import console, options
 from unitconv.cli.console import write_field
 from unitconv.common import distributed
 from unitconv.common.errors import UnitconvError
+from unitconv.task.dataset import DEFAULT_TASK
 from unitconv.training import config
 
 if TYPE_CHECKING:
+    from unitconv.grading.tasks.protocol import Task
     from unitconv.inference.llm import LLM
     from unitconv.task.dataset import Question
     from unitconv.training.examples import ReasoningExample
@@ -42,6 +44,7 @@ def rollouts(
     seed: options.Seed = 0,
     batch_size: options.DecodingBatch = None,
     limit: options.Limit = None,
+    task: options.TaskName = DEFAULT_TASK,
     device: options.Device = None,
     dtype: options.Dtype = None,
 ) -> None:
@@ -50,7 +53,7 @@ def rollouts(
     A completion is right if its answer and its reasoning are. A run that
     was stopped continues when the same command is given again.
     """
-    questions = options.load_training(data, split)[:limit]
+    questions = options.load_training(data, split, task)[:limit]
     if output.suffix != ".json":
         raise UnitconvError(f"--output {output}: name a .json file")
     options.check_writable(output, "--output")
@@ -60,13 +63,13 @@ def rollouts(
     rejection_sampling.check_policy(policy)
     settings = RolloutSettings(samples, temperature, seed=seed)
     distributed.barrier()
-    llm = options.load_llm(model, adapter, prompt, device, dtype)
+    llm = options.load_llm(model, adapter, prompt, device, dtype, task)
     log = output.with_suffix(".jsonl")
     records = sample(llm, questions, settings, log, batch_size)
     examples = rejection_sampling.select_examples(
-        records, policy=policy, seed=seed
+        records, policy=policy, seed=seed, task=llm.task
     )
-    write_rollouts(records, examples, output)
+    write_rollouts(records, examples, output, llm.task)
 
 
 def sample(
@@ -97,6 +100,7 @@ def write_rollouts(
     records: Sequence[RolloutRecord],
     examples: Sequence[ReasoningExample],
     output: Path,
+    task: Task,
 ) -> None:
     """Write the selected examples, and print why others were rejected."""
     from unitconv.training import rejection_sampling as sampling
@@ -104,7 +108,7 @@ def write_rollouts(
 
     if not distributed.is_main_process():
         return
-    write_triples(examples, output)
+    write_triples(examples, output, task)
     n_samples = len(records[0].rollouts)
     write_field("sampled", f"{len(records)} questions x {n_samples}")
     rates = {"all": sampling.success_rate(records)}

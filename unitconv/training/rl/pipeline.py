@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, cast
 from torch import nn
 from torch.utils.tensorboard import SummaryWriter
 
+from unitconv.common.io import digest
 from unitconv.inference.llm import LLM
 from unitconv.inference.load import load_adapter
 from unitconv.task.dataset import Question
@@ -36,7 +37,7 @@ from unitconv.training.rl.rollout import (
     right_reasoning,
 )
 from unitconv.training.rollouts import append_records
-from unitconv.training.trainer import begin_run, digest, save_adapter
+from unitconv.training.trainer import begin_run, save_adapter
 
 if TYPE_CHECKING:
     from peft import LoraConfig, PeftModel

@@ -1,0 +1,1 @@
+"""Tasks: questions, prompts and graders by name; write your own."""
