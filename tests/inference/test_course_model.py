@@ -61,7 +61,7 @@ def test_the_preset_is_that_of_the_training() -> None:
     course = PRESETS["course"]
     assert corpus == vars(course.corpus)
     for name, value in config.items():
-        if name not in ("workers", "checkpoint_every"):
+        if name not in ("workers", "checkpoint_every", "keep_checkpoints"):
             assert getattr(course, name) == value, name
     assert set(config) < set(PretrainConfig.__dataclass_fields__)
 
@@ -84,12 +84,12 @@ def probe(course: LLM) -> dict[str, Any]:
     [
         ("raw", "accuracy", 0, 0.08),
         ("raw", "answer_rate", 0, 0.15),
-        ("chat", "accuracy", 0, 0.36),
+        ("chat", "accuracy", 0.3, 0.85),
         ("direct", "accuracy", 0.06, 0.6),
         ("direct", "answer_rate", 0.8, 1),
         ("cot", "accuracy", 0.54, 0.95),
         ("cot", "answer_rate", 0.9, 1),
-        ("cot", "reasoning_validity", 0.7, 1),
+        ("cot", "reasoning_validity", 0.54, 0.95),
         ("rollouts", "at_least_one_right_and_audited", 0.85, 1),
         *((f"wrapper {w}", "imitated", 0.8, 1) for w in WRAPPERS),
         ("misspelled", "answer_rate", 0.8, 1),

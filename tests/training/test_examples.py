@@ -174,7 +174,7 @@ def test_the_reference_reasoning_is_right_and_valid(course: LLM) -> None:
         (Conversion(7, "pound", "gram"), ["7 * 453.6 = 3175.2"]),
         (Conversion(0.05, "mile", "foot"), ["0.05 * 5280 = 264"]),
         (Conversion(123, "meter", "centimeter"), ["123 * 100 = 12300"]),
-        # Of two numbers the one with fewer digits is split.
+        # The quantity is split, whichever number has fewer digits.
         (
             Conversion(7.75, "pound", "gram"),
             [
@@ -185,7 +185,10 @@ def test_the_reference_reasoning_is_right_and_valid(course: LLM) -> None:
         ),
         (
             Conversion(345, "foot", "inch"),
-            ["10 * 345 = 3450", "2 * 345 = 690", "3450 + 690 = 4140"],
+            [
+                *["300 * 12 = 3600", "40 * 12 = 480", "5 * 12 = 60"],
+                *["3600 + 480 = 4080", "4080 + 60 = 4140"],
+            ],
         ),
     ],
 )

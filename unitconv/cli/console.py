@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from importlib.metadata import metadata
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
@@ -106,7 +106,8 @@ def write_table(
     """Print a table, its first `n_left` columns aligned on the left."""
     table = Table(box=SIMPLE_HEAD, collapse_padding=True, pad_edge=False)
     for i, head in enumerate(heads):
-        table.add_column(head, justify="left" if i < n_left else "right")
+        side: Literal["left", "right"] = "left" if i < n_left else "right"
+        table.add_column(head, justify=side, overflow="fold")
     for row in rows:
         table.add_row(*row)
     out.print(table)
