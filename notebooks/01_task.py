@@ -4,8 +4,8 @@
 # *How many quarts are in 3 gallons?* Anyone can check the answer, and that
 # is why this course is about unit conversion. To teach a model something
 # you must be able to tell, thousands of times and without looking, whether
-# it did it. So before there is a model there is a grader, and before you
-# trust a model's score you have to trust the grader's.
+# it has learned it. So the grader comes before the model, and before you
+# trust a model's score you have to trust the grader.
 #
 # **The question of this chapter:** when a text says 12 and the truth is
 # 12, what could still be wrong?
@@ -14,10 +14,10 @@
 # :class: tip
 # - where the truth comes from, and what to do with units that mean two
 #   things;
-# - how a test set leaks into a training set although no question stands
-#   in both;
-# - why a parser that tries to be helpful grades itself;
-# - how to tell a right answer from a right answer for wrong reasons;
+# - how a test set leaks into a training set although no question is in
+#   both;
+# - why the score of a parser that guesses measures the parser;
+# - how to find right answers that were reached for wrong reasons;
 # - how far to trust an accuracy measured on 100 questions.
 #
 # **Before you start:** Python. **Time:** 10 minutes to read, without the
@@ -56,7 +56,7 @@ print(convert(90, "km/h", "m/s"))
 # them once, in the open, rather than question by question. Ours reads
 # *ton* as the metric ton, takes gallons and pints as US ones, counts 1000
 # bytes to a kilobyte, reads a lone *M* or *G* as MB or GB, and takes a
-# year as 365.25 days. An *ounce* is whatever its other side says:
+# year as 365.25 days. What an *ounce* is depends on the other unit:
 
 # %% tags=["nbval-check-output"]
 print(f"{convert(16, 'ounces', 'pound'):.3f} pound")
@@ -94,12 +94,13 @@ for name, questions in splits.items():
 # up to 12, and 0.5, 1.5 and 2.5. The three `hard` sets are used in the
 # same way and ask for more: other quantities up to a thousand, and finer
 # decimals such as 7.75. Most of their products are *long*: the quantity and
-# the factor both have two digits or more. Some questions are best answered
-# through a third unit, as from feet per second to miles per hour through
-# feet per hour. The phrasings of `test_hard` occur in no other set.
+# the factor both have two digits or more (1000 counts as one). Some
+# questions are easier to answer through a third unit, as from feet per
+# second to miles per hour through feet per hour. The phrasings of
+# `test_hard` occur in no other set.
 #
-# Some phrasings are crooked; people type like that. Six families of units
-# take part:
+# Some phrasings are crooked, since people type like that. The units belong
+# to six families:
 
 # %%
 from collections import Counter
@@ -115,14 +116,13 @@ families = {
 pd.DataFrame(families)
 
 # %% [markdown]
-# `parse_question` reads back which conversion a sentence asks for. It is
-# how we know a question's family, and we need it for something more
-# important now.
+# `parse_question` reads back which conversion a sentence asks for. We need
+# it again in the next section.
 #
 # ## A leak that no search for duplicates finds
 #
-# Suppose we pool all the training and test questions, shuffle, and cut
-# again. It is the first thing one does. Is any question in both halves?
+# Suppose we pool the questions of `train` and `test`, shuffle, and cut
+# again, as one might at first. Is any question in both halves?
 
 # %% tags=["nbval-check-output"]
 import random
@@ -171,7 +171,7 @@ for a, b in combinations(SPLITS, 2):
 # `<answer>` and `</answer>`, and read that tag and nothing else.
 #
 # It is tempting to help. If the tag is missing, why not take the last
-# number in the text? Here is such a parser, and what it does to five
+# number in the text? Here is such a parser, and what it reads in five
 # replies to "How many gram are there per 6 kg?".
 
 # %% tags=["nbval-check-output"]
@@ -196,25 +196,23 @@ for reply in replies:
     print(f"{helpful_parser(reply):6g} {parse_answer(reply):6g}  {reply}")
 
 # %% [markdown]
-# The helpful parser (left) gives the second reply credit for refusing,
-# robs the fourth of its right answer, and finds a number in the fifth that
-# the model did not commit to. The third is wrong either way, though not
-# for the same reason: one parser reads a wrong answer, the other finds no
-# tag and so no answer. On the first they agree. A score of the left column
-# measures the parser. Ours (right)
-# says NaN, *not a number*, when the reply holds no answer, and the share
-# of replies that do is reported beside the accuracy. Format and content
-# are two skills.
+# The helpful parser (left) gives the second reply credit for a refusal,
+# misses the right answer of the fourth, and takes a number from the fifth
+# that the model did not commit to. The third is wrong either way. On the
+# first they agree. A score from the left column would measure the parser.
+# Ours (right) says NaN, *not a number*, when the reply holds no answer, and
+# the share of replies that hold one is reported beside the accuracy: format
+# and content are two skills.
 #
-# Within the tag it reads what people write for a number:
+# Within the tag our parser reads what people write for a number:
 
 # %% tags=["nbval-check-output"]
 for inside in ["6000", " 6,000 g ", "-1.5e3", "9.461 * 10^15", "6,00"]:
     print(f"{inside!r:18} {parse_answer(f'<answer>{inside}</answer>')}")
 
 # %% [markdown]
-# `6,00` could be six hundred mistyped or six in Europe. A grader that has
-# to guess should not.
+# `6,00` could be six hundred, mistyped, or six as Europeans write it. Where
+# a grader would have to guess, it should refuse.
 #
 # ## Right or wrong
 #
@@ -224,9 +222,9 @@ for inside in ["6000", " 6,000 g ", "-1.5e3", "9.461 * 10^15", "6,00"]:
 # $$|\operatorname{round}(a, 3) - \operatorname{round}(t, 3)|
 #   < 0.05 \cdot |\operatorname{round}(t, 3)| .$$
 #
-# Below a thousandth nothing is told apart. For a truth that rounds to zero
-# the right side is zero and no answer could pass, so there the answer must
-# round to zero as well.
+# So differences below a thousandth are ignored. For a truth that rounds to
+# zero the right side is zero and no answer could pass, so there an answer
+# is right if it rounds to zero as well.
 
 # %% tags=["nbval-check-output"]
 from unitconv import is_correct
@@ -237,7 +235,7 @@ for answer, truth in [(1600, 1609.344), (1500, 1609.344), (0, 0.0001)]:
 # %% [markdown]
 # ## Right for the wrong reasons
 #
-# Five percent is generous, and generosity lets things through:
+# Five percent is generous, so it lets errors through:
 
 # %% tags=["nbval-check-output"]
 reply = "1 GB = 1024 MB. 4 * 1024 = 4196. <answer>4196</answer>"
@@ -265,8 +263,9 @@ print("fault:", audit.fault)
 # A verdict is True, False, or None where nothing can be checked, say for
 # "1 parsec = 3.26 ly": neither unit is one of ours.
 #
-# Truth is not enough, though. Nothing below is false, every number in a tag
-# is 6000, and only the first reply shows why there are 6000 gram in 6 kg:
+# Truth is not enough, though. Below, the audit finds no claim false, every
+# number in a tag is 6000, and only the first reply shows why there are 6000
+# gram in 6 kg:
 
 # %% tags=["nbval-check-output"]
 for reply in [
@@ -284,22 +283,21 @@ for reply in [
 # answer has to follow from the quantity that was asked and from true
 # factors between units, it has to be the last value stated before the tag,
 # and a unit beside it has to be the one asked for. A fact about a UK gallon
-# is true, but no answer about a US gallon follows from it. Otherwise the
-# audit names one fault, the worst. That of the last reply is more than bad
-# reasoning: whoever says 6000 kg is wrong, so that answer is not counted as
-# right either.
+# is true, but no answer about a US gallon follows from it. If reasoning is
+# not valid, the audit names its worst fault. With the last one, 6000 kg,
+# the answer is not counted as right either.
 #
 # ## How sure are we?
 #
 # You test a model on 100 questions and it answers 60. Is it a 60 % model?
 # Had you drawn another 100 questions it might have answered 53, or 67. A
-# 95 % interval says which true rates fit with what you saw. It is made so
-# that, if you repeated the whole test many times and drew an interval each
-# time, about 95 in 100 of them would hold the true rate.
+# 95 % interval says which true rates fit with what you saw. If you repeated
+# the whole test many times and computed an interval each time, about 95 in
+# 100 of them would hold the true rate.
 #
 # We use [Wilson's interval](https://doi.org/10.2307/2276774). The formula
-# most people remember, $p \pm 1.96\sqrt{p(1-p)/n}$, claims that 20 right
-# of 20 is 100 % for sure.
+# most people remember, $p \pm 1.96\sqrt{p(1-p)/n}$, gives 20 right of 20
+# an interval of no width.
 
 # %% tags=["nbval-check-output"]
 from unitconv.evaluation.stats import wilson_interval
@@ -322,18 +320,16 @@ figures.intervals(
 )
 
 # %% [markdown]
-# A model at the lower end of the interval for 100 questions and one at the
-# upper end, nearly twenty points apart, could both have scored that 60.
-# That is why the test set has 1000, and why no accuracy in this book
-# stands without its interval.
+# True rates of 0.51 and of 0.69, eighteen points apart, both fit with 60
+# right of 100. That is why the test set has 1000 questions, and why this
+# book gives intervals with its accuracies.
 #
 # ## A first grade
 #
-# Everything is in place: questions, a parser, a grade, an audit, an
-# interval. Here is the model that ships with the package, a very small
-# one that this project trained from scratch, on the first 100 questions of
-# the validation set. How it turns a question into text is the subject of
-# the next two chapters.
+# Here is the model that ships with the package, a very small one that this
+# project trained from scratch, on the first 100 questions of the validation
+# set. How it turns a question into text is the subject of the next two
+# chapters.
 
 # %%
 from unitconv import LLM, evaluate
@@ -358,11 +354,9 @@ pd.crosstab(
 )
 
 # %% [markdown]
-# Rows tell whether the answer is right, columns whether the reasoning is
-# valid. The corner of wrong answers with valid reasoning should always be
-# empty: from the quantity asked, through true facts about its units and
-# true steps, follows a right answer. The opposite corner, right answers
-# with invalid reasoning, is the one that the audit is for:
+# There should never be wrong answers with valid reasoning: true facts about
+# the units asked and true steps lead from the quantity to a right answer.
+# The audit is for the opposite case, right answers with invalid reasoning:
 
 # %%
 for row in report.rows:
@@ -370,25 +364,26 @@ for row in report.rows:
         print(f"{row.question}\n    {row.text.strip()}")
 
 # %% [markdown]
-# Check the products. The model writes most of them at once, and a digit
-# goes wrong easily in a long one. Where the error is below 5 %, the answer
-# passes and the arithmetic is false. Training on right answers alone would
-# keep such products; chapter 8 measures what difference that makes.
+# Check the products: the facts are true, and digits of the products are
+# wrong. Where the error is below 5 %, the answer passes all the same.
+# Training on right answers alone would keep such products; chapter 8
+# measures what difference that makes.
 #
-# The wrong answers fall into classes, each into the first that fits. They
-# read symptoms, not minds. Three go by the number, which must be within 1 %
-# of what the mistake gives. A *wrong direction* is the number you get by
-# dividing where you should multiply; a *namesake* is right for another unit
-# of the same name, such as the UK pint; *another unit* is right for some
-# other unit of the family, as when minutes were wanted and the number
-# counts hours, or names one, as 6000 kg does. With a *wrong fact* or *wrong
-# arithmetic* the audit found one that is false. *Other* is the rest.
+# Each wrong answer falls into the first class that fits. The classes
+# describe the reply and do not explain it. Three go by the number, which
+# must be within 1 % of what the mistake gives. A *wrong direction* is the
+# number you get by dividing where you should multiply. A *namesake* is
+# right for another unit of the same name, such as the UK pint. *Another
+# unit* is right for some other unit of the family, as when minutes were
+# wanted and the number counts hours; or the reply names another unit, as
+# 6000 kg does. With a *wrong fact* or *wrong arithmetic* the audit found
+# one that is false. *Other* is the rest.
 
 # %%
 pd.Series(report.failures, name="wrong answers").to_frame()
 
 # %% [markdown]
-# And one of each, to look a failure in the face:
+# And one reply of each class:
 
 # %%
 for failure, n in report.failures.items():
@@ -466,8 +461,8 @@ attempt(check_ounce, predicted)
 # :label: ex-fool
 #
 # Write a reply to "How many gram are there per 6 kg?" that is graded right
-# although everything it states, two things at least, is false. The check
-# also asks whether the audit catches it.
+# although it makes two or more statements and all are false. The check also
+# asks whether the audit finds them all.
 # ```
 
 # %% tags=["exercise", "nbval-check-output"]
@@ -565,9 +560,9 @@ for width in (0.08, 0.04, 0.02):
 attempt(check_how_many, questions_needed)
 
 # %% [markdown]
-# Half the width costs about four times the questions: the width falls
-# with the square root of their number. (Counting in hundreds blurs the
-# small cases.)
+# Half the width costs roughly four times the questions: the width falls
+# with the square root of their number. The first two counts fit less well,
+# since they are rounded up to hundreds.
 #
 # ```{solution-end}
 # ```
@@ -635,11 +630,10 @@ assert shared > 0.9 * len(splits["test"])
 attempt(check_leak, shared_pairs)
 
 # %% [markdown]
-# Nearly all pairs are shared, by design: a factor has to be known, or
-# built from others that are. The score measures whether the model recalls
-# the factor and multiplies it with a quantity that it has not seen with
-# it. It says nothing about units it never met, and we shall not claim it
-# does.
+# Nearly all pairs are shared, by design: the model has to know a factor, or
+# build it from others. The score measures whether it recalls the factor and
+# multiplies it by another quantity than in training. It says nothing about
+# units that the model has never met.
 #
 # ```{solution-end}
 # ```
@@ -648,11 +642,10 @@ attempt(check_leak, shared_pairs)
 # :label: ex-cut
 #
 # If the pairs are shared, cut between the pairs. Divide questions into a
-# training and a test part so that no pair of units stands in both, in
-# either direction, and the test part holds between a tenth and a third of
-# the questions.
-# Which facts of the test could a model still work out from the training
-# part?
+# training and a test part so that no pair of units is in both, in either
+# direction, and the test part holds between a tenth and a third of the
+# questions. Which facts of the test could a model still work out from the
+# training part?
 # ```
 
 
@@ -716,12 +709,12 @@ print(f"{len(bridged)} of them are two known facts away")
 attempt(check_cut, cut_by_pair)
 
 # %% [markdown]
-# Most facts of the test are within reach in two steps: who knows that a
-# yard is 3 feet and a foot 12 inches can tell the inches of a yard. So a
-# score on such a cut measures whether a model *combines* facts. It is a
-# fine question, and another one. Mind the twins, too: a milliliter and a
-# cubic centimeter are the same size, and only `unitconv.task.make_splits`
-# takes them for one unit.
+# Most facts of the test can be worked out in two steps: from 3 feet to a
+# yard and 12 inches to a foot follow the inches of a yard. So a score on
+# such a cut would measure whether a model *combines* facts, which is
+# another question. Mind the twins, too: a milliliter and a cubic centimeter
+# are the same size, and only `unitconv.task.make_splits` takes them for one
+# unit.
 #
 # ```{solution-end}
 # ```
@@ -734,10 +727,10 @@ attempt(check_cut, cut_by_pair)
 # - The parser reads the answer tag and never guesses; the answer rate is
 #   reported beside the accuracy.
 # - An answer may be right while its reasoning is false, or true and beside
-#   the point: the audit checks every equation it can read, and that they
+#   the point: the audit checks every equation it can read, and whether they
 #   lead from the question to the answer.
-# - Every rate carries its interval; 100 questions are too few to tell
-#   good models apart.
+# - Every rate carries its interval; after 60 right of 100 questions it is
+#   nearly twenty points wide.
 #
 # **Next:** [the model itself](02_model.ipynb): what it reads, and what it
 # computes before it says how likely each next token is.

@@ -1,13 +1,12 @@
 # %% [markdown]
 # # Prompting: what a worked example is worth
 #
-# Nothing has been trained yet, at least not by us. Between a question and
-# the base model there is only text, and we choose it. An instruction and
-# one example take this model from no answer at all to mostly right ones.
-# That looks like teaching, and it costs no gradient. But what was taught?
+# So far we have trained nothing: all we can change is the text that the
+# base model reads. With an instruction and one worked example it goes from
+# no readable answer to mostly right ones.
 #
-# **The question of this chapter:** what does a model take over from an
-# example: its facts, its form, or its way of working?
+# **The question of this chapter:** what does a model copy from an example:
+# its facts, its form, or its way of working?
 #
 # :::{admonition} What you will learn
 # :class: tip
@@ -17,8 +16,8 @@
 # - how an example teaches what nobody meant to teach;
 # - what thinking before the answer is worth, what it costs in tokens, and
 #   where it goes wrong;
-# - whether more examples help, and in which order;
-# - self-consistency: what a vote among several replies can mend.
+# - whether more examples help, and how to test it;
+# - self-consistency: what a vote among several replies can correct.
 #
 # **Before you start:** [chapter 1](01_task.ipynb) for the grader, [chapter
 # 3](03_sequential.ipynb) for prompts and temperature. **Time:** 30 minutes
@@ -51,8 +50,8 @@ asked = load_split("valid")
 print(f"{len(asked)} questions, the same for every prompt")
 
 # %% [markdown]
-# Choosing a prompt is choosing a setting, so it is done on `valid`. The
-# test set stays shut until the choice has been made.
+# A prompt is a setting, so we choose it on `valid`. No choice in this
+# chapter uses the test set.
 #
 # ## Five ways to ask
 #
@@ -72,9 +71,8 @@ for name, examples in [
         print(f"{name:7} {example.question}\n        {example.reply}")
 
 # %% [markdown]
-# We shall want examples and instructions of our own. A model asks every
-# question through its `format_prompt`; a subclass that overrides it is all
-# we need, and `evaluate` does the rest.
+# Later we shall need our own examples and instructions. A model builds
+# every prompt with `format_prompt`, so we override that method.
 
 # %%
 from unitconv import compare, evaluate
@@ -99,10 +97,10 @@ assert cot.format_prompt(question) == llm.format_prompt(question)
 print(cot.format_prompt(question))
 
 # %% [markdown]
-# The fifth way is the shortest ever published: no example, but the words
-# "Let us think step by step" ([Kojima et al.
-# 2022](https://arxiv.org/abs/2205.11916)). It was found on models
-# many thousand times as large as ours.
+# The fifth way needs no example. It adds one sentence to the instruction,
+# "Let us think step by step", after [Kojima et al.
+# (2022)](https://arxiv.org/abs/2205.11916), whose models were many thousand
+# times as large as ours.
 
 # %%
 ways = {
@@ -163,13 +161,12 @@ if MODEL == "course":
     assert rates["direct"] + 0.1 < rates["chat"] < rates["cot"] - 0.1
 
 # %% [markdown]
-# Two rates, and they do not move together. To the bare question no reply
-# ends in a form that can be read. With the instruction alone many do, and
-# with an example nearly all. But how many are right depends on *which*
-# example. The two of `direct` make the model answer always, and it is
-# right less often than without any. The words that help large models make
-# this one worse. A single number, the accuracy, would have mixed the two
-# rates. The classes of chapter 1 show the errors:
+# The two rates do not move together. With the bare question, no reply ends
+# in a form that the grader can read. With the instruction alone most do,
+# and with examples nearly all. How many are right depends on *which*
+# examples: with the two of `direct` the model always answers, but it is
+# right less often than without any. The sentence that helps large models
+# makes this one worse. The classes of chapter 1 show the errors:
 
 # %% tags=["hide-input"]
 from collections import Counter
@@ -195,12 +192,12 @@ figures.outcome_bars(
 )
 
 # %% [markdown]
-# Remember the bar of `direct`: it is mostly *other*, wrong for no reason
-# that the grader knows. We come back to it.
+# The bar of `direct` is mostly *other*: wrong for no reason that the
+# grader knows. We come back to it.
 #
-# A longer version of this table is one command, `unitconv measure
-# report.json`. What it found for the shipped model, on all 1000 questions
-# of the test set, comes with the package:
+# The command `unitconv measure report.json` makes a longer version of this
+# table. Its result for the shipped model, on the 1000 questions of the test
+# set, comes with the package. It is shown for the record:
 
 # %%
 import json
@@ -218,8 +215,8 @@ for style in ("raw", "chat", "direct", "cot"):
 # %% [markdown]
 # ## The answer is there, the form is not
 #
-# Does the model without an example not know, or does it not say? Look at
-# its replies:
+# Without an example, does the model lack the answer, or only the form?
+# Look at its replies:
 
 # %%
 for name in ("raw", "chat", "cot"):
@@ -242,21 +239,19 @@ print(f"valid reasoning: {faults.count(None)}")
 print(f"right answers: {raw.accuracy.successes}")
 
 # %% [markdown]
-# The bare question is nearly always worked out, and about half of the time
-# without a false statement. None of that is valid to the audit, because
-# reasoning must lead to an answer in the tag. Even a right one closes in
-# whatever form comes to the model's mind, and then goes on: it multiplies
-# once more, or asks itself another question. With the instruction the reply
-# above is worked out as well, and lacks nothing but the tag. A grader that
-# reads one tag and does not guess gives all of this nothing. What is
-# missing is not knowledge, or not only.
+# The replies to the bare question nearly always begin with a fact or a
+# calculation, and about half of these state nothing false. The audit
+# accepts none, because valid reasoning must lead to an answer in the tag.
+# The reply to `raw` above marks its answer with `RESULT(...)` and goes on
+# to another question; the reply to `chat` lacks nothing but the tag. The
+# grader reads that tag only, so both count as wrong. Much of what is
+# missing is form, not knowledge.
 #
 # ## Form, from a single example
 #
-# The tag `<answer>` stands in the instruction too. So perhaps the example
-# does little, and the words do the work? Let us take the tag out of both.
-# The instruction no longer names any form, and the example marks its
-# answer in a way that the instruction has never heard of.
+# The instruction names the tag `<answer>` too. Does the example add
+# anything to it? Let us take the tag out of both: the instruction no longer
+# names a form, and the example marks its answer in another one.
 
 # %%
 from dataclasses import replace
@@ -299,24 +294,25 @@ figures.intervals(
 )
 
 # %% [markdown]
-# No weight has changed, and the model does in this prompt what it did not
-# do in the last. This is *in-context learning* ([Brown et al.
-# 2020](https://arxiv.org/abs/2005.14165)): what
-# to do is read off the text, anew each time, and forgotten after it. Where
-# does a model learn to learn so? Each chat of this one's pretraining kept
-# one form, drawn at random, from its first reply to its last ([the
+# The weights are the same, and the replies follow each new form. This is
+# *in-context learning* ([Brown et al.
+# 2020](https://arxiv.org/abs/2005.14165)): the model reads what to do off
+# the prompt, and nothing of it stays for the next prompt. Our model was
+# pretrained for it. Each chat in its corpus kept one form, drawn at random,
+# from its first reply to its last ([the
 # appendix](90_pretraining.ipynb)). Double brackets were among the forms;
-# `kuvo` is four letters that stand for nothing. And compare the rates with
-# the answer rate of `chat`: one example says more than the sentence.
+# `kuvo` is a made-up word. An example nearly always sets the form here;
+# the instruction of `chat`, which names the tag, did so for about two
+# thirds of the questions.
 #
 # ## What else does it take from the example?
 #
 # The example holds a fact, a product and an answer. Does the model need
 # them to be *true*? [Min et al. (2022)](https://arxiv.org/abs/2202.12837)
-# gave models examples with random
-# labels, and most tasks hardly suffered. We can do the same, and one thing
-# more. In the first variant every number is false. In the second all is
-# true, but the answer comes first and the reasoning after it.
+# gave models examples with random labels, and most tasks hardly suffered.
+# We try two variants. In the first, the fact, the product and the answer
+# are false. In the second all is true, but the answer comes before the
+# reasoning.
 
 # %%
 variants = {
@@ -360,24 +356,26 @@ if MODEL == "course":
 
 # %% [markdown]
 # The verdicts are those of a paired test ([chapter
-# 9](09_evaluation.ipynb)), and *not shown* does not mean equal: the
-# interval says how much harm an hour of seven minutes may still do. The
-# model takes its facts from its weights, and it takes from the example *how
-# a reply goes*: state a fact, work something out, close with a tag. Where
-# the example answers first, so do the replies, and now answers are lost,
-# although nothing false was shown. A reply is written from left to right:
-# reasons that come after the answer cannot help it.
-# [Wei et al. (2022)](https://arxiv.org/abs/2201.11903)
-# found the same in models tens of thousands of times as large.
+# 9](09_evaluation.ipynb)). *Not shown* does not mean equal: the interval
+# says how much harm the false numbers may still do. The model takes its
+# facts from its weights. From the example it takes *the order of a reply*:
+# state a fact, calculate, close with a tag. Where the example answers
+# first, so do the replies, and far fewer are right, although nothing false
+# was shown. A reply is written from left to right, so reasons after the
+# answer cannot help it (here they are not even written, since generation
+# stops at the tag). [Wei et al. (2022)](https://arxiv.org/abs/2201.11903)
+# also found that reasons after the answer do not help, in models tens of
+# thousands of times as large. Part of our loss may have another cause, the
+# round 900 of the example: see the next section.
 #
-# So a false number in an example is easy to overlook: the score does not
-# move. It is a mistake all the same. The next model may well copy facts
-# that it does not know, and whoever reads your prompt certainly will.
+# A false number in an example is thus easy to overlook, because the score
+# may not show it. Check your examples all the same: another model may copy
+# a fact that it does not know.
 #
 # ## The trap: what the examples did not mean to say
 #
-# If form is what an example teaches, look again at the two of `direct`.
-# Their answers are 900 and 6000. And these are replies of the model:
+# Look again at the two examples of `direct`. Their answers are 900 and
+# 6000. These are answers of the model:
 
 # %%
 wrong = [row for row in reports["direct"].rows if not row.correct]
@@ -402,15 +400,13 @@ print(f"answers with one digit: {one_digit(answers):.0%} of the model's,")
 print(f"{one_digit([q.answer for q in asked]):.0%} of the true ones")
 
 # %% [markdown]
-# One digit and zeros. We showed two round answers, and the model has
-# concluded that answers are to be *round*. It had reason to: in its
-# pretraining some chats answer roughly and others to the digit, and in
-# each the first reply tells which it is (the model's card has the shares).
-# We would have put the low accuracy down to missing thought, and it is in
-# part our choice of examples.
-#
-# The remedy is an example whose answer has digits to lose. Here is one,
-# typed without much thought:
+# One digit and zeros. We showed two *round* answers, and the model's
+# answers are round. Its pretraining suggests why: of the chats that answer
+# at once, about half round so (the model's card has the share), and the
+# first reply of a chat tells which kind it is. So our examples may be to
+# blame for the low accuracy of `direct`, and not only the lack of
+# reasoning. To find out, we need an example whose answer is not round. Here
+# is one, typed without much care:
 
 # %%
 from unitconv import parse_question
@@ -442,16 +438,16 @@ print("its conversion stands in:", ", ".join(leaks(careless)))
 assert "test" in leaks(careless)
 
 # %% [markdown]
-# A search for the sentence finds nothing, and yet its answer is graded, to
-# a question in other words. An example from the test set is a small leak
-# when one prompt serves for all questions. It is a large one when each
-# question gets the most similar example of a pool ([Liu et al.
-# 2021](https://arxiv.org/abs/2101.06804)), for
-# then the search hunts down exactly the questions that are in both.
-# The library has two examples whose answers are precise. Their quantities
-# are beyond 12, which only the `hard` splits ask, and the check says that
-# none of these asks the same. We give them reasoning as well, to be used
-# further below:
+# A search for the sentence finds nothing, and yet the test set asks the
+# same conversion in other words. One such example is a small leak when all
+# questions share one prompt. It is a large leak when each question gets the
+# most similar example of a pool ([Liu et al.
+# 2021](https://arxiv.org/abs/2101.06804)), because the search then picks
+# just the examples that are also test questions.
+#
+# The library has two examples with precise answers, and the check finds
+# their conversions in no split. We also write a version of each with
+# reasoning, for later:
 
 # %%
 steps = [
@@ -494,17 +490,17 @@ if MODEL == "course":
     assert precise_two > round_two + 0.05
 
 # %% [markdown]
-# The same model, the same instruction, the same number of examples, and
-# about half of the distance to `cot` is gone, and with it most of the
-# round answers. Nobody had lied; we had compared a good example of one
-# kind with an unlucky pair of the other. Whenever a baseline is weak, ask
-# whether somebody has tried to make it strong.
+# The model, the instruction and the number of examples are the same. Most
+# of the round answers are gone, and so is about half of the distance to
+# `cot`. We had compared a good example of one kind with an unlucky pair of
+# the other. Whenever a baseline is weak, ask whether anybody has tried to
+# make it strong.
 #
 # ## What thinking is worth
 #
-# Now a comparison that is fair: one example each, the same question in it,
-# the same answer at its end. The only difference is the reasoning between
-# them.
+# Now a fairer comparison: one example each, with the same question and the
+# same answer. `cot` has reasoning between them, and an instruction that
+# asks for it; we measure the effect of both together.
 
 # %%
 thinking = evaluate(Shown([feet]), asked)
@@ -524,10 +520,10 @@ if MODEL == "course":
     assert thinking.n_tokens > 2 * direct["one, 192"].n_tokens
 
 # %% [markdown]
-# Written out, the work is spread over many tokens, and each of them may
-# look back at the ones before. At once, the first digit has to come out of
-# a single pass. The gain costs several times the tokens, and it is smaller
-# than the first table suggested. Where does it arise?
+# Written out, the calculation is spread over many tokens, and each can
+# use those before it. An answer at once needs its first digit from a single
+# forward pass. The gain costs more than three times the tokens, and it is
+# about half of what the first table suggested. Where does it arise?
 
 # %% tags=["hide-input"]
 figures.outcome_bars(
@@ -540,17 +536,18 @@ figures.outcome_bars(
 )
 
 # %% [markdown]
-# Precise examples shrink *other*, the wrong numbers without a pattern;
-# thinking shrinks it once more. What thinking leaves over are mostly false
-# statements, which only a reply with reasons can make, and answers that are
-# right in another unit.
+# With a precise example there are fewer errors of the class *other*, and
+# with reasoning nearly none. What remains are mostly false statements,
+# which only a reply with reasoning can make, and answers that are right in
+# another unit.
 #
 # ### Where the products are long
 #
 # Most quantities of `valid` are whole numbers from 1 to 12. Those of
 # `valid_hard` have two or three digits, or decimals. A product is *long* if
 # both of its factors have more than one digit, not counting zeros at their
-# ends. Does thinking help more where there is more to work out?
+# ends. Does thinking help more with long products? The table counts both
+# sets together:
 
 # %%
 from statistics import mean, variance
@@ -601,11 +598,10 @@ if MODEL == "course":
     assert after["short product"].accuracy.value > 0.85
 
 # %% [markdown]
-# Thinking gains about a third of the questions of both kinds. That it gains
-# more of the long products is not shown. But at once few of these were
-# right, and with reasons many more; nearly all short ones are right then,
-# and of the long ones about half are still wrong. What does the audit find
-# in those replies? Some of them work in *steps*: they split the product
+# Thinking gains about a third of the questions of either kind; a larger
+# gain on long products is not shown. With thinking most short products are
+# right, but nearly half of the long ones are still wrong. How do the
+# replies work out long products? Some go in *steps*: they split the product
 # into partial products, or go through a third unit.
 
 # %%
@@ -631,12 +627,12 @@ if MODEL == "course":
     assert len(in_steps) < len(one_product) / 2
 
 # %% [markdown]
-# Most long products are written down as one equation. Even where the answer
-# is right, that equation is mostly false: the grader allows 5 %, and the
-# audit wants the digits that are written to be true. Replies in steps are
-# few, and most of them are right, with valid reasoning. The model chose
-# them itself, for questions that may be easier, so this is no comparison
-# yet. Can an example ask for steps? Let it multiply in parts:
+# Most replies write a long product as one equation. Even those with a right
+# answer mostly fail the audit: the grader allows the answer an error of
+# 5 %, the audit allows a product 0.1 % or its rounding. Replies in steps
+# are few, and most of them are right, with valid reasoning. The model chose
+# where to use steps, perhaps on easier questions, so this does not show
+# that steps help. Can an example ask for steps? Let it multiply in parts:
 
 # %%
 parts = "10 * 12 = 120. 6 * 12 = 72. 120 + 72 = 192."
@@ -654,17 +650,15 @@ pair = compare(hard_thinking, hard_in_parts)
 print(f"parts against whole: {pair.difference:+.2f}, {pair.verdict()}")
 
 # %% [markdown]
-# This one cannot: steps are about as rare as before, and a gain is not
-# shown. The form of a reply is taken from the example, and the way to
-# multiply stays the model's own. [Chapter 8](08_rft.ipynb) makes steps
-# frequent by training, where they are needed.
+# This one does not: steps are about as rare as before, and a gain is not
+# shown. The replies took their form from the example, but not its way to
+# multiply. [Chapter 8](08_rft.ipynb) makes steps frequent by training.
 #
 # ## How many, in what order?
 #
-# Do more examples help, and does their order matter?
-# [Lu et al. (2021)](https://arxiv.org/abs/2104.08786)
-# found prompts whose order alone made the difference between nearly the
-# best result and guessing.
+# Do more examples help, and does their order matter? In [Lu et al.
+# (2021)](https://arxiv.org/abs/2104.08786) the order alone could decide
+# between nearly the best result and guessing.
 
 # %%
 examples = {"hours": hours, "feet": feet, "days": days}
@@ -710,12 +704,12 @@ if MODEL == "course":
 
 # %% [markdown]
 # The verdicts are against `hours` alone, with the p-values adjusted for
-# their number (Holm). An example that is not shown to be better has not
-# earned its tokens: the form was clear after the first. The orders were
-# compared with `hours` and not with each other.
+# their number (Holm). No prompt is shown to be better, so there is no
+# reason to pay for more tokens. The two orders were not tested against each
+# other.
 #
 # It is tempting to try twenty prompts on a hundred questions and keep the
-# best. Here is what becomes of ours if the questions are halved:
+# best. Here are the scores of ours on either half of the questions:
 
 # %%
 for name, half in [("first", slice(0, 100)), ("second", slice(100, 200))]:
@@ -727,30 +721,28 @@ for name, half in [("first", slice(0, 100)), ("second", slice(100, 200))]:
     print(f"{name} half:", *(f"{p} {scores[p]}" for p in order), sep="\n  ")
 
 # %% [markdown]
-# Compare the two lists before you trust either. The last exercise
-# measures how much is fooled by such a choice, and [chapter
+# Compare the two lists before you trust either. The last exercise measures
+# by how much the best score overstates a prompt, and [chapter
 # 9](09_evaluation.ipynb) does the statistics in full.
 #
 # ## Self-consistency: ask fifteen times and count
 #
-# So far every reply was the greedy one. Draw several, at temperature 0.8,
-# and they will differ. Different chains of thought go wrong in different
-# ways, but those that go right all arrive at the same place. So let them
-# vote: throw the reasoning away and keep the answer that most of them
-# reach. [Wang et al. (2022)](https://arxiv.org/abs/2203.11171) call it
-# self-consistency.
+# So far every reply was the greedy one. Replies sampled at temperature 0.8
+# differ. Their errors often differ too, while right replies all reach the
+# same answer. So let them vote: ignore the reasoning and keep the most
+# frequent answer. [Wang et al. (2022)](https://arxiv.org/abs/2203.11171)
+# call it self-consistency.
 #
-# What counts as the same answer has to be decided. Equal numbers only is
-# too strict: 3.281 * 6 and 3.28 * 6 are the same reasoning, rounded
-# differently. The grader's 5 % is too lax: a UK fluid ounce is 4 % smaller
-# than a US one, and a reply that means one does not mean the other. The
-# audit of reasoning uses 1 % for numbers that say the same, and the vote
-# uses that too.
+# Which answers count as the same? To require equal numbers is too strict:
+# 3.281 * 6 and 3.28 * 6 are the same reasoning, rounded differently. The
+# grader's 5 % is too lax: a UK fluid ounce is 4 % smaller than a US one,
+# and a reply that means one does not mean the other. The audit allows a
+# fact 1 %, and the vote uses that too.
 #
-# This agreement is no equivalence: 100 and 100.9 agree, and so do 100.9 and
-# 101.8, but 100 and 101.8 do not. So answers are not sorted into groups.
-# Each answer is supported by all that agree with it, and the one with the
-# most support wins:
+# 100 and 100.9 then agree, and so do 100.9 and 101.8, but 100 and 101.8 do
+# not. So answers cannot be sorted into groups. Instead, each answer is
+# supported by all that agree with it, and the one with the most support
+# wins:
 
 # %%
 import inspect
@@ -768,8 +760,8 @@ print(majority([29.57, 28.41, 28.41]))
 print(majority([nothing, nothing]))
 
 # %% [markdown]
-# Two kinds of questions vote: sixty of `valid` and sixty of `valid_hard`.
-# Fifteen replies are sampled once; a vote of fewer takes some of them.
+# We take sixty questions each of `valid` and `valid_hard`, and sample
+# fifteen replies to each question. A smaller vote takes some of these.
 
 # %%
 from unitconv import Decoding
@@ -791,8 +783,8 @@ for name, samples in drawn.items():
 
 # %% [markdown]
 # Which of the fifteen a small vote gets is a matter of luck, so we average
-# over twenty choices. The interval is over questions, since these are the
-# sample that the model was asked.
+# over twenty choices. The interval counts the sixty questions as the
+# sample.
 
 # %%
 import random
@@ -871,17 +863,16 @@ for name, samples in drawn.items():
         assert most > single, "a vote should beat a single sample"
 
 # %% [markdown]
-# Read the blue line from the left. One warm sample is worse than the
-# greedy reply, and the first votes only buy back what the temperature has
-# cost. What is gained beyond the orange line is the worth of the vote, for
-# the price of fifteen replies. Where the verdict is *not shown*, sixty
-# questions are too few to see it. The grey line lies
-# far above: most questions have a right reply among their fifteen. A vote
-# cannot find it where it is not the most frequent one. A grader can, and
-# that is the idea of [chapter 8](08_rft.ipynb).
+# Read the blue line from the left. A single sample scores below the greedy
+# reply (the orange line), and a small vote first makes up for that. Only
+# what lies above the orange line is gained by the vote, and with sixty
+# questions no gain is shown in either set. The grey line is the share of
+# questions with a right reply among the samples: with fifteen, nearly all.
+# A vote misses that reply where it is not the most frequent one. A grader
+# finds it, and that is the idea of [chapter 8](08_rft.ipynb).
 #
-# What about the tolerance? Products of long numbers end in slightly
-# different digits, so on hard questions it may matter:
+# What about the tolerance? Long products often differ in their last digits,
+# so it may matter on hard questions:
 
 # %%
 for name, samples in drawn.items():
@@ -895,12 +886,11 @@ for name, samples in drawn.items():
     print(f"{name}: right votes of {len(samples.rows)} at {told}")
 
 # %% [markdown]
-# The library's 1 % was not chosen by this count, and should not be: a
-# tolerance as wide as the grader's would vote for what passes rather than
-# for what is meant.
+# Do not choose the tolerance by this count: one as wide as the grader's
+# would count different answers as the same.
 #
-# And what does the vote not mend? The questions of `valid` on which most
-# replies agree and are wrong:
+# Which errors does the vote not correct? Here are the questions of `valid`
+# on which at least ten replies agree and are wrong:
 
 # %%
 for row in drawn["valid"].rows:
@@ -913,14 +903,13 @@ for row in drawn["valid"].rows:
         )
 
 # %% [markdown]
-# Independent slips scatter and are outvoted. A belief that the replies
-# share gathers votes, right or wrong. Wisdom of the crowd needs a crowd
-# whose errors differ, and fifteen copies of one model are not that.
+# A vote corrects errors that differ from reply to reply. It cannot correct
+# an error that most replies share, and all fifteen come from one model.
 #
 # ## The bill
 #
-# All of it on one page: sixty questions, and the tokens that were written
-# for an answer.
+# Here are accuracy and tokens written for an answer, on the same sixty
+# questions:
 
 # %%
 first = slice(0, 60)
@@ -948,21 +937,20 @@ for name, (written, (value, _)) in bills.items():
 figures.price_of_accuracy(bills, xlabel="tokens written for an answer")
 
 # %% [markdown]
-# The first steps are cheap and steep. The last are dear, and whether they
-# rise above `cot` at all is what the verdict above is about: try a greedy
-# reply before you pay for a vote.
-# And reading is not free: before each of these answers the model has
-# read the same instruction and the same example again. [The next
-# chapter](07_sft.ipynb) moves them into the weights.
+# The first steps gain much for few tokens. The votes cost many times the
+# tokens of `cot`, and no gain over it is shown: try a greedy reply before
+# you pay for a vote. Reading is not free either: every prompt repeats the
+# instruction and the example. [The next chapter](07_sft.ipynb) moves them
+# into the weights.
 #
 # ## Exercises
 #
 # ```{exercise} Warm-up: an example fit to be shown
 # :label: ex-prompt-example
 #
-# Write a worked example that is better than the library's: nothing in it
-# is false, no split asks its conversion, and its answer has at least three
-# significant digits, so that it teaches nobody to be rough.
+# Write a worked example with valid reasoning. No split may ask its
+# conversion, and its answer must have at least three significant digits,
+# unlike the library's 900.
 # ```
 
 # %% tags=["exercise", "nbval-check-output"]
@@ -1003,8 +991,9 @@ print(f"{written.accuracy.successes} of 60 right, shown {mine.reply}")
 attempt(check_example, mine)
 
 # %% [markdown]
-# With reasoning a round answer does less harm, since the product is there
-# to be copied to the last digit. It costs nothing to be careful.
+# With reasoning, the round 900 of `hours` did no harm that was shown: the
+# model copies the product that it has written. A precise answer is safer,
+# and costs nothing.
 #
 # ```{solution-end}
 # ```
@@ -1013,10 +1002,9 @@ attempt(check_example, mine)
 # :label: ex-prompt-median
 #
 # Answers are numbers, so one could take their median rather than a vote.
-# Write it: replies without an answer do not count, of an even number the
-# lower middle is taken, and where nobody answers it is NaN. Which wrong
-# replies does a median outvote that a majority does not, and the other way
-# round?
+# Write it. Replies without an answer do not count; of an even number take
+# the lower middle; without any answer return NaN. When is the median right
+# and the majority wrong, and when is it the other way round?
 # ```
 
 
@@ -1072,11 +1060,11 @@ for (name, pair), p in zip(pairs.items(), adjusted, strict=True):
 attempt(check_median, middle)
 
 # %% [markdown]
-# A median needs errors on both sides of the truth. Slips in the last
-# digits lie on both sides, and then it may win without any agreement. A
-# wrong power of ten lies on one side, and if most replies are wrong in one
-# direction the median is wrong too, even where the right answer is the
-# most frequent.
+# Neither is shown to be better here. A median needs errors on both sides
+# of the truth. Errors in the last digits lie on both sides, and then the
+# median can be right even if no two replies agree. If most replies are
+# wrong in one direction, the median is wrong too, even where the right
+# answer is the most frequent.
 #
 # ```{solution-end}
 # ```
@@ -1084,10 +1072,9 @@ attempt(check_median, middle)
 # ```{exercise} Knowing when one does not know
 # :label: ex-prompt-sure
 #
-# A vote also says how sure it is: the share of its voters that agree.
-# Suppose the model answers only where the agreement is at least `least`,
-# and is silent elsewhere. Which share of the questions does it answer, and
-# how many of those rightly?
+# A vote also has an agreement: the share of its voters that support the
+# winner. Suppose we answer only the questions whose agreement is at least
+# `least`. How many do we answer, and how many of those rightly?
 # ```
 
 
@@ -1145,9 +1132,9 @@ for name, samples in drawn.items():
 attempt(check_selective, selective)
 
 # %% [markdown]
-# Agreement is a usable measure of confidence, and no truth is needed for
-# it. It is not proof. What all replies believe together they are sure of,
-# right or wrong.
+# In both sets, the answers with at least 80 % agreement were all right, and
+# measuring agreement needs no true answer. It is no proof: above, most
+# replies to a question agreed on a wrong answer.
 #
 # ```{solution-end}
 # ```
@@ -1209,8 +1196,8 @@ attempt(check_winner, excess)
 
 # %% [markdown]
 # The winner's score is its quality plus the luck that made it win. On
-# fresh questions the luck is gone. That is what the test set is kept shut
-# for: choose on `valid`, and report what `test` says of the chosen one.
+# fresh questions the luck is gone. So choose on `valid`, and report the
+# score of the chosen prompt on `test`.
 #
 # ```{solution-end}
 # ```
@@ -1219,19 +1206,20 @@ attempt(check_winner, excess)
 #
 # - Answering and being right are two skills. Plot both, and you see which
 #   of them a prompt lacks.
-# - In-context learning is real: one example sets the form of the reply,
-#   even one that no instruction names.
-# - What is taken over is form and procedure. False numbers in the example
-#   do little harm here; an answer that comes before its reasons does.
-# - An example teaches also what it did not mean to: round answers teach
-#   rounding. A weak baseline may be a badly chosen one.
-# - Thinking is worth many points and several times the tokens, counted
-#   between prompts that differ in nothing else.
-# - Reasons can be checked. A right answer may rest on a false product, and
-#   long products are where this model still fails.
-# - More examples are more text to read. Check them for leaks by what they
-#   ask, and their gain with a paired interval.
-# - A vote outvotes slips, not shared beliefs.
+# - One example sets the form of the reply, even a form that no instruction
+#   names.
+# - Form and order are copied, facts are not: false numbers in the example
+#   did little harm, and where the answer came first, far fewer were right.
+#   An example in steps did not bring more steps.
+# - Examples also teach what nobody meant: round answers teach rounding. A
+#   weak baseline may be a badly chosen one.
+# - Thinking gained about 33 points for more than three times the tokens.
+# - A right answer may rest on a false product, and nearly half of the long
+#   products were wrong even with thinking.
+# - More examples were not shown to help. Check examples for leaks by the
+#   conversion they ask, and their gain with a paired test.
+# - A vote corrects errors that differ, not those that most replies share.
+#   Over one greedy reply, no gain was shown.
 #
 # **Next:** [the example moves into the weights](07_sft.ipynb), and the
 # prompt becomes the bare question.

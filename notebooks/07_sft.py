@@ -1,22 +1,19 @@
 # %% [markdown]
 # # LoRA SFT: teaching the format
 #
-# So far nothing has been learned. Before every question the model has read
-# the same instruction and the same worked example, and it has forgotten
-# both after every answer. A person would be told once. This chapter tells
-# the model once: it trains a few small matrices on two thousand questions
-# with their answers, and from then on the bare question is enough. What
-# our base can gain and lose by this follows from how we made it. We
-# pretrained it on generated text that ends its answers in many different
-# forms, so that without an example it keeps to none. The same text
-# multiplies long numbers in two ways, at once and in steps, and holds
-# British volumes beside American ones. Its settings were chosen on
-# generated development questions, though the last two candidates had been
-# measured on the test sets as well ([the
+# So far the model has read the same instruction and the same worked
+# example before every question. This chapter trains a few small matrices
+# on two thousand questions with their answers, and from then on the bare
+# question is enough. What our base can gain and lose by this follows from
+# how we made it. We pretrained it on generated text that ends its answers
+# in many different forms, so without an example it keeps to none. The same
+# text multiplies long numbers in two ways, at once and in steps. We chose
+# the settings of the base on generated development questions, though the
+# last two candidates had been measured on the test sets as well ([the
 # appendix](90_pretraining.ipynb)).
 #
 # **The question of this chapter:** can the example move from the prompt
-# into the weights, and what is left behind on the way?
+# into the weights, and what is lost on the way?
 #
 # :::{admonition} What you will learn
 # :class: tip
@@ -27,12 +24,13 @@
 # - a complete training loop in plain PyTorch, and what `Trainer` adds;
 # - why the epoch to keep is chosen by accuracy and not by loss;
 # - what answers without reasoning gain and what they cost;
-# - whether that is due to the training or to what it was given to learn.
+# - whether that cost comes from the training or from its target.
 #
 # **Before you start:** [chapter 1](01_task.ipynb) for the grader, [chapter
 # 6](06_prompting.ipynb) for the prompts, gradient descent in PyTorch.
-# **Time:** 30 minutes to read, without the exercises, and about two minutes
-# to run. **Hardware:** with the course model any laptop; 2 GB of memory.
+# **Time:** 30 minutes to read, without the exercises, and three to four
+# minutes to run. **Hardware:** with the course model any laptop; 2 GB of
+# memory.
 # :::
 
 # %% tags=["remove-cell"]
@@ -72,8 +70,8 @@ print(f"{len(train)} questions to train on, {len(valid)} to choose by")
 llm
 
 # %% [markdown]
-# Both hold the ordinary questions first and then as many with longer
-# numbers (`train_hard`, `valid_hard`).
+# In each list the first half are ordinary questions. The second half
+# (`train_hard`, `valid_hard`) have longer numbers.
 #
 # ## The price of an example
 #
@@ -99,19 +97,19 @@ print(f"{bare.stop_rate.successes} of 50 come to an end")
 assert bare.answer_rate.value < 0.5
 
 # %% [markdown]
-# The model may well know the answer. What it lacks is the habit of closing
-# with a tag, and of closing at all. *Supervised fine-tuning* (SFT) shows
-# it the one continuation we want. In this chapter that is the shortest
-# there is: no reasoning, the number between its tags. [The next
-# one](08_rft.ipynb) adds the reasoning, with the same trainer and other
-# examples.
+# The model may well know the answer. What it lacks is the habit of ending
+# with a tag, and often of ending at all. *Supervised fine-tuning* (SFT)
+# shows it the one continuation we want. In this chapter that is the
+# shortest there is: no reasoning, only the number between its tags. [The
+# next one](08_rft.ipynb) adds the reasoning, with the same trainer and
+# other examples.
 #
 # ## A training example
 #
 # A training example is a prompt and a target. The model reads both, and
-# the loss is computed on the target only: the *label* of a token is the
-# token itself where the model should learn it, and $-100$, which the loss
-# skips, where the model only reads it. The labels are the *loss mask*.
+# the loss is computed on the target only. Every token has a *label*: in
+# the target it is the token itself, and in the prompt it is $-100$, which
+# the loss skips. The labels act as the *loss mask*.
 
 # %%
 from unitconv import figures
@@ -133,9 +131,9 @@ show(example)
 
 # %% [markdown]
 # The filled tokens are learned. Two details matter: the target begins
-# with a space, and the last token is the end of the sequence, which is in
-# neither text and which `make_example` appends. Each guards against a
-# mistake that raises no error. We make both.
+# with a space, and `make_example` appends the token for the end of the
+# sequence. Each guards against a mistake that raises no error. We make
+# both mistakes.
 #
 # ### Trap 1: the seam
 #
@@ -159,11 +157,11 @@ assert tokenizer.decode(learned) != target
 # %% [markdown]
 # The opening `<` is missing. Alone, the prompt ends with a token for the
 # space; joined, the space and `<` are *one* token, which was counted as
-# part of the prompt. The model would learn to continue a tag that it never
-# learns to open. Which pairs of characters merge depends on the tokenizer:
-# SmolLM2's also joins `?` and `<`, so leaving the space out does not help
-# there. The library tokenises prompt and target as one text and refuses an
-# example if one token belongs to both:
+# part of the prompt. The model would never learn to open the tag. Which
+# characters merge depends on the tokenizer: SmolLM2's also joins `?` and
+# `<`, so leaving the space out does not help there. The library tokenises
+# prompt and target as one text and refuses an example if one token belongs
+# to both:
 
 # %%
 from unitconv.training.examples import LabelError
@@ -235,9 +233,9 @@ figures.label_masks(
 #
 # ## LoRA on one layer
 #
-# Training every weight would work. It would also need a gradient and two
-# more numbers of the optimiser for each, and leave a whole model behind
-# for every habit we teach. LoRA ([Hu et al.
+# We could train every weight. That would need a gradient and two numbers
+# of the optimiser for each, and we would have to store a whole model for
+# every habit we teach. LoRA ([Hu et al.
 # 2021](https://arxiv.org/abs/2106.09685)) freezes a layer's matrix
 # $W$ and learns an addition to it, as the product of two thin matrices:
 #
@@ -270,10 +268,10 @@ assert torch.equal(adapted(x), x @ W.T)
 print(f"{W.numel():,} frozen, {A.numel() + B.numel():,} to learn")
 
 # %% [markdown]
-# $B$ is zero at the start, so the adapted layer *is* the old one. Training
-# begins at the base model and not at a damaged one. As soon as $B$ has
-# learned something (we put noise there), the addition is a full matrix,
-# but a simple one:
+# $B$ is zero at the start, so the adapted layer computes what the old one
+# did, and training begins at the base model. Once $B$ is no longer zero
+# (noise stands in for training here), the addition is a full matrix, but
+# of low rank:
 
 # %%
 B = 0.05 * torch.randn(layer.out_features, rank)
@@ -293,13 +291,13 @@ figures.low_rank(
 
 # %% [markdown]
 # This is a corner of the product, blue where it is positive and orange
-# where it is negative. The stripes show how simple it is: each row is a
-# mixture of the few rows of $A$. The order in which `adapted` multiplies
-# matters too. `(x @ A.T) @ B.T` passes through $r$ numbers; `B @ A` would
-# build the large matrix at every step.
+# where it is negative. It has stripes because each row is a mixture of the
+# few rows of $A$. The order in which `adapted` multiplies matters too:
+# `(x @ A.T) @ B.T` passes through $r$ numbers; `B @ A` would build the
+# large matrix at every step.
 #
-# Once training is over we may build it, and add it to $W$. The layer is
-# then as fast as it ever was:
+# Once training is over we can build it and add it to $W$. The layer then
+# does no more work than before:
 
 # %%
 merged = W + update
@@ -338,8 +336,8 @@ assert torch.equal(last_logits(wrapped), before)
 print(f"{expected:,} parameters to learn, and no logit has changed")
 
 # %% [markdown]
-# One thing may surprise: PEFT does not copy the model. It changes the one
-# that you gave it.
+# Take care: PEFT does not copy the model. It changes the one that you
+# gave it.
 
 # %%
 names = [name for name, _ in model.named_parameters() if "lora" in name]
@@ -347,9 +345,8 @@ print(len(names), "LoRA matrices in what was the base model")
 assert names
 
 # %% [markdown]
-# To compare with the base afterwards, load it anew, as the trainings of
-# this course do. To see a merge we put noise into every $B$, and let PEFT
-# add the products to the weights:
+# To compare with the base afterwards, load it again. To see a merge we put
+# noise into every $B$ and let PEFT add the products to the weights:
 
 # %%
 with torch.no_grad():
@@ -388,20 +385,20 @@ pd.DataFrame(
 ).round(3)
 
 # %% [markdown]
-# A small model is narrow, so a high rank soon costs as much as the matrix
-# that it replaces; on wide layers the saving is what LoRA is known for.
-# Besides the file there is the optimiser. AdamW keeps two numbers for each
-# learned one, next to its gradient:
+# A small model has narrow layers, so a high rank soon costs as much as the
+# matrices themselves. On wide layers the saving is larger. Training needs
+# memory besides: a gradient for each learned number, and two more numbers
+# that AdamW keeps:
 
 # %%
 for name, n in [("all weights", weights), ("rank 16", sizes[16])]:
     print(f"{name:12} {3 * 4 * n / 1e6:6.1f} MB to train them")
 
 # %% [markdown]
-# A budget is best checked before the training and not after. The library
-# refuses an adapter that would be too large, and says which rank fits. To
-# see it we do not even need weights: here is a model of the shape of
-# SmolLM2-360M on torch's *meta* device, which knows shapes only.
+# The library refuses an adapter over its limit before any training, and
+# says which rank fits. To see it we do not even need weights: here is a
+# model of the shape of SmolLM2-360M on torch's *meta* device, which stores
+# shapes only.
 
 # %%
 from unitconv.profiling.memory_estimate import shape_only, smollm2
@@ -418,18 +415,18 @@ except TrainingError as error:
 # %% [markdown]
 # ## What the backward pass keeps
 #
-# Weights and optimiser are not all. To compute gradients, the forward pass
-# must keep what each step will need on the way back: the *activations*.
-# They grow with the batch and the length of its examples; LoRA does not
-# remove them: a gradient has to pass through the frozen layers to reach
-# the matrices below. *Gradient checkpointing* ([Chen et al.
-# 2016](https://arxiv.org/abs/1604.06174)) keeps the
-# input of each layer only, and computes the rest a second time when the
-# backward pass comes by.
+# Weights and optimiser are not all. The forward pass must keep the
+# intermediate results from which the backward pass computes gradients: the
+# *activations*. They grow with the batch and the length of its examples.
+# LoRA does not remove them, because a gradient has to pass through the
+# frozen layers to reach the matrices below. *Gradient checkpointing*
+# ([Chen et al. 2016](https://arxiv.org/abs/1604.06174)) keeps only the
+# input of each layer, and computes the rest a second time during the
+# backward pass.
 #
-# PyTorch tells us of every tensor that it saves for that purpose. We add
-# up their memory: each block once, however many tensors look into it, and
-# none that is a parameter.
+# A PyTorch hook sees every tensor that is saved for that purpose. We add
+# up their memory: each block once, however many tensors share it, and no
+# parameters.
 
 # %%
 import time
@@ -487,17 +484,16 @@ assert spared[0] < plain[0] / 2
 assert abs(spared[2] - plain[2]) < 1e-3
 
 # %% [markdown]
-# The loss is the same, because nothing is approximated. Memory is saved at
-# the price of time: every layer's forward pass is computed twice. This
-# model does not need it; with a large one on a small GPU it decides whether
-# the training runs at all, so the preset for a T4 switches it on.
+# The loss is the same, because nothing is approximated. The price is time:
+# every layer's forward pass is computed twice. This model does not need
+# it. With a large model on a small GPU it can decide whether the training
+# runs at all, so the preset for a T4 switches it on.
 #
 # ## The training loop
 #
-# All the parts are there: examples, a loss mask, an adapter. What turns
-# them into a trained adapter is a loop that fits on two pages. The library
-# has it in one file of plain PyTorch, `unitconv/training/loop.py`. We
-# print it function by function, so what you read here is what runs.
+# Examples, a loss mask, an adapter: what is missing is the loop. The
+# library has it in one file of plain PyTorch, `unitconv/training/loop.py`.
+# We print it function by function, so what you read here is what runs.
 #
 # ### Batches
 
@@ -516,9 +512,9 @@ def source(function):
 source(loop.shuffled_batches)
 
 # %% [markdown]
-# The order is random, in case the file is sorted in some way, and another
-# one in each epoch; it is drawn from a seed, so that a run can be repeated.
-# `collate` pads a batch to its longest example:
+# The order is random, and a new one in each epoch. It is drawn from a seed,
+# so that a run can be repeated. `collate` pads a batch to its longest
+# example:
 
 # %%
 few = sft_examples(train[::8], tokenizer)
@@ -537,9 +533,9 @@ assert sum(len(b["labels"]) for b in batches) == len(few)
 source(loop.masked_loss)
 
 # %% [markdown]
-# The shift by one is the heart of it: the logits at a position predict the
-# *next* token. The mean is over the supervised tokens of the whole batch,
-# so every token counts the same, whether its example is long or short.
+# Note the shift by one: the logits at a position predict the *next* token.
+# The mean is over the supervised tokens of the whole batch, so within it
+# every token counts the same, whether its example is long or short.
 # Transformers' models compute the same loss if they are given labels:
 
 # %%
@@ -559,8 +555,8 @@ assert abs(own - theirs) < 1e-4
 
 # %% [markdown]
 # The second line is the same number as a probability: the geometric mean
-# of the probabilities that the base gives to the tokens of the targets,
-# right after the bare question.
+# of the probabilities that the base gives to the tokens of the targets
+# after the bare question.
 #
 # ### The learning rate
 
@@ -575,10 +571,10 @@ for step in (0, 1, 2, 3, 10, 20, 30, 39):
 assert loop.lr_scale(n_warmup, n_steps, n_warmup) == 1.0
 
 # %% [markdown]
-# The *warm-up* starts low because the first gradients are large, and
-# AdamW's running averages of them are not yet reliable. After it the rate
-# falls along half a cosine, so that the last steps make small corrections.
-# With a warm-up, the very first step has rate 0 and changes no weight.
+# The *warm-up* starts low because AdamW's running averages of the
+# gradients are not yet reliable. After it the rate falls along half a
+# cosine, so that the last steps make small corrections. With a warm-up,
+# the very first step has rate 0 and changes no weight.
 #
 # ### Validation and the loop
 
@@ -597,12 +593,13 @@ source(loop.train)
 # takes a step, the schedule sets the next learning rate, and the gradients
 # are cleared, or the next batch would add to them.
 #
-# Two things are easy to get wrong. `model.train()` switches dropout on and
+# Two details are easy to get wrong. `model.train()` switches dropout on and
 # `model.eval()`, in `validation_loss`, switches it off; the loop needs
-# both, in turns. (Our recipe has a dropout of 0.) And float16 is refused:
-# many gradients are too small for its range and would become zero.
+# both, in turns. (Our recipe has a dropout of 0.) And plain float16 fails:
+# many gradients are too small for its range and would become zero, so the
+# loop refuses it.
 #
-# Let us run it, on every eighth question:
+# We run it on every eighth question:
 
 # %%
 from unitconv.training.lora import add_lora
@@ -624,11 +621,10 @@ print("valid:      ", [round(loss, 2) for loss in history.valid_losses])
 assert history.valid_losses[-1] < 0.6 * history.step_losses[0]
 
 # %% [markdown]
-# The loss falls fast: much of it was the format, which is the same in
-# every example. (The losses of single steps differ also because their
-# batches do; the loss on `valid` is always over the same questions.) Has
-# the model learned what we wanted? We ask it the same fifty bare questions
-# that we asked the base:
+# The loss falls fast. (Single steps also differ because their batches do;
+# the loss on `valid` is always over the same questions.) Has the model
+# learned what we wanted? We ask it the same fifty bare questions that we
+# asked the base:
 
 # %%
 taught = evaluate(LLM(wrapped.eval(), tokenizer, "raw"), valid[:50])
@@ -644,9 +640,7 @@ assert taught.answer_rate.value > 0.9
 # A loop of this size is enough to teach the format. A run that takes hours
 # also needs checkpoints, to resume after a crash; mixed precision, for
 # speed and for float16; several GPUs; and a rule for when to stop. Hugging
-# Face's `Trainer` has all that, and the library's commands use it. (A test
-# compares the two: on the same batches they have the same losses and end
-# with the same weights.)
+# Face's `Trainer` has all that, and the library's commands use it.
 #
 # ## The full training
 #
@@ -656,9 +650,9 @@ assert taught.answer_rate.value > 0.9
 # unitconv sft --output my_sft
 # ```
 #
-# and here is the same from Python, with fewer epochs. The settings combine
-# the recipe for SFT with the preset for this machine. The folder is a
-# temporary one.
+# and here is the same from Python, with fewer epochs and a temporary
+# folder. The settings combine the recipe for SFT with the preset for this
+# machine.
 
 # %%
 import tempfile
@@ -705,14 +699,14 @@ print(f"lowest loss: epoch {by_loss:g}")
 print(f"highest accuracy: epoch {by_score:g}, {best:.3f}")
 
 # %% [markdown]
-# The library keeps the epoch with the highest accuracy. Where both choose
-# the same, as may happen above, that is no evidence for either. Where they
-# disagree, the loss is the wrong judge, for two reasons.
+# The library keeps the epoch with the highest accuracy. If both choose the
+# same epoch, as they may above, that is evidence for neither rule. If they
+# disagree, there are two reasons to distrust the loss.
 #
-# It punishes a mistake by how *sure* it is. A model that makes fewer
-# mistakes and is surer of the rest can have a higher loss and more right
-# answers. And the loss is a mean over tokens, many of which ask nothing
-# any more:
+# The loss of a wrong token grows with the model's confidence in it. A model
+# that makes fewer mistakes, but with more confidence, can have a higher
+# loss and more right answers. And the loss is a mean over tokens, many of
+# which are no longer hard:
 
 # %%
 held_out = collate(valid_examples, llm.pad_token_id)
@@ -734,22 +728,21 @@ for name, chosen in [("form", is_form), ("number", is_number)]:
 assert losses[is_form].mean() < losses[is_number].mean() / 2
 
 # %% [markdown]
-# The tags and the end are settled, and they dilute what the loss says
-# about the numbers. The accuracy asks the question that will be asked: is
+# The tags and the end cost almost nothing by now, and they dilute what the
+# loss says about the numbers. Accuracy measures what we want to know: is
 # the whole number right?
 #
-# Choosing an epoch has its own price. The best of several epochs is in
-# part the luckiest, so its accuracy there flatters. The number to report
-# comes from questions that had no say in the choice.
+# The best of several epochs is in part the luckiest, so its accuracy on
+# `valid` is too high. The number to report comes from questions that had
+# no part in the choice.
 #
 # ## What came of it
 #
 # We compare on the first 200 questions of `test` and of `test_hard`. *CoT*
 # is the base with its worked example. *Direct* is the base with two
-# examples that answer at once, of the precise kind that [chapter
-# 6](06_prompting.ipynb) found to be better than round ones. It also goes
-# without reasoning, so it is the nearer comparison. *SFT* gets the bare
-# question.
+# examples that answer at once, of the precise kind that did better than
+# round ones in [chapter 6](06_prompting.ipynb). It does not reason either,
+# so it is the closer comparison. *SFT* gets the bare question.
 
 # %%
 from unitconv.evaluation.report import compare
@@ -791,10 +784,10 @@ assert n_sft < n_cot / 2
 assert read(sft) < read(llm) / 5
 
 # %% [markdown]
-# The habit is there. Without a word of instruction the model answers, in
-# the form we asked for, and both what it reads and what it writes is a
-# fraction of before. Is it also right more often? The same questions were
-# put to all, so we pair them:
+# Without an instruction the trained model nearly always answers in the
+# form we want. It reads far fewer tokens than either prompt needs, and
+# writes far fewer than CoT. Is it also right more often? All three
+# answered the same questions, so we pair them:
 
 # %%
 from unitconv.evaluation.stats import holm
@@ -814,26 +807,25 @@ for (other, found), p in zip(against.items(), adjusted, strict=True):
     )
 
 # %% [markdown]
-# The last word of a line is the verdict of a paired test: *better*,
-# *worse*, or *not shown*, which would not mean equal. p is adjusted for two
-# tests, and the interval allows for questions about the same two units,
-# which are right or wrong together; [chapter 9](09_evaluation.ipynb) has
-# the reasons. Read the two lines apart. Against *direct* training
-# changed the weights and not the way of answering. Against *CoT* it also
-# took the reasoning away, in which the model did its sums. SFT has to
-# produce the number in one go, a fixed amount of computation for each
-# digit, whether the product is 2 times 1000 or 7.75 times 453.6.
+# Each line ends with the verdict of a paired test: *better*, *worse*, or
+# *not shown*, which would not mean equal. p is adjusted for two tests. The
+# interval allows for questions about the same two units, which tend to be
+# right or wrong together ([chapter 9](09_evaluation.ipynb) has the
+# reasons). The two lines say different things. *Direct* and SFT both
+# answer at once. *CoT* does the calculation in writing; SFT has to produce
+# the number with a fixed amount of computation for each token, whether the
+# product is 2 times 1000 or 7.75 times 453.6.
 #
 # ### The training or the target?
 #
 # Would another training have kept more? Three are recorded, each measured
 # on all test questions. `sft` is the command above. `sft-matched` learns
 # bare answers too, with the settings and the number of rows of [chapter
-# 8](08_rft.ipynb). `sft-reasoning`, with those settings, learns reasoning
-# that a program wrote: the facts, the product, in steps where it is long,
-# and then the answer. A product is *long* if its quantity and its factor
-# both have two digits or more. The share of right answers, as a mean over
-# the seeds:
+# 8](08_rft.ipynb). `sft-reasoning` has those settings too, and learns
+# reasoning that a program wrote: the facts, the product, and the answer. A
+# product is *long*, and written in steps, if its quantity and its factor
+# both have two digits or more, zeros at the end not counted. The share of
+# right answers, for trainings as a mean over the seeds:
 
 # %%
 from statistics import mean
@@ -880,12 +872,12 @@ for split in ("test", "test_hard"):
     assert of_split["sft-reasoning"] > of_split["cot"]
 
 # %% [markdown]
-# The settings explain little: `sft-matched` is within a few points of
-# `sft`. The target explains it. The same few matrices, trained on
-# reasoning, end above the base with its worked example. Trained on bare
-# answers they end far below it, furthest for long products, where the base
-# can use steps. The paired tests of the record, with a difference and a
-# verdict for each seed:
+# The settings explain little: overall `sft-matched` is within a few points
+# of `sft`. The target explains most of it. Trained on reasoning, the model
+# ends above the base with its worked example. Trained on bare answers it
+# ends far below, furthest for long products, where the base can use steps.
+# The paired tests of the record, with a difference and a verdict for each
+# seed:
 
 # %%
 from unitconv.evaluation.leaderboard.stages import (
@@ -910,11 +902,10 @@ pd.DataFrame(summary_cells(tests), columns=SUMMARY_HEADS).set_index(
 )
 
 # %% [markdown]
-# So what was left behind on the way is the calculation. A model that is
-# to show its work needs examples with the work in them. Here a program
-# could write them, since it knows every unit and its factor. For most
-# tasks nobody has such a program, and [the next chapter](08_rft.ipynb)
-# does without.
+# So what bare answers lose is the calculation. A model that is to show its
+# work needs examples with the work in them. Here a program could write
+# them, since it knows every unit and its factor. For most tasks nobody has
+# such a program, and [the next chapter](08_rft.ipynb) does without.
 #
 # With an adapter of your own, the test set is one command:
 #
@@ -922,8 +913,8 @@ pd.DataFrame(summary_cells(tests), columns=SUMMARY_HEADS).set_index(
 # unitconv evaluate --adapter my_sft
 # ```
 #
-# For SmolLM2 both take `--model`, and nothing else has to change but what
-# `check_budget` asked for above:
+# For SmolLM2 both commands take `--model`, and the rank has to be lower, as
+# `check_budget` said above:
 #
 # ```bash
 # unitconv sft --output smol_sft --rank 8 \
@@ -931,15 +922,14 @@ pd.DataFrame(summary_cells(tests), columns=SUMMARY_HEADS).set_index(
 # ```
 #
 # That training has not been measured here. The learning rate was chosen
-# for the course model; a larger one usually wants a lower, and `valid`
-# will tell.
+# for the course model; a larger model usually needs a lower one.
 #
 # ## What the defaults rest on
 #
 # Each row below is a full training with one setting changed, graded on
-# `valid`, which had a part in the choice of its epoch: all of them flatter
-# a little. They are recorded, and `python -m experiments.train_adapters
-# sweep` makes them again. First the rank:
+# `valid`. The epoch was chosen on `valid` too, so all rates are a little
+# too high. They are recorded; `python -m experiments.train_adapters sweep`
+# repeats them. First the rank:
 
 # %%
 import json
@@ -977,12 +967,11 @@ figures.rank_sizes(
 )
 
 # %% [markdown]
-# The size is proportional to the rank; the accuracy is not. Each dot is
-# one training with one seed. Is any of them better or worse than the
-# default? All answered the same questions, so whether their intervals
-# overlap decides nothing, and the paired test does. It counts the questions
-# that a training has *lost* against the default and those that it has
-# *gained*; p is adjusted for the number of rows:
+# Each dot is one training with one seed. Is any of them better or worse
+# than the default? All answered the same questions, so we use the paired
+# test and not the overlap of intervals. It counts the questions that a
+# training has *lost* against the default and those that it has *gained*; p
+# is adjusted for the number of rows:
 
 # %%
 from unitconv.evaluation.stats import PairedComparison
@@ -1011,13 +1000,12 @@ def against_default(kind, default):
 against_default("rank", cpu.settings(SFT_DEFAULTS).rank)
 
 # %% [markdown]
-# None of the differences is shown, from rank 1 to rank 64. That does not
-# make the ranks equal: on 200 questions luck alone can make a difference
-# of a few points, and can hide one. A run of your own can use more of
-# them: `unitconv evaluate --json` keeps the rows.
+# From rank 1 to rank 64 no difference is shown. That does not make the
+# ranks equal: on 200 questions luck alone can make a difference of a few
+# points, and can hide one.
 #
-# The second choice is easily overlooked: how many digits of an answer a
-# target should write. The grader accepts 5 %, so how many are needed?
+# The second choice is easily overlooked: how many digits of an answer
+# should a target write? The grader accepts 5 %, so how many are needed?
 
 # %%
 from unitconv.grading.answer import is_correct
@@ -1039,34 +1027,33 @@ for digits in (1, 2, 3, 4, 6):
 
 # %% [markdown]
 # Two are enough: rounding to two digits moves a number by less than 5 %.
-# A tiny value may still be lost to the grader, which itself rounds to
-# three decimals. And what does the model make of it?
+# The one miss at three digits is a tiny value: the grader itself rounds to
+# three decimals. And how accurate is a model trained on each?
 
 # %%
 digits = table("digits")
 digits.drop(columns="MB").round(3)
 
 # %% [markdown]
-# A digit that is not written cannot be wrong, so one might expect short
-# answers to score best. Against four digits, the default:
+# Fewer digits leave fewer to get wrong, so one might expect short answers
+# to score best. Against four digits, the default:
 
 # %%
 against_default("digits", SIGNIFICANT_DIGITS)
 
 # %% [markdown]
-# Here too no difference is shown, so the score does not decide. More
-# digits cost more tokens, and precision speaks for them: a user who reads
-# 31560000 seconds learns more of a year than one who reads 32000000.
+# Again no difference is shown, so accuracy does not decide. More digits
+# cost more tokens but say more: 31560000 seconds describes a year better
+# than 32000000.
 #
 # ## Exercises
 #
 # ```{exercise} Warm-up: the loss by hand
 # :label: ex-sft-loss
 #
-# What is the number that `cross_entropy` returns? Write the loss of one
-# example without that function: the mean, over the supervised tokens, of
-# minus the logarithm of the probability that the model gave to the token,
-# in nats.
+# Write the loss of one example without `cross_entropy`: for each
+# supervised token take minus the natural logarithm of the probability that
+# the model gave it, and return the mean.
 # ```
 
 # %% tags=["exercise", "nbval-check-output"]
@@ -1127,9 +1114,9 @@ attempt(check_example_loss, example_loss)
 # ```{exercise} Why not both zero?
 # :label: ex-sft-zero
 #
-# $B$ starts at zero and $A$ does not. Predict what the first step of
-# training moves from there, and from two other starts. The check computes
-# the gradients.
+# $B$ starts at zero and $A$ does not. Which of the two changes in the first
+# step of training? Predict it for this start and for two others. The check
+# computes the gradients.
 # ```
 
 # %% tags=["exercise", "nbval-check-output"]
@@ -1181,10 +1168,10 @@ for start in first_step:
     print(f"A {start[0]:6}  B {start[1]:6}  {of_a:.1e} and {of_b:.1e}")
 
 # %% [markdown]
-# The gradient of each is a product with the other. With one at zero the
-# first step moves that one, and the second can move both; with both at
-# zero nothing ever moves. Either one could start at zero: what matters is
-# that exactly one does.
+# The gradient of each matrix has the other as a factor. If one is zero, the
+# first step moves that one, and the second can move both. If both are zero,
+# nothing ever moves. Either could start at zero, as long as the other does
+# not.
 
 # %% tags=["solution", "nbval-check-output"]
 attempt(check_first_step, first_step)
@@ -1196,10 +1183,10 @@ attempt(check_first_step, first_step)
 # ```{exercise} The rank that was used
 # :label: ex-sft-rank
 #
-# An update of rank $r$ need not use all of it. Write a function that says
-# how many of its singular values hold nine tenths of the sum of their
-# squares. Then ask it about the trained adapter: which layers use their
-# rank?
+# An update of rank $r$ may have only a few large singular values. Write a
+# function that says how many of them hold nine tenths of the sum of their
+# squares. Then apply it to the trained adapter: which layers use most of
+# their rank?
 # ```
 
 # %% tags=["exercise", "nbval-check-output"]
@@ -1261,9 +1248,9 @@ pd.DataFrame(
 ).T
 
 # %% [markdown]
-# More than $r$ is impossible. The scale $\alpha / r$ can be left out: it
-# changes every singular value alike. How many directions carry weight
-# differs from place to place, while LoRA gives all of them the same rank.
+# More than $r$ is impossible. The scale $\alpha / r$ can be left out,
+# because it changes every singular value alike. The number differs from
+# layer to layer, while LoRA gives all of them the same rank.
 
 # %% tags=["solution", "nbval-check-output"]
 attempt(check_directions, directions)
@@ -1276,8 +1263,8 @@ attempt(check_directions, directions)
 # :label: ex-sft-turns
 #
 # A dialogue has several questions, each with its answer. Build its
-# training example: the tokens are those of the whole text and then the
-# end; every answer is supervised, and the end; the questions are only read.
+# training example. Its tokens are those of the whole text, and then the
+# end. The answers and the end are supervised, the questions are not.
 # ```
 
 # %% tags=["exercise", "nbval-check-output"]
@@ -1343,11 +1330,10 @@ def dialogue_example(turns):
 show(dialogue_example(dialogue))
 
 # %% [markdown]
-# One text, one tokenisation, and the characters decide what is learned.
-# One example now teaches two answers for one reading. Two mistakes are
-# common: to learn the last answer only, which wastes the others, and to
-# learn everything behind the first question, which teaches the model to ask
-# itself.
+# The text is tokenised once, and the position of its characters decides
+# what is learned. Two mistakes are common: to learn the last answer only,
+# which wastes the others, and to learn everything after the first question,
+# which teaches the model to write questions too.
 
 # %% tags=["solution", "nbval-check-output"]
 attempt(check_dialogue_example, dialogue_example)
@@ -1409,12 +1395,11 @@ for name, rows in [
 print(shown.rows[0].text)
 
 # %% [markdown]
-# The reasoning has not gone, it has been cut short: nearly every reply
-# still states something, but it is shorter, and far fewer are right. In the
-# reply above a fact is followed by the answer, with no product between
-# them. This training rewarded an answer at once thousands of times and
-# reasoning never. The base is not lost, though. It lies untouched under
-# the adapter, and without it reasons as before.
+# The reasoning is cut short: nearly every reply still states something, but
+# replies are shorter, and far fewer are right. In the one above a fact is
+# followed by the answer, with no product between them. The examples showed
+# only immediate answers, never reasoning. The base is not lost, though: its
+# weights are unchanged, and without the adapter it reasons as before.
 
 # %% tags=["solution", "nbval-check-output"]
 attempt(check_shown, shown, reasoned)
@@ -1425,21 +1410,22 @@ attempt(check_shown, shown, reasoned)
 #
 # ## Recap
 #
-# - SFT teaches one continuation. Here it moves the instruction and the
-#   example into the weights.
+# - SFT teaches one continuation. Here it replaces the instruction and the
+#   example in the prompt.
 # - Prompt and target are tokenised as one text, with the space on the
 #   target's side, and labels are masked by position: otherwise the first
 #   token or the end is not learned, and no error tells you.
 # - LoRA adds $\frac{\alpha}{r} B A$ to a frozen matrix. It starts at zero,
 #   its size is known beforehand, and it can be merged.
-# - Activations are the other half of the memory. Checkpointing recomputes
-#   them: less memory, more time, the same gradients.
+# - Activations need memory too. Checkpointing recomputes them: less
+#   memory, more time, the same loss.
 # - A training loop is five lines around a masked loss: backward, clip,
 #   step, schedule, clear. `Trainer` adds what long runs need.
-# - Keep the epoch that answers `valid` best. The loss punishes sureness
-#   and is diluted by what the model already knows.
+# - Keep the epoch that answers `valid` best. The loss punishes confident
+#   mistakes and is diluted by what the model already knows.
 # - Answers without reasoning are shorter and faster, and far fewer of
-#   them are right. The same training on reasoning has no such loss.
+#   them are right. Trained on reasoning instead, the model does better
+#   than the base with its worked example.
 #
 # **Next:** [the same trainer, with reasoning that the model wrote
 # itself](08_rft.ipynb).

@@ -2,23 +2,22 @@
 # # Evaluation: is it really better?
 #
 # A model answers 60 of 100 questions. You change something, train for an
-# hour, and now it answers 66. Most reports would say "an improvement of
-# six points" and go on. Before you do, ask what would have happened if you
-# had changed nothing. The models measured here all come from one base. We
+# hour, and now it answers 66. Most reports would say "an improvement of six
+# points" and go on. Before you do, ask what would have happened if you had
+# changed nothing. The models measured here all come from one base. We
 # pretrained it for this course on generated text that multiplies long
 # numbers in two ways, at once and in steps, that reaches distant units
 # through a third one, and that holds British volumes beside American ones.
-# So fine-tuning has something to mend. Its settings were chosen on
-# generated development questions, though the last two candidates had been
-# measured on the test sets as well ([the
-# appendix](90_pretraining.ipynb)).
+# So fine-tuning has something to mend. We chose the base on generated
+# development questions, but the last two candidates had been measured on
+# the test sets as well ([the appendix](90_pretraining.ipynb)).
 #
 # **The question of this chapter:** of the differences that we have seen in
 # this book, which are real, and what exactly got better?
 #
 # :::{admonition} What you will learn
 # :class: tip
-# - how often chance alone makes 66 out of 60;
+# - how often chance alone turns 60 into 66;
 # - why two models are compared question by question;
 # - what it means for an interval that errors come in clusters;
 # - how many questions a comparison needs;
@@ -60,9 +59,9 @@ for rate in (Proportion(60, 100), Proportion(66, 100)):
 
 # %% [markdown]
 # They overlap widely. That alone decides nothing, as an exercise below
-# shows, so let us ask chance directly. Suppose both runs have the same true
-# rate, 63 %, and each is asked 100 questions of its own. How often do they
-# end at least six apart?
+# shows, so let us simulate it. Suppose both runs have the same true rate,
+# 63 %, and each is asked 100 questions of its own. How often do they end
+# at least six apart?
 
 # %%
 import numpy as np
@@ -95,7 +94,7 @@ figures.chance(
 # Both runs were asked the *same* questions, and the two totals throw that
 # away. Of all pairs of answers, four kinds are possible. Where both are
 # right or both wrong, the models do not differ. Only the *flips* tell them
-# apart. Here are three ways to come from 60 to 66:
+# apart. Here are three ways to get from 60 to 66:
 
 # %% tags=["nbval-check-output"]
 for lost, gained in [(20, 26), (4, 10), (0, 6)]:
@@ -173,16 +172,16 @@ assert alarms[0.15, paired_p] > 2 * alarms[0.15, unpaired_p]
 # [Miller (2024)](https://arxiv.org/abs/2411.00640) makes the same case
 # for language models in general.
 #
-# So: same questions, in the same order, and keep every row. A `Report`
-# does, and `compare` does the rest.
+# So ask the same questions, in the same order, and keep every row. A
+# `Report` keeps them, and `compare` does the rest.
 #
 # ## All stages side by side
 #
-# Now the real thing. The base on the bare question (`raw`), the base with
-# one worked example (`cot`), and the two adapters that the package ships,
-# on all 1000 questions of the test set. Decoding is greedy: the same model
-# gives the same texts again, and what is left to chance in a rate is which
-# questions were asked.
+# We compare four stages: the base on the bare question (`raw`), the base
+# with one worked example (`cot`), and the two adapters that the package
+# ships, on all 1000 questions of the test set. Decoding is greedy, so the
+# same model writes the same texts again. For a given model, only the choice
+# of questions is left to chance.
 
 # %%
 from unitconv import LLM, Report, compare, evaluate, load_split
@@ -265,21 +264,21 @@ assert table.tokens["sft"] == table.tokens.min()
 assert table["valid: of"]["sft"] < 50
 
 # %% [markdown]
-# Read a row from left to right, for each column answers another question.
+# Each column answers a different question.
 #
 # - **accuracy**: how often is it right, of *all* questions? Low and high
 #   are its interval.
 # - **answered**: how often is there an answer that can be read?
 # - **valid**: of the replies that state something checkable, how many
 #   state nothing false and lead from the question to the answer? SFT states
-#   next to nothing, so it has no validity: not a bad one and not a good
-#   one. That is why *valid: of* is beside it. The base on the bare question
-#   calculates, but gives no answer for anything to lead to.
+#   nothing, so it has no validity, neither a bad one nor a good one. That
+#   is why *valid: of* is beside it. The base on the bare question
+#   calculates, but marks no answer that its steps could lead to.
 # - **tokens**: what an answer costs. SFT answers at once and is the
 #   cheapest; whoever compares it with a stage that reasons should say so.
 #
-# The record holds three of our four rows as well. A result that cannot be
-# got a second time is none, so:
+# The record holds three of our four rows as well. Do they come out the same
+# again?
 
 # %%
 for name, same in (("cot", "cot"), ("sft", "sft"), ("rft", "rft-2")):
@@ -291,10 +290,9 @@ for name, same in (("cot", "cot"), ("sft", "sft"), ("rft", "rft-2")):
 # %% [markdown]
 # ### Accuracy of what?
 #
-# Answer rate and accuracy are two skills, and there is a way to mix them
-# up that looks generous: divide by the questions that were *answered*. Let
-# us make a model that is no better at anything. It is `cot`, but it keeps
-# silent on the family of units it is worst at:
+# Answer rate and accuracy are two things, and one common ratio mixes them
+# up: it divides by the questions that were *answered*. Take `cot`, and let
+# it keep silent on the family of units it is worst at:
 
 # %%
 from dataclasses import replace
@@ -321,8 +319,8 @@ assert shy.accuracy.value < base.accuracy.value
 assert of_answered > base.accuracy.value
 
 # %% [markdown]
-# It knows less and scores more. Report accuracy over all questions, with
-# the answer rate beside it.
+# It answers fewer questions right and scores higher. Report accuracy over
+# all questions, with the answer rate beside it.
 #
 # ## Which differences are real?
 #
@@ -343,8 +341,7 @@ for name, pair in live.items():
 # %% [markdown]
 # Look at *lost* before you look at *p*. Even a stage that is better on the
 # whole loses questions that the earlier one had right. The total hides
-# this trade, and a user whose question was lost will not be consoled by
-# it.
+# this.
 #
 # ### How many tests was that?
 #
@@ -395,14 +392,15 @@ figures.differences(
 # `rft-right` learned from right answers without the audit, and
 # `sft-reasoning` from reasoning that code had written; [chapter
 # 8](08_rft.ipynb) has both. Holm's p counts all comparisons of the record,
-# not only those shown. Look at the second round of seed 0, the last pair:
-# tested alone, it would count as a gain. As one of so many tests it does
-# not.
+# not only those shown. Four of the six pairs have the same verdict for all
+# three seeds. The other two do not: `rft-1` is worse than `sft-reasoning`
+# for two seeds, and the second round is a gain for one. For seed 0 its p,
+# tested alone, is below 5 % as well; as one of so many tests it is not.
 #
 # Blue intervals leave out zero; they are not adjusted for their number, so
-# the column *verdict* counts and not the color. And a tiny p-value only
-# says that there *is* a difference. Whether it is large enough to matter is
-# for the difference and its interval to say. [The results
+# go by the column *verdict* and not by the color. And a tiny p-value only
+# says that there *is* a difference. Whether it is large enough to matter,
+# you read from the difference and its interval. [The results
 # page](../book/results.md) has all comparisons, on the harder questions
 # too.
 #
@@ -424,7 +422,7 @@ print(
 
 # %% [markdown]
 # Questions about the same two units need the same fact, and a model that
-# takes another one loses most of them at once. Ten such errors are less
+# gets it wrong loses most of them at once. Ten such errors are less
 # evidence than ten errors on ten pairs. [Miller
 # (2024)](https://arxiv.org/abs/2411.00640) therefore asks for *clustered*
 # standard errors. An accuracy is the mean of a 1 for each question that is
@@ -474,12 +472,12 @@ pd.DataFrame(
 
 # %% [markdown]
 # Quote the clustered one. The simple interval would do if every question
-# had been about another pair. McNemar's test takes the flips as independent
+# were about a different pair. McNemar's test takes the flips as independent
 # as well, so the verdicts of this book ask for two things: Holm's p below
 # 5 %, and a clustered interval that leaves out zero, wherever the rows are
 # at hand to compute it. Two limits: with fewer than some 30 clusters even
-# this interval is too narrow, and of a question of your own that the parser
-# cannot read we do not know the pair, so it counts as a cluster of its own.
+# this interval is too narrow, and a question of your own that the parser
+# cannot read counts as a cluster of its own.
 
 # %%
 live_p = holm([pair.p_value for pair in live.values()])
@@ -539,8 +537,8 @@ assert 0.7 < np.mean(seen) < 0.87
 # Half the difference needs four times the questions. Fewer flips need
 # fewer: two versions of one model are easier to compare than two models
 # that err in different places. For clustered errors multiply by the square
-# of *times as wide* above. And the other way round: a difference that 200
-# questions could hardly have shown is not refuted by their silence.
+# of *times as wide* above. And if 200 questions could hardly have shown a
+# difference, not seeing it there does not refute it.
 #
 # ## A seed is a sample too
 #
@@ -581,24 +579,23 @@ figures.grouped_intervals(
 )
 
 # %% [markdown]
-# Two kinds of noise, and neither stands for the other:
+# These are two kinds of noise, and neither replaces the other:
 #
 # - *sd over questions* is what the intervals show. More questions make it
 #   smaller; more seeds do not, for all of them answer the same ones.
 # - *sd over seeds* is how much one training differs from the next. More
 #   trainings average it out; more questions do not.
 #
-# `cot` is not trained, so it has no spread over seeds. That says nothing
-# for it.
+# `cot` is not trained, so it has no spread over seeds.
 #
-# To say "this adapter is better than that one", the paired test is
-# enough. To say "RFT is better than SFT", a statement about two *recipes*,
-# you need several seeds of each, and the dots of one should lie beyond
-# those of the other. With three seeds each, even that is luck once in ten
-# times: of the twenty ways to deal six ranks to two recipes, two keep them
-# apart. [Bouthillier et al. (2021)](https://arxiv.org/abs/2103.03098)
-# measure how much seeds and splits move
-# the benchmarks that others rank models by.
+# To say "this adapter is better than that one", the paired test is enough.
+# To say "RFT is better than SFT", a statement about two *recipes*, you need
+# several seeds of each, and the dots of one should lie beyond those of the
+# other, as those of `rft-2` and `sft` do. With three seeds each, even that
+# happens by luck once in ten times: of the twenty ways to deal six ranks to
+# two recipes, two keep them apart. [Bouthillier et al.
+# (2021)](https://arxiv.org/abs/2103.03098) measure how much seeds and
+# splits move common benchmarks.
 #
 # How well do three seeds tell their own spread? Draw three numbers whose
 # true sd is 1, many times:
@@ -611,17 +608,15 @@ assert low < 0.25
 assert high > 1.8
 
 # %% [markdown]
-# So an sd of three seeds is a hint and not a measurement. Give the values
-# themselves, there are only three.
+# So the sd of three seeds is only a hint. Give the three values themselves.
 #
 # ## What went wrong, before and after
 #
-# A score says how much has changed. The errors say what. The grader sorts
-# each wrong answer into a class, the first that fits. *Wrong fact* and
-# *wrong arithmetic* are false statements that the audit found in the text.
-# *Wrong direction*, *namesake* and *another unit* go by the answer alone:
-# it is what dividing gives, or right for a unit of the same name, or for
-# another unit of the family.
+# The grader sorts each wrong answer into a class, the first that fits.
+# *Wrong fact* and *wrong arithmetic* are false statements that the audit
+# found in the text. *Wrong direction*, *namesake* and *another unit* go by
+# the answer alone: it is what dividing gives, or right for a unit of the
+# same name, or for another unit of the family.
 
 # %%
 failures = {name: reports[name].failures for name in STAGES}
@@ -639,11 +634,10 @@ figures.before_after(
 )
 
 # %% [markdown]
-# One reading suggests itself: SFT has all but abolished wrong facts and
-# wrong arithmetic. It has abolished *stating* them. These two classes read
-# the text, and a reply that is nothing but a number has no fact to be
-# wrong. What went wrong inside lands in "other", unless the number itself
-# gives it away.
+# SFT has no wrong facts and no wrong arithmetic, it seems. It only no
+# longer *states* any: these two classes read the text, and a reply that is
+# nothing but a number states no fact. Its mistakes land in "other", unless
+# the number itself gives them away.
 
 # %%
 of_sft = failures["sft"]
@@ -713,20 +707,19 @@ assert where["wrong arithmetic, cot"].idxmax() == "long product"
 where
 
 # %% [markdown]
-# Between distant units `cot` often stops half-way: asked for meters per
-# second, it turns miles per hour into kilometers per hour and answers
-# that. Long products it works out at once and often wrong. RFT has fewer
-# errors in both places. As for the families, each is only a part of
-# the test set, and six families times three pairs are eighteen more
-# comparisons. An exercise below tests six of them.
+# Between distant units `cot` often stops half-way: asked for feet per
+# second, it turns miles per hour into kilometers per hour and answers that.
+# Long products it mostly works out at once, and often wrong. `rft` makes
+# fewer errors of both kinds. An exercise below tests the families.
 #
 # ### Is it only the gallon?
 #
-# There is a duller explanation of any gain. The base has read of UK gallons
+# Any gain may have a duller explanation. The base has read of UK gallons
 # and binary kilobytes, and cannot know which ones *we* mean. A model that
-# learns it from our answers gains, and has become no better at converting.
-# The record counts the questions whose answer was right for such a
-# *namesake* and is now right for the unit that was meant:
+# learns this from our answers gains without converting any better. The
+# record counts the questions whose answer was right for such a *namesake*
+# and is now right for the unit that was meant, minus those that went the
+# other way:
 
 # %%
 for seed, run in record["seeds"].items():
@@ -739,13 +732,13 @@ for seed, run in record["seeds"].items():
         assert convention < net / 3
 
 # %% [markdown]
-# So the namesakes explain little of the gain.
+# For all three seeds, the namesakes explain little of the gain.
 #
 # ### Look at them
 #
-# Classes are symptoms. Before you believe a story about them, read rows.
-# The most telling ones are the flips. First what RFT gained over the base,
-# two of either class, then what it lost:
+# Before you believe a story about classes, read rows. The flips tell most.
+# First what RFT gained over the base, two of each class above, then what it
+# lost:
 
 # %%
 from textwrap import fill
@@ -775,7 +768,7 @@ print(len(lost), "lost, of which four:\n")
 show(lost[:4], "rft", "cot")
 
 # %% [markdown]
-# A few patterns come back, and each can be counted once it has a name:
+# A few patterns recur, and we can count them:
 #
 # - **left half-way**: the reply converts to a third unit and stops. What it
 #   states is true, so the audit refuses it because it does not lead to the
@@ -783,7 +776,7 @@ show(lost[:4], "rft", "cot")
 # - **another question**: it converts a unit that was not given at all;
 # - **a namesake**: "1 UK gallon = 4.546 l" is true of another gallon. The
 #   grader's class of this name misses one whose product is wrong;
-# - **a false product** or **a false sum**, the first false line counts;
+# - **a false product** or **a false sum**: the first false line counts;
 # - **steps that do not add up**: the partial products are true, and a sum
 #   leaves one of them out, or takes one twice;
 # - **another number**: the product starts from a quantity that is not the
@@ -851,17 +844,15 @@ count_patterns({name: reports[name] for name in ("cot", "sft", "rft")})
 # %% [markdown]
 # The order of the tests matters: a reply with two mistakes is counted at
 # its first. The patterns were found on these very rows, so they describe
-# this test set. A claim about new questions has to be checked on new
-# questions.
+# this test set only.
 #
 # ## Harder questions
 #
 # The questions of `test` are worded like those of the training. Those of
 # `test_hard` are not. They have larger quantities and finer fractions, and
 # although `train_hard` has such quantities too, the conversions and the
-# wordings of `test_hard` are in no training set. What has been learned
-# should carry over; what was only fitted should not. From the record, by
-# difficulty:
+# wordings of `test_hard` are in no training set. From the record of seed 0,
+# by difficulty:
 
 # %%
 NAMES = {"cot": "cot", "sft": "sft", "rft": "rft-2"}
@@ -888,8 +879,8 @@ for name, key in NAMES.items():
     assert hard < easy
 
 # %% [markdown]
-# Every stage falls. Does one fall below another? The rates do not say; the
-# same questions, asked of both, do. `test_hard` is quickly asked:
+# Every stage scores lower here. Do the differences between the stages
+# remain? Again we compare them in pairs:
 
 # %%
 hard = {
@@ -910,12 +901,11 @@ for ((a, b), pair), p in zip(on_hard.items(), hard_p, strict=True):
 
 # %% [markdown]
 # (The intervals are the clustered ones.) The verdicts are those on `test`.
-# A gain that is *better* there and *not shown* here would be tied to the
-# questions that it was trained on. These are adapters of one seed; [the
-# results page](../book/results.md) has all seeds.
+# These are adapters of one seed. The other two seeds have the same verdicts
+# against `cot` ([the results page](../book/results.md)).
 #
 # Which part of the skill gives way? Where there is reasoning, the audit can
-# say, for it checks facts and products apart:
+# say, for it checks facts and products separately:
 
 # %%
 PARTS = {
@@ -939,9 +929,9 @@ for name in ("cot", "rft"):
 parts.round(3)
 
 # %% [markdown]
-# The facts hold, for a factor does not depend on the quantity. The
-# calculations give way, and those of `cot` much more. For the long
-# products, compare the way that the two models take:
+# Nearly all facts stay true, for a factor does not depend on the quantity.
+# The share of true products falls, and more for `cot` than for `rft`. For
+# the long products, compare how the two models work them out:
 
 # %%
 ways = Counter()
@@ -963,18 +953,19 @@ ways
 # %% [markdown]
 # Most of the gain is in one line: the questions that the base works out at
 # once and the adapter in steps. Where both go the same way, the two columns
-# differ little. So on these questions RFT has changed the way that is
-# taken, more than how well either way is worked out.
+# differ little. So what `rft` gains here, it gains mostly by taking steps,
+# and little by doing either way better.
 #
-# What is left to mend on these questions?
+# What goes wrong on these questions?
 
 # %%
 count_patterns({name: hard[name] for name in ("cot", "rft")})
 
 # %% [markdown]
-# Long sums have become a source of errors of their own: false sums, and
-# partial products that are left out. And `rft` answers *another question*
-# more often than `cot`. Reading those replies leads to one wording:
+# With more steps there are more sums to get wrong: `rft` has more false
+# sums here than `cot`, and more steps that do not add up. It also converts
+# a unit that was not given (*another question*) more often. Reading those
+# replies leads to one wording:
 
 # %%
 both = zip(hard["cot"].rows, hard["rft"].rows, strict=True)
@@ -986,9 +977,9 @@ show(odd[:2], "cot", "rft")
 # %% [markdown]
 # ### One thing at a time
 #
-# That was found by looking, on a few questions, and `test_hard` changes the
-# quantity *and* the wording. We can test both on new questions: the same
-# conversions with another quantity, or in another wording.
+# That was found by looking, on 18 questions, and `test_hard` changes the
+# quantity *and* the wording. So we test each alone: conversions of `test`
+# with a larger quantity, or in the odd wording.
 
 # %%
 import random
@@ -1047,15 +1038,16 @@ assert effects["cot", "larger quantity"].ci95[1] < 0
 assert effects["rft", "odd wording"].ci95[1] < -0.3
 
 # %% [markdown]
-# A larger quantity costs `cot` much; of `rft` no loss is shown. The wording
-# costs `rft` nearly everything, and no table of totals shows that. (The two
-# stages also differ in their prompts: `rft` is asked without a worked
-# example.) So test the wordings that your users write.
+# (The intervals are the simple ones.) A larger quantity makes `cot` worse;
+# for `rft` a loss is not shown. The odd wording makes both worse and costs
+# `rft` nearly everything. No table of totals shows that. (The stages also
+# differ in their prompts: `rft` is asked without a worked example.) So test
+# the wordings that your users write.
 #
 # ## Right for the wrong reasons
 #
-# Chapter 1 promised to watch one corner of this table: right answers whose
-# reasoning is not valid.
+# One corner of these tables needs watching: right answers whose reasoning
+# is not valid.
 
 # %%
 for name in ("cot", "rft"):
@@ -1076,10 +1068,10 @@ for name in ("cot", "rft"):
 
 
 # %% [markdown]
-# Nearly all of these state something false, mostly a product that is wrong
-# in the middle and near enough for the grader. RFT learned from audited
-# replies only, and there are some left: a selection without false lines
-# does not make a model without them.
+# Nearly all of these state something false, and the examples are products
+# with a wrong digit, near enough for the grader. RFT learned from audited
+# replies only and still writes some: training on true lines does not make
+# every line true.
 #
 # The tolerance of 5 % is there because few people know that a mile has
 # 1609.344 meters. It cannot tell a rounded factor from a wrong digit in
@@ -1115,15 +1107,14 @@ assert all(strict.loc["within 0.1%"] < strict.loc["within 5.0%"])
 strict.round(3)
 
 # %% [markdown]
-# The first line is the grade, but for its rounding to three decimals. No
-# line is the true one. A strict tolerance counts honest rounding as a
-# mistake; a generous one lets wrong digits through. What it lets through,
-# the audit sees: where there is reasoning, its verdict and the strictest
-# tolerance nearly agree. But it sees them only in replies that reason: the
-# last line of `sft` is no verdict on its answers. And even a reply that
-# passes both was merely not caught. Stated reasoning need not
-# be how the answer came about
-# ([Turpin et al. 2023](https://arxiv.org/abs/2305.04388)).
+# The first line is the grade, except that the grader rounds to three
+# decimals first. No line is the true one. A strict tolerance counts honest
+# rounding as a mistake; a generous one lets wrong digits through. Where
+# there is reasoning, the audit finds these: its rate and that of the
+# strictest tolerance nearly agree. The last line of `sft` is no verdict on
+# its answers, since it does not reason. And stated reasoning need not be
+# how the answer came about ([Turpin et al.
+# 2023](https://arxiv.org/abs/2305.04388)).
 #
 # ## Four traps
 #
@@ -1176,12 +1167,10 @@ print(f"{credit.question}  (truth {credit.truth:g})\n---")
 print(re.sub(r"\n+", "\n", credit.text).strip())
 
 # %% [markdown]
-# In some replies the answer stands there in another form, in others the
-# number merely comes by among many. The generous parser cannot tell, and
-# it pays whoever writes most. Since that is the weakest model, every later
-# stage looks like *less* of an improvement than it is. How far does this
-# go? The next model cannot read. To every question it replies with the
-# same list, the powers of 1.1:
+# This reply gives its answer in another tag. In others the number may
+# merely occur among many. The generous parser cannot tell them apart, and
+# it favors whoever writes most. How far does this go? The next model cannot
+# read. To every question it replies with the same list, the powers of 1.1:
 
 # %%
 powers = " ".join(f"{1.1**k:.4f}" for k in range(-50, 171))
@@ -1222,14 +1211,14 @@ assert lookup_accuracy(train, test) == 0
 assert shuffled > 0.05
 
 # %% [markdown]
-# So much accuracy for a table that cannot convert anything. A model that
-# converts and remembers gets part of it on top, and no interval and no
-# paired test would notice.
+# A tenth of the questions, for a table that cannot convert anything. A
+# model that converts and remembers can get part of it on top, and no
+# interval and no paired test would notice.
 #
 # ### Choosing on the test set
 #
 # You train twenty variants, evaluate them all on the test set and report
-# the best. Suppose they are all *equally* good, 80 % to the last digit:
+# the best. Suppose they are all *equally* good, exactly 80 %:
 
 # %%
 TRUE, VARIANTS = 0.8, 20
@@ -1261,15 +1250,13 @@ print(f"the same choice, on a fresh test set: {reported.mean():.3f}")
 assert abs(reported.mean() - TRUE) < 0.002
 
 # %% [markdown]
-# It also works slowly. Each time you look at the test set, change
-# something and look again, you choose on it a little, and a set that a
-# whole community looks at for years wears out in the same way (Dwork et
-# al. 2015).
+# It also happens slowly. Each time you look at the test set, change
+# something and look again, you choose on it a little (Dwork et al. 2015).
 #
 # ### Comparing what cannot be compared
 #
-# Two reports belong together only if the questions, the prompt, the
-# decoding and the parser are the same, but for the one thing that is
+# Two reports can be compared only if the questions, the prompt, the
+# decoding and the parser are the same, except for the one thing that is
 # tested. So a report says what ran, in which versions, and keeps its rows.
 # `compare` refuses other questions:
 
@@ -1299,13 +1286,13 @@ print(run | {"temperature": again.run["decoding"]["temperature"]})
 # Put together, this is what a sentence about a model should hold:
 #
 # 1. which model, prompt, decoding and parser; which questions, and what
-#    keeps them apart from training;
+#    keeps them out of the training;
 # 2. accuracy over *all* questions, n and interval; the answer rate;
 # 3. the difference to the baseline on the same questions, with clustered
 #    interval, paired p-value and the number of tests made;
 # 4. how many seeds, and the value of each;
 # 5. what an answer costs;
-# 6. what kind of errors are left, and where the skill ends.
+# 6. what kind of errors are left, and on which questions.
 #
 # ## Exercises
 #
@@ -1407,8 +1394,8 @@ pair = PairedComparison(n=1000, only_a=only_old, only_b=only_new)
 print(f"{old.ci95[1]:.3f} > {new.ci95[0]:.3f}, p = {pair.p_value:.1e}")
 
 # %% [markdown]
-# Few flips, nearly all one way. The intervals of the two rates hold the
-# luck of the draw twice; the paired difference does not hold it at all.
+# Few flips, nearly all one way. Both intervals hold the luck of the draw;
+# in the paired difference it cancels.
 
 # %% tags=["solution", "nbval-check-output"]
 attempt(check_overlap, both, only_old, only_new)
@@ -1490,11 +1477,11 @@ pd.DataFrame(
 ).T
 
 # %% [markdown]
-# "RFT is better than the base" is a statement about the total. A family
-# with the verdict *better* carries it. A family that is *not shown* may
-# still have a small p: where its questions are about few pairs of units,
-# the clustered interval is wide and holds zero. No family has thirty pairs,
-# so even these intervals are a little too narrow.
+# "RFT is better than the base" is a statement about the total. It is shown
+# for a family only where the verdict is *better*. A family that is *not
+# shown* may still have a small p: where its questions are about few pairs
+# of units, the clustered interval is wide and holds zero. No family has
+# thirty pairs, so even these intervals are a little too narrow.
 
 # %% tags=["solution", "nbval-check-output"]
 attempt(check_by_unit, by_unit, below)
@@ -1555,9 +1542,9 @@ for trainings, n in [(3, 1000), (12, 1000), (3, 10_000)]:
     print(f"{trainings:2} trainings, {n:6,} questions: {noise:.4f}")
 
 # %% [markdown]
-# Each leaves the other's part untouched. Twelve trainings end about where
-# the noise of 1000 questions is, and ten times the questions end about
-# where the noise of three seeds is.
+# Here 3 trainings on 10,000 questions are the least noisy. More trainings
+# leave the noise of the questions untouched, and more questions leave that
+# of the seeds.
 
 # %% tags=["solution", "nbval-check-output"]
 attempt(check_noise_of_mean, noise_of_mean)
@@ -1665,7 +1652,7 @@ attempt(check_peeking, reports_a_difference)
 #   only.
 # - Errors and harder questions say what was learned and what was not.
 # - Parsers that guess, leaks and choosing on the test set raise scores,
-#   and no statistics notices.
+#   and no test notices.
 #
 # **Next:** [the same code on a general model](10_smollm2.ipynb).
 #

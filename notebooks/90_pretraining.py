@@ -2,29 +2,27 @@
 # # Pretraining a course model
 #
 # The course model is one that you can make yourself, from nothing, on a
-# laptop. It has never seen a sentence that a person wrote. Still it reads
-# questions, copies the form of an example and multiplies. In that it
-# follows TinyStories ([Eldan and Li
-# 2023](https://arxiv.org/abs/2305.07759)): a narrow world lets a tiny model
-# do what otherwise takes a large one. The other chapters train this model
-# further, so what they find depends on what we put into it. We designed
-# the corpus to leave fine-tuning something to gain. Its solutions multiply
-# long numbers in two ways: at once, which so small a model gets mostly
-# wrong, and in steps, which it gets right several times as often ([chapter
+# laptop. Every document it has read was written by a generator. Still it
+# answers questions, copies the form of an example and multiplies. The idea
+# is that of TinyStories ([Eldan and Li
+# 2023](https://arxiv.org/abs/2305.07759)): in a narrow world a tiny model
+# can do what otherwise takes a large one. The other chapters train this
+# model further, so what they find depends on what we put into it. We
+# designed the corpus to leave fine-tuning something to gain. Its solutions
+# multiply long numbers in two ways: at once, which so small a model gets
+# mostly wrong, and in steps, which it gets right more often ([chapter
 # 8](08_rft.ipynb) counts). The first way is the more frequent. And the
 # corpus means the UK gallon in some documents and the US gallon in others.
-# Its settings were chosen on generated development questions; the last two
-# candidates had been measured on the test sets as well.
 #
-# **The question of this chapter:** in which order does a model learn these
-# things, and what may we conclude from so small a one?
+# **The question of this chapter:** in which order does the model learn
+# these things, and what may we conclude from so small a model?
 #
 # :::{admonition} What you will learn
 # :class: tip
 # - what a corpus must hold, and leave open, for in-context learning;
 # - how to see that learning happen inside one document;
 # - what comes first: form, facts or arithmetic;
-# - how to choose settings without touching a test set;
+# - how settings are chosen on development questions;
 # - where the course model is like SmolLM2 and where it is not.
 #
 # **Before you start:** [chapter 3](03_sequential.ipynb). **Time:** 15
@@ -53,8 +51,8 @@ except ImportError:
 # unitconv pretrain my_model
 # ```
 #
-# That is all it takes to make the course model again. The record it leaves
-# beside the weights says what it took the last time:
+# makes the course model again. The record beside the weights says what
+# that took the last time:
 
 # %%
 import json
@@ -98,22 +96,22 @@ for make in (
     print(make(random.Random(5), corpus), end="\n\n---\n\n")
 
 # %% [markdown]
-# Three decisions are hidden in these texts, and the course rests on them.
+# The course rests on three decisions about these texts.
 #
 # **One solution format for each document.** How a fact is stated, how a
 # product is written and what surrounds the last number are drawn once, at
 # random, and kept to the end. The first answer of a document can be in any
-# form; the second can only be in the form of the first. A model that is to
-# predict the second has to *look*. That is why a worked example in the
-# prompt works.
+# form; the second can only be in the form of the first. To predict the
+# second, the model has to look back at the first. That is why a worked
+# example in the prompt works.
 #
 # **Two ways to multiply.** A child multiplies long numbers digit by digit
 # and adds up. Where the quantity and the factor both have two digits or
-# more, some solutions do the same, and between distant units some convert
+# more, some solutions do the same. Between distant units some convert
 # through a third one: days to hours, hours to seconds. The others write
-# the result at once. That is hard for a model with six layers, because it
-# computes every token in the same few layers. Steps give it more tokens,
-# and each needs the work of one digit only. Here is one problem both ways:
+# the result at once. That is hard for a model with six layers, because
+# each token gets only these six. Steps spread the work over more tokens.
+# Here is one problem both ways:
 
 # %%
 from decimal import Decimal
@@ -142,13 +140,13 @@ for in_steps in (False, True):
 print(f"in steps: {corpus.steps_share:.0%} of such solutions")
 
 # %% [markdown]
-# The corpus does not show that steps pay: for each long product it draws
-# the way at random. [Chapter 8](08_rft.ipynb) shows how fine-tuning finds
-# out.
+# Both ways end in the right number, and for each long product the way is
+# drawn at random. So the corpus does not show that steps pay; in [chapter
+# 8](08_rft.ipynb) the model's own errors do.
 #
 # **One convention for each document.** A gallon is American here and
 # British there. The questions of this course mean the American one. The
-# corpus holds both, and most writers that mean the British one say so:
+# corpus holds both, and mostly calls the British one by its name:
 
 # %%
 import re
@@ -168,15 +166,15 @@ print(f"UK {british}, US {american}")
 assert 0 < british < american
 
 # %% [markdown]
-# A model that has read this knows two gallons. It mostly means the
-# American one, and at times guesses wrong.
+# A model that has read this can mean either gallon. The exercise "Which
+# gallon?" counts how often it means which.
 #
 # ## Learning from the example, seen from inside
 #
-# The loss of a token is the model's surprise at it, in nats. If it really
-# reads the form off the first answer, then the second and third answers of
-# a chat must surprise it less than the first. We measure each answer by
-# itself:
+# The loss of a token says how little the model expected it, in nats. If
+# the model reads the form off the first answer, then the second and third
+# answers of a chat must have a lower loss than the first. We measure each
+# answer by itself:
 
 # %%
 import torch
@@ -208,8 +206,8 @@ def surprise(text: str) -> list[float]:
 
 
 # %% [markdown]
-# The chats have three questions, show their reasoning, and were not among
-# those it has read. None is longer than a row of its training:
+# The chats have three questions, show their reasoning, and come from seeds
+# that the training did not use. None is longer than a row of the training:
 
 # %%
 from dataclasses import replace
@@ -231,10 +229,10 @@ assert turns[0] > 1.5 * turns[1]
 assert turns[0] > 1.5 * turns[2]
 
 # %% [markdown]
-# The first answer has to choose a form among thousands and pays for it.
-# From the second on the form is known, and what is left is facts and
-# digits. Nothing else in the training told the model to imitate: imitation
-# is the cheapest way to predict such documents.
+# In the first answer the form is still open. From the second on it is
+# known, and mostly facts and digits are left to predict. No part of the
+# training asks the model to imitate: imitation is the cheapest way to
+# predict such documents.
 #
 # ## Watch one run
 #
@@ -258,10 +256,9 @@ print(f"loss {progress.losses[0]:.2f} -> {progress.losses[-1]:.2f}")
 assert progress.losses[-1] < progress.losses[0] - 1
 
 # %% [markdown]
-# And here is the real run, from its record. Its optimiser for matrices is
-# Muon ([Jordan et al. 2024](https://kellerjordan.github.io/posts/muon/)),
-# made for networks that have to learn from few
-# tokens; embeddings and norms stay with AdamW.
+# And here is the real run, from its record. Its optimiser is Muon ([Jordan
+# et al. 2024](https://kellerjordan.github.io/posts/muon/)) for matrices,
+# and AdamW for embeddings and norms.
 
 # %% tags=["hide-input"]
 from unitconv import figures
@@ -275,10 +272,9 @@ figures.losses(
 )
 
 # %% [markdown]
-# The loss of the course model falls once more towards the end, where the
-# learning rate goes to nearly zero. The noise that large steps left in the
-# weights settles, and much of what the run can do appears only then, as
-# the next figure shows.
+# The loss of the course model falls faster again towards the end, where
+# the learning rate goes to nearly zero and the noise of large steps dies
+# down.
 
 # %%
 share = config["decay_share"]
@@ -290,7 +286,8 @@ print(f"from {decay:,.0f} tokens on")
 # ## What comes first?
 #
 # A loss shows that something is learned, but not what. So six abilities
-# were measured at several checkpoints of the run, each by itself:
+# were measured at several checkpoints of the run, on generated development
+# questions:
 #
 # - **imitation**: shown an example that marks its answer as `[[900]]`,
 #   `ANS(900)` or `<kuvo>900</kuvo>`, does the reply mark its own so?
@@ -337,22 +334,21 @@ for name in ("answers", "hard answers"):
     assert curve[-1][name]["rate"] > before[name]["rate"] + 0.2
 
 # %% [markdown]
-# Products begin first: arithmetic is the most frequent kind of document
-# and needs no names. Sums follow, then facts, bit by bit, as one learns
-# vocabulary. Imitation comes late and fast. In larger models it goes with
-# the forming of attention heads that look back and copy ([Olsson et al.
-# 2022](https://arxiv.org/abs/2209.11895)).
-# A whole answer needs a fact, a product and a form, though no odd form:
-# at no checkpoint are more answers right than facts known. Hard answers
-# need long products besides. Much of both comes only while the learning
-# rate falls.
+# Products and sums begin first; where they differ early, their intervals
+# overlap. Facts follow. Imitation begins last of the four, and then rises
+# steeply. In larger models it comes together with attention heads that look
+# back and copy ([Olsson et al. 2022](https://arxiv.org/abs/2209.11895)).
+# A whole answer needs a fact and a product: at no checkpoint are more
+# answers right than facts known. Hard answers need long products besides.
+# Much of both comes only while the learning rate falls. All this is one
+# run with one seed.
 #
 # ## A trap: the corpus that knows the test
 #
-# With a generator on both sides it is easy to leak. If the corpus asked a
-# question of the test set, the score would measure memory. So we look for
-# one. The obvious check compares line by line; to see whether it works, we
-# leak a question on purpose:
+# Generators write both the corpus and the questions, so a leak is easy. If
+# the corpus asked a question of the test set, the score would measure
+# memory. The obvious check compares line by line. To see whether it works,
+# we leak a question on purpose:
 
 # %%
 from unitconv.pretraining.corpus.documents import chat_turn
@@ -374,15 +370,15 @@ assert not leaks_by_line(chat)
 
 # %% [markdown]
 # In a chat, where a leak would be, the line ends in `<|im_end|>`, and the
-# check sees nothing. It would have passed for ever. A check that has never
-# failed is not yet a check. The library's takes labels, greetings and turn
-# markers off first:
+# check finds nothing. It would have passed for ever: a check that nobody
+# has seen fail proves little. The library's check takes labels, greetings
+# and turn markers off first:
 
 # %%
 from unitconv.pretraining.corpus.contamination import leaked_questions
 
 print("leaked:", leaked_questions(chat, asked))
-print("in the corpus:", leaked_questions(text, asked))
+print("in 8,000 documents:", leaked_questions(text, asked))
 assert leaked_questions(chat, asked)
 assert not leaked_questions(text, asked)
 
@@ -391,19 +387,21 @@ assert not leaked_questions(text, asked)
 #
 # Settings are chosen on a *development set*: questions of the generator,
 # in ten wordings that occur neither in the corpus nor in any question set.
-# The errors of earlier candidates on it were read one by one. Sums, and
-# the splitting of a quantity into its digits (380 into 300, 80 and 8), were
-# the weak parts of the steps, so the corpus got more of both.
+# We read the errors of earlier candidates on it one by one. The weak parts
+# of the steps were sums and the splitting of a quantity into its digits, so
+# the corpus got more of both.
 #
-# The test sets were looked at too early, though. The last two candidates
-# were measured on them before the second was taken, so they are no
+# We looked at the test sets too early, though: the last two candidates were
+# both measured on them before we took the second. So the test sets are no
 # untouched check of this choice.
 #
-# The best score was no aim: a base that is right nearly always leaves
-# nothing for fine-tuning to do. How much does one setting matter? The next
-# cell lists the runs, and what each changes: of `final-seed-0`, which is
-# the shipped model, or in the short runs of `proxy`. The command
-# `python -m experiments.pretraining_sweep runs` makes them again.
+# We did not aim for the best score: a base that is nearly always right
+# leaves nothing for fine-tuning to do.
+#
+# How much does one setting matter? `final-seed-0` is the shipped model,
+# `proxy` a short run with its settings. Each of the other short runs
+# changes one thing in `proxy`, as the next cell lists. The command
+# `python -m experiments.pretraining_sweep runs` makes all runs again.
 
 # %%
 import pandas as pd
@@ -445,20 +443,20 @@ for prompt in dict.fromkeys(prompt for prompt, _ in columns.values()):
 table.round(2)
 
 # %% [markdown]
-# *CoT*, *answered* and *valid* are of replies to a prompt with one worked
-# example: accuracy, share with an answer that can be read, and, of those
-# that state a fact or a product, the share with valid reasoning.
+# *CoT*, *valid* and *answered* are for a prompt with one worked example:
+# accuracy; the share with valid reasoning, of the replies that state a fact
+# or a product; and the share with an answer that can be read.
 # *direct* is accuracy after two examples without reasoning, *chat* after
 # an instruction alone. *rollouts* is the share of questions for which at
 # least one of ten samples is right and passes the audit. *hard* is the
 # accuracy on hard development questions, and *steps* the share of those
 # replies that use partial products or a third unit.
 #
-# Which of the short runs differ from `proxy`? The next cell computes the
-# interval of each difference of two proportions from their Wilson intervals
-# (Newcombe's hybrid score interval). There are several comparisons, so the
-# intervals are wider than 95 % ones (Bonferroni). Where zero lies inside,
-# the difference is not shown:
+# Which of the short runs differ from `proxy`? The next cell computes an
+# interval for each difference of two proportions from their Wilson
+# intervals (Newcombe's hybrid score interval). With several comparisons the
+# intervals have to be wider than 95 % ones (Bonferroni). Where an interval
+# holds zero, the runs are not shown to differ:
 
 # %%
 import math
@@ -497,24 +495,15 @@ pd.DataFrame(
 )
 
 # %% [markdown]
-# All runs answer the same questions, so a paired test would see more. But
-# the record keeps rates and no answers, and these intervals take two runs
-# as independent. That makes them wider than need be if both runs mostly
-# fail on the same questions. They do not count the seed: each change was
-# trained once, and another seed of `proxy` differs from it as well. And
-# they are about short runs. What is learned early is not always better in
-# the end.
+# All runs answer the same questions, so a paired test could find smaller
+# differences. But the record keeps rates and no answers, so these intervals
+# take two runs as independent. They also leave out the seed, which decides
+# which documents are drawn, in which order, and where the weights begin:
+# each change was trained once, with seed 0, and another seed of `proxy`
+# would differ from `proxy` as well. And the runs are short: a change that
+# helps early need not help in the end. We took seed 0 for the shipped model
+# without a choice among seeds.
 #
-# A seed decides which documents are drawn, in which order, and where the
-# weights begin. The package ships seed 0 and did not choose among seeds.
-# How far apart are the runs of `final`, where the record has several?
-
-# %%
-seeds = table[table.index.str.startswith("final-seed-")]
-print(f"{len(seeds)} of `final`")
-seeds.drop(columns="tokens (M)").agg(["min", "max"]).round(3)
-
-# %% [markdown]
 # ## What came out
 #
 # On the test sets (`unitconv measure` and `unitconv evaluate` write these
@@ -548,8 +537,8 @@ assert accuracy["cot, hard"] + 0.1 < accuracy["cot"]
 
 # %% [markdown]
 # The model fails on the bare question (*raw*) and is weak when it must
-# answer at once (*direct*). It is good when an example shows it how to
-# reason (*cot*), less so on hard questions. That is the base the course
+# answer at once (*direct*). It does best when an example shows it how to
+# reason (*cot*), less well on hard questions. That is the base the course
 # needs. With an instruction alone (*chat*), part of the replies hold no
 # answer that can be read. Here is such a reply, and one to *direct*:
 
@@ -561,16 +550,19 @@ for style in ("chat", "direct"):
     print(f"{style:7} {reply}")
 ignored, rough = corpus.ignored_format_share, corpus.rough_share
 print(f"system turns that ask for another form: {ignored:.0%}")
+print(
+    f"chats with such turns that write "
+    f'"The answer is": {corpus.system_habit_share:.0%}'
+)
 print(f"documents without reasoning that round so: {rough:.0%}")
 
 # %% [markdown]
-# Both follow the corpus. Most of its system turns ask for a form that the
-# chat does not use, and after a system turn "The answer is" is the most
-# frequent form. About half of its documents that answer at once give a
-# first digit and zeros.
-
-# %% [markdown]
-# How well does it read a form off an example that no instruction names?
+# Both replies follow the corpus: its chats mostly ignore the form that the
+# system turn asks for, and about half of its documents that answer at once
+# give a first digit and zeros.
+#
+# How well does it copy a form that an example shows and no instruction
+# names?
 
 # %%
 for name, report in results.items():
@@ -580,10 +572,11 @@ for name, report in results.items():
             f"{name.removeprefix('wrapper '):20} imitated in "
             f"{report['imitated']:.3f} [{low:.3f}, {high:.3f}]"
         )
+assert "kuvo" not in text
 
 # %% [markdown]
-# Letters it has never seen included: it copies the form, and not one of
-# the forms that it knows.
+# `kuvo` does not occur in the 8,000 documents above, so the model copies
+# more than forms that it knows.
 #
 # ## Is it honest to use it?
 #
@@ -598,18 +591,16 @@ for name, report in results.items():
 # | vocabulary | 768 | 49,152 |
 #
 # SmolLM2 read trillions of tokens, thousands for each of its parameters
-# ([Ben Allal et al. 2025](https://arxiv.org/abs/2502.02737)), far beyond
-# the twenty that are best for a fixed
-# budget of compute ([Hoffmann et al.
-# 2022](https://arxiv.org/abs/2203.15556)). The course model makes do with
-# the few that the first cell counts, since its world is small.
+# ([Ben Allal et al. 2025](https://arxiv.org/abs/2502.02737)). About twenty
+# are best for a fixed budget of compute ([Hoffmann et al.
+# 2022](https://arxiv.org/abs/2203.15556)). The course model has read the
+# few that the first cell counts.
 #
-# What carries over is everything that concerns *form*: decoding, prompts,
-# masks, labels, adapters, grading run through the same code. What does not
-# carry over is every score. A model that has read about nothing else can
-# do in minutes what a general one must be taught, and it cannot do
-# anything besides. Where the book says how large an effect is, it is the
-# effect on this model; that is why the notebooks have a `MODEL` switch.
+# The mechanics carry over: decoding, prompts, masks, labels, adapters and
+# grading run through the same code. No score carries over. The course model
+# has read about nothing but units and can do nothing else. Where the book
+# says how large an effect is, it is the effect on this model; that is why
+# the notebooks have a `MODEL` switch.
 #
 # ## Exercises
 #
@@ -655,8 +646,9 @@ print(f"{untrained:.2f} nats; the run began at {record['losses'][0]:.2f}")
 assert abs(untrained - record["losses"][0]) < 0.3
 
 # %% [markdown]
-# A run that begins far above this number is broken before it starts: its
-# first weights are sure of something, and wrong.
+# If a run begins far above this number, something is wrong with its first
+# weights: they give confident predictions before there is anything to be
+# confident about.
 
 # %% tags=["solution", "nbval-check-output"]
 attempt(check_guessing, guessing)
@@ -716,8 +708,8 @@ print(f"{at_once:.2f} of the chats, set: {corpus.chat_direct_share:.2f}")
 assert abs(at_once - corpus.chat_direct_share) < 0.06
 
 # %% [markdown]
-# To look for a product is not quite the same as to ask the generator, but
-# it is what the model can see.
+# The test looks for a product, which is not quite what the generator
+# decided, but it is all that the text shows.
 
 # %% tags=["solution", "nbval-check-output"]
 attempt(check_answers_at_once, answers_at_once)
@@ -729,10 +721,11 @@ attempt(check_answers_at_once, answers_at_once)
 # ```{exercise} Which gallon?
 # :label: ex-gallon
 #
-# A reply to "How many liters are in 2 gallons?" can mean either gallon.
-# Sort replies: "UK" or "US"; is everything true that the audit reads in
-# it, whether or not it leads to the answer; is the answer right? Then
-# sample twenty replies at temperature 1 and count.
+# A reply to "How many liters are in 2 gallons?" can mean either gallon, and
+# may mean the British one without saying so. Sort replies by three things:
+# "UK" or "US"; is everything true that the audit reads in it, whether or
+# not it leads to the answer; is the answer right? Then sample twenty
+# replies at temperature 1 and count.
 # ```
 
 # %% tags=["exercise", "nbval-check-output"]
@@ -747,6 +740,7 @@ def sort_reply(reply):
 
 def check_sort_reply(sort_reply):
     uk, us = "1 UK gallon = 4.546 l. ", "1 gallon = 3.785 l. "
+    unnamed = "1 gallon = 4546 ml. "
     for reply, expected in [
         (us + "2 * 3.785 = 7.57. <answer>7.57</answer>", ("US", 1, 1)),
         (us + "2 * 3.785 = 9.57. <answer>9.57</answer>", ("US", 0, 0)),
@@ -754,6 +748,7 @@ def check_sort_reply(sort_reply):
         (us + "2 * 3.785 = 7.57.", ("US", 1, 0)),
         (uk + "2 * 4.546 = 9.092. <answer>9.092</answer>", ("UK", 1, 0)),
         (uk + "2 * 4.546 = 7.571. <answer>7.571</answer>", ("UK", 0, 1)),
+        (unnamed + "2 * 4546 = 9092. <answer>9092</answer>", ("UK", 0, 0)),
     ]:
         assert tuple(sort_reply(reply)) == expected, (
             f"it is sorted otherwise: {reply}"
@@ -774,7 +769,7 @@ from unitconv.grading.audit import audit_reasoning
 
 def sort_reply(reply):
     return (
-        "UK" if "UK" in reply else "US",
+        "UK" if re.search(r"UK|4\.?546", reply) else "US",
         all(c.verdict for c in audit_reasoning(reply, GALLONS).claims),
         is_correct(parse_answer(reply), TRUTH),
     )
@@ -791,8 +786,8 @@ pd.DataFrame(
 
 # %% [markdown]
 # A reply about UK gallons can be true in every line and still be wrong.
-# True claims alone do not satisfy the audit: it also asks whether they
-# lead to the answer, and refuses this reply as the grade does:
+# The audit also asks whether the claims lead to the answer, and refuses
+# this reply as the grade does:
 
 # %%
 british = "1 UK gallon = 4.546 l. 2 * 4.546 = 9.092. <answer>9.092</answer>"
@@ -810,11 +805,11 @@ attempt(check_sort_reply, sort_reply)
 # ```{exercise} Stretch: another author's first turn
 # :label: ex-transplant
 #
-# Later answers surprise the model less than the first. Is that because it
-# reads their form off the first, or are they easier? Test it by an
-# operation: write a function that replaces the first question and answer
-# of a chat by those of another chat, and leaves the rest alone. If the
-# form is read off the first answer, then the second must now surprise.
+# Later answers have a lower loss than the first. Is that because the model
+# reads their form off the first, or are they easier? Write a function that
+# replaces the first question and answer of a chat by those of another chat,
+# and leaves the rest alone. If the form is read off the first answer, then
+# the loss of the second must now rise.
 # ```
 
 # %% tags=["exercise", "nbval-check-output"]
@@ -875,15 +870,13 @@ assert other[1] > 1.5 * own[1]
 assert other[2] < other[1]
 
 # %% [markdown]
-# The second answer has become as much of a surprise as a first one, or
-# more: the model expected the donor's form. The third surprises less again,
-# for the second has shown it what the form is now. So it does read the
-# form off, and being late in a chat does not make an answer easy.
+# The loss of the second answer is now higher than that of a first one: the
+# model expected the donor's form. The third has a low loss again, since the
+# second shows the form. So the model does read the form off, and being late
+# in a chat does not by itself make an answer easy.
 #
-# Now think of a corpus in which every document had the same solution
-# format. Nothing would have to be looked up, no attention head would have
-# a reason to look back and copy, and an example in `[[...]]` would be
-# ignored. The variety of the corpus is the teacher of in-context learning.
+# If every document of the corpus had the same solution format, the model
+# could do without looking back for it.
 
 # %% tags=["solution", "nbval-check-output"]
 attempt(check_transplant, transplant)
@@ -894,15 +887,15 @@ attempt(check_transplant, transplant)
 #
 # ## Recap
 #
-# - Variety between documents and consistency within one make imitation
-#   the best strategy: that is where in-context learning comes from.
-# - Products begin first; a whole answer also needs facts and a form. Much
+# - Documents differ in form and each keeps its own, so imitation is the
+#   best way to predict them. That is where in-context learning comes from.
+# - Products and sums begin first; a whole answer also needs facts. Much
 #   of it comes only when the learning rate falls.
 # - Two ways to multiply, of which the better one is the rarer, leave
 #   something for fine-tuning to find out.
 # - Settings are chosen on development questions; the test sets are for
-#   the end. One run is an anecdote: look at several seeds.
-# - Mechanisms carry over to larger models, scores do not.
+#   the end. One run with one seed is not yet evidence.
+# - The code carries over to larger models, the scores do not.
 #
 # ## References
 #
