@@ -551,7 +551,7 @@ for style in ("chat", "direct"):
 ignored, rough = corpus.ignored_format_share, corpus.rough_share
 print(f"system turns that ask for another form: {ignored:.0%}")
 print(
-    f"chats with such turns that write "
+    "chats with a system turn that write "
     f'"The answer is": {corpus.system_habit_share:.0%}'
 )
 print(f"documents without reasoning that round so: {rough:.0%}")
