@@ -530,6 +530,9 @@ assert sum(len(b["labels"]) for b in batches) == len(few)
 # ### The loss
 
 # %%
+source(loop.batch_logits)
+
+# %%
 source(loop.masked_loss)
 
 # %% [markdown]

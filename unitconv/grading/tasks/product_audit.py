@@ -3,8 +3,9 @@
 Each number means a set of factors: in 47 * 36 the 40 of `40 * 36 = 1440`
 means a part of 47, and 1440 a part of 47 times 36. Products unite what
 their numbers mean, sums keep what all terms mean. The answer follows if it
-means both factors, or a number of times one of them, as the 1692 of `50 *
-36 - 3 * 36 = 1692`; a number that only happens to be right means nothing.
+means both factors, or a number of times one of them, as the 1692 of
+`50 * 36 - 3 * 36 = 1692`; a number that only happens to be right means
+nothing.
 """
 
 from __future__ import annotations
