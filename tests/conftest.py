@@ -31,6 +31,7 @@ from transformers import (
 )
 
 from unitconv.inference.llm import LLM
+from unitconv.inference.weights.catalog import Q4
 from unitconv.profiling.memory_estimate import SMOLLM2
 
 # The same examples in every run: a red test is red for everybody.
@@ -49,6 +50,14 @@ CHAT_TEMPLATE = (
     "{{ turn.content }}<|im_end|>\n{% endfor %}"
     "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
 )
+
+
+@pytest.fixture(scope="session")
+def smollm2_weights() -> str:
+    """Name of SmolLM2's weights, where they could be fetched."""
+    if Q4.cached() is None:
+        pytest.skip(f"no weights {Q4.name}: `make weights` fetches them")
+    return Q4.name
 
 
 @pytest.fixture(scope="session", autouse=True)

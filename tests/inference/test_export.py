@@ -23,7 +23,6 @@ from unitconv.inference.export.gguf_file import ExportError
 from unitconv.inference.llm import LLM
 from unitconv.inference.load import ADAPTERS, ModelError
 from unitconv.inference.reference import Decoding, left_pad
-from unitconv.inference.weights.catalog import Q4
 from unitconv.task.dataset import SPLITS, load_split
 from unitconv.task.prompts import chat_messages
 
@@ -211,12 +210,10 @@ def test_grouped_heads_and_a_vocabulary_with_gaps(
 
 
 @pytest.mark.slow
-def test_smollm2_itself(tmp_path: Path) -> None:
-    if Q4.cached() is None:
-        pytest.skip(f"no weights {Q4.name}: `make weights` fetches them")
+def test_smollm2_itself(tmp_path: Path, smollm2_weights: str) -> None:
     path = tmp_path / "model.gguf"
-    merged = export_model(Q4.name, path)
-    assert Q4.name in merged.origin
+    merged = export_model(smollm2_weights, path)
+    assert smollm2_weights in merged.origin
     llama = LlamaCpp(path, n_ctx=512)
     ours = LLM(merged.model, merged.tokenizer, "chat")
     assert_same_tokens(llama, ours)

@@ -9,7 +9,6 @@ import torch
 
 from unitconv.inference.llm import LLM
 from unitconv.inference.reference import Decoding, left_pad
-from unitconv.inference.weights.catalog import Q4
 from unitconv.profiling.memory_estimate import SMOLLM2, smollm2
 from unitconv.task.dataset import SPLITS, load_split
 
@@ -18,11 +17,9 @@ N_TOKENS = 24
 
 
 @pytest.fixture(scope="module")
-def real() -> LLM:
-    if Q4.cached() is None:
-        pytest.skip(f"no weights {Q4.name}: `make weights` fetches them")
+def real(smollm2_weights: str) -> LLM:
     return LLM.from_pretrained(
-        Q4.name, prompt="chat", device="cpu", dtype="float32"
+        smollm2_weights, prompt="chat", device="cpu", dtype="float32"
     )
 
 
