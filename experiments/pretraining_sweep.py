@@ -237,7 +237,7 @@ def curve(
     import torch
 
     from unitconv.inference.llm import LLM
-    from unitconv.inference.load import load_model
+    from unitconv.inference.load.model import load_model
     from unitconv.pretraining.checkpoint import load_weights
 
     folder = WORK / run

@@ -38,7 +38,7 @@ from experiments.arms.steps import Step, run_all
 from unitconv.common.io import write_json, write_text
 from unitconv.common.run_metadata import machine
 from unitconv.evaluation.stats import PairedComparison
-from unitconv.inference.load import ADAPTER_WEIGHTS, ADAPTERS
+from unitconv.inference.load.adapter import ADAPTER_WEIGHTS, ADAPTERS
 from unitconv.training.config import (
     SIGNIFICANT_DIGITS,
     TEMPERATURE,

@@ -185,7 +185,7 @@ for name, cut in [("merging", merged_pieces), ("digits", pieces)]:
 # %%
 from transformers import AutoTokenizer
 
-from unitconv.inference.load import COURSE_MODEL
+from unitconv.inference.load.model import COURSE_MODEL
 
 course_tokenizer = AutoTokenizer.from_pretrained(COURSE_MODEL)
 print(course_tokenizer.backend_tokenizer.pre_tokenizer)

@@ -202,7 +202,7 @@ figures.outcome_bars(
 # %%
 import json
 
-from unitconv.inference.load import COURSE_MODEL
+from unitconv.inference.load.model import COURSE_MODEL
 
 recorded = json.loads((COURSE_MODEL / "results.json").read_text())["test"]
 for style in ("raw", "chat", "direct", "cot"):

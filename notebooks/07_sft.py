@@ -544,7 +544,7 @@ source(loop.masked_loss)
 # %%
 import math
 
-from unitconv.inference.load import load_model
+from unitconv.inference.load.model import load_model
 
 # In float32 on every device: see below.
 model, _ = load_model(MODEL, base.device, torch.float32)

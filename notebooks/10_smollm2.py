@@ -311,7 +311,7 @@ for checkpointing in (False, True):
 # rows as long as ours are:
 
 # %%
-from unitconv.inference.load import DTYPES
+from unitconv.inference.load.device import DTYPES
 from unitconv.profiling.memory_estimate import (
     decoding_parts,
     training_parts,

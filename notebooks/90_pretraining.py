@@ -57,7 +57,7 @@ except ImportError:
 # %%
 import json
 
-from unitconv.inference.load import COURSE_MODEL
+from unitconv.inference.load.model import COURSE_MODEL
 
 record = json.loads((COURSE_MODEL / "training.json").read_text())
 config = record["config"]

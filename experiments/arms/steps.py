@@ -15,7 +15,7 @@ from pathlib import Path
 import typer
 
 from unitconv.common.io import write_json
-from unitconv.inference.load import ADAPTER_WEIGHTS
+from unitconv.inference.load.adapter import ADAPTER_WEIGHTS
 
 
 @dataclass(frozen=True)

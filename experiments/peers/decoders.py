@@ -25,7 +25,7 @@ from experiments.peers.workload import Workload
 from unitconv.inference.engine import EngineOptions, shared_prefix_length
 from unitconv.inference.export.export import export_model
 from unitconv.inference.generate import generate
-from unitconv.inference.load import COURSE_MODEL, load_model
+from unitconv.inference.load.model import COURSE_MODEL, load_model
 from unitconv.inference.reference import (
     Completion,
     Decoding,

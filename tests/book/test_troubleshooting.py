@@ -16,7 +16,8 @@ from pathlib import Path
 import pytest
 
 from unitconv.common.errors import UnitconvError
-from unitconv.inference.load import load_model, pick_device, pick_dtype
+from unitconv.inference.load.device import pick_device, pick_dtype
+from unitconv.inference.load.model import load_model
 from unitconv.inference.reference import token_limit
 from unitconv.task.dataset import load_split, read_questions
 from unitconv.task.prompts import format_prompt

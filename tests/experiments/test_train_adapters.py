@@ -22,7 +22,7 @@ from unitconv.evaluation.grade import grade
 from unitconv.evaluation.leaderboard.record import STAGES
 from unitconv.evaluation.report import Report
 from unitconv.inference.llm import Generation
-from unitconv.inference.load import ADAPTER_WEIGHTS, ADAPTERS
+from unitconv.inference.load.adapter import ADAPTER_WEIGHTS, ADAPTERS
 from unitconv.task.dataset import Question, read_questions
 from unitconv.task.prompts import STYLES, VARIANTS
 from unitconv.training.config import RFT_DEFAULTS

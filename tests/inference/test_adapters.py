@@ -11,7 +11,11 @@ from unitconv.evaluation.evaluate import evaluate
 from unitconv.evaluation.leaderboard.table import course_rows
 from unitconv.evaluation.report import Report, compare
 from unitconv.inference.llm import LLM
-from unitconv.inference.load import ADAPTER_WEIGHTS, ADAPTERS, find_adapter
+from unitconv.inference.load.adapter import (
+    ADAPTER_WEIGHTS,
+    ADAPTERS,
+    find_adapter,
+)
 from unitconv.task.dataset import load_split
 from unitconv.training.examples import write_value
 

@@ -22,7 +22,7 @@ from unitconv.evaluation.prompt_probe import (
     probe_prompts,
 )
 from unitconv.inference.llm import LLM, Generation
-from unitconv.inference.load import COURSE_MODEL
+from unitconv.inference.load.model import COURSE_MODEL
 from unitconv.pretraining.config import PRESETS, PretrainConfig
 from unitconv.task.dataset import load_split
 

@@ -21,7 +21,8 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from unitconv.inference.export.export import check_output, export_model
 from unitconv.inference.export.gguf_file import ExportError
 from unitconv.inference.llm import LLM
-from unitconv.inference.load import ADAPTERS, ModelError
+from unitconv.inference.load.adapter import ADAPTERS
+from unitconv.inference.load.errors import ModelError
 from unitconv.inference.reference import Decoding, left_pad
 from unitconv.task.dataset import SPLITS, load_split
 from unitconv.task.prompts import chat_messages

@@ -12,7 +12,7 @@ import torch
 
 from unitconv.common.errors import UnitconvError
 from unitconv.inference.llm import LLM, Generation
-from unitconv.inference.load import ModelError
+from unitconv.inference.load.errors import ModelError
 from unitconv.inference.reference import ContextError, Decoding
 from unitconv.task.prompts import PromptError
 

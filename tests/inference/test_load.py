@@ -14,13 +14,10 @@ import torch
 from peft import LoraConfig, get_peft_model
 from safetensors.torch import load_file, save_file
 
-from unitconv.inference.load import (
-    ModelError,
-    load_adapter,
-    load_model,
-    pick_device,
-    pick_dtype,
-)
+from unitconv.inference.load.adapter import load_adapter
+from unitconv.inference.load.device import pick_device, pick_dtype
+from unitconv.inference.load.errors import ModelError
+from unitconv.inference.load.model import load_model
 
 CPU = torch.device("cpu")
 WEIGHTS = "model.safetensors"

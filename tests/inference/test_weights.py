@@ -17,7 +17,7 @@ import pytest
 import torch
 from huggingface_hub import constants
 
-from unitconv.inference.load import load_model
+from unitconv.inference.load.model import load_model
 from unitconv.inference.weights import catalog, hub, wheel
 from unitconv.inference.weights.cache import WeightsError, remove
 from unitconv.inference.weights.catalog import (

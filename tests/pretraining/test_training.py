@@ -22,7 +22,7 @@ from typer.testing import CliRunner
 
 from unitconv.cli import app
 from unitconv.common.errors import UnitconvError
-from unitconv.inference.load import COURSE_MODEL
+from unitconv.inference.load.model import COURSE_MODEL
 from unitconv.pretraining.checkpoint import (
     ResumeError,
     TrainingProgress,

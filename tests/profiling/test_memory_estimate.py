@@ -9,7 +9,7 @@ import torch
 
 from unitconv.inference.kv_cache import CachePlan, bytes_per_token
 from unitconv.inference.llm import LLM
-from unitconv.inference.load import load_model
+from unitconv.inference.load.model import load_model
 from unitconv.profiling.memory_estimate import (
     SMOLLM2,
     decoding_parts,
@@ -84,18 +84,6 @@ def test_activations_grow_with_rows_and_shrink_with_checkpointing() -> None:
     assert kept(8, False) == pytest.approx(2 * kept(4, False), rel=0.01)
     # All inputs of layers, and the insides of one of six.
     assert kept(8, True) < kept(8, False) / 3
-
-
-def test_a_rank_beyond_the_budget_is_lowered_as_in_training() -> None:
-    config = smollm2("135M")
-    config.num_hidden_layers = 2
-    model = shape_only(config, torch.float16)
-    per_rank = lora_parameters(model, 1)
-    chosen = settings(
-        rank=32, alpha=64, lower_rank=True, max_adapter_mb=per_rank * 4e-5
-    )
-    parts = training_parts(config, torch.float16, chosen, 8)
-    assert parts["LoRA and AdamW"] == 16 * 10 * per_rank
 
 
 def test_decoding_keeps_the_weights_and_the_plan(course: LLM) -> None:

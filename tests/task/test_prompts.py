@@ -12,6 +12,7 @@ from unitconv.grading.answer import is_correct, parse_answer
 from unitconv.grading.audit import reasoning_is_valid
 from unitconv.inference.llm import LLM
 from unitconv.task.dataset import SPLITS, load_split
+from unitconv.task.make_splits import leak_key
 from unitconv.task.prompts import (
     DIRECT_EXAMPLES,
     GALLON_EXAMPLES,
@@ -21,8 +22,7 @@ from unitconv.task.prompts import (
     PromptError,
     format_prompt,
 )
-from unitconv.task.question_parser import parse_question
-from unitconv.task.question_templates import RESERVED
+from unitconv.task.question_parser import Conversion, parse_question
 
 QUESTION = "How many gram are there per 6 kg?"
 
@@ -60,7 +60,7 @@ def test_raw_is_the_question_and_nothing_else(question: str) -> None:
 
 
 def test_chat_styles_go_through_the_template(byte_tokenizer: Any) -> None:
-    [example] = WORKED_EXAMPLES
+    example = WORKED_EXAMPLES[0]
     system = f"<|im_start|>system\n{INSTRUCTION}<|im_end|>\n"
     shown = (
         f"<|im_start|>user\n{example.question}<|im_end|>\n"
@@ -119,21 +119,23 @@ def test_the_worked_examples_are_right() -> None:
     for example in SHOWN:
         asked = parse_question(example.question)
         assert asked is not None
-        assert (asked.quantity, asked.source, asked.target) in RESERVED
         assert is_correct(parse_answer(example.reply), asked.answer, 1e-3)
     assert all(reasoning_is_valid(e.reply, e.question) for e in REASONED)
 
 
 def test_the_worked_examples_are_in_no_split_in_either_direction() -> None:
     shown = [parse_question(e.question) for e in SHOWN]
-    taken = {(c.quantity, c.source, c.target) for c in shown if c}
-    taken |= {(c.answer, c.target, c.source) for c in shown if c}
+    taken = {leak_key(c) for c in shown if c}
+    taken |= {
+        leak_key(Conversion(c.answer, c.target, c.source))
+        for c in shown
+        if c
+    }
     for name in SPLITS:
         for question in load_split(name):
             asked = parse_question(question.text)
             assert asked is not None
-            triple = (asked.quantity, asked.source, asked.target)
-            assert triple not in taken, question.text
+            assert leak_key(asked) not in taken, question.text
 
 
 # ------------------------------------------------ SmolLM2's own tokenizer

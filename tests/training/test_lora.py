@@ -14,7 +14,7 @@ from unitconv.training.config import (
     TrainingSettings,
     pick_hardware_preset,
 )
-from unitconv.training.lora import add_lora, fit_budget, lora_parameters
+from unitconv.training.lora import add_lora, check_budget, lora_parameters
 
 SETTINGS = TrainingSettings(
     rank=4,
@@ -27,21 +27,17 @@ SETTINGS = TrainingSettings(
 )
 
 
-def test_a_rank_from_the_preset_is_lowered_to_fit(
+def test_an_adapter_over_the_limit_is_refused_with_advice(
     make_model: Callable[..., Any],
 ) -> None:
     model = make_model()
     size = lora_parameters(model, 1) * 4 / 1e6
-    asked = replace(SETTINGS, rank=8, alpha=16, max_adapter_mb=3.5 * size)
-    fitted = fit_budget(model, replace(asked, lower_rank=True))
-    assert (fitted.rank, fitted.alpha) == (3, 6)
-    roomy = replace(asked, lower_rank=True, max_adapter_mb=9 * size)
-    assert fit_budget(model, roomy) == roomy
+    asked = replace(SETTINGS, rank=8, alpha=16)
+    check_budget(model, replace(asked, max_adapter_mb=9 * size))
     with pytest.raises(TrainingError, match="Take rank 3 or less"):
-        fit_budget(model, asked)
-    none = replace(asked, lower_rank=True, max_adapter_mb=0.5 * size)
+        check_budget(model, replace(asked, max_adapter_mb=3.5 * size))
     with pytest.raises(TrainingError, match="Not even rank 1"):
-        fit_budget(model, none)
+        check_budget(model, replace(asked, max_adapter_mb=0.5 * size))
 
 
 def test_peft_adds_as_many_float32_parameters_as_counted(

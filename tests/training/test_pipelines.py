@@ -13,15 +13,14 @@ from typer.testing import CliRunner
 from unitconv.cli import app
 from unitconv.evaluation.evaluate import evaluate
 from unitconv.inference.llm import LLM
-from unitconv.inference.load import (
-    ADAPTER_WEIGHTS,
-    ADAPTERS,
-    COURSE_MODEL,
-)
+from unitconv.inference.load.adapter import ADAPTER_WEIGHTS, ADAPTERS
+from unitconv.inference.load.model import COURSE_MODEL
 from unitconv.task.dataset import load_split
 from unitconv.training.config import (
+    COURSE_RECIPES,
     RFT_DEFAULTS,
     SFT_DEFAULTS,
+    SMOLLM2_RECIPES,
     Recipe,
     TrainingRun,
 )
@@ -60,13 +59,24 @@ def test_settings_follow_the_recipe_and_then_the_overrides(
     settings = cpu.settings(SFT_DEFAULTS, rank=4, seed=7)
     assert (settings.rank, settings.alpha, settings.seed) == (4, 8, 7)
     assert cpu.settings(SFT_DEFAULTS, rank=4, alpha=4).alpha == 4
-    # Only a rank from the preset may be lowered to fit the budget.
-    assert default.lower_rank
-    assert not settings.lower_rank
-    recipe = Recipe(3, 0.5, 7.0, 0.25)
+    recipe = Recipe(3, 0.5, batch_size=7, dropout=0.25)
     settings = cpu.settings(recipe, epochs=None, learning_rate=0.1)
     assert (settings.epochs, settings.learning_rate) == (3, 0.1)
-    assert (settings.max_adapter_mb, settings.dropout) == (7.0, 0.25)
+    assert (settings.batch_size, settings.dropout) == (7, 0.25)
+
+
+def test_recipes_are_those_of_the_kind_of_base(
+    tmp_path: Path, model_folder: Path
+) -> None:
+    """A copy of the course model is known as one; others are not."""
+    copy = shutil.copytree(COURSE_MODEL, tmp_path / "copy")
+    for name in ("course", str(copy)):
+        assert pick_base(name, "cpu").recipes is COURSE_RECIPES
+    other = pick_base(str(model_folder), "cpu")
+    assert other.recipes is SMOLLM2_RECIPES
+    # One comparison, one rank: it is not the method that decides it.
+    for recipes in (COURSE_RECIPES, SMOLLM2_RECIPES):
+        assert recipes.sft.rank == recipes.rft.rank
 
 
 @pytest.mark.parametrize(

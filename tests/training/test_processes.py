@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 from safetensors.torch import load_file
 
-from unitconv.inference.load import ADAPTER_WEIGHTS
+from unitconv.inference.load.adapter import ADAPTER_WEIGHTS
 from unitconv.task.dataset import load_split
 from unitconv.training.rollouts import CHUNK_SIZE
 

@@ -17,7 +17,7 @@ from unitconv.cli import app
 from unitconv.common import checkpoint
 from unitconv.evaluation.grade import Graded
 from unitconv.inference.llm import LLM
-from unitconv.inference.load import ADAPTER_WEIGHTS
+from unitconv.inference.load.adapter import ADAPTER_WEIGHTS
 from unitconv.task.dataset import load_split
 from unitconv.training.config import TrainingError, TrainingRun
 from unitconv.training.pipelines import Base, pick_base

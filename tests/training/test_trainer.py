@@ -15,11 +15,8 @@ from peft import PeftConfig
 from safetensors import SafetensorError
 from transformers import TrainerCallback, TrainerState
 
-from unitconv.inference.load import (
-    ADAPTER_WEIGHTS,
-    ModelError,
-    load_adapter,
-)
+from unitconv.inference.load.adapter import ADAPTER_WEIGHTS, load_adapter
+from unitconv.inference.load.errors import ModelError
 from unitconv.task.dataset import load_split
 from unitconv.training import trainer
 from unitconv.training.config import (

@@ -72,17 +72,18 @@ def info() -> None:
     import torch
 
     from unitconv.common.run_metadata import machine, versions
-    from unitconv.inference import load
+    from unitconv.inference.load.device import pick_device, pick_dtype
+    from unitconv.inference.load.model import COURSE_MODEL
     from unitconv.inference.weights.cache import cache_folder
     from unitconv.inference.weights.catalog import cached_weights
     from unitconv.task.dataset import SPLITS, load_split
 
-    device = load.pick_device()
-    size = sum(f.stat().st_size for f in load.COURSE_MODEL.iterdir())
+    device = pick_device()
+    size = sum(f.stat().st_size for f in COURSE_MODEL.iterdir())
     facts = versions() | {
         "machine": machine(),
         "device": str(device),
-        "dtype": str(load.pick_dtype(device)).removeprefix("torch."),
+        "dtype": str(pick_dtype(device)).removeprefix("torch."),
         "threads": str(torch.get_num_threads()),
         "course model": f"{size / 1e6:.1f} MB",
     }

@@ -142,7 +142,7 @@ def measure(
         probe_prompts,
     )
 
-    llm = options.load_llm(model, None, "cot", device, dtype)
+    llm = options.load_llm(model, None, None, device, dtype)
     with console.progress_bar("") as update:
         reports = probe_prompts(
             llm,

@@ -31,8 +31,8 @@ Prompt = Annotated[
     str | None,
     Option(
         help="Prompt style: raw, chat, direct or cot; or a variant: "
-        "direct-precise, cot-gallon or cot-us.",
-        show_default="cot; raw with an adapter",
+        "direct-precise, cot-gallon, cot-us, or cot-2 to cot-8.",
+        show_default="by model; with an adapter that of its training",
     ),
 ]
 Device = Annotated[
@@ -138,23 +138,40 @@ Valid = Annotated[
         show_default="the splits valid and valid_hard",
     ),
 ]
-Epochs = Annotated[int, Option(min=1, help="Number of training epochs.")]
+_BY_MODEL = "that of the model's recipe"
+TrainingPrompt = Annotated[
+    str,
+    Option(
+        "--prompt",
+        help="Prompt style of the training examples: raw, the bare "
+        "question, or chat, the model's chat template.",
+    ),
+]
+Epochs = Annotated[
+    int | None,
+    Option(
+        min=1, help="Number of training epochs.", show_default=_BY_MODEL
+    ),
+]
 Rank = Annotated[
     int | None,
     Option(
         min=1,
         help="LoRA rank.",
-        show_default="the preset's, lowered to fit --max-adapter-mb",
+        show_default=_BY_MODEL,
     ),
 ]
-LearningRate = Annotated[float, Option(min=0.0, help="Peak learning rate.")]
+LearningRate = Annotated[
+    float | None,
+    Option(min=0.0, help="Peak learning rate.", show_default=_BY_MODEL),
+]
 TrainingBatch = Annotated[
     int | None,
     Option(
         "--batch-size",
         min=1,
         help="Training examples per step.",
-        show_default="the preset's",
+        show_default=_BY_MODEL,
     ),
 ]
 MaxSize = Annotated[
@@ -168,8 +185,8 @@ MaxSize = Annotated[
 Preset = Annotated[
     str | None,
     Option(
-        help="Batch size, dtype and rank for one kind of hardware: cpu, t4 "
-        "or ampere.",
+        help="dtype, and checkpointing of activations, for one kind of "
+        "hardware: cpu, t4 or ampere.",
         show_default="by device",
     ),
 ]

@@ -14,7 +14,7 @@ from typing import Any
 
 from unitconv.evaluation.evaluate import evaluate, evaluate_samples
 from unitconv.evaluation.stats import Proportion
-from unitconv.inference.llm import LLM
+from unitconv.inference.llm import LLM, default_prompt
 from unitconv.inference.reference import Decoding
 from unitconv.task.dataset import Question
 from unitconv.task.prompts import (
@@ -68,7 +68,7 @@ def probe_prompts(
         progress(style)
         styled = _with_style(llm, style)
         reports[style] = evaluate(styled, questions).to_json()
-    cot = _with_style(llm, "cot")
+    cot = _with_style(llm, default_prompt(llm.model))
     progress("rollouts")
     reports["rollouts"] = evaluate_samples(
         llm=cot,
@@ -102,7 +102,7 @@ def imitation_rate(
 
     The instruction names no format; only the worked example shows it.
     """
-    [example] = WORKED_EXAMPLES
+    example = WORKED_EXAMPLES[0]
     wrapped = replace(
         example, reply=_TAGGED.sub(wrapper.format(v=r"\1"), example.reply)
     )

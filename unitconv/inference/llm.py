@@ -19,30 +19,40 @@ from unitconv.grading.tasks.protocol import Task
 from unitconv.grading.tasks.unit_conversion import UNIT_CONVERSION
 from unitconv.inference.engine import EngineOptions
 from unitconv.inference.generate import generate
-from unitconv.inference.load import (
+from unitconv.inference.load.adapter import (
     load_adapter,
-    load_model,
-    pick_device,
-    pick_dtype,
+    trained_prompt,
 )
+from unitconv.inference.load.device import pick_device, pick_dtype
+from unitconv.inference.load.model import PRETRAINED_BY, load_model
 from unitconv.inference.reference import (
     BATCH_SIZE,
     GREEDY,
     Completion,
     ContextError,
     Decoding,
-    StopRule,
     token_limit,
 )
-from unitconv.task.prompts import check_style
+from unitconv.inference.stop import stop_rule
+from unitconv.task.prompts import SEVERAL_EXAMPLES, check_style
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-#: A reply ends with it.
-STOP_TEXT = "</answer>"
-# A tokenizer may cut the stop text anywhere, but never finer than bytes.
-_STOP_WINDOW = len(STOP_TEXT.encode()) + 4
+
+def default_prompt(
+    model: PreTrainedModel, task: Task = UNIT_CONVERSION
+) -> str:
+    """Return the prompt style that a model without an adapter needs.
+
+    A model pretrained for this course imitates one worked example. Others
+    need several: see chapter 6.
+    """
+    if hasattr(model.config, PRETRAINED_BY):
+        return "cot"
+    return (
+        SEVERAL_EXAMPLES if SEVERAL_EXAMPLES in task.chat_styles else "cot"
+    )
 
 
 @dataclass(frozen=True)
@@ -73,7 +83,7 @@ class LLM:
         self.name = name
         self.adapter = adapter
         self.task = task
-        self.stop = _stop_rule(model, tokenizer)
+        self.stop = stop_rule(model, tokenizer)
         pad, eos = tokenizer.pad_token_id, tokenizer.eos_token_id
         #: Padding is masked: any token would do.
         self.pad_token_id: int = next(
@@ -97,7 +107,8 @@ class LLM:
             adapter: a folder with a LoRA adapter trained for this model;
                 or `"sft"` or `"rft"`, shipped for the course model.
             prompt: one of `prompts.STYLES` or `prompts.VARIANTS`; by
-                default `raw` with an adapter and `cot` without one.
+                default that of the adapter's training, or without one
+                `default_prompt`.
             device: `"cpu"`, `"cuda"`, ...; by default the fastest.
             dtype: by default as `load.pick_dtype` chooses.
             task: writes the prompts and grades the replies.
@@ -107,14 +118,16 @@ class LLM:
             WeightsError: weights of SmolLM2 that cannot be fetched.
             PromptError: an unknown prompt style.
         """
-        style = prompt or ("cot" if adapter is None else "raw")
-        check_style(style, task.chat_styles)  # before the weights are read
+        if prompt:  # before the weights are read
+            check_style(prompt, task.chat_styles)
         where = pick_device(device)
         model, tokenizer = load_model(
             name_or_path, where, pick_dtype(where, dtype)
         )
+        style = prompt or default_prompt(model, task)
         if adapter is not None:
             model = load_adapter(model, adapter)
+            style = prompt or trained_prompt(adapter)
         return cls(
             model,
             tokenizer,
@@ -269,29 +282,3 @@ class LLM:
         ids = completion.token_ids
         text = str(self.tokenizer.decode(ids, skip_special_tokens=True))
         return Generation(text, len(ids), completion.finished)
-
-
-def _stop_rule(
-    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase
-) -> StopRule:
-    """Stop at an end-of-sequence token or after `</answer>`."""
-    ends = {tokenizer.eos_token_id}
-    configured = model.generation_config.eos_token_id
-    ends |= set(
-        configured if isinstance(configured, list) else [configured]
-    )
-
-    # Only tokens with its last character can complete the stop text, so
-    # the text of the others need not be decoded.
-    vocabulary = tokenizer.get_vocab().items()
-    closing = {i for token, i in vocabulary if STOP_TEXT[-1] in token}
-
-    def stop(token_ids: list[int]) -> bool:
-        if token_ids[-1] in ends:
-            return True
-        if token_ids[-1] not in closing:
-            return False
-        tail = tokenizer.decode(token_ids[-_STOP_WINDOW:])
-        return STOP_TEXT in tail
-
-    return stop

@@ -22,7 +22,8 @@ from transformers import (
     PreTrainedTokenizerBase,
 )
 
-from unitconv.inference.load import has_fast_bf16
+from unitconv.inference.load.device import has_fast_bf16
+from unitconv.inference.load.model import PRETRAINED_BY
 from unitconv.pretraining.checkpoint import (
     TrainingProgress,
     latest_checkpoint,
@@ -63,6 +64,7 @@ def make_model(
             bos_token_id=tokenizer.bos_token_id,
             eos_token_id=tokenizer.eos_token_id,
             pad_token_id=tokenizer.pad_token_id,
+            **{PRETRAINED_BY: "unitconv"},
         )
     )
 

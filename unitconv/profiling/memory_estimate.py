@@ -18,7 +18,7 @@ from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedModel
 
 from unitconv.inference.kv_cache import CachePlan
 from unitconv.training.config import TrainingSettings
-from unitconv.training.lora import add_lora, fit_budget, lora_parameters
+from unitconv.training.lora import add_lora, lora_parameters
 
 Parts = dict[str, int]  # name -> bytes
 #: Bytes of a trained number: itself, its gradient and two of AdamW's, all
@@ -65,7 +65,6 @@ def training_parts(
     """
     model = shape_only(config, dtype)
     weights = _weights(model)  # before LoRA is added
-    settings = fit_budget(model, settings)
     trainable_bytes = LEARNED * lora_parameters(model, settings.rank)
     rows = settings.batch_size
     no_checkpointing = replace(settings, gradient_checkpointing=False)

@@ -11,6 +11,7 @@ Variants of the last two differ in the examples or the instruction alone:
 - `direct-precise`: answers that have digits to lose.
 - `cot-gallon`: an example with the American gallon.
 - `cot-us`: a sentence that asks for US units.
+- `cot-2` to `cot-8`: as many worked examples.
 
 All but `raw` pass through the tokenizer's own chat template.
 """
@@ -54,14 +55,44 @@ class WorkedExample:
     reply: str
 
 
-# No example shows an answer that a model is graded on: see `RESERVED` in
-# `unitconv.task.question_templates`.
+# No example shows an answer that a model is graded on: they are in no
+# split, in neither direction, which a test checks.
 _HOURS = "How many minutes are there in 15 hours?"
 _KM = "How many meters are there in 6 km?"
+#: `cot-K` shows the first K; `cot` the first alone.
 WORKED_EXAMPLES: tuple[WorkedExample, ...] = (
     WorkedExample(
         question=_HOURS,
         reply="1 hour = 60 minutes. 15 * 60 = 900. <answer>900</answer>",
+    ),
+    WorkedExample(
+        question="How many gram are there in 14 kg?",
+        reply="1 kg = 1000 gram. 14 * 1000 = 14000. <answer>14000</answer>",
+    ),
+    WorkedExample(
+        question="How many inches are in 13 feet?",
+        reply="1 foot = 12 inches. 13 * 12 = 156. <answer>156</answer>",
+    ),
+    WorkedExample(
+        question="Convert 16 liters to ml.",
+        reply="1 liter = 1000 ml. 16 * 1000 = 16000. "
+        "<answer>16000</answer>",
+    ),
+    WorkedExample(
+        question="What is 14 days in hours?",
+        reply="1 day = 24 hours. 14 * 24 = 336. <answer>336</answer>",
+    ),
+    WorkedExample(
+        question="How many bits are 30 bytes?",
+        reply="1 byte = 8 bits. 30 * 8 = 240. <answer>240</answer>",
+    ),
+    WorkedExample(
+        question="17 yards are how many feet?",
+        reply="1 yard = 3 feet. 17 * 3 = 51. <answer>51</answer>",
+    ),
+    WorkedExample(
+        question=_KM,
+        reply="1 km = 1000 meters. 6 * 1000 = 6000. <answer>6000</answer>",
     ),
 )
 DIRECT_EXAMPLES: tuple[WorkedExample, ...] = (
@@ -92,11 +123,17 @@ ChatStyle = tuple[tuple[WorkedExample, ...], str]
 CHAT_STYLES: dict[str, ChatStyle] = {
     "chat": ((), INSTRUCTION),
     "direct": (DIRECT_EXAMPLES, DIRECT_INSTRUCTION),
-    "cot": (WORKED_EXAMPLES, INSTRUCTION),
+    "cot": (WORKED_EXAMPLES[:1], INSTRUCTION),
     "direct-precise": (PRECISE_EXAMPLES, DIRECT_INSTRUCTION),
     "cot-gallon": (GALLON_EXAMPLES, INSTRUCTION),
-    "cot-us": (WORKED_EXAMPLES, US_INSTRUCTION),
+    "cot-us": (WORKED_EXAMPLES[:1], US_INSTRUCTION),
+} | {
+    f"cot-{n}": (WORKED_EXAMPLES[:n], INSTRUCTION)
+    for n in range(2, len(WORKED_EXAMPLES) + 1)
 }
+#: The default of models that were not pretrained for this course: chosen
+#: on `valid` with SmolLM2-135M-Instruct, see chapter 6.
+SEVERAL_EXAMPLES = "cot-7"
 
 
 #: Variants of the styles, explained above.

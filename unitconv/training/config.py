@@ -1,14 +1,16 @@
-"""Hyperparameters of SFT and RFT, and presets by hardware.
+"""Hyperparameters of SFT and RFT for each base, and presets by hardware.
 
-Significant digits, ranks, sample counts and temperatures rest on
-`evaluation/results/sweeps.json`; epochs and learning rates on single runs
-with earlier course models, whose accuracies the comments give.
+For the course model, significant digits, ranks, sample counts and
+temperatures rest on `evaluation/results/sweeps.json`; epochs and learning
+rates on single runs with earlier course models, whose accuracies the
+comments give. For SmolLM2 all of them rest on
+`evaluation/results/smollm2.json`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,27 +27,45 @@ class TrainingError(UnitconvError):
 
 @dataclass(frozen=True)
 class Recipe:
-    """Hyperparameters that depend on the training method."""
+    """Hyperparameters of a training method on one kind of base."""
 
     epochs: int
     learning_rate: float  #: AdamW's peak, reached after the warm-up
-    max_adapter_mb: float  #: limit of the file's size
+    batch_size: int = 32
+    rank: int = 16
     dropout: float = 0.0  #: 0.1 is no better, on 2000 questions
 
+
+#: Limit of an adapter's file. Rank 16 of SmolLM2-1.7B takes 72 MB.
+MAX_ADAPTER_MB = 200.0
 
 SFT_DEFAULTS = Recipe(
     # On `valid` and `valid_hard` .47 after three, .48 at best.
     epochs=5,
     # On `valid`, 3e-3 is faster and no better later.
     learning_rate=1e-3,
-    max_adapter_mb=20.0,  # a limit, not a measurement
 )
 RFT_DEFAULTS = Recipe(
     # On `valid` and `valid_hard` .87 after three, .90 after five.
     epochs=5,
     # On `valid`, 1e-3 reaches .890, 6e-3 reaches .885, this .925.
     learning_rate=3e-3,
-    max_adapter_mb=50.0,  # reasoning is more to learn than a format
+)
+
+
+@dataclass(frozen=True)
+class Recipes:
+    """Recipes of SFT on answers and of training on reasoning."""
+
+    sft: Recipe
+    rft: Recipe
+
+
+COURSE_RECIPES = Recipes(sft=SFT_DEFAULTS, rft=RFT_DEFAULTS)
+#: For every other base; measured with SmolLM2-135M-Instruct.
+SMOLLM2_RECIPES = Recipes(
+    sft=Recipe(epochs=3, learning_rate=1e-3, batch_size=16),
+    rft=Recipe(epochs=3, learning_rate=1e-3, batch_size=16),
 )
 
 #: Significant digits of an SFT answer. That two, three or six are better
@@ -66,16 +86,14 @@ MAX_PATHS = 2
 class TrainingSettings(Recipe):
     """All hyperparameters of one training run."""
 
-    rank: int = 16
     alpha: int = 32
-    batch_size: int = 32
     warmup_share: float = 0.06  #: of all steps; the rate rises linearly
     max_grad_norm: float = 1.0
     seed: int = 0
     #: Recompute activations in the backward pass: less memory, more time.
     gradient_checkpointing: bool = False
     patience: int = 4  #: epochs without a better score on `valid`
-    lower_rank: bool = False  #: to fit `max_adapter_mb`; else an error
+    max_adapter_mb: float = MAX_ADAPTER_MB
 
 
 @dataclass(frozen=True)
@@ -87,7 +105,8 @@ class TrainingRun:
     callbacks: Sequence[TrainerCallback] = ()
     #: Written into the adapter; a path would mean nothing elsewhere.
     base_name: str = "course"
-    #: Entry of `run.json` that names another task than unit conversion.
+    #: Entries of `run.json`: another task than unit conversion, another
+    #: prompt than the bare question.
     entry: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -98,31 +117,22 @@ class TrainingRun:
 
 @dataclass(frozen=True)
 class HardwarePreset:
-    """Default settings that depend on the machine."""
+    """Settings that depend on the machine, and change no result much.
+
+    Batch size and rank decide what is learned, so recipes have them.
+    """
 
     name: str
     dtype: str  #: of the frozen base; the adapter is trained in float32
-    batch_size: int
-    rank: int
     gradient_checkpointing: bool
 
-    def apply(self, settings: TrainingSettings) -> TrainingSettings:
-        """Return `settings` with this preset's batch size and rank."""
-        return replace(
-            settings,
-            batch_size=self.batch_size,
-            rank=self.rank,
-            alpha=2 * self.rank,
-            gradient_checkpointing=self.gradient_checkpointing,
-        )
 
-
-#: The CPU's values were measured with the course model; those for GPUs
-#: follow from memory, and from bf16, which a T4 only emulates.
+#: Those for GPUs follow from the computed memory (see chapter 10), and
+#: from bf16, which a T4 only emulates.
 HARDWARE_PRESETS: dict[str, HardwarePreset] = {
-    "cpu": HardwarePreset("cpu", "float32", 32, 16, False),
-    "t4": HardwarePreset("t4", "float16", 16, 16, True),
-    "ampere": HardwarePreset("ampere", "bfloat16", 64, 32, False),
+    "cpu": HardwarePreset("cpu", "float32", False),
+    "t4": HardwarePreset("t4", "float16", True),
+    "ampere": HardwarePreset("ampere", "bfloat16", True),
 }
 
 

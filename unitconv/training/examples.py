@@ -7,7 +7,7 @@ label of every prompt token is `IGNORE_INDEX`.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import astuple, dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -158,15 +158,15 @@ def sft_examples(
     tokenizer: PreTrainedTokenizerBase,
     digits: int = SIGNIFICANT_DIGITS,
     max_length: int | None = None,
+    write_prompt: Callable[[str], str] = str,
 ) -> list[TrainingExample]:
     """Make one example a question: the tagged answer is the target."""
     examples = []
     for question in questions:
+        prompt = write_prompt(question.text)
         answer = write_value(question.answer, digits)
-        target = f" <answer>{answer}</answer>"
-        examples.append(
-            make_example(tokenizer, question.text, target, max_length)
-        )
+        target = f"{_gap(prompt)}<answer>{answer}</answer>"
+        examples.append(make_example(tokenizer, prompt, target, max_length))
     return examples
 
 
@@ -174,12 +174,20 @@ def rft_examples(
     triples: Sequence[ReasoningExample],
     tokenizer: PreTrainedTokenizerBase,
     max_length: int | None = None,
+    write_prompt: Callable[[str], str] = str,
 ) -> list[TrainingExample]:
     """Make one example a triple: the reasoning is the target."""
-    return [
-        make_example(tokenizer, t.question, f" {t.reasoning}", max_length)
-        for t in triples
-    ]
+    examples = []
+    for triple in triples:
+        prompt = write_prompt(triple.question)
+        target = _gap(prompt) + triple.reasoning
+        examples.append(make_example(tokenizer, prompt, target, max_length))
+    return examples
+
+
+def _gap(prompt: str) -> str:
+    """Return the space before a target; a chat prompt ends with its own."""
+    return "" if prompt[-1:].isspace() else " "
 
 
 def reference_triples(

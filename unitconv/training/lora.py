@@ -6,13 +6,12 @@ product `B A` is the update of a weight matrix.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
 
-from unitconv.inference.load import without_advice
+from unitconv.inference.load.errors import without_advice
 from unitconv.training.config import TrainingError, TrainingSettings
 
 if TYPE_CHECKING:
@@ -32,22 +31,6 @@ def lora_parameters(model: nn.Module, rank: int) -> int:
         for name, module in model.named_modules()
         if isinstance(module, nn.Linear) and not name.endswith("lm_head")
     )
-
-
-def fit_budget(
-    model: nn.Module, settings: TrainingSettings
-) -> TrainingSettings:
-    """Lower the rank to fit the size budget, if `lower_rank` is set.
-
-    LoRA's scale, alpha / rank, stays the same. Raises like `check_budget`.
-    """
-    mb_per_rank = lora_parameters(model, 1) * BYTES_PER_PARAMETER / 1e6
-    rank = min(settings.rank, int(settings.max_adapter_mb / mb_per_rank))
-    if settings.lower_rank and 0 < rank < settings.rank:
-        alpha = settings.alpha * rank // settings.rank
-        return replace(settings, rank=rank, alpha=alpha)
-    check_budget(model, settings)
-    return settings
 
 
 def check_budget(model: nn.Module, settings: TrainingSettings) -> None:

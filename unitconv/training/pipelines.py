@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,12 +18,9 @@ from unitconv.evaluation.evaluate import evaluate
 from unitconv.grading.tasks.protocol import Task
 from unitconv.grading.tasks.unit_conversion import UNIT_CONVERSION
 from unitconv.inference.llm import LLM
-from unitconv.inference.load import (
-    ADAPTER_WEIGHTS,
-    load_model,
-    pick_device,
-    pick_dtype,
-)
+from unitconv.inference.load.adapter import ADAPTER_WEIGHTS
+from unitconv.inference.load.device import pick_device, pick_dtype
+from unitconv.inference.load.model import is_course_model, load_model
 from unitconv.task.dataset import Question
 from unitconv.training import config
 from unitconv.training.config import TrainingRun, TrainingSettings
@@ -45,12 +43,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Base:
-    """A base model by name, its device, hardware preset and task."""
+    """A base model by name, and how it is trained.
+
+    `prompt` is the prompt style that the training examples begin with.
+    """
 
     name: str
     device: torch.device
     preset: config.HardwarePreset
     task: Task = UNIT_CONVERSION
+    prompt: str = "raw"
 
     def load(self) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
         """Load a fresh model and its tokenizer."""
@@ -63,16 +65,24 @@ class Base:
         """Combine a recipe, the hardware preset and overrides.
 
         An override of None counts as not given. A rank given alone keeps
-        LoRA's scale, alpha / rank, and is not lowered to fit the budget.
+        LoRA's scale, alpha / rank.
         """
-        set_overrides = {
-            k: v for k, v in overrides.items() if v is not None
+        given = {k: v for k, v in overrides.items() if v is not None}
+        checkpointing = self.preset.gradient_checkpointing
+        values = {
+            **asdict(recipe),
+            "gradient_checkpointing": checkpointing,
+            **given,
         }
-        set_overrides.setdefault("lower_rank", "rank" not in set_overrides)
-        if "rank" in set_overrides:
-            set_overrides.setdefault("alpha", 2 * set_overrides["rank"])
-        settings = TrainingSettings(**asdict(recipe))
-        return replace(self.preset.apply(settings), **set_overrides)
+        values.setdefault("alpha", 2 * values["rank"])
+        return TrainingSettings(**values)
+
+    @property
+    def recipes(self) -> config.Recipes:
+        """Recipes that were measured with this kind of model."""
+        if is_course_model(self.name):
+            return config.COURSE_RECIPES
+        return config.SMOLLM2_RECIPES
 
 
 def pick_base(
@@ -122,12 +132,15 @@ def train_sft(
     digits = digits or task.digits or config.SIGNIFICANT_DIGITS
     model, tokenizer = base.load()
     context: int = model.config.max_position_embeddings
-    data = TrainingData(
-        train=sft_examples(questions, tokenizer, digits, context),
-        valid=sft_examples(valid, tokenizer, digits, context),
+    write = partial(
+        task.format_prompt, style=base.prompt, tokenizer=tokenizer
     )
-    probe = probe_on(valid, tokenizer, task=task)
-    run = replace(run, base_name=str(model.weights_name), entry=task.entry)
+    data = TrainingData(
+        train=sft_examples(questions, tokenizer, digits, context, write),
+        valid=sft_examples(valid, tokenizer, digits, context, write),
+    )
+    probe = probe_on(valid, tokenizer, base.prompt, task)
+    run = _describe(run, base, model)
     return fine_tune(model, tokenizer, data, settings, run, probe)
 
 
@@ -151,15 +164,29 @@ def train_rft(
     valid = valid or task.load_validation()
     model, tokenizer = base.load()
     context: int = model.config.max_position_embeddings
-    data = TrainingData(
-        train=rft_examples(triples, tokenizer, context),
-        valid=rft_examples(
-            reference_triples(valid, task), tokenizer, context
-        ),
+    write = partial(
+        task.format_prompt, style=base.prompt, tokenizer=tokenizer
     )
-    probe = probe_on(valid, tokenizer, task=task)
-    run = replace(run, base_name=str(model.weights_name), entry=task.entry)
+    references = reference_triples(valid, task)
+    data = TrainingData(
+        train=rft_examples(triples, tokenizer, context, write),
+        valid=rft_examples(references, tokenizer, context, write),
+    )
+    probe = probe_on(valid, tokenizer, base.prompt, task)
+    run = _describe(run, base, model)
     return fine_tune(model, tokenizer, data, settings, run, probe)
+
+
+def _describe(
+    run: TrainingRun, base: Base, model: PreTrainedModel
+) -> TrainingRun:
+    """Add the base's exact name, task and prompt to what is recorded."""
+    prompt = {} if base.prompt == "raw" else {"prompt": base.prompt}
+    return replace(
+        run,
+        base_name=str(model.weights_name),
+        entry=base.task.entry | prompt,
+    )
 
 
 def probe_on(

@@ -32,7 +32,8 @@ from transformers import (
 from unitconv.common import distributed
 from unitconv.common.io import digest, write_json
 from unitconv.common.run_metadata import run_metadata
-from unitconv.inference.load import ADAPTER_WEIGHTS, has_fast_bf16
+from unitconv.inference.load.adapter import ADAPTER_WEIGHTS
+from unitconv.inference.load.device import has_fast_bf16
 from unitconv.inference.weights.hub import split_commit
 from unitconv.training.config import (
     TrainingError,
@@ -40,7 +41,7 @@ from unitconv.training.config import (
     TrainingSettings,
 )
 from unitconv.training.examples import TrainingExample, collate
-from unitconv.training.lora import add_lora, fit_budget
+from unitconv.training.lora import add_lora, check_budget
 
 #: Measures a model on held-out questions after each epoch, for the log.
 #: The epoch with the highest `score` is kept.
@@ -89,7 +90,7 @@ def fine_tune(
     """
     if not data.train or not data.valid:
         raise TrainingError("there are no examples to train or validate on")
-    settings = fit_budget(model, settings)
+    check_budget(model, settings)
     begin_run(run, asdict(settings) | _describe(data.train) | run.entry)
     if model.device.type == "cpu":
         # There the fused kernel has the slower backward pass.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from statistics import mean
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,8 +13,8 @@ from unitconv.cli.console import write_field
 from unitconv.cli.train.rollouts import sample, write_rollouts
 from unitconv.common import distributed
 from unitconv.task.dataset import DEFAULT_TASK
+from unitconv.task.prompts import check_style
 from unitconv.training import config
-from unitconv.training.config import RFT_DEFAULTS, SFT_DEFAULTS
 
 if TYPE_CHECKING:
     from unitconv.training.pipelines import Base
@@ -42,15 +42,16 @@ def sft(
             show_default=f"{config.SIGNIFICANT_DIGITS}, or the task's",
         ),
     ] = None,
-    epochs: options.Epochs = SFT_DEFAULTS.epochs,
+    epochs: options.Epochs = None,
     rank: options.Rank = None,
-    learning_rate: options.LearningRate = SFT_DEFAULTS.learning_rate,
+    learning_rate: options.LearningRate = None,
     batch_size: options.TrainingBatch = None,
     seed: options.Seed = 0,
-    max_adapter_mb: options.MaxSize = SFT_DEFAULTS.max_adapter_mb,
+    max_adapter_mb: options.MaxSize = config.MAX_ADAPTER_MB,
     preset: options.Preset = None,
     limit: options.Limit = None,
     task: options.TaskName = DEFAULT_TASK,
+    prompt: options.TrainingPrompt = "raw",
     resume: options.Resume = False,
     device: options.Device = None,
 ) -> None:
@@ -61,9 +62,17 @@ def sft(
     """
     questions = options.load_training(data, split, task)[:limit]
     validation = options.load_validation(valid, task)
-    recipe = config.Recipe(epochs, learning_rate, max_adapter_mb)
-    overrides = {"rank": rank, "batch_size": batch_size, "seed": seed}
-    base, settings = prepare(model, device, preset, recipe, overrides, task)
+    base = prepare(model, device, preset, task, prompt)
+    settings = base.settings(
+        base.recipes.rft if reasoning else base.recipes.sft,
+        epochs=epochs,
+        learning_rate=learning_rate,
+        rank=rank,
+        batch_size=batch_size,
+        seed=seed,
+        max_adapter_mb=max_adapter_mb,
+    )
+    print_settings(base, settings)
     from unitconv.training.examples import reference_triples
     from unitconv.training.pipelines import train_rft, train_sft
 
@@ -89,14 +98,15 @@ def rft(
     samples: options.Samples = config.SAMPLES,
     temperature: options.Temperature = config.TEMPERATURE,
     valid: options.Valid = None,
-    epochs: options.Epochs = RFT_DEFAULTS.epochs,
+    epochs: options.Epochs = None,
     rank: options.Rank = None,
-    learning_rate: options.LearningRate = RFT_DEFAULTS.learning_rate,
+    learning_rate: options.LearningRate = None,
     batch_size: options.TrainingBatch = None,
     seed: options.Seed = 0,
-    max_adapter_mb: options.MaxSize = RFT_DEFAULTS.max_adapter_mb,
+    max_adapter_mb: options.MaxSize = config.MAX_ADAPTER_MB,
     preset: options.Preset = None,
     task: options.TaskName = DEFAULT_TASK,
+    prompt: options.TrainingPrompt = "raw",
     resume: options.Resume = False,
     device: options.Device = None,
 ) -> None:
@@ -112,9 +122,17 @@ def rft(
     from unitconv.training.rollouts import RolloutSettings
 
     sampling = RolloutSettings(samples, temperature, seed=seed)
-    recipe = config.Recipe(epochs, learning_rate, max_adapter_mb)
-    overrides = {"rank": rank, "batch_size": batch_size, "seed": seed}
-    base, settings = prepare(model, device, preset, recipe, overrides, task)
+    base = prepare(model, device, preset, task, prompt)
+    settings = base.settings(
+        base.recipes.rft,
+        epochs=epochs,
+        learning_rate=learning_rate,
+        rank=rank,
+        batch_size=batch_size,
+        seed=seed,
+        max_adapter_mb=max_adapter_mb,
+    )
+    print_settings(base, settings)
     examples = read_triples(data, base.task) if data else []
     adapter = None
     for number in range(1, rounds + 1):
@@ -141,11 +159,10 @@ def prepare(
     model: str,
     device: str | None,
     preset: str | None,
-    recipe: config.Recipe,
-    overrides: dict[str, int | None],
     task: str = DEFAULT_TASK,
-) -> tuple[Base, config.TrainingSettings]:
-    """Return a base model with its settings, and print both."""
+    prompt: str = "raw",
+) -> Base:
+    """Choose a base model, its device and its hardware preset."""
     from transformers.utils.logging import disable_progress_bar
 
     from unitconv.training.pipelines import pick_base
@@ -153,13 +170,18 @@ def prepare(
     disable_progress_bar()
     distributed.barrier()
     base = pick_base(model, device, preset, options.load_task(task))
-    settings = base.settings(recipe, **overrides)
+    check_style(prompt, base.task.chat_styles)
+    return replace(base, prompt=prompt)
+
+
+def print_settings(base: Base, settings: config.TrainingSettings) -> None:
+    """Print on one line what a training will run with."""
     if distributed.is_main_process():
         values = asdict(base.preset) | asdict(settings)
-        line = f"{model} on {base.device}, preset {values.pop('name')}: "
+        name = values.pop("name")
+        line = f"{base.name} on {base.device}, preset {name}: "
         listed = ", ".join(f"{k} {v}" for k, v in values.items())
         console.write(line + listed.replace("_", " "), console.err)
-    return base, settings
 
 
 def _write_result(result: TrainingResult, task: str) -> None:

@@ -6,13 +6,14 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from typer import Option
 
 from unitconv.cli import console, options
 from unitconv.cli.console import write_field
-from unitconv.cli.train.finetune import prepare
+from unitconv.cli.train.finetune import prepare, print_settings
 from unitconv.common import distributed
 from unitconv.common.errors import UnitconvError
 from unitconv.training import config
@@ -53,7 +54,7 @@ def rl(
     learning_rate: options.LearningRate = RL_DEFAULTS.learning_rate,
     batch_size: options.TrainingBatch = None,
     seed: options.Seed = 0,
-    max_adapter_mb: options.MaxSize = RL_DEFAULTS.max_adapter_mb,
+    max_adapter_mb: options.MaxSize = config.MAX_ADAPTER_MB,
     preset: options.Preset = None,
     resume: options.Resume = False,
     device: options.Device = None,
@@ -69,9 +70,17 @@ def rl(
         raise UnitconvError("--rank is that of --adapter: give only one")
     pool = options.load_training(data, split)
     validation = options.load_validation(valid)
-    recipe = config.Recipe(updates, learning_rate, max_adapter_mb)
-    overrides = {"rank": rank, "batch_size": batch_size, "seed": seed}
-    base, common = prepare(model, device, preset, recipe, overrides)
+    base = prepare(model, device, preset)
+    common = base.settings(
+        RL_DEFAULTS,
+        epochs=updates,
+        learning_rate=learning_rate,
+        rank=rank,
+        batch_size=batch_size,
+        seed=seed,
+        max_adapter_mb=max_adapter_mb,
+    )
+    print_settings(base, common)
     settings = RLSettings(
         **asdict(common),
         loss=loss,
@@ -90,10 +99,10 @@ def rl(
     with _plain_warnings():
         rl_data = RLData(pool, validation)
         progress = train_rl(base, rl_data, settings, run, _write_step)
-    _write_result(progress, f"{output} --prompt {settings.style}")
+    _write_result(progress, output)
 
 
-def _write_result(progress: Progress, adapter: str) -> None:
+def _write_result(progress: Progress, adapter: Path) -> None:
     """Print the scores before and after, and what to run next."""
     scores, best = dict(progress.valid_scores), progress.best_step
     rates = f"{scores[0]:.3f} before, {scores[best]:.3f} after step {best}"

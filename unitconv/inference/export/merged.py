@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from unitconv.inference.load import (
+from unitconv.inference.load.adapter import (
     ADAPTER_WEIGHTS,
-    ModelError,
     find_adapter,
     load_adapter,
-    load_model,
 )
+from unitconv.inference.load.errors import ModelError
+from unitconv.inference.load.model import load_model
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -63,8 +63,8 @@ def load_merged(
     """Load a model on the CPU and merge a LoRA adapter into its weights.
 
     Args:
-        name_or_path: as for `unitconv.inference.load.load_model`.
-        adapter: as for `unitconv.inference.load.find_adapter`.
+        name_or_path: as for `unitconv.inference.load.model.load_model`.
+        adapter: as for `unitconv.inference.load.adapter.find_adapter`.
 
     Raises:
         ModelError: nothing to load, an adapter that does not fit, or one

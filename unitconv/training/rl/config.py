@@ -12,7 +12,6 @@ LOSSES = ("dr_grpo", "grpo", "dapo", "raft", "reinforce")
 RL_DEFAULTS = Recipe(
     epochs=1,  # updates with each batch of samples
     learning_rate=1e-3,
-    max_adapter_mb=20.0,  # a limit, not a measurement
 )
 
 #: DAPO clips a rising probability later than a falling one ("clip-higher").
@@ -86,6 +85,6 @@ class RLSettings(TrainingSettings):
         return 1 - self.clip, 1 + high
 
     @property
-    def style(self) -> str:
-        """Style of the prompts, in training and in validation."""
-        return self.prompt or ("cot" if self.adapter is None else "raw")
+    def style(self) -> str | None:
+        """Style of all prompts; None for the default of the model."""
+        return self.prompt or ("raw" if self.adapter else None)

@@ -12,14 +12,14 @@ from torch import nn
 from torch.utils.tensorboard import SummaryWriter
 
 from unitconv.common.io import digest
-from unitconv.inference.llm import LLM
-from unitconv.inference.load import load_adapter
+from unitconv.inference.llm import LLM, default_prompt
+from unitconv.inference.load.adapter import load_adapter
 from unitconv.task.dataset import Question
 from unitconv.training.config import TrainingRun
 from unitconv.training.lora import (
     add_lora,
+    check_budget,
     enable_checkpointing,
-    fit_budget,
 )
 from unitconv.training.pipelines import Base, probe_on
 from unitconv.training.rl.checkpoint import (
@@ -87,7 +87,7 @@ def train_rl(
     llm = LLM(
         cast("PreTrainedModel", wrapped),
         tokenizer,
-        settings.style,
+        settings.style or default_prompt(model),
         base.name,
     )
     # What cannot be sampled is refused before anything is written.
@@ -107,8 +107,7 @@ def _with_adapter(
 ) -> tuple[PeftModel, RLSettings]:
     """Add a new adapter, or load the one to start from, without dropout."""
     if settings.adapter is None:
-        fitted = fit_budget(model, settings)
-        settings = replace(settings, rank=fitted.rank, alpha=fitted.alpha)
+        check_budget(model, settings)
         return add_lora(model, settings), settings
     loaded = cast("PeftModel", load_adapter(model, settings.adapter))
     for name, parameter in loaded.named_parameters():

@@ -1,0 +1,1 @@
+"""SmolLM2-135M-Instruct through every stage of the course."""

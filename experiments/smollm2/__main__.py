@@ -1,0 +1,56 @@
+"""Train, evaluate and record SmolLM2-135M-Instruct on the laptop's CPU.
+
+    python -m experiments.smollm2 curve  # 1 to 8 worked examples
+    python -m experiments.smollm2 settings  # one change at a time
+
+Every step is a command that a reader can type. Its output goes to
+`_build/smollm2/`; a step with an output is skipped, and one that was killed
+is resumed.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated
+
+import typer
+
+from experiments.arms.steps import run_all
+from experiments.smollm2 import stages
+from unitconv.common.io import write_text
+from unitconv.task.dataset import load_split
+
+Jobs = Annotated[
+    int, typer.Option(min=1, help="Steps that run at the same time.")
+]
+N_VALID = 100  # greedy replies after each epoch take two minutes
+
+app = typer.Typer(help=__doc__, no_args_is_help=True)
+
+
+@app.command()
+def curve(jobs: Jobs = 2) -> None:
+    """Measure 1 to 8 worked examples in the prompt on `valid`."""
+    run_all(stages.curve_steps(), jobs)
+
+
+@app.command()
+def settings(jobs: Jobs = 2) -> None:
+    """Train with one setting changed at a time."""
+    write_valid()
+    run_all(stages.settings_steps(), jobs)
+
+
+def write_valid() -> None:
+    """Write the questions that decide which epoch is kept."""
+    valid = load_split("valid")[: N_VALID // 2]
+    valid += load_split("valid_hard")[: N_VALID // 2]
+    pairs = [[q.text, q.answer] for q in valid]
+    stages.WORK.mkdir(parents=True, exist_ok=True)
+    write_text(
+        json.dumps(pairs, indent=0) + "\n", stages.WORK / "valid.json"
+    )
+
+
+if __name__ == "__main__":
+    app()

@@ -1,0 +1,1 @@
+"""Devices, dtypes, models and adapters: what is loaded, and where."""
