@@ -55,7 +55,7 @@ def run_all(steps: Iterable[Step], jobs: int) -> None:
     Raises:
         CalledProcessError: a step has failed; the others are finished.
     """
-    threads = max(1, (os.cpu_count() or 1) // jobs)
+    threads = max(1, len(os.sched_getaffinity(0)) // jobs)
     with ThreadPoolExecutor(jobs) as pool:
         # A list: the first failure is raised after the last step.
         for _ in list(pool.map(partial(run_step, threads=threads), steps)):
