@@ -1084,7 +1084,7 @@ by_product = pd.DataFrame(
         for name in ("cot", "rft-1", "rft-2")
     }
 ).T.sort_index(level=1, sort_remaining=False)
-by_product.round(3)
+by_product.astype({"n": int}).round(3)
 
 # %%
 for run in seeds.values():

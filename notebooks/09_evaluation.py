@@ -985,6 +985,7 @@ show(odd[:2], "cot", "rft")
 import random
 
 from unitconv import Question
+from unitconv.evaluation.stats import clustered_interval
 from unitconv.task.question_templates import HARD_TEMPLATES, TEMPLATES
 
 dice = random.Random(0)
@@ -1026,20 +1027,27 @@ for name in ("cot", "rft"):
     for version in list(questions)[1:]:
         pairs = list(zip(right["as trained"], right[version], strict=True))
         lost, gained = map(pairs.count, [(True, False), (False, True)])
-        effects[name, version] = PairedComparison(len(pairs), lost, gained)
+        effects[name, version] = PairedComparison(
+            len(pairs),
+            lost,
+            gained,
+            clustered_interval(
+                [float(after - before) for before, after in pairs],
+                [f"{c.source} {c.target}" for c in small],
+            ),
+        )
 effect_p = holm([effect.p_value for effect in effects.values()])
 for (change, effect), p in zip(effects.items(), effect_p, strict=True):
-    low, high = effect.ci95
+    low, high = effect.clustered_ci95
     print(
         f"{', '.join(change)}: {effect.difference:+.2f} "
         f"[{low:+.2f}, {high:+.2f}], Holm p = {p:.1e}: {effect.verdict(p)}"
     )
-assert effects["cot", "larger quantity"].ci95[1] < 0
-assert effects["rft", "odd wording"].ci95[1] < -0.3
+assert effects["cot", "larger quantity"].clustered_ci95[1] < 0
+assert effects["rft", "odd wording"].clustered_ci95[1] < -0.3
 
 # %% [markdown]
-# (The intervals are the simple ones.) A larger quantity makes `cot` worse;
-# for `rft` a loss is not shown. The odd wording makes both worse and costs
+# A larger quantity makes `cot` worse; for `rft` a loss is not shown. The odd wording makes both worse and costs
 # `rft` nearly everything. No table of totals shows that. (The stages also
 # differ in their prompts: `rft` is asked without a worked example.) So test
 # the wordings that your users write.
