@@ -1047,10 +1047,11 @@ assert effects["cot", "larger quantity"].clustered_ci95[1] < 0
 assert effects["rft", "odd wording"].clustered_ci95[1] < -0.3
 
 # %% [markdown]
-# A larger quantity makes `cot` worse; for `rft` a loss is not shown. The odd wording makes both worse and costs
-# `rft` nearly everything. No table of totals shows that. (The stages also
-# differ in their prompts: `rft` is asked without a worked example.) So test
-# the wordings that your users write.
+# A larger quantity makes `cot` worse; for `rft` a loss is not shown. The
+# odd wording makes both worse and costs `rft` nearly everything. No table
+# of totals shows that. (The stages also differ in their prompts: `rft` is
+# asked without a worked example.) So test the wordings that your users
+# write.
 #
 # ## Right for the wrong reasons
 #
