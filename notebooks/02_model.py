@@ -259,9 +259,10 @@ assert special["<|im_start|>"] == special["<|im_end|>"] + 1
 # chapter.
 
 # %%
-from unitconv.task.prompts import WORKED_EXAMPLES, chat_messages
+from unitconv.task.prompts import CHAT_STYLES, chat_messages
 
-turns = chat_messages(question, WORKED_EXAMPLES)
+examples, instruction = CHAT_STYLES[llm.style]
+turns = chat_messages(question, examples, instruction)
 without = llm.tokenizer.apply_chat_template(turns, tokenize=False)
 opening = prompt.removeprefix(without)
 print(f"the generation prompt: {opening!r}")

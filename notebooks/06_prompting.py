@@ -45,7 +45,7 @@ from unitconv import LLM, figures, load_split
 
 MODEL = "course"  # or "HuggingFaceTB/SmolLM2-360M-Instruct"
 
-llm = LLM.from_pretrained(MODEL, dtype="float32")
+llm = LLM.from_pretrained(MODEL, prompt="cot", dtype="float32")
 asked = load_split("valid")
 print(f"{len(asked)} questions, the same for every prompt")
 
@@ -61,12 +61,10 @@ print(f"{len(asked)} questions, the same for every prompt")
 # al. 2022). This is what `cot` shows before the question:
 
 # %%
-from unitconv.task.prompts import DIRECT_EXAMPLES, WORKED_EXAMPLES
+from unitconv.task.prompts import CHAT_STYLES
 
-for name, examples in [
-    ("cot", WORKED_EXAMPLES),
-    ("direct", DIRECT_EXAMPLES),
-]:
+for name in ("cot", "direct"):
+    examples, instruction = CHAT_STYLES[name]
     for example in examples:
         print(f"{name:7} {example.question}\n        {example.reply}")
 
@@ -92,7 +90,8 @@ class Shown(LLM):
 
 
 question = "How many gram are there per 6 kg?"
-cot = Shown(WORKED_EXAMPLES)
+examples, instruction = CHAT_STYLES["cot"]
+cot = Shown(examples, instruction)
 assert cot.format_prompt(question) == llm.format_prompt(question)
 print(cot.format_prompt(question))
 
@@ -262,7 +261,7 @@ from unitconv.evaluation.prompt_probe import (
     imitation_rate,
 )
 
-[hours] = WORKED_EXAMPLES
+[hours], _ = CHAT_STYLES["cot"]
 print("instruction:", FORMLESS, "\n")
 for wrapper in WRAPPERS:
     reply = hours.reply.replace(
@@ -956,7 +955,7 @@ figures.price_of_accuracy(bills, xlabel="tokens written for an answer")
 # %% tags=["exercise", "nbval-check-output"]
 from unitconv import attempt, parse_answer, reasoning_is_valid
 
-mine = WORKED_EXAMPLES[0]  # put your own here
+[mine], _ = CHAT_STYLES["cot"]  # put your own here
 
 
 def check_example(mine):

@@ -2,6 +2,8 @@
 
     python -m experiments.smollm2 curve  # 1 to 8 worked examples
     python -m experiments.smollm2 settings  # one change at a time
+    python -m experiments.smollm2 run  # train and measure all stages
+    python -m experiments.smollm2 collect  # the book's record
 
 Every step is a command that a reader can type. Its output goes to
 `_build/smollm2/`; a step with an output is skipped, and one that was killed
@@ -15,9 +17,11 @@ from typing import Annotated
 
 import typer
 
+from experiments.arms.stages import RESULTS
 from experiments.arms.steps import run_all
-from experiments.smollm2 import stages
-from unitconv.common.io import write_text
+from experiments.smollm2 import records, stages
+from unitconv.common.io import write_json, write_text
+from unitconv.common.run_metadata import machine
 from unitconv.task.dataset import load_split
 
 Jobs = Annotated[
@@ -39,6 +43,30 @@ def settings(jobs: Jobs = 2) -> None:
     """Train with one setting changed at a time."""
     write_valid()
     run_all(stages.settings_steps(), jobs)
+
+
+@app.command()
+def run(jobs: Jobs = 2) -> None:
+    """Train and measure every stage."""
+    write_valid()
+    run_all(stages.prompt_steps(), jobs)
+    run_all(stages.sampling_steps(), 1)
+    run_all(stages.training_steps(), jobs)
+    run_all(stages.evaluation_steps(), jobs)
+
+
+@app.command()
+def collect() -> None:
+    """Write what there is of the records into the package."""
+    record = {
+        "machine": machine(),
+        "curve": records.curve_record(),
+        "settings": records.settings_record(),
+        **records.stages_record(),
+        "rollouts": records.rollouts_record(),
+        "took": records.times(),
+    }
+    write_json(record, RESULTS / "smollm2.json")
 
 
 def write_valid() -> None:

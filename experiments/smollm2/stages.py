@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from experiments.arms.stages import ROOT
+from experiments.arms.stages import RESULTS, ROOT, SPLITS
 from experiments.arms.steps import Step
 
 WORK = ROOT / "_build" / "smollm2"
@@ -33,23 +33,34 @@ ROWS_OF_SETTINGS = 400
 #: Adapter folder of each trained stage.
 TRAINED = {
     "sft": "sft",
+    # On reasoning written by code.
     "sft-reasoning": "sft-reasoning",
-    "distilled": "distilled",
+    # On the course model's audited rollouts: a specialist's reasoning.
+    "distilled": "expert/round-1",
+    # And on what the distilled model then samples itself: a second round.
+    "expert": "expert",
+    # On its own right rollouts, few as they are.
     "rft-base": "rft-base",
-    "expert-1": "expert-1",
-    "random": "random",
+}
+#: Rollouts of each model that was sampled.
+SAMPLED = {
+    "base": WORK / "base.jsonl",
+    "base, 50 samples": WORK / "base-50.jsonl",
+    "distilled": WORK / "expert" / "rollouts-2.jsonl",
 }
 #: Paired tests: a stage after the rival that it is compared with.
 PAIRS = (
     "raw cot-7",
+    "cot cot-7",
     "direct cot-7",
     "cot-7 sft",
     "cot-7 rft-base",
     "sft sft-reasoning",
     "sft-reasoning distilled",
-    "distilled expert-1",
-    "random expert-1",
+    "distilled expert",
+    "sft-reasoning expert",
 )
+N_SAMPLED, N_OFTEN = 300, 60  # questions: sampled 10 and 50 times
 
 
 def style_of(examples: int) -> str:
@@ -86,4 +97,44 @@ def settings_steps() -> Iterator[Step]:
                 *options,
             ],
             WORK / "settings" / name,
+        )
+
+
+def prompt_steps() -> Iterator[Step]:
+    for name in PROMPTS:
+        yield from _measured(name, [f"--prompt={name}"])
+
+
+def sampling_steps() -> Iterator[Step]:
+    """Yield what the base samples itself, and RFT on what was kept."""
+    sampled = ["rollouts", MODEL, "--split=train"]
+    output = WORK / "base.json"
+    yield Step([*sampled, f"--limit={N_SAMPLED}"], output)
+    often = [f"--limit={N_OFTEN}", "--samples=50"]
+    yield Step([*sampled, *often], WORK / "base-50.json")
+    yield Step(_trained("rft", f"--data={output}"), WORK / "rft-base")
+
+
+def training_steps() -> Iterator[Step]:
+    yield Step(_trained("sft", "--reasoning"), WORK / "sft-reasoning")
+    yield Step(_trained("sft"), WORK / "sft")
+    data = f"--data={RESULTS / 'rft.json'}"
+    expert = ["--rounds=2", "--samples=4", "--split=train"]
+    yield Step(_trained("rft", data, *expert), WORK / "expert")
+
+
+def evaluation_steps() -> Iterator[Step]:
+    for name, folder in TRAINED.items():
+        yield from _measured(name, [f"--adapter={WORK / folder}"])
+
+
+def _trained(method: str, *options: str) -> list[str]:
+    return [method, MODEL, f"--valid={WORK / 'valid.json'}", *options]
+
+
+def _measured(name: str, options: list[str]) -> Iterator[Step]:
+    for split in SPLITS:
+        yield Step(
+            ["evaluate", MODEL, *options, f"--split={split}"],
+            WORK / f"{name}-{split}.json",
         )

@@ -28,7 +28,9 @@ REPLIES = {
 
 @pytest.fixture(scope="module")
 def llm(model_folder: Path) -> LLM:
-    return LLM.from_pretrained(str(model_folder), device="cpu")
+    return LLM.from_pretrained(
+        str(model_folder), prompt="cot", device="cpu"
+    )
 
 
 # ----------------------------------------------- replies written in advance

@@ -1,0 +1,107 @@
+"""Records of SmolLM2's arms: rates, paired tests, rollouts, times."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from experiments.arms.records import (
+    Record,
+    epochs,
+    read_report,
+    rolled,
+    stage_record,
+)
+from experiments.arms.stages import SPLITS
+from experiments.smollm2.stages import (
+    DEFAULT,
+    EXAMPLES,
+    PAIRS,
+    PROMPTS,
+    SAMPLED,
+    SETTINGS,
+    TRAINED,
+    WORK,
+)
+from unitconv.evaluation.report import Report, compare
+
+
+def curve_record() -> Record:
+    """Collect the curve: base -> number of examples -> rates on `valid`."""
+    return {
+        base: {
+            str(number): stage_record(read_report(path))
+            for number in EXAMPLES
+            if (path := WORK / "curve" / f"{base}-{number}.json").exists()
+        }
+        for base in ("smollm2", "course")
+    }
+
+
+def settings_record() -> Record:
+    """Collect the sweep: what was changed, and the rates after an epoch."""
+    folder = WORK / "settings"
+    return {
+        name: {
+            "settings": DEFAULT | changes,
+            "epoch": epochs(folder / name)[0],
+            "took": json.loads((folder / f"{name}.took").read_text()),
+        }
+        for name, changes in SETTINGS.items()
+        if (folder / f"{name}.took").exists()
+    }
+
+
+def stages_record() -> Record:
+    """Collect rates and paired tests of all stages on both test sets."""
+    reports = {
+        split: {
+            name: read_report(path)
+            for name in (*PROMPTS, *TRAINED)
+            if (path := WORK / f"{name}-{split}.json").exists()
+        }
+        for split in SPLITS
+    }
+    return {
+        "rates": {
+            split: {
+                name: stage_record(report) for name, report in found.items()
+            }
+            for split, found in reports.items()
+        },
+        "compared": {
+            split: _compare_pairs(found) for split, found in reports.items()
+        },
+        "epochs": {
+            name: epochs(WORK / folder)
+            for name, folder in TRAINED.items()
+            if (WORK / folder / "checkpoints").exists()
+        },
+    }
+
+
+def _compare_pairs(found: dict[str, Report]) -> Record:
+    pairs = {pair: pair.split() for pair in PAIRS}
+    return {
+        pair: compare(*(found[name] for name in names)).to_json()
+        for pair, names in pairs.items()
+        if {*names} <= {*found}
+    }
+
+
+def rollouts_record() -> Record:
+    """Collect what was sampled, and what of it was kept."""
+    return {
+        name: rolled(path)
+        for name, path in SAMPLED.items()
+        if path.exists()
+    }
+
+
+def times() -> dict[str, Any]:
+    """Collect command, seconds and threads of every step."""
+    return {
+        path.stem: json.loads(path.read_text())
+        for path in sorted(Path(WORK).glob("*.took"))
+    }
