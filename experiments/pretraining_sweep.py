@@ -1,4 +1,4 @@
-"""Sweep over pretraining settings, and the learning curve of one run.
+"""Pretraining with three seeds, short runs, and the learning curve.
 
     # train and measure all runs without a result, or every second one
     python -m experiments.pretraining_sweep runs
@@ -43,32 +43,10 @@ PROXY_STEPS = 700  # 3.1 M tokens: a sixth of the final run
 SEEDS = (0, 1, 2)
 
 
-# A setting before the final one: fewer steps, less arithmetic, and in it
-# fewer sums and partial products.
-EARLIER = {
-    "chat_share": 0.36,
-    "plain_share": 0.08,
-    "table_share": 0.1,
-    "arithmetic_share": 0.4,
-    "alternative_share": 0.35,
-    "steps_share": 0.3,
-    "hop_share": 0.3,
-    "distant_weight": 0.12,
-    "digit_weight": 6,
-    "product_weight": 3,
-    "steps_weight": 7,
-    "sum_weight": 6,
-}
-EARLIER_STEPS = 3200
 # Changes of one thing, each made to a short run of the final setting.
 CHANGES: dict[str, dict[str, float]] = {
     # Only products at once; the base never sees partial products.
     "no-partial-products": {"steps_share": 0.0, "steps_weight": 0},
-    "all-partial-products": {"steps_share": 1.0},
-    "fewer-sums": {"sum_weight": 4},
-    "no-third-unit": {"hop_share": 0.0},
-    "no-alternatives": {"alternative_share": 0.0},
-    "more-alternatives": {"alternative_share": 0.5},
 }
 # About evenly spaced on a logarithmic axis, until the decay begins.
 CURVE_STEPS = (100, 200, 400, 600, 900, 1300, 1800, 2500, 3200, 3700)
@@ -79,21 +57,12 @@ app = typer.Typer(help=__doc__, no_args_is_help=True)
 def runs() -> Iterator[tuple[str, PretrainConfig]]:
     """Yield names and settings of all runs.
 
-    The final setting with its seeds, and one before it; then a short proxy
-    of the final one, and variants of it with one change.
+    The final setting with its seeds; then a short proxy of it, and the
+    proxy with one change.
     """
     final = PRESETS["course"]
     for seed in SEEDS:
         yield f"final-seed-{seed}", replace(final, seed=seed)
-    earlier: dict[str, Any] = EARLIER
-    yield (
-        "earlier",
-        replace(
-            final,
-            steps=EARLIER_STEPS,
-            corpus=replace(final.corpus, **earlier),
-        ),
-    )
     proxy = replace(final, steps=PROXY_STEPS)
     yield "proxy", proxy
     for name, change in CHANGES.items():

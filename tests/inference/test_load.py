@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import shutil
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ import torch
 from peft import LoraConfig, get_peft_model
 from safetensors.torch import load_file, save_file
 
-from unitconv.inference.load.adapter import load_adapter
+from unitconv.inference.load.adapter import load_adapter, trained_prompt
 from unitconv.inference.load.device import pick_device, pick_dtype
 from unitconv.inference.load.errors import ModelError
 from unitconv.inference.load.model import load_model
@@ -298,3 +299,31 @@ def test_a_spoilt_adapter(
         load_adapter(make_model(), adapter)
     assert str(adapter) in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_an_adapter_of_a_base_with_another_name(
+    adapter: Path, make_model: Callable[..., Any]
+) -> None:
+    """Its shapes fit, so only the recorded names can tell."""
+    edit_json(adapter / "adapter_config.json", base_model_name_or_path="a")
+    model = make_model()
+    model.weights_name = "b"
+    with pytest.warns(UserWarning, match="trained on 'a'.* model is 'b'"):
+        load_adapter(model, adapter)
+    model = make_model()
+    model.weights_name = "a"
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        load_adapter(model, adapter)
+
+
+def test_an_adapter_knows_the_prompt_of_its_training(
+    adapter: Path,
+) -> None:
+    assert trained_prompt(adapter) == "raw"
+    record = adapter / "run.json"
+    record.write_text('{"prompt": "chat"}')
+    assert trained_prompt(adapter) == "chat"
+    record.write_text('{"prompt": ')
+    with pytest.raises(ModelError, match=r"run\.json"):
+        trained_prompt(adapter)

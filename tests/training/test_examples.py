@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +20,16 @@ from unitconv.inference.llm import LLM
 from unitconv.task.dataset import (
     VALIDATION_SPLITS,
     DataError,
+    Question,
     load_split,
     load_splits,
 )
+from unitconv.task.prompts import format_prompt
 from unitconv.task.question_parser import Conversion
 from unitconv.training.examples import (
     IGNORE_INDEX,
     LabelError,
+    ReasoningExample,
     TrainingExample,
     collate,
     make_example,
@@ -248,3 +252,19 @@ def test_the_triples_of_another_task_are_refused(tmp_path: Path) -> None:
     path.write_text('{"task": "multiplication", "triples": [["q", 1, 2]]}')
     with pytest.raises(DataError, match=r"entry 1: .*string"):
         read_triples(path, MULTIPLICATION)
+
+
+def test_a_chat_prompt_is_followed_by_the_target_at_once(
+    byte_tokenizer: Any,
+) -> None:
+    write = partial(format_prompt, style="chat", tokenizer=byte_tokenizer)
+    triple = ReasoningExample("6 kg in g?", 6000.0, "6 * 1000 = 6000.")
+    [example] = rft_examples([triple], byte_tokenizer, None, write)
+    text = byte_tokenizer.decode(example.input_ids[:-1])
+    assert text == write(triple.question) + triple.reasoning
+    learned = [i for i in example.labels if i != IGNORE_INDEX]
+    assert byte_tokenizer.decode(learned[:-1]) == triple.reasoning
+    question = Question(triple.question, triple.answer)
+    [row] = sft_examples([question], byte_tokenizer, 4, None, write)
+    text = byte_tokenizer.decode(row.input_ids[:-1])
+    assert text.endswith("assistant\n<answer>6000</answer>")
