@@ -165,7 +165,7 @@ def test_ctrl_c_ends_an_evaluation_in_one_line(
         (["evaluate", "--json", "."], ["is a folder"]),
         (["measure", "no/such/r.json"], ["no/such", "create"]),
         (["bench", "--slots=1,,2"], ["whole numbers"]),
-        (["sft", "-o", "x", "--rank", "900"], ["Take rank"]),
+        (["sft", "-o", "x", "--rank", "3000"], ["Take rank"]),
         (["sft", "-o", "x", "--preset", "tpu"], ["cpu, t4, ampere"]),
         (["sft", "-o", "x", "--resume"], ["start without --resume"]),
         (["rollouts", "-o", "x"], [".json"]),

@@ -21,27 +21,31 @@ if TYPE_CHECKING:
     from unitconv.training.trainer import TrainingResult
 
 
+Reasoning = Annotated[
+    bool,
+    Option(
+        "--reasoning",
+        help="Train on reasoning written by code, before each answer.",
+    ),
+]
+Digits = Annotated[
+    int | None,
+    Option(
+        min=1,
+        help="Significant digits of training answers.",
+        show_default=f"{config.SIGNIFICANT_DIGITS}, or the task's",
+    ),
+]
+
+
 def sft(
     output: options.Output,
     data: options.Data = None,
     split: options.TrainingSplits = None,
     model: options.Model = "course",
     valid: options.Valid = None,
-    reasoning: Annotated[
-        bool,
-        Option(
-            "--reasoning",
-            help="Train on reasoning written by code, before each answer.",
-        ),
-    ] = False,
-    digits: Annotated[
-        int | None,
-        Option(
-            min=1,
-            help="Significant digits of training answers.",
-            show_default=f"{config.SIGNIFICANT_DIGITS}, or the task's",
-        ),
-    ] = None,
+    reasoning: Reasoning = False,
+    digits: Digits = None,
     epochs: options.Epochs = None,
     rank: options.Rank = None,
     learning_rate: options.LearningRate = None,
@@ -63,16 +67,12 @@ def sft(
     questions = options.load_training(data, split, task)[:limit]
     validation = options.load_validation(valid, task)
     base = prepare(model, device, preset, task, prompt)
-    settings = base.settings(
-        base.recipes.rft if reasoning else base.recipes.sft,
-        epochs=epochs,
-        learning_rate=learning_rate,
-        rank=rank,
-        batch_size=batch_size,
-        seed=seed,
-        max_adapter_mb=max_adapter_mb,
+    overrides = {"rank": rank, "batch_size": batch_size, "seed": seed}
+    overrides["epochs"] = epochs
+    recipe = base.recipes.rft if reasoning else base.recipes.sft
+    settings = choose_settings(
+        base, recipe, learning_rate, max_adapter_mb, overrides
     )
-    print_settings(base, settings)
     from unitconv.training.examples import reference_triples
     from unitconv.training.pipelines import train_rft, train_sft
 
@@ -123,16 +123,11 @@ def rft(
 
     sampling = RolloutSettings(samples, temperature, seed=seed)
     base = prepare(model, device, preset, task, prompt)
-    settings = base.settings(
-        base.recipes.rft,
-        epochs=epochs,
-        learning_rate=learning_rate,
-        rank=rank,
-        batch_size=batch_size,
-        seed=seed,
-        max_adapter_mb=max_adapter_mb,
+    overrides = {"rank": rank, "batch_size": batch_size, "seed": seed}
+    overrides["epochs"] = epochs
+    settings = choose_settings(
+        base, base.recipes.rft, learning_rate, max_adapter_mb, overrides
     )
-    print_settings(base, settings)
     examples = read_triples(data, base.task) if data else []
     adapter = None
     for number in range(1, rounds + 1):
@@ -174,14 +169,27 @@ def prepare(
     return replace(base, prompt=prompt)
 
 
-def print_settings(base: Base, settings: config.TrainingSettings) -> None:
-    """Print on one line what a training will run with."""
+def choose_settings(
+    base: Base,
+    recipe: config.Recipe,
+    learning_rate: float | None,
+    max_adapter_mb: float,
+    overrides: dict[str, int | None],
+) -> config.TrainingSettings:
+    """Combine a recipe with what was given by hand, and print all of it."""
+    settings = base.settings(
+        recipe,
+        learning_rate=learning_rate,
+        max_adapter_mb=max_adapter_mb,
+        **overrides,
+    )
     if distributed.is_main_process():
         values = asdict(base.preset) | asdict(settings)
         name = values.pop("name")
         line = f"{base.name} on {base.device}, preset {name}: "
         listed = ", ".join(f"{k} {v}" for k, v in values.items())
         console.write(line + listed.replace("_", " "), console.err)
+    return settings
 
 
 def _write_result(result: TrainingResult, task: str) -> None:

@@ -13,10 +13,10 @@ from typer import Option
 
 from unitconv.cli import console, options
 from unitconv.cli.console import write_field
-from unitconv.cli.train.finetune import prepare, print_settings
+from unitconv.cli.train.finetune import choose_settings, prepare
 from unitconv.common import distributed
 from unitconv.common.errors import UnitconvError
-from unitconv.training import config
+from unitconv.training.config import MAX_ADAPTER_MB, TrainingRun
 from unitconv.training.rl.config import LOSSES, RL_DEFAULTS, RLSettings
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def rl(
     learning_rate: options.LearningRate = RL_DEFAULTS.learning_rate,
     batch_size: options.TrainingBatch = None,
     seed: options.Seed = 0,
-    max_adapter_mb: options.MaxSize = config.MAX_ADAPTER_MB,
+    max_adapter_mb: options.MaxSize = MAX_ADAPTER_MB,
     preset: options.Preset = None,
     resume: options.Resume = False,
     device: options.Device = None,
@@ -71,16 +71,11 @@ def rl(
     pool = options.load_training(data, split)
     validation = options.load_validation(valid)
     base = prepare(model, device, preset)
-    common = base.settings(
-        RL_DEFAULTS,
-        epochs=updates,
-        learning_rate=learning_rate,
-        rank=rank,
-        batch_size=batch_size,
-        seed=seed,
-        max_adapter_mb=max_adapter_mb,
+    overrides = {"rank": rank, "batch_size": batch_size, "seed": seed}
+    overrides["epochs"] = updates
+    common = choose_settings(
+        base, RL_DEFAULTS, learning_rate, max_adapter_mb, overrides
     )
-    print_settings(base, common)
     settings = RLSettings(
         **asdict(common),
         loss=loss,
@@ -95,9 +90,8 @@ def rl(
     )
     from unitconv.training.rl.pipeline import RLData, train_rl
 
-    run = config.TrainingRun(output, resume)
+    run, rl_data = TrainingRun(output, resume), RLData(pool, validation)
     with _plain_warnings():
-        rl_data = RLData(pool, validation)
         progress = train_rl(base, rl_data, settings, run, _write_step)
     _write_result(progress, output)
 
