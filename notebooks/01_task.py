@@ -334,7 +334,7 @@ figures.intervals(
 # %%
 from unitconv import LLM, evaluate
 
-MODEL = "course"  # or "HuggingFaceTB/SmolLM2-360M-Instruct"
+MODEL = "course"  # or "smollm2"
 
 llm = LLM.from_pretrained(MODEL)
 report = evaluate(llm, splits["valid"][:100])

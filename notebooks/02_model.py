@@ -45,7 +45,7 @@ import torch
 from unitconv import figures
 from unitconv.inference.llm import LLM
 
-MODEL = "course"  # or "HuggingFaceTB/SmolLM2-360M-Instruct"
+MODEL = "course"  # or "smollm2"
 
 llm = LLM.from_pretrained(MODEL, dtype="float32")
 torch.set_grad_enabled(False)  # nothing is trained in this chapter

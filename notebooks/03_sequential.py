@@ -40,7 +40,7 @@ except ImportError:
 from unitconv.inference.llm import LLM
 from unitconv.task.prompts import format_prompt
 
-MODEL = "course"  # or "HuggingFaceTB/SmolLM2-360M-Instruct"
+MODEL = "course"  # or "smollm2"
 
 llm = LLM.from_pretrained(MODEL, dtype="float32")
 llm

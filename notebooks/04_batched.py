@@ -43,7 +43,7 @@ import torch
 from unitconv.inference.llm import LLM
 from unitconv.task.dataset import load_split
 
-MODEL = "course"  # or "HuggingFaceTB/SmolLM2-360M-Instruct"
+MODEL = "course"  # or "smollm2"
 
 llm = LLM.from_pretrained(MODEL, dtype="float32")
 questions = load_split("valid")

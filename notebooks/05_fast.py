@@ -83,7 +83,7 @@ from unitconv.inference.llm import LLM
 from unitconv.inference.reference import Decoding, generate_batched
 from unitconv.task.dataset import load_split
 
-MODEL = "course"  # or "HuggingFaceTB/SmolLM2-360M-Instruct"
+MODEL = "course"  # or "smollm2"
 SLOTS = 8
 
 llm = LLM.from_pretrained(MODEL, device="cpu", dtype="float32")

@@ -43,7 +43,7 @@ import pandas as pd
 
 from unitconv import LLM, figures, load_split
 
-MODEL = "course"  # or "HuggingFaceTB/SmolLM2-360M-Instruct"
+MODEL = "course"  # or "smollm2"
 
 llm = LLM.from_pretrained(MODEL, prompt="cot", dtype="float32")
 asked = load_split("valid")

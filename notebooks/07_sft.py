@@ -60,7 +60,7 @@ from unitconv.task.dataset import (
     load_splits,
 )
 
-MODEL = "course"  # or "HuggingFaceTB/SmolLM2-360M-Instruct"
+MODEL = "course"  # or "smollm2"
 
 llm = LLM.from_pretrained(MODEL)
 tokenizer = llm.tokenizer
@@ -395,20 +395,35 @@ for name, n in [("all weights", weights), ("rank 16", sizes[16])]:
     print(f"{name:12} {3 * 4 * n / 1e6:6.1f} MB to train them")
 
 # %% [markdown]
-# The library refuses an adapter over its limit before any training, and
-# says which rank fits. To see it we do not even need weights: here is a
-# model of the shape of SmolLM2-360M on torch's *meta* device, which stores
-# shapes only.
+# How large are adapters of SmolLM2? We do not even need its weights: torch's
+# *meta* device stores shapes only. In megabytes, for three sizes:
 
 # %%
-from unitconv.profiling.memory_estimate import shape_only, smollm2
+from unitconv.profiling.memory_estimate import SMOLLM2, shape_only, smollm2
+
+shapes = {
+    size: shape_only(smollm2(size), torch.float32) for size in SMOLLM2
+}
+pd.DataFrame(
+    {
+        size: [4 * lora_parameters(shape, r) / 1e6 for r in sizes]
+        for size, shape in shapes.items()
+    },
+    index=pd.Index(sizes, name="rank"),
+).round(1)
+
+# %% [markdown]
+# Whoever has a limit, as for a homework, gives it to the training as
+# `--max-adapter-mb`. An adapter over it is refused before anything is
+# trained, and the message says which rank fits:
+
+# %%
 from unitconv.training.config import TrainingError
 from unitconv.training.lora import check_budget
 
-smol = shape_only(smollm2("360M"), torch.float32)
-print(f"{smol.num_parameters() / 1e6:.0f} M parameters")
+limited = cpu.settings(SFT_DEFAULTS, rank=16, max_adapter_mb=20)
 try:
-    check_budget(smol, cpu.settings(SFT_DEFAULTS, rank=16))
+    check_budget(shapes["360M"], limited)
 except TrainingError as error:
     print(error)
 
@@ -663,7 +678,7 @@ import tempfile
 from unitconv.training.config import TrainingRun
 from unitconv.training.pipelines import train_sft
 
-settings = base.settings(SFT_DEFAULTS, epochs=3)
+settings = base.settings(base.recipes.sft, epochs=3)
 with tempfile.TemporaryDirectory() as folder:
     output = Path(folder) / "my_sft"
     result = train_sft(base, train, settings, TrainingRun(output))
@@ -916,16 +931,9 @@ pd.DataFrame(summary_cells(tests), columns=SUMMARY_HEADS).set_index(
 # unitconv evaluate --adapter my_sft
 # ```
 #
-# For SmolLM2 both commands take `--model`, and the rank has to be lower, as
-# `check_budget` said above:
-#
-# ```bash
-# unitconv sft --output smol_sft --rank 8 \
-#     --model HuggingFaceTB/SmolLM2-360M-Instruct
-# ```
-#
-# That training has not been measured here. The learning rate was chosen
-# for the course model; a larger model usually needs a lower one.
+# For SmolLM2 both commands take `--model smollm2`. Its recipe has another
+# learning rate and another batch size; [chapter 10](10_smollm2.ipynb) shows
+# how they were chosen, and what the training gives.
 #
 # ## What the defaults rest on
 #

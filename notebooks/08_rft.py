@@ -99,7 +99,7 @@ from unitconv import figures
 from unitconv.inference.llm import LLM
 from unitconv.task.dataset import load_split
 
-MODEL = "course"  # or "HuggingFaceTB/SmolLM2-360M-Instruct"
+MODEL = "course"  # or "smollm2"
 REPLAY = False  # True: recorded rollouts, and no waiting for new ones
 
 RESULTS = Path(unitconv.__file__).parent / "evaluation" / "results"
@@ -858,7 +858,7 @@ assert 2 * len(example.input_ids) < prompt_tokens + example.n_supervised
 # %%
 from transformers.utils.logging import disable_progress_bar
 
-from unitconv.training.config import RFT_DEFAULTS, TrainingRun
+from unitconv.training.config import TrainingRun
 from unitconv.training.pipelines import pick_base, train_rft
 
 disable_progress_bar()
@@ -866,13 +866,13 @@ base = pick_base(MODEL, llm.device.type)
 result = train_rft(
     base,
     triples[::3],
-    base.settings(RFT_DEFAULTS, epochs=1),
+    base.settings(base.recipes.rft, epochs=1),
     TrainingRun(work / "rft"),
     valid=load_split("valid")[:40],
 )
 print(f"{result.n_examples} examples")
 print(f"{result.n_trainable:,} parameters trained")
-print(f"epochs: {result.epochs:g}, in the recipe {RFT_DEFAULTS.epochs}")
+print(f"epochs: {result.epochs:g}, in the recipe {base.recipes.rft.epochs}")
 for epoch, score in result.valid_scores:
     print(f"epoch {epoch:.0f}: {score:.2f} right on valid")
 assert result.losses[-1][1] < result.losses[0][1]

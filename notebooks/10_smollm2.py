@@ -61,7 +61,7 @@ from unitconv.common.run_metadata import machine, versions
 from unitconv.inference.llm import LLM
 from unitconv.training.pipelines import pick_base
 
-MODEL = "course"  # or "HuggingFaceTB/SmolLM2-360M-Instruct"
+MODEL = "course"  # or "smollm2"
 
 scratch = tempfile.TemporaryDirectory()  # what we write goes in here
 work = Path(scratch.name)

@@ -181,7 +181,7 @@ import torch
 
 from unitconv.inference.llm import LLM
 
-MODEL = "course"  # or "HuggingFaceTB/SmolLM2-360M-Instruct"
+MODEL = "course"  # or "smollm2"
 
 llm = LLM.from_pretrained(MODEL, device="cpu", dtype="float32")
 answer = re.compile(
