@@ -26,8 +26,8 @@ SETTINGS = {
     "lr-3e-3": {"learning-rate": "3e-3"},
     "batch-8": {"batch-size": "8"},
     "chat": {"prompt": "chat"},
-    "lr-3e-4": {"learning-rate": "3e-4"},
-    "rank-4": {"rank": "4"},
+    "lr-6e-3": {"learning-rate": "6e-3"},
+    "rank-8": {"rank": "8"},
 }
 ROWS_OF_SETTINGS = 400
 #: Adapter folder of each trained stage.
