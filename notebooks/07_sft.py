@@ -395,8 +395,8 @@ for name, n in [("all weights", weights), ("rank 16", sizes[16])]:
     print(f"{name:12} {3 * 4 * n / 1e6:6.1f} MB to train them")
 
 # %% [markdown]
-# How large are adapters of SmolLM2? We do not even need its weights: torch's
-# *meta* device stores shapes only. In megabytes, for three sizes:
+# How large are adapters of SmolLM2? We do not even need its weights:
+# torch's *meta* device stores shapes only. In megabytes, for three sizes:
 
 # %%
 from unitconv.profiling.memory_estimate import SMOLLM2, shape_only, smollm2

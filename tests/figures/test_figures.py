@@ -66,6 +66,10 @@ FIGURES: dict[str, Callable[[], Picture]] = {
         [1, 2],
         {"test": {"base": list(zip([0.5, 0.6], INTERVALS, strict=True))}},
     ),
+    "examples_in_prompt": lambda: figures.examples_in_prompt(
+        [1, 2],
+        {"right": {"base": list(zip([0.5, 0.6], INTERVALS, strict=True))}},
+    ),
     "epochs_by_group": lambda: figures.epochs_by_group(
         [1, 2], {"accuracy": {"a": [0.1, 0.2]}, "tokens": {"a": [30, 50]}}
     ),

@@ -16,6 +16,7 @@ from unitconv.figures.bars import (
 )
 from unitconv.figures.curves import (
     epochs_by_group,
+    examples_in_prompt,
     learning_curves,
     losses,
     pass_at_k,
@@ -72,6 +73,7 @@ __all__ = [
     "differences",
     "epochs_by_group",
     "errors_by_group",
+    "examples_in_prompt",
     "form_and_content",
     "grouped_intervals",
     "intervals",

@@ -101,6 +101,33 @@ def success_curves(runs: Mapping[str, Sequence[Estimate]]) -> Picture:
     )
 
 
+def _rate_panels(
+    sizes: Sequence[int],
+    panels: Mapping[str, Mapping[str, Sequence[Estimate]]],
+    xlabel: str,
+) -> tuple[Figure, str]:
+    """Draw rates over bands, and list the first and last: title -> run."""
+    figure = Figure(figsize=(6.8, 3.4))
+    drawn = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
+    for axes, (title, runs) in zip(drawn, panels.items(), strict=True):
+        for (name, points), color in zip(
+            runs.items(), COLORS, strict=False
+        ):
+            _draw_band(axes, sizes, points, color=color, label=name)
+        axes.set(xlabel=xlabel, title=title)
+        axes.set_ylim(0, 1.03)
+        axes.grid()
+    drawn[-1].legend(loc="best")
+    ends = "; ".join(
+        f"{title}: "
+        + first_and_last(
+            {name: [y for y, _ in points] for name, points in runs.items()}
+        )
+        for title, runs in panels.items()
+    )
+    return figure, ends
+
+
 @styled
 def pass_at_k(
     sizes: Sequence[int],
@@ -110,29 +137,28 @@ def pass_at_k(
 
     The axis of k is logarithmic, with base 2.
     """
-    figure = Figure(figsize=(6.8, 3.4))
-    drawn = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
-    for axes, (title, runs) in zip(drawn, panels.items(), strict=True):
-        for (name, points), color in zip(
-            runs.items(), COLORS, strict=False
-        ):
-            _draw_band(axes, sizes, points, color=color, label=name)
+    figure, ends = _rate_panels(sizes, panels, "samples a question (k)")
+    for axes in figure.axes:
         axes.set_xscale("log", base=2)
         axes.set_xticks(sizes, [str(size) for size in sizes])
-        axes.set(xlabel="samples a question (k)", title=title)
-        axes.set_ylim(0, 1.03)
-        axes.grid()
-    drawn[0].set_ylabel("a right one among k")
-    drawn[-1].legend(loc="lower right")
+    figure.axes[0].set_ylabel("a right one among k")
     figure.tight_layout()
-    ends = "; ".join(
-        f"{title}: "
-        + first_and_last(
-            {name: [y for y, _ in points] for name, points in runs.items()}
-        )
-        for title, runs in panels.items()
-    )
-    text = f"pass@k from k = {sizes[0]} to {sizes[-1]}. {ends}."
+    ends = f"pass@k from k = {sizes[0]} to {sizes[-1]}. {ends}."
+    return picture(figure, ends)
+
+
+@styled
+def examples_in_prompt(
+    sizes: Sequence[int],
+    panels: Mapping[str, Mapping[str, Sequence[Estimate]]],
+) -> Picture:
+    """Plot rates by worked examples shown: rate -> base -> values."""
+    figure, ends = _rate_panels(sizes, panels, "worked examples")
+    for axes in figure.axes:
+        axes.set_xticks(sizes)
+    figure.axes[0].set_ylabel("share of the questions")
+    figure.tight_layout()
+    text = f"Rates with {sizes[0]} to {sizes[-1]} worked examples. {ends}."
     return picture(figure, text)
 
 
