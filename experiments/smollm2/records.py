@@ -22,9 +22,15 @@ from experiments.smollm2.stages import (
     SAMPLED,
     SETTINGS,
     TRAINED,
+    WEIGHTS,
     WORK,
 )
 from unitconv.evaluation.report import Report, compare
+from unitconv.inference.llm import LLM
+from unitconv.inference.reference import Decoding
+
+QUESTION = "How many gram are there per 6 kg?"
+N_SHOWN = 80  # tokens of a reply, which may have no end
 
 
 def curve_record() -> Record:
@@ -96,6 +102,24 @@ def rollouts_record() -> Record:
         name: rolled(path)
         for name, path in SAMPLED.items()
         if path.exists()
+    }
+
+
+def replies_record() -> Record:
+    """Show one question in the model's tokens, and its greedy replies."""
+    base = LLM.from_pretrained(WEIGHTS, prompt="raw", device="cpu")
+    ids = base.encode(f"{QUESTION} <answer>6000</answer>")
+    limit = Decoding(max_new_tokens=N_SHOWN)
+    replies = {}
+    for style in PROMPTS:
+        llm = LLM(base.model, base.tokenizer, style, base.name)
+        prompt = llm.format_prompt(QUESTION)
+        replies[style] = llm.generate(prompt, limit)
+    return {
+        "question": QUESTION,
+        "tokens": [base.tokenizer.decode([i]) for i in ids],
+        "max_new_tokens": N_SHOWN,
+        "replies": replies,
     }
 
 

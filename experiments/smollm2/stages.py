@@ -9,7 +9,8 @@ from experiments.arms.steps import Step
 
 WORK = ROOT / "_build" / "smollm2"
 #: By its exact name, so that every run has the same weights.
-MODEL = "--model=smollm2-q4_1"
+WEIGHTS = "smollm2-q4_1"
+MODEL = f"--model={WEIGHTS}"
 #: Worked examples that are tried in the prompt.
 EXAMPLES = range(1, 9)
 PROMPTS = ("raw", "chat", "direct", "cot", "cot-7")
