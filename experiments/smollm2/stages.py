@@ -28,7 +28,7 @@ SETTINGS = {
     "batch-8": {"batch-size": "8"},
     "chat": {"prompt": "chat"},
     "lr-6e-3": {"learning-rate": "6e-3"},
-    "rank-8": {"rank": "8"},
+    "combined": {"learning-rate": "2e-3", "batch-size": "8", "rank": "8"},
 }
 ROWS_OF_SETTINGS = 400
 #: Adapter folder of each trained stage.
