@@ -88,6 +88,31 @@ print(pieces(rare), "->", llm.tokenizer.decode(llm.encode(rare)))
 assert llm.tokenizer.decode(llm.encode(rare)) == rare
 
 # %% [markdown]
+# A general model has a larger vocabulary. SmolLM2's has 49,152 entries and
+# was counted on web pages and code. Here is the question with its answer,
+# as both models read it (SmolLM2's tokens are recorded):
+
+# %% tags=["hide-input"]
+import json
+from pathlib import Path
+
+import unitconv
+
+RESULTS = Path(unitconv.__file__).parent / "evaluation" / "results"
+smol = json.loads((RESULTS / "smollm2.json").read_text())["shown"]
+assert smol["question"] == question
+figures.token_strip(
+    {
+        "course model": pieces(f"{question} <answer>6000</answer>"),
+        "SmolLM2": smol["tokens"],
+    }
+)
+
+# %% [markdown]
+# The two agree on this text but for one word: `answer` is one token for
+# SmolLM2 and two for the course model. Both give every digit a token of its
+# own, and the next section shows why that matters.
+#
 # Where does the list come from? From counting. *Byte-pair encoding*
 # ([Sennrich et al. 2016](https://arxiv.org/abs/1508.07909)) starts with
 # the bytes. It finds the two neighbours that stand together most often in

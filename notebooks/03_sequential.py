@@ -258,6 +258,29 @@ print("came to an end:", reply.finished)
 print("the answer:", llm.parse_answer(llm.generate(prompt)))
 
 # %% [markdown]
+# A model need not come to an end. This is the recorded reply of
+# SmolLM2-135M-Instruct, a general model of 135 million parameters, to the
+# same prompt:
+
+# %%
+import json
+from pathlib import Path
+
+import unitconv
+
+RESULTS = Path(unitconv.__file__).parent / "evaluation" / "results"
+smol = json.loads((RESULTS / "smollm2.json").read_text())["shown"]
+print(smol["replies"]["cot"])
+print(f"(cut off after {smol['max_new_tokens']} tokens)")
+assert "</answer>" not in smol["replies"]["cot"]
+
+# %% [markdown]
+# It has taken the short sentences from the example, but neither the product
+# nor the tags, and it repeats itself: greedy decoding gives the same
+# continuation for the same words, so a loop has no way out. Without a limit
+# it would fill the context. [Chapter 10](10_smollm2.ipynb) shows what this
+# model needs.
+#
 # ## Sampling
 #
 # Greedy decoding knows one reply to each question. In later chapters we

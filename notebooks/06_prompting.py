@@ -724,6 +724,40 @@ for name, half in [("first", slice(0, 100)), ("second", slice(100, 200))]:
 # by how much the best score overstates a prompt, and [chapter
 # 9](09_evaluation.ipynb) does the statistics in full.
 #
+# ### Another model needs another number
+#
+# That one example is enough is a fact about this model, which was
+# pretrained on texts that keep a form. SmolLM2-135M-Instruct has fifty
+# times as many parameters and was not. These are recorded runs on all of
+# `valid`, with one to eight examples in the prompt (the styles `cot` and
+# `cot-2` to `cot-8`):
+
+# %% tags=["hide-input"]
+from pathlib import Path
+
+import unitconv
+
+RESULTS = Path(unitconv.__file__).parent / "evaluation" / "results"
+curve = json.loads((RESULTS / "smollm2.json").read_text())["curve"]
+bases = {"SmolLM2-135M": "smollm2", "course model": "course"}
+numbers = [int(number) for number in curve["smollm2"]]
+figures.examples_in_prompt(
+    numbers,
+    {
+        title: {
+            name: [(r[key], r[f"{key}_ci95"]) for r in curve[base].values()]
+            for name, base in bases.items()
+        }
+        for title, key in {
+            "answered": "answer_rate",
+            "right": "accuracy",
+        }.items()
+    },
+)
+
+# %% [markdown]
+# CURVE_SIX
+#
 # ## Self-consistency: ask fifteen times and count
 #
 # So far every reply was the greedy one. Replies sampled at temperature 0.8
