@@ -189,4 +189,7 @@ def test_epochs_are_read_from_the_last_checkpoint(tmp_path: Path) -> None:
         (folder / "trainer_state.json").write_text(state)
     found = records.epochs(tmp_path)
     assert len(found) == 9
-    assert found[0] == {"epoch": 1, "score": 0.5, "tokens_two-hop": 9.0}
+    assert found[0] == {
+        **{"epoch": 1, "loss": 2.0, "score": 0.5},
+        "tokens_two-hop": 9.0,
+    }

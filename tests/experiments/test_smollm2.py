@@ -1,0 +1,60 @@
+"""The steps of SmolLM2's experiment are commands, in an order that works."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from typer.testing import CliRunner
+
+from experiments.arms.steps import Step
+from experiments.smollm2 import stages
+from unitconv.cli import app
+from unitconv.task.prompts import CHAT_STYLES, SEVERAL_EXAMPLES
+
+
+def all_steps() -> list[Step]:
+    return [
+        *stages.curve_steps(),
+        *stages.settings_steps(),
+        *stages.prompt_steps(),
+        *stages.sampling_steps(),
+        *stages.training_steps(),
+        *stages.evaluation_steps(),
+    ]
+
+
+def test_every_step_is_a_command_with_options_that_exist() -> None:
+    helps: dict[str, str] = {}
+    for step in all_steps():
+        name, *options = step.command()
+        if name not in helps:
+            helps[name] = CliRunner().invoke(app, [name, "--help"]).output
+        for option in options:
+            assert option.split("=")[0] in helps[name], step
+
+
+def test_steps_need_only_what_earlier_ones_write() -> None:
+    made = {stages.WORK / "valid.json", stages.RESULTS / "rft.json"}
+    for step in all_steps():
+        for argument in step.arguments:
+            _, _, value = argument.partition("=")
+            if value.startswith("/"):
+                path = Path(value)
+                assert {path, path.parent} & made, step
+        assert step.output not in made
+        made.add(step.output)
+
+
+def test_the_curve_and_the_default_are_prompts_that_exist() -> None:
+    styles = [stages.style_of(number) for number in stages.EXAMPLES]
+    for number, style in zip(stages.EXAMPLES, styles, strict=True):
+        examples, _ = CHAT_STYLES[style]
+        assert len(examples) == number
+    assert SEVERAL_EXAMPLES in styles
+    assert SEVERAL_EXAMPLES in stages.PROMPTS
+
+
+def test_pairs_are_of_known_stages() -> None:
+    known = {*stages.PROMPTS, *stages.TRAINED}
+    for pair in stages.PAIRS:
+        assert {*pair.split()} <= known
