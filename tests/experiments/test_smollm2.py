@@ -1,4 +1,4 @@
-"""The steps of SmolLM2's experiment are commands, in an order that works."""
+"""Steps of the experiment with SmolLM2 are commands in a working order."""
 
 from __future__ import annotations
 
