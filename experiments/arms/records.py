@@ -211,7 +211,7 @@ def rate(share: Proportion) -> Record:
 def epochs(folder: Path) -> list[dict[str, float]]:
     """Read what was measured after each epoch of a training.
 
-    On the validation splits: the loss; `score`, the accuracy; and for each
+    On the validation splits: the loss, the accuracy (`score`), and for each
     difficulty and product there are `accuracy_`, `tokens_` and `steps_`.
     """
     states = folder.glob("checkpoints/checkpoint-*/trainer_state.json")

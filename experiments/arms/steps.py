@@ -55,7 +55,10 @@ def run_all(steps: Iterable[Step], jobs: int) -> None:
     Raises:
         CalledProcessError: a step has failed; the others are finished.
     """
-    threads = max(1, len(os.sched_getaffinity(0)) // jobs)
+    cores = os.cpu_count() or 1
+    if hasattr(os, "sched_getaffinity"):  # not on macOS
+        cores = len(os.sched_getaffinity(0))
+    threads = max(1, cores // jobs)
     with ThreadPoolExecutor(jobs) as pool:
         # A list: the first failure is raised after the last step.
         for _ in list(pool.map(partial(run_step, threads=threads), steps)):

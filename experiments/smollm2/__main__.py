@@ -1,7 +1,7 @@
 """Train, evaluate and record SmolLM2-135M-Instruct on the laptop's CPU.
 
     python -m experiments.smollm2 curve  # 1 to 8 worked examples
-    python -m experiments.smollm2 settings  # one change at a time
+    python -m experiments.smollm2 settings  # short trainings
     python -m experiments.smollm2 run  # train and measure all stages
     python -m experiments.smollm2 collect  # the book's record
 
@@ -40,7 +40,7 @@ def curve(jobs: Jobs = 2) -> None:
 
 @app.command()
 def settings(jobs: Jobs = 2) -> None:
-    """Train with one setting changed at a time."""
+    """Train briefly, with changed settings."""
     write_valid()
     run_all(stages.settings_steps(), jobs)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 from experiments.arms.records import (
@@ -124,8 +123,8 @@ def replies_record() -> Record:
 
 
 def times() -> dict[str, Any]:
-    """Collect command, seconds and threads of every step."""
+    """Collect command, seconds and threads of the stages' steps."""
     return {
         path.stem: json.loads(path.read_text())
-        for path in sorted(Path(WORK).glob("*.took"))
+        for path in sorted(WORK.glob("*.took"))
     }

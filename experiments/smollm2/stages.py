@@ -21,7 +21,8 @@ DEFAULT = {
     "rank": "16",
     "prompt": "raw",
 }
-#: Changes of one setting, on the first rows of the reasoning by code.
+#: Changes of one setting, and a combination of three, on the first rows
+#: of the reasoning by code.
 SETTINGS = {
     "default": {},
     "lr-3e-3": {"learning-rate": "3e-3"},
@@ -84,7 +85,7 @@ def curve_steps() -> Iterator[Step]:
 
 
 def settings_steps() -> Iterator[Step]:
-    """Yield short trainings that differ in one setting."""
+    """Yield short trainings with changed settings."""
     for name, changes in SETTINGS.items():
         options = [f"--{k}={v}" for k, v in (DEFAULT | changes).items()]
         yield Step(

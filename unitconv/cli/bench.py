@@ -56,7 +56,7 @@ def bench(
 
     if threads is not None:
         torch.set_num_threads(threads)
-    llm = options.load_llm(model, adapter, None, device, dtype)
+    llm = options.load_llm(model, adapter, "cot", device, dtype)
     ceiling = measure_ceiling(llm.device, llm.dtype)
     jobs = throughput.workloads(llm, load_split("test")[:questions])
     plan = list(_plan(jobs, sweep))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 import traceback
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -159,3 +160,13 @@ def training_bar() -> Iterator[TrainerCallback]:
                 update(description=f"training, {score:.3f} right on valid")
 
         yield MoveBar()
+
+
+@contextmanager
+def plain_warnings() -> Iterator[None]:
+    """Print warnings without the line of code that they come from."""
+    with warnings.catch_warnings():
+        warnings.showwarning = lambda message, *_, **__: write(
+            f"warning: {message}", err
+        )
+        yield

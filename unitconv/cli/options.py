@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from typer import Option
 
-from unitconv.cli.console import err, write
+from unitconv.cli.console import err, plain_warnings, write
 from unitconv.common.errors import UnitconvError
 from unitconv.task.dataset import DEFAULT_TASK
 
@@ -144,7 +144,8 @@ TrainingPrompt = Annotated[
     Option(
         "--prompt",
         help="Prompt style of the training examples: raw, the bare "
-        "question, or chat, the model's chat template.",
+        "question; or chat, an instruction and the question in the "
+        "model's chat template.",
     ),
 ]
 Epochs = Annotated[
@@ -185,7 +186,7 @@ MaxSize = Annotated[
 Preset = Annotated[
     str | None,
     Option(
-        help="dtype, and checkpointing of activations, for one kind of "
+        help="Number format and activation checkpointing for one kind of "
         "hardware: cpu, t4 or ampere.",
         show_default="by device",
     ),
@@ -210,14 +211,15 @@ def load_llm(
 
     if not err.is_terminal:
         disable_progress_bar()
-    llm = LLM.from_pretrained(
-        model,
-        adapter,
-        prompt,
-        device,
-        dtype,
-        task=load_task(task),
-    )
+    with plain_warnings():
+        llm = LLM.from_pretrained(
+            model,
+            adapter,
+            prompt,
+            device,
+            dtype,
+            task=load_task(task),
+        )
     write(repr(llm), err)
     return llm
 

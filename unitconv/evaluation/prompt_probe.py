@@ -64,14 +64,15 @@ def probe_prompts(
         `rollouts` and `misspelled`.
     """
     reports: dict[str, Any] = {}
-    for style in STYLES:
+    default = default_prompt(llm.model)
+    for style in dict.fromkeys([*STYLES, default]):
         progress(style)
         styled = _with_style(llm, style)
         reports[style] = evaluate(styled, questions).to_json()
-    cot = _with_style(llm, default_prompt(llm.model))
+    shown = _with_style(llm, default)
     progress("rollouts")
     reports["rollouts"] = evaluate_samples(
-        llm=cot,
+        llm=shown,
         questions=questions[: settings.n_sampled],
         num_return_sequences=10,
         settings=Decoding(temperature=0.8),
@@ -79,7 +80,7 @@ def probe_prompts(
     wrapped = questions[: settings.n_wrapped]
     for wrapper in WRAPPERS:
         progress(wrapper)
-        rate = imitation_rate(cot, wrapped, wrapper)
+        rate = imitation_rate(shown, wrapped, wrapper)
         reports[f"wrapper {wrapper}"] = {
             "n": rate.n,
             "imitated": rate.value,
@@ -87,7 +88,7 @@ def probe_prompts(
         }
     progress("misspelled")
     misspelled = [misspell(question) for question in wrapped]
-    reports["misspelled"] = evaluate(cot, misspelled).to_json()
+    reports["misspelled"] = evaluate(shown, misspelled).to_json()
     return reports
 
 

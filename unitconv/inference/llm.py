@@ -110,7 +110,7 @@ class LLM:
                 default that of the adapter's training, or without one
                 `default_prompt`.
             device: `"cpu"`, `"cuda"`, ...; by default the fastest.
-            dtype: by default as `load.pick_dtype` chooses.
+            dtype: by default as `load.device.pick_dtype` chooses.
             task: writes the prompts and grades the replies.
 
         Raises:

@@ -11,7 +11,7 @@ Variants of the last two differ in the examples or the instruction alone:
 - `direct-precise`: answers that have digits to lose.
 - `cot-gallon`: an example with the American gallon.
 - `cot-us`: a sentence that asks for US units.
-- `cot-2` to `cot-8`: as many worked examples.
+- `cot-2` to `cot-8`: that many worked examples.
 
 All but `raw` pass through the tokenizer's own chat template.
 """

@@ -23,8 +23,9 @@ PAIRS: tuple[tuple[str, str], ...] = tuple(
     for source, targets in _DATA["targets"].items()
     for target in targets
 )
-#: Conversions that the prompts and the book show as examples. They are in
-#: no split, or a model would be graded on what it was shown.
+#: Conversions that the splits leave out, because the prompts or the book
+#: show them: a model would be graded on what it was shown. Later examples
+#: of the prompts were chosen outside of the splits instead.
 RESERVED: frozenset[tuple[float, str, str]] = frozenset(
     {
         (6.0, "kilogram", "gram"),

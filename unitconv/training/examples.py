@@ -165,7 +165,8 @@ def sft_examples(
     for question in questions:
         prompt = write_prompt(question.text)
         answer = write_value(question.answer, digits)
-        target = f"{_gap(prompt)}<answer>{answer}</answer>"
+        gap = _gap(prompt, question.text)
+        target = f"{gap}<answer>{answer}</answer>"
         examples.append(make_example(tokenizer, prompt, target, max_length))
     return examples
 
@@ -180,14 +181,14 @@ def rft_examples(
     examples = []
     for triple in triples:
         prompt = write_prompt(triple.question)
-        target = _gap(prompt) + triple.reasoning
+        target = _gap(prompt, triple.question) + triple.reasoning
         examples.append(make_example(tokenizer, prompt, target, max_length))
     return examples
 
 
-def _gap(prompt: str) -> str:
-    """Return the space before a target; a chat prompt ends with its own."""
-    return "" if prompt[-1:].isspace() else " "
+def _gap(prompt: str, question: str) -> str:
+    """Return the space before a target; a chat prompt may end with one."""
+    return "" if prompt != question and prompt[-1:].isspace() else " "
 
 
 def reference_triples(

@@ -5,7 +5,7 @@ Every run loads its base anew: no earlier adapter is left in it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -132,9 +132,7 @@ def train_sft(
     digits = digits or task.digits or config.SIGNIFICANT_DIGITS
     model, tokenizer = base.load()
     context: int = model.config.max_position_embeddings
-    write = partial(
-        task.format_prompt, style=base.prompt, tokenizer=tokenizer
-    )
+    write = _prompt_writer(base, tokenizer)
     data = TrainingData(
         train=sft_examples(questions, tokenizer, digits, context, write),
         valid=sft_examples(valid, tokenizer, digits, context, write),
@@ -164,9 +162,7 @@ def train_rft(
     valid = valid or task.load_validation()
     model, tokenizer = base.load()
     context: int = model.config.max_position_embeddings
-    write = partial(
-        task.format_prompt, style=base.prompt, tokenizer=tokenizer
-    )
+    write = _prompt_writer(base, tokenizer)
     references = reference_triples(valid, task)
     data = TrainingData(
         train=rft_examples(triples, tokenizer, context, write),
@@ -175,6 +171,26 @@ def train_rft(
     probe = probe_on(valid, tokenizer, base.prompt, task)
     run = _describe(run, base, model)
     return fine_tune(model, tokenizer, data, settings, run, probe)
+
+
+def _prompt_writer(
+    base: Base, tokenizer: PreTrainedTokenizerBase
+) -> Callable[[str], str]:
+    """Return the function that writes the prompts of training examples.
+
+    Raises:
+        TrainingError: a chat prompt, in a task that writes the beginning
+            of the reply itself.
+    """
+    asked = base.task.load_validation()[0]
+    if base.prompt != "raw" and base.task.opening(asked.text):
+        raise config.TrainingError(
+            f"the task {base.task.name} begins the replies itself: train "
+            "on the bare question"
+        )
+    return partial(
+        base.task.format_prompt, style=base.prompt, tokenizer=tokenizer
+    )
 
 
 def _describe(

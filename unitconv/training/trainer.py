@@ -154,8 +154,14 @@ def begin_run(run: TrainingRun, content: dict[str, Any]) -> None:
         raise TrainingError(
             f"there is no training in {run.folder}: start without --resume"
         )
-    earlier = json.loads(path.read_text())
-    changed = sorted(k for k in content if earlier.get(k) != content[k])
+    defaults = {"prompt": "raw"}  # an entry only of other prompts
+    earlier = defaults | json.loads(path.read_text())
+    wanted = defaults | content
+    changed = sorted(
+        key
+        for key in wanted.keys() - {"max_adapter_mb"}  # changes nothing
+        if earlier.get(key) != wanted[key]
+    )
     if changed:
         raise TrainingError(
             f"{run.folder} was begun with other settings "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, replace
+from pathlib import Path
 from statistics import mean
 from typing import TYPE_CHECKING, Annotated
 
@@ -85,7 +86,7 @@ def sft(
             result = train_sft(
                 base, questions, settings, run, validation, digits
             )
-    _write_result(result, task)
+    _write_result(result, model, task)
 
 
 def rft(
@@ -147,7 +148,7 @@ def rft(
             resumed = resume and (adapter / "checkpoints").exists()
             run = config.TrainingRun(adapter, resumed, [bar])
             result = train_rft(base, examples, settings, run, validation)
-        _write_result(result, task)
+        _write_result(result, model, task)
 
 
 def prepare(
@@ -192,7 +193,7 @@ def choose_settings(
     return settings
 
 
-def _write_result(result: TrainingResult, task: str) -> None:
+def _write_result(result: TrainingResult, model: str, task: str) -> None:
     """Print the losses and scores of each epoch, and what to run next."""
     if not distributed.is_main_process():
         return
@@ -214,6 +215,13 @@ def _write_result(result: TrainingResult, task: str) -> None:
         f"examples in {result.seconds:.0f} s",
     )
     write_field("adapter", str(result.folder))
+    write_field("next", evaluation_of(model, result.folder, task))
+
+
+def evaluation_of(
+    model: str, adapter: Path, task: str = DEFAULT_TASK
+) -> str:
+    """Return the command that evaluates a new adapter."""
+    own_model = "" if model == "course" else f" --model {model}"
     own_task = "" if task == DEFAULT_TASK else f" --task {task}"
-    command = f"unitconv evaluate --adapter {result.folder}{own_task}"
-    write_field("next", command)
+    return f"unitconv evaluate{own_model} --adapter {adapter}{own_task}"

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -13,7 +10,11 @@ from typer import Option
 
 from unitconv.cli import console, options
 from unitconv.cli.console import write_field
-from unitconv.cli.train.finetune import choose_settings, prepare
+from unitconv.cli.train.finetune import (
+    choose_settings,
+    evaluation_of,
+    prepare,
+)
 from unitconv.common import distributed
 from unitconv.common.errors import UnitconvError
 from unitconv.training.config import MAX_ADAPTER_MB, TrainingRun
@@ -27,6 +28,19 @@ Loss = Annotated[str, Option(help=f"One of {', '.join(LOSSES)}.")]
 Steps = Annotated[int, Option(min=1, help="Times to sample and learn.")]
 Questions = Annotated[int, Option(min=1, help="Questions per step.")]
 Updates = Annotated[int, Option(min=1, help="Updates per step.")]
+Rank = Annotated[
+    int | None,
+    Option(min=1, help="LoRA rank.", show_default=str(RL_DEFAULTS.rank)),
+]
+LearningRate = Annotated[float, Option(min=0.0, help="Learning rate.")]
+UpdateBatch = Annotated[
+    int,
+    Option(
+        "--batch-size",
+        min=1,
+        help="Samples in a forward pass; changes memory, not the result.",
+    ),
+]
 KL = Annotated[
     float,
     Option(min=0.0, help="Weight of the KL divergence from the base."),
@@ -50,9 +64,9 @@ def rl(
     kl: KL = RLSettings.kl,
     valid: options.Valid = None,
     valid_every: Every = RLSettings.valid_every,
-    rank: options.Rank = None,
-    learning_rate: options.LearningRate = RL_DEFAULTS.learning_rate,
-    batch_size: options.TrainingBatch = None,
+    rank: Rank = None,
+    learning_rate: LearningRate = RL_DEFAULTS.learning_rate,
+    batch_size: UpdateBatch = RL_DEFAULTS.batch_size,
     seed: options.Seed = 0,
     max_adapter_mb: options.MaxSize = MAX_ADAPTER_MB,
     preset: options.Preset = None,
@@ -91,12 +105,12 @@ def rl(
     from unitconv.training.rl.pipeline import RLData, train_rl
 
     run, rl_data = TrainingRun(output, resume), RLData(pool, validation)
-    with _plain_warnings():
+    with console.plain_warnings():
         progress = train_rl(base, rl_data, settings, run, _write_step)
-    _write_result(progress, output)
+    _write_result(progress, model, output)
 
 
-def _write_result(progress: Progress, adapter: Path) -> None:
+def _write_result(progress: Progress, model: str, adapter: Path) -> None:
     """Print the scores before and after, and what to run next."""
     scores, best = dict(progress.valid_scores), progress.best_step
     rates = f"{scores[0]:.3f} before, {scores[best]:.3f} after step {best}"
@@ -104,7 +118,7 @@ def _write_result(progress: Progress, adapter: Path) -> None:
         "trained", f"{progress.step} steps, {progress.seconds:.0f} s"
     )
     write_field("valid", f"{rates}, which is kept")
-    write_field("next", f"unitconv evaluate --adapter {adapter}")
+    write_field("next", evaluation_of(model, adapter))
 
 
 def _write_step(progress: Progress) -> None:
@@ -129,13 +143,3 @@ def _write_step(progress: Progress) -> None:
     if step == progress.step:
         cells.append(f"valid {score:.3f}")
     console.write("  ".join(cells), console.err)
-
-
-@contextmanager
-def _plain_warnings() -> Iterator[None]:
-    """Print warnings without the line of code that they come from."""
-    with warnings.catch_warnings():
-        warnings.showwarning = lambda message, *_, **__: console.write(
-            f"warning: {message}", console.err
-        )
-        yield

@@ -35,7 +35,8 @@ class Task:
     #: `train` and `valid`, evaluation `test`.
     splits: Mapping[str, Callable[[], list[Question]]]
     #: Prompt style -> worked examples and instruction. `raw`, the bare
-    #: question, need not be among them; `cot` is the default.
+    #: question, need not be among them. The default is `cot`; for models
+    #: that were not pretrained for this course it is `cot-7`, if there.
     chat_styles: Mapping[str, ChatStyle]
     #: Writes true reasoning with its answer for a question; None if it
     #: cannot. Training on it is the control for RFT, and its loss on

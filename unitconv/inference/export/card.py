@@ -26,8 +26,8 @@ Stored as {number_type} by {versions}.
 Those of the weights and of the adapter that it was made from.
 """
 _QUESTION_ALONE = """\
-The question and nothing else, without the chat template: that is how the
-adapters of unitconv are trained. The reply ends with an end token.
+The question and nothing else, without the chat template: so the adapter
+was trained. The reply ends with an end token.
 
 ```python
 from transformers import AutoModelForCausalLM, AutoTokenizer
@@ -41,8 +41,9 @@ reply = model.generate(**question, do_sample=False, max_new_tokens=200)
 print(tokenizer.decode(reply[0], skip_special_tokens=True))
 ```"""
 _CHAT = """\
-The chat template of the tokenizer. `unitconv ask --show-prompt` prints a
-prompt with its instruction and example."""
+The chat template of the tokenizer, in the prompt style `{style}` of
+unitconv. `unitconv ask --show-prompt --prompt {style}` prints a prompt with
+its instruction and examples."""
 
 
 def model_card(merged: MergedModel, number_type: str) -> str:
@@ -52,5 +53,7 @@ def model_card(merged: MergedModel, number_type: str) -> str:
         origin=merged.origin,
         number_type=number_type,
         versions=", ".join(f"{k} {v}" for k, v in versions().items()),
-        prompt=_QUESTION_ALONE if merged.adapter else _CHAT,
+        prompt=_QUESTION_ALONE
+        if merged.prompt == "raw"
+        else _CHAT.format(style=merged.prompt),
     )

@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from unitconv.inference.llm import default_prompt
 from unitconv.inference.load.adapter import (
     ADAPTER_WEIGHTS,
     find_adapter,
     load_adapter,
+    trained_prompt,
 )
 from unitconv.inference.load.errors import ModelError
 from unitconv.inference.load.model import load_model
@@ -38,6 +40,8 @@ class MergedModel:
     adapter: str | None = None
     sha256: str | None = None
     trained_on: str | None = None
+    #: Prompt style that the model is used with.
+    prompt: str = "raw"
 
     @property
     def title(self) -> str:
@@ -76,7 +80,9 @@ def load_merged(
     )
     weights = str(model.weights_name)
     if adapter is None:
-        return MergedModel(model, tokenizer, weights)
+        return MergedModel(
+            model, tokenizer, weights, prompt=default_prompt(model)
+        )
     folder = find_adapter(adapter)
     wrapped: Any = load_adapter(model, folder)
     config = wrapped.peft_config["default"]
@@ -94,4 +100,5 @@ def load_merged(
         adapter=folder.resolve().name,
         sha256=digest,
         trained_on=config.base_model_name_or_path or "an unnamed model",
+        prompt=trained_prompt(folder),
     )

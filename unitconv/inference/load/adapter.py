@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from safetensors import safe_open
 
@@ -15,6 +15,7 @@ from unitconv.inference.load.errors import (
     reason_of,
     without_advice,
 )
+from unitconv.inference.weights.hub import split_commit
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -37,6 +38,9 @@ def trained_prompt(adapter: str | Path) -> str:
     """Return the prompt style that an adapter was trained with.
 
     It is the bare question, unless the run's record says otherwise.
+
+    Raises:
+        ModelError: a record that cannot be read.
     """
     record = find_adapter(adapter) / "run.json"
     try:
@@ -45,7 +49,9 @@ def trained_prompt(adapter: str | Path) -> str:
         return "raw"
     except (OSError, ValueError) as error:
         raise ModelError(f"{record}: {error}") from error
-    return str(run.get("prompt", "raw")) if isinstance(run, dict) else "raw"
+    if not isinstance(run, dict):
+        raise ModelError(f"{record}: expected the record of a training")
+    return str(run.get("prompt") or "raw")
 
 
 @without_advice()
@@ -55,20 +61,19 @@ def load_adapter(
     """Return the model inside of an unmerged LoRA adapter.
 
     The result is a `PeftModel`, which has a model's methods and attributes.
+    Warns of a base with another name than the adapter was trained on.
 
     Args:
         adapter: as `find_adapter` takes it.
 
     Raises:
         ModelError: no adapter there, or one whose shapes do not fit.
-
-    Warns of a base with another name than the adapter was trained on.
     """
     # Imported here because it takes two seconds.
     from peft import PeftModel, get_peft_model_state_dict
 
     folder = find_adapter(adapter)
-    trained_on = _read_base(folder)
+    config = _read_config(folder)
     misfit = (
         f"the adapter in {folder} does not fit this model (was it trained "
         "for another one?): "
@@ -88,19 +93,42 @@ def load_adapter(
     )
     if mismatch := sorted(stored ^ expected_keys):
         raise ModelError(f"{misfit}only one of them has {mismatch[0]!r}")
-    name = getattr(model, "weights_name", trained_on)
-    if name != trained_on:
+    name = getattr(model, "weights_name", None)
+    trained_on = _base_of(config)
+    if name and trained_on and not _may_be_same(trained_on, name):
         warnings.warn(
             f"the adapter in {folder} was trained on {trained_on!r}, and "
-            f"this model is {name!r}: unless these are the same weights, "
-            "expect other answers than its card reports",
-            stacklevel=2,
+            f"this model is {name!r}: expect other answers than its card "
+            "reports",
+            stacklevel=3,  # above the decorator
         )
     return cast("PreTrainedModel", wrapped.eval())
 
 
-def _read_base(folder: Path) -> str:
-    """Return the name of the base that an adapter was trained on."""
+def _base_of(config: dict[str, Any]) -> str | None:
+    """Return the exact name of the base that an adapter was trained on."""
+    name, commit = (
+        config.get(key) for key in ("base_model_name_or_path", "revision")
+    )
+    return f"{name}@{commit}" if name and commit else name
+
+
+def _may_be_same(trained_on: str, name: str) -> bool:
+    """Compare names of weights; a folder may hold any.
+
+    A name without a commit is that of every commit.
+    """
+    folders = [Path(n) for n in (trained_on, name)]
+    if any(f.is_absolute() or f.is_dir() for f in folders):
+        return True
+    first, second = split_commit(trained_on), split_commit(name)
+    if None in (first[1], second[1]):
+        return first[0] == second[0]
+    return first == second
+
+
+def _read_config(folder: Path) -> dict[str, Any]:
+    """Read the configuration of an adapter, and look for its weights."""
     config = folder / "adapter_config.json"
     if not config.is_file():
         raise ModelError(
@@ -121,4 +149,4 @@ def _read_base(folder: Path) -> str:
             f"{folder} holds no {ADAPTER_WEIGHTS}; adapters in other "
             "formats can run code when read and are refused"
         )
-    return str(content.get("base_model_name_or_path"))
+    return content

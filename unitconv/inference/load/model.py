@@ -46,9 +46,11 @@ _NO_MODEL = (
 def is_course_model(name_or_path: str) -> bool:
     """Return whether a model was pretrained for this course.
 
-    It then needs one worked example, and recipes of its own. Copies and
-    models of `unitconv pretrain` are known by a key of `config.json`.
+    Such a model needs one worked example, and recipes of its own. Copies
+    and models of `unitconv pretrain` are known by a key of `config.json`.
     """
+    if name_or_path in SOURCES:  # nothing is fetched for this question
+        return False
     _, folder = _find_folder(name_or_path)
     if folder is None:
         return False

@@ -46,7 +46,7 @@ class RLSettings(TrainingSettings):
     kl: float = 0.0  #: weight of the KL divergence from the base model
     valid_every: int = 10  #: steps between two validations
     adapter: str | None = None  #: to start from, else a new one
-    prompt: str | None = None  #: `cot` for a new adapter, else `raw`
+    prompt: str | None = None  #: that of the adapter's training, or base's
 
     def __post_init__(self) -> None:
         if self.loss not in LOSSES:
@@ -83,8 +83,3 @@ class RLSettings(TrainingSettings):
         """Smallest and largest ratio of probabilities that still counts."""
         high = DAPO_CLIP_HIGH if self.loss == "dapo" else self.clip
         return 1 - self.clip, 1 + high
-
-    @property
-    def style(self) -> str | None:
-        """Style of all prompts; None for the default of the model."""
-        return self.prompt or ("raw" if self.adapter else None)

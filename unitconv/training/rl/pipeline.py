@@ -13,7 +13,7 @@ from torch.utils.tensorboard import SummaryWriter
 
 from unitconv.common.io import digest
 from unitconv.inference.llm import LLM, default_prompt
-from unitconv.inference.load.adapter import load_adapter
+from unitconv.inference.load.adapter import load_adapter, trained_prompt
 from unitconv.task.dataset import Question
 from unitconv.training.config import TrainingRun
 from unitconv.training.lora import (
@@ -83,11 +83,13 @@ def train_rl(
     if model.device.type == "cpu":
         # There the fused kernel has the slower backward pass.
         model.set_attn_implementation("eager")
+    start = settings.adapter
+    style = trained_prompt(start) if start else default_prompt(model)
     wrapped, settings = _with_adapter(model, settings)
     llm = LLM(
         cast("PreTrainedModel", wrapped),
         tokenizer,
-        settings.style or default_prompt(model),
+        settings.prompt or style,
         base.name,
     )
     # What cannot be sampled is refused before anything is written.
