@@ -27,21 +27,34 @@ from experiments.smollm2.stages import (
 from unitconv.evaluation.report import Report, compare
 from unitconv.inference.llm import LLM
 from unitconv.inference.reference import Decoding
+from unitconv.task.prompts import SEVERAL_EXAMPLES
 
 QUESTION = "How many gram are there per 6 kg?"
 N_SHOWN = 80  # tokens of a reply, which may have no end
 
 
 def curve_record() -> Record:
-    """Collect the curve: base -> number of examples -> rates on `valid`."""
-    return {
-        base: {
-            str(number): stage_record(read_report(path))
+    """Collect the curve: base -> number of examples -> rates on `valid`.
+
+    Each is compared with the default number on the same questions.
+    """
+    default = int(SEVERAL_EXAMPLES.removeprefix("cot-"))
+    curves: Record = {}
+    for base in ("smollm2", "course"):
+        reports = {
+            number: read_report(WORK / "curve" / f"{base}-{number}.json")
             for number in EXAMPLES
-            if (path := WORK / "curve" / f"{base}-{number}.json").exists()
         }
-        for base in ("smollm2", "course")
-    }
+        curves[base] = {
+            str(number): stage_record(report)
+            | {
+                "against_default": compare(
+                    report, reports[default]
+                ).to_json()
+            }
+            for number, report in reports.items()
+        }
+    return curves
 
 
 def settings_record() -> Record:

@@ -11,10 +11,12 @@ import pytest
 import torch
 
 from unitconv.common.errors import UnitconvError
-from unitconv.inference.llm import LLM, Generation
+from unitconv.grading.tasks.multiplication import MULTIPLICATION
+from unitconv.inference.llm import LLM, Generation, default_prompt
 from unitconv.inference.load.errors import ModelError
+from unitconv.inference.load.model import load_model
 from unitconv.inference.reference import ContextError, Decoding
-from unitconv.task.prompts import PromptError
+from unitconv.task.prompts import SEVERAL_EXAMPLES, PromptError
 
 Replay = Callable[[dict[str, str]], LLM]
 
@@ -186,3 +188,15 @@ def test_one_clear_error(
     with pytest.raises(error) as caught:
         LLM.from_pretrained(str(model_folder), **wrong)
     assert next(iter(wrong.values())) in str(caught.value)
+
+
+def test_the_default_prompt_is_that_of_the_kind_of_model(
+    llm: LLM, course: LLM, tmp_path: Path
+) -> None:
+    assert default_prompt(course.model) == "cot"
+    course.model.save_pretrained(tmp_path)
+    copy, _ = load_model(str(tmp_path), torch.device("cpu"))
+    assert default_prompt(copy) == "cot"
+    assert default_prompt(llm.model) == SEVERAL_EXAMPLES
+    # A task without that many examples.
+    assert default_prompt(llm.model, MULTIPLICATION) == "cot"

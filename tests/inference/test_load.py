@@ -327,3 +327,41 @@ def test_an_adapter_knows_the_prompt_of_its_training(
     record.write_text('{"prompt": ')
     with pytest.raises(ModelError, match=r"run\.json"):
         trained_prompt(adapter)
+
+
+HUB = "owner/model"
+FIRST, SECOND = f"{HUB}@{'a' * 40}", f"{HUB}@{'b' * 40}"
+
+
+@pytest.mark.parametrize(
+    ("base", "revision", "name", "warns"),
+    [
+        ("course", None, "course", False),
+        ("course", None, "smollm2-q4_1", True),
+        (HUB, "a" * 40, FIRST, False),
+        (HUB, "a" * 40, SECOND, True),
+        (HUB, None, SECOND, False),  # of every commit
+        (None, None, "course", False),
+        ("/some/folder", None, "course", False),  # a folder may hold it
+        ("course", None, "/some/folder", False),
+    ],
+)
+def test_bases_are_compared_by_name_and_commit(
+    adapter: Path,
+    make_model: Callable[..., Any],
+    base: str | None,
+    revision: str | None,
+    name: str,
+    warns: bool,
+) -> None:
+    edit_json(
+        adapter / "adapter_config.json",
+        base_model_name_or_path=base,
+        revision=revision,
+    )
+    model = make_model()
+    model.weights_name = name
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        load_adapter(model, adapter)
+    assert bool(caught) == warns, caught

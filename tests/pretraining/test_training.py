@@ -22,7 +22,7 @@ from typer.testing import CliRunner
 
 from unitconv.cli import app
 from unitconv.common.errors import UnitconvError
-from unitconv.inference.load.model import COURSE_MODEL
+from unitconv.inference.load.model import COURSE_MODEL, is_course_model
 from unitconv.pretraining.checkpoint import (
     ResumeError,
     TrainingProgress,
@@ -157,6 +157,7 @@ def test_the_command_trains_a_model_that_auto_classes_load(
     tokenizer = AutoTokenizer.from_pretrained(folder)
     model = AutoModelForCausalLM.from_pretrained(folder)
     assert model.dtype == torch.bfloat16
+    assert is_course_model(str(folder))
     ids = tokenizer("6 km", return_tensors="pt").input_ids
     assert model(ids).logits.shape == (1, ids.shape[1], TINY.vocab_size)
     record = json.loads((folder / "training.json").read_text())

@@ -268,3 +268,10 @@ def test_a_chat_prompt_is_followed_by_the_target_at_once(
     [row] = sft_examples([question], byte_tokenizer, 4, None, write)
     text = byte_tokenizer.decode(row.input_ids[:-1])
     assert text.endswith("assistant\n<answer>6000</answer>")
+
+
+def test_a_raw_question_may_end_with_a_space(byte_tokenizer: Any) -> None:
+    question = Question("6 kg in g? ", 6000.0)
+    [row] = sft_examples([question], byte_tokenizer)
+    text = byte_tokenizer.decode(row.input_ids[:-1])
+    assert text == f"{question.text} <answer>6000</answer>"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 
 from unitconv.cli import app
 from unitconv.evaluation.evaluate import evaluate
+from unitconv.grading.tasks.multiplication import MULTIPLICATION
 from unitconv.inference.llm import LLM
 from unitconv.inference.load.adapter import ADAPTER_WEIGHTS, ADAPTERS
 from unitconv.inference.load.model import COURSE_MODEL
@@ -22,6 +23,7 @@ from unitconv.training.config import (
     SFT_DEFAULTS,
     SMOLLM2_RECIPES,
     Recipe,
+    TrainingError,
     TrainingRun,
 )
 from unitconv.training.examples import read_triples
@@ -144,6 +146,36 @@ def test_a_command_trains_with_its_defaults_or_its_options(
     settings = json.loads((output / "run.json").read_text())
     chosen = {"epochs": 1, "rank": 3, "batch_size": 6, "seed": 8}
     assert (asdict(recipe) | chosen).items() <= settings.items()
+
+
+def test_training_on_a_chat_prompt(data: Path, tmp_path: Path) -> None:
+    """The adapter remembers it, and a resumed run has to keep it."""
+    output = tmp_path / "chat"
+    command = [
+        *["sft", f"--output={output}", f"--data={data}", f"--valid={data}"],
+        *["--device=cpu", "--epochs=1", "--rank=2"],
+    ]
+    succeed(*command, "--prompt=chat")
+    assert json.loads((output / "run.json").read_text())["prompt"] == "chat"
+    llm = LLM.from_pretrained("course", output, device="cpu")
+    assert llm.style == "chat"
+    raw = LLM.from_pretrained("course", output, prompt="raw", device="cpu")
+    assert raw.style == "raw"
+    other = CliRunner().invoke(app, [*command, "--resume"])
+    assert other.exit_code == 2
+    assert "(prompt)" in other.stderr
+    unknown = CliRunner().invoke(app, [*command, "--prompt=poem"])
+    assert unknown.exit_code == 2
+    assert "unknown prompt style 'poem'" in unknown.stderr
+
+
+def test_a_task_that_begins_replies_has_no_chat_prompt(
+    cpu: Base, tmp_path: Path
+) -> None:
+    base = replace(cpu, task=MULTIPLICATION, prompt="chat")
+    settings = base.settings(SFT_DEFAULTS, epochs=1, rank=1)
+    with pytest.raises(TrainingError, match="train on the bare question"):
+        train_sft(base, None, settings, TrainingRun(tmp_path / "out"))
 
 
 @pytest.mark.slow
