@@ -111,7 +111,9 @@ def reply(style, max_new_tokens=80):
 print(reply("cot"))
 
 # %% [markdown]
-# REPLY_ONE
+# The sentences are as short as those of the example. But the facts are
+# false, no product follows, and the reply repeats itself until it is cut
+# off. There is no answer to grade.
 #
 # The course model was pretrained on texts that repeat a form
 # ([appendix](90_pretraining.ipynb)); it takes the form from one example.
@@ -122,7 +124,9 @@ print(reply("cot"))
 print(reply("cot-7"))
 
 # %% [markdown]
-# REPLY_SEVEN
+# Now the form holds to the end, and the answer is right. The fact before it
+# is not: a gram is not a thousand grams. The grade does not notice, only an
+# audit of the reasoning does ([chapter 8](08_rft.ipynb)).
 #
 # One question is an anecdote. So we measured one to eight examples on all
 # 200 questions of `valid`, for both models:
@@ -168,6 +172,19 @@ table = pd.DataFrame(
 ).T
 table.index.name = "examples"
 table.round(3)
+
+# %%
+from unitconv.evaluation.stats import PairedComparison, holm
+
+pairs = {
+    number: PairedComparison.from_json(run["against_default"])
+    for number, run in curve["smollm2"].items()
+    if number != 7
+}
+adjusted = holm([pair.p_value for pair in pairs.values()])
+print("more right with seven examples than with")
+for (number, pair), p_holm in zip(pairs.items(), adjusted, strict=True):
+    print(f"{number}: {pair.difference:+.3f}  {pair.verdict(p_holm)}")
 
 # %% [markdown]
 # CURVE_TEXT

@@ -195,6 +195,7 @@ def test_the_default_prompt_is_that_of_the_kind_of_model(
 ) -> None:
     assert default_prompt(course.model) == "cot"
     course.model.save_pretrained(tmp_path)
+    course.tokenizer.save_pretrained(tmp_path)
     copy, _ = load_model(str(tmp_path), torch.device("cpu"))
     assert default_prompt(copy) == "cot"
     assert default_prompt(llm.model) == SEVERAL_EXAMPLES

@@ -163,7 +163,7 @@ def test_training_on_a_chat_prompt(data: Path, tmp_path: Path) -> None:
     assert raw.style == "raw"
     other = CliRunner().invoke(app, [*command, "--resume"])
     assert other.exit_code == 2
-    assert "(prompt)" in other.stderr
+    assert "(prompt, rows)" in other.stderr
     unknown = CliRunner().invoke(app, [*command, "--prompt=poem"])
     assert unknown.exit_code == 2
     assert "unknown prompt style 'poem'" in unknown.stderr
