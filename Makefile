@@ -15,6 +15,8 @@ TORCH       := torch==2.13.0
 # One thread a process, because JOBS processes share the cores: threads
 # that wait for each other fall to a tenth of their speed.
 export OMP_NUM_THREADS ?= 1
+# Where `make weights` puts SmolLM2, and chapter 10 finds it.
+export UNITCONV_CACHE ?= $(CURDIR)/_build/cache
 
 BIN       := .venv/bin
 INSTALLED := .venv/.installed
@@ -98,8 +100,8 @@ constraints: $(INSTALLED) ## Pin again what pyproject.toml asks for
 	    --output-file constraints.txt pyproject.toml
 
 # Some 270 MB, once. The tests that need them are skipped without them.
-weights: $(INSTALLED) ## Fetch SmolLM2 for the tests, if it can be had
-	-UNITCONV_CACHE=_build/cache $(BIN)/unitconv download smollm2-q4_1
+weights: $(INSTALLED) ## Fetch SmolLM2 for tests and chapter 10
+	-$(BIN)/unitconv download smollm2-q4_1
 
 repo: ## Point the project at a fork: make repo URL=https://...
 	$(PYTHON) -m scripts.move_repository $(URL)
