@@ -502,7 +502,7 @@ assert abs(spared[2] - plain[2]) < 1e-3
 # The loss is the same, because nothing is approximated. The price is time:
 # every layer's forward pass is computed twice. This model does not need
 # it. With a large model on a small GPU it can decide whether the training
-# runs at all, so the presets for GPUs switch it on.
+# runs at all, so the preset for a T4 switches it on.
 #
 # ## The training loop
 #

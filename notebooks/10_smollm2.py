@@ -509,8 +509,24 @@ if MODEL != "course":
     assert checkpointed.max() < 0.8 * 16
 
 # %% [markdown]
-# MEMORY_TEXT
+# With eight rows a batch, all of it fits on a card of 16 GB, even the
+# largest model with all its activations. The longest row of reasoning is
+# about three times as long as that of answers, and what it keeps grows with
+# it. Checkpointing saves most where a model has many layers.
 #
+# A large vocabulary adds a part that hardly shows in the course model. It
+# has 768 tokens, SmolLM2 has 49,152, and the logits of a batch are one
+# number for each *row, token and entry of the vocabulary*:
+
+# %%
+for size in SMOLLM2:
+    parts = needs[size, "reasoning", "checkpointed"]
+    print(
+        f"{size:5} logits {parts['logits'] / 1e9:.2f} GB, "
+        f"activations {parts['activations'] / 1e9:.2f} GB"
+    )
+
+# %% [markdown]
 # Not in the sum: what the allocator rounds up and what kernels borrow.
 # Leave a fifth of the card free. If a run still does not fit, go down this
 # list; the first entries cost nothing but time.
@@ -519,8 +535,8 @@ if MODEL != "course":
 #    three models.
 # 2. Decoding: fewer slots, `--batch-size 32`. In float32 the texts stay
 #    the same.
-# 3. Training: a smaller `--batch-size`. It changes what is learned at each
-#    step, so it is another training.
+# 3. Training: `--preset t4`, which checkpoints. A smaller `--batch-size`
+#    changes what is learned at each step, so it is another training.
 # 4. A smaller model of the family.
 #
 # ## Before you pay: an unknown tokenizer

@@ -131,7 +131,7 @@ class HardwarePreset:
 HARDWARE_PRESETS: dict[str, HardwarePreset] = {
     "cpu": HardwarePreset("cpu", "float32", False),
     "t4": HardwarePreset("t4", "float16", True),
-    "ampere": HardwarePreset("ampere", "bfloat16", True),
+    "ampere": HardwarePreset("ampere", "bfloat16", False),
 }
 
 
