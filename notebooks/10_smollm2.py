@@ -124,8 +124,8 @@ print(reply("cot"))
 print(reply("cot-7"))
 
 # %% [markdown]
-# Now the form holds to the end, and the answer is right. The fact before it
-# is not: a gram is not a thousand grams. The grade does not notice, only an
+# Now the form holds to the end, and the answer is right. The first sentence
+# is not: a gram is not a thousand grams. The grade does not notice; an
 # audit of the reasoning does ([chapter 8](08_rft.ipynb)).
 #
 # One question is an anecdote. So we measured one to eight examples on all
@@ -208,10 +208,8 @@ tokens = sum(row.n_tokens for row in report.rows)
 print(f"{seconds:.0f} s, {tokens / seconds:.0f} tokens a second")
 print(f"answered {report.answer_rate.value:.2f}")
 print(f"right    {report.accuracy.value:.2f} [{low:.2f}, {high:.2f}]")
-pd.DataFrame(
-    [(row.question, row.answer, row.reply) for row in report.rows[:6]],
-    columns=["question", "answer", "reply"],
-).style.hide().set_properties(**{"text-align": "left"})
+for row in report.rows[:5]:
+    print(f"\n{row.question}  (truth: {row.truth:.4g})\n{row.text}")
 
 # %% [markdown]
 # FORTY_TEXT
