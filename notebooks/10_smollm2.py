@@ -118,10 +118,10 @@ print(reply("cot"))
 # The course model was pretrained on texts that repeat a form
 # ([appendix](90_pretraining.ipynb)); it takes the form from one example.
 # SmolLM2 needs to see it more often. The prompt styles `cot-2` to `cot-8`
-# show as many examples. With seven:
+# show that many examples. With four:
 
 # %%
-print(reply("cot-7"))
+print(reply("cot-4"))
 
 # %% [markdown]
 # Now the form holds to the end, and the answer is right. The first sentence
@@ -141,7 +141,7 @@ numbers = sorted(curve["smollm2"])
 
 def rates(base, key):
     """Rate and interval for each number of examples."""
-    runs = [curve[base][n] for n in numbers]
+    runs = curve[base].values()
     return [(run[key], run[f"{key}_ci95"]) for run in runs]
 
 
@@ -179,18 +179,18 @@ from unitconv.evaluation.stats import PairedComparison, holm
 pairs = {
     number: PairedComparison.from_json(run["against_default"])
     for number, run in curve["smollm2"].items()
-    if number != 7
+    if number != 4
 }
 adjusted = holm([pair.p_value for pair in pairs.values()])
-print("more right with seven examples than with")
+print("more right with four examples than with")
 for (number, pair), p_holm in zip(pairs.items(), adjusted, strict=True):
     print(f"{number}: {pair.difference:+.3f}  {pair.verdict(p_holm)}")
 
 # %% [markdown]
 # CURVE_TEXT
 #
-# The library keeps seven as the default of every model that was not
-# pretrained for this course; `LLM.from_pretrained` used it above.
+# The library takes four for every model that was not pretrained for this
+# course; `LLM.from_pretrained` did so above.
 #
 # ## Forty questions
 #
@@ -212,10 +212,17 @@ for row in report.rows[:5]:
     print(f"\n{row.question}  (truth: {row.truth:.4g})\n{row.text}")
 
 # %% [markdown]
-# FORTY_TEXT
+# The form is mostly kept, and what fills it goes wrong in many ways. The
+# first reply converts to liters although ounces were asked for. The second
+# multiplies where it should divide. The third is graded as right, within 5
+# %, although ten times 5280.5 is something else. The fourth finds no way
+# out of its product before the limit of tokens. The last one knows the fact
+# and then multiplies 17, a number of an example in the prompt.
+#
+# Forty questions give a wide interval. The recorded run on all thousand:
 
 # %%
-full = record["rates"]["test"]["cot-7"]
+full = record["rates"]["test"]["cot-4"]
 print("n =", full["n"])
 for name, key in columns.items():
     low, high = full[f"{key}_ci95"]

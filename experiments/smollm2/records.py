@@ -38,20 +38,17 @@ def curve_record() -> Record:
 
     Each is compared with the default number on the same questions.
     """
-    default = int(SEVERAL_EXAMPLES.removeprefix("cot-"))
+    defaults = {"smollm2": int(SEVERAL_EXAMPLES[-1]), "course": 1}
     curves: Record = {}
-    for base in ("smollm2", "course"):
+    for base, numbers in EXAMPLES.items():
         reports = {
             number: read_report(WORK / "curve" / f"{base}-{number}.json")
-            for number in EXAMPLES
+            for number in numbers
         }
+        default = reports[defaults[base]]
         curves[base] = {
             str(number): stage_record(report)
-            | {
-                "against_default": compare(
-                    report, reports[default]
-                ).to_json()
-            }
+            | {"against_default": compare(report, default).to_json()}
             for number, report in reports.items()
         }
     return curves

@@ -11,9 +11,10 @@ WORK = ROOT / "_build" / "smollm2"
 #: By its exact name, so that every run has the same weights.
 WEIGHTS = "smollm2-q4_1"
 MODEL = f"--model={WEIGHTS}"
-#: Worked examples that are tried in the prompt.
-EXAMPLES = range(1, 9)
-PROMPTS = ("raw", "chat", "direct", "cot", "cot-7")
+#: Worked examples that are tried in the prompt. More than five leave a
+#: reply of the course model too little of its context of 512 tokens.
+EXAMPLES = {"smollm2": range(1, 9), "course": range(1, 6)}
+PROMPTS = ("raw", "chat", "direct", "cot", "cot-4")
 #: What the changes below are compared with.
 DEFAULT = {
     "learning-rate": "1e-3",
@@ -52,11 +53,11 @@ SAMPLED = {
 }
 #: Paired tests: a stage after the rival that it is compared with.
 PAIRS = (
-    "raw cot-7",
-    "cot cot-7",
-    "direct cot-7",
-    "cot-7 sft",
-    "cot-7 rft-base",
+    "raw cot-4",
+    "cot cot-4",
+    "direct cot-4",
+    "cot-4 sft",
+    "cot-4 rft-base",
     "sft sft-reasoning",
     "sft-reasoning distilled",
     "distilled expert",
@@ -72,7 +73,7 @@ def style_of(examples: int) -> str:
 def curve_steps() -> Iterator[Step]:
     """Yield the prompts of 1 to 8 examples on `valid`, for both bases."""
     for name, model in (("smollm2", MODEL), ("course", "--model=course")):
-        for number in EXAMPLES:
+        for number in EXAMPLES[name]:
             yield Step(
                 [
                     "evaluate",

@@ -46,8 +46,9 @@ def test_steps_need_only_what_earlier_ones_write() -> None:
 
 
 def test_the_curve_and_the_default_are_prompts_that_exist() -> None:
-    styles = [stages.style_of(number) for number in stages.EXAMPLES]
-    for number, style in zip(stages.EXAMPLES, styles, strict=True):
+    numbers = stages.EXAMPLES["smollm2"]
+    styles = [stages.style_of(number) for number in numbers]
+    for number, style in zip(numbers, styles, strict=True):
         examples, _ = CHAT_STYLES[style]
         assert len(examples) == number
     assert SEVERAL_EXAMPLES in styles

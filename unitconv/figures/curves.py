@@ -113,7 +113,8 @@ def _rate_panels(
         for (name, points), color in zip(
             runs.items(), COLORS, strict=False
         ):
-            _draw_band(axes, sizes, points, color=color, label=name)
+            shown = sizes[: len(points)]
+            _draw_band(axes, shown, points, color=color, label=name)
         axes.set(xlabel=xlabel, title=title)
         axes.set_ylim(0, 1.03)
         axes.grid()

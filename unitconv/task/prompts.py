@@ -133,7 +133,7 @@ CHAT_STYLES: dict[str, ChatStyle] = {
 }
 #: The default of models that were not pretrained for this course: chosen
 #: on `valid` with SmolLM2-135M-Instruct, see chapter 6.
-SEVERAL_EXAMPLES = "cot-7"
+SEVERAL_EXAMPLES = "cot-4"
 
 
 #: Variants of the styles, explained above.

@@ -49,7 +49,7 @@ STAGES: dict[str, Stage] = {
     "chat": Stage("an instruction, no example", _PROMPTS),
     "direct": Stage("two examples, answers only", _PROMPTS),
     "cot": Stage("one worked example (CoT)", _PROMPTS),
-    "cot-7": Stage("seven worked examples", _PROMPTS),
+    "cot-4": Stage("four worked examples", _PROMPTS),
     "direct-precise": Stage("two precise answers", _PROMPTS),
     "cot-gallon": Stage("a worked example in gallons", _PROMPTS),
     "cot-us": Stage("CoT, asked for US units", _PROMPTS),

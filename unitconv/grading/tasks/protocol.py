@@ -36,7 +36,7 @@ class Task:
     splits: Mapping[str, Callable[[], list[Question]]]
     #: Prompt style -> worked examples and instruction. `raw`, the bare
     #: question, need not be among them. The default is `cot`; for models
-    #: that were not pretrained for this course it is `cot-7`, if there.
+    #: that were not pretrained for this course it is `cot-4`, if there.
     chat_styles: Mapping[str, ChatStyle]
     #: Writes true reasoning with its answer for a question; None if it
     #: cannot. Training on it is the control for RFT, and its loss on
