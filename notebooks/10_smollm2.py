@@ -187,8 +187,8 @@ for (number, pair), p_holm in zip(pairs.items(), adjusted, strict=True):
     print(f"{number}: {pair.difference:+.3f}  {pair.verdict(p_holm)}")
 
 # %% [markdown]
-# With one example SmolLM2 answers 13 of the 200 questions, with two 121, and
-# with four 188. The course model answers all, or all but one, from the
+# With one example SmolLM2 answers 13 of the 200 questions, with two 121,
+# and with four 188. The course model answers all, or all but one, from the
 # first example on. (More than five examples leave too little of its context
 # for the reply, so its curves end there.)
 #
@@ -266,20 +266,19 @@ shown = pd.DataFrame(
 shown.sort_values("loss")
 
 # %% [markdown]
-# One epoch on 400 rows takes three to six minutes, beside other work, and it
-# tells the settings apart: the loss falls from .515 to .459 when the batch shrinks from 16 rows to 8,
-# because the same rows then make twice as many steps. A learning rate
-# three times as high helps too, six times as high harms. `combined` has
-# half the rank, and so half the parameters, at the same loss. A hundred
-# questions are too few to compare accuracies between .05 and .12; the loss
-# is the finer measure here.
+# One epoch on 400 rows takes three to six minutes, beside other work, and
+# it tells the settings apart. The loss falls from .515 to .459 when the
+# batch shrinks from 16 rows to 8, because the same rows then make twice as
+# many steps. A learning rate three times as high helps too; six times as
+# high harms. `combined` has half the rank, and so half the parameters, at
+# the same loss. A hundred questions are too few to compare accuracies
+# between .05 and .12; the loss is the finer measure here.
 #
 # `chat` trains on the question inside the model's chat template, with the
 # instruction, instead of the bare question. With the default settings the
 # loss is lower for it (.488 against .515), but each row is longer. Whether
 # it is still lower after a full training was not measured, so the recipe
 # keeps the bare question.
-#
 #
 # These are the recipes that the library uses for each kind of model. A
 # value given by hand, such as `--learning-rate`, replaces that of the
