@@ -60,6 +60,7 @@ def collect() -> None:
     """Write what there is of the records into the package."""
     record = {
         "machine": machine(),
+        "weights": stages.WEIGHTS,
         "shown": records.replies_record(),
         "curve": records.curve_record(),
         "settings": records.settings_record(),

@@ -56,20 +56,22 @@ def all_rows(folder: Path = ADDED) -> list[LeaderboardRecord]:
 
 
 def course_rows(package: Path = PACKAGE) -> Iterator[LeaderboardRecord]:
-    """Read the course's rows: prompts, then adapters of the first seed."""
-    base_path = package / "inference" / "course_model" / "results.json"
+    """Read our rows: prompts, adapters of the first seed, then SmolLM2."""
+    base = package / "inference" / "course_model" / "results.json"
     trained = package / "evaluation" / "results" / "stages.json"
-    stages = _read_json(trained)
+    smollm2 = package / "evaluation" / "results" / "smollm2.json"
+    stages, other = _read_json(trained), _read_json(smollm2)
     first_seed = next(iter(stages["seeds"].values()))
-    for path, splits in (
-        (base_path, _read_json(base_path)),
-        (trained, stages.get("prompts", {})),
-        (trained, first_seed["rates"]),
+    for path, model, splits in (
+        (base, "course", _read_json(base)),
+        (trained, "course", stages.get("prompts", {})),
+        (trained, "course", first_seed["rates"]),
+        (smollm2, other["weights"], other["rates"]),
     ):
         for split, reports in splits.items():
             for stage, report in reports.items():
                 if stage in STAGES:
-                    names = {"model": "course", "stage": stage}
+                    names = {"model": model, "stage": stage}
                     record = report | names | {"split": split}
                     yield validate(record, str(path))
 
