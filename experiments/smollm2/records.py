@@ -26,6 +26,7 @@ from experiments.smollm2.stages import (
 )
 from unitconv.evaluation.report import Report, compare
 from unitconv.inference.llm import LLM
+from unitconv.inference.load.adapter import ADAPTER_WEIGHTS
 from unitconv.inference.reference import Decoding
 from unitconv.task.prompts import SEVERAL_EXAMPLES
 
@@ -91,7 +92,7 @@ def stages_record() -> Record:
         "epochs": {
             name: epochs(WORK / folder)
             for name, folder in TRAINED.items()
-            if (WORK / folder / "checkpoints").exists()
+            if (WORK / folder / ADAPTER_WEIGHTS).exists()
         },
     }
 
