@@ -88,8 +88,8 @@ record = json.loads((RESULTS / "smollm2.json").read_text())
 # %% [markdown]
 # The name in the first line says which weights these are. `smollm2-q4_1`
 # means: rounded to 4 bits a number by the makers of that package, and
-# turned back into 16 bits by us. They are not the published weights, and
-# their answers can differ. All records of this chapter are of
+# turned back into 16 bits by us. A CPU computes with them in float32. They
+# are not the published weights, and their answers can differ. All records of this chapter are of
 # `smollm2-q4_1`, so that you can repeat them without a hub.
 #
 # ## One example is not enough
@@ -261,9 +261,9 @@ shown = pd.DataFrame(
     {
         name: run["settings"]
         | {
-            "loss": run["epoch"]["loss"],
+            "loss": round(run["epoch"]["loss"], 3),
             "right": run["epoch"]["score"],
-            "minutes": run["took"]["seconds"] / 60,
+            "minutes": round(run["took"]["seconds"] / 60, 1),
         }
         for name, run in sweep.items()
     }
@@ -294,7 +294,7 @@ from dataclasses import asdict
 
 from unitconv.training.config import COURSE_RECIPES, SMOLLM2_RECIPES
 
-pd.DataFrame(
+pd.DataFrame.from_dict(
     {
         f"{name}, {method}": asdict(getattr(recipes, method))
         for name, recipes in {
@@ -302,8 +302,9 @@ pd.DataFrame(
             "SmolLM2": SMOLLM2_RECIPES,
         }.items()
         for method in ("sft", "rft")
-    }
-).T
+    },
+    orient="index",
+)
 
 # %% [markdown]
 # ## On a GPU: number formats
@@ -541,9 +542,8 @@ if MODEL != "course":
 
 # %% [markdown]
 # With eight rows a batch, all of it fits on a card of 16 GB, even the
-# largest model with all its activations. The longest row of reasoning is
-# about three times as long as that of answers, and what it keeps grows with
-# it. Checkpointing saves most where a model has many layers.
+# largest model with all its activations. Reasoning needs more than answers,
+# because its longest row has six times as many tokens.
 #
 # A large vocabulary adds a part that hardly shows in the course model. It
 # has 768 tokens, SmolLM2 has 49,152, and the logits of a batch are one
