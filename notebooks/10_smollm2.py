@@ -89,8 +89,9 @@ record = json.loads((RESULTS / "smollm2.json").read_text())
 # The name in the first line says which weights these are. `smollm2-q4_1`
 # means: rounded to 4 bits a number by the makers of that package, and
 # turned back into 16 bits by us. A CPU computes with them in float32. They
-# are not the published weights, and their answers can differ. All records of this chapter are of
-# `smollm2-q4_1`, so that you can repeat them without a hub.
+# are not the published weights, and their answers can differ. All records
+# of this chapter are of `smollm2-q4_1`, so that you can repeat them without
+# a hub.
 #
 # ## One example is not enough
 #
