@@ -8,6 +8,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
+from click.testing import Result
 from typer.testing import CliRunner
 
 from unitconv.cli import app
@@ -123,9 +124,10 @@ def test_an_adapter_names_the_weights_it_was_trained_on(
     assert config["base_model_name_or_path"] == "smollm2-q4_1"
 
 
-def succeed(*arguments: str) -> None:
+def succeed(*arguments: str) -> Result:
     result = CliRunner().invoke(app, list(arguments))
     assert result.exit_code == 0, result.output
+    return result
 
 
 @pytest.mark.parametrize(
@@ -138,11 +140,12 @@ def test_a_command_trains_with_its_defaults_or_its_options(
     if method == "rft":
         examples = tmp_path / "triples.json"
         examples.write_text(json.dumps([["6 kg in g?", 6000, REASONING]]))
-    succeed(
+    result = succeed(
         *[method, f"--output={output}", f"--data={examples}"],
         *[f"--valid={data}", "--device=cpu", "--epochs=1", "--rank=3"],
         *["--batch-size=6", "--seed=8"],
     )
+    assert "epoch 1 of 1: 0." in result.stderr
     settings = json.loads((output / "run.json").read_text())
     chosen = {"epochs": 1, "rank": 3, "batch_size": 6, "seed": 8}
     assert (asdict(recipe) | chosen).items() <= settings.items()

@@ -142,7 +142,10 @@ def progress_bar(
 
 @contextmanager
 def training_bar() -> Iterator[TrainerCallback]:
-    """Show a bar of training steps, moved by the yielded callback."""
+    """Show a bar of training steps, moved by the yielded callback.
+
+    Where there is no terminal to show it, print a line for each epoch.
+    """
     from transformers import TrainerCallback
 
     with progress_bar("training") as update:
@@ -157,7 +160,11 @@ def training_bar() -> Iterator[TrainerCallback]:
                 self, args: Any, state: Any, control: Any, **event: Any
             ) -> None:
                 score = event["metrics"].get("eval_score", math.nan)
-                update(description=f"training, {score:.3f} right on valid")
+                right = f"{score:.3f} right on valid"
+                update(description=f"training, {right}")
+                if not err.is_terminal:
+                    epochs = f"of {state.num_train_epochs}"
+                    write(f"epoch {state.epoch:.0f} {epochs}: {right}", err)
 
         yield MoveBar()
 
