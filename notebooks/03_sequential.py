@@ -260,7 +260,8 @@ print("the answer:", llm.parse_answer(llm.generate(prompt)))
 # %% [markdown]
 # A model need not come to an end. This is the recorded reply of
 # SmolLM2-135M-Instruct, a general model of 135 million parameters, to the
-# same prompt:
+# same prompt. (Its weights were rounded to 4 bits, see [chapter
+# 10](10_smollm2.ipynb).)
 
 # %%
 import json
@@ -275,11 +276,10 @@ print(f"(cut off after {smol['max_new_tokens']} tokens)")
 assert "</answer>" not in smol["replies"]["cot"]
 
 # %% [markdown]
-# It has taken the short sentences from the example, but neither the product
-# nor the tags, and it repeats itself: greedy decoding gives the same
-# continuation for the same words, so a loop has no way out. Without a limit
-# it would fill the context. [Chapter 10](10_smollm2.ipynb) shows what this
-# model needs.
+# It has taken a short sentence from the example, but neither the product
+# nor the tags, and it repeats itself. Each repetition in the context makes
+# the next one likelier, and greedy decoding always takes the likeliest
+# token, so it seldom leaves such a loop. Only the limit ended this reply.
 #
 # ## Sampling
 #

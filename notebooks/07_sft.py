@@ -933,7 +933,7 @@ pd.DataFrame(summary_cells(tests), columns=SUMMARY_HEADS).set_index(
 #
 # For SmolLM2 both commands take `--model smollm2`. Its recipe has another
 # learning rate and another batch size; [chapter 10](10_smollm2.ipynb) shows
-# how they were chosen, and what the training gives.
+# how they were chosen.
 #
 # ## What the defaults rest on
 #
