@@ -307,7 +307,9 @@ shown.sort_values("loss")
 # is still lower after a full training was not measured, so the recipe
 # keeps the bare question.
 #
-# Each row is one run, so small differences may be chance. A hundred
+# Each row is one run, so small differences may be chance. All had their
+# examples in the same order: sorted into batches of similar length, the
+# longest first. In another order the losses would be others. A hundred
 # questions are too few to compare accuracies between .05 and .12. So we
 # went by the loss, although it is not the goal ([chapter 7](07_sft.ipynb)).
 # Epochs, RFT and the larger models were not tried; they get the same
