@@ -467,12 +467,13 @@ pd.DataFrame(
 #
 # The seed matters. *CoT* is .89, .83 and .89 for the three, and *hard* .62,
 # .53 and .58, so the shipped model is the best of them on hard questions.
-# The extreme is *chat*: .70, .00 and .20. There the instruction alone has to
-# bring the answer tags, and how often it does differs from seed to seed.
+# The extreme is *chat*: .70, .00 and .20. There the instruction alone has
+# to bring the answer tags, and how often it does differs from seed to seed.
 # What the three have in common: they answer nearly everything after one
 # example, they are much worse without reasoning (*direct*), and they work
-# out between 14 and 23 of a hundred hard questions in steps. The chapters train on the shipped model alone. So what they find
-# holds for this base; for others it was not tried.
+# out between 14 and 23 of a hundred hard questions in steps. The chapters
+# train on the shipped model alone. So what they find holds for this base;
+# for others it was not tried.
 #
 # The short runs answer little: 700 steps are a sixth of the training.
 # `no-partial-products` is ahead of `proxy`, perhaps because it has one way
