@@ -89,7 +89,7 @@ def test_an_adapter_names_its_task(
         *("sft", "--reasoning", "--limit", "4", "--epochs", "1"),
         *("-o", "adapter", "--valid", str(valid), *own),
     )
-    assert "evaluate --adapter adapter --task my_task:celsius" in shown
+    assert "--adapter adapter --task my_task:celsius" in shown
     run = json.loads((tmp_path / "adapter" / "run.json").read_text())
     assert run["task"] == "celsius"
     triples = tmp_path / "rft.json"
