@@ -28,10 +28,10 @@ def export_model(
     """Merge an adapter into a model and write it as `output`.
 
     Args:
-        name_or_path: as for `unitconv.inference.load.model.load_model`.
+        name_or_path: as for `~unitconv.inference.load.model.load_model`.
         output: a new file ``NAME.gguf``, for llama.cpp; or a new folder,
             for Transformers.
-        adapter: as for `unitconv.inference.load.adapter.find_adapter`.
+        adapter: as for `~unitconv.inference.load.adapter.find_adapter`.
         number_type: ``f32``, ``f16`` or, in a GGUF file alone, ``q8_0``.
 
     Raises:

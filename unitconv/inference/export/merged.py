@@ -67,8 +67,8 @@ def load_merged(
     """Load a model on the CPU and merge a LoRA adapter into its weights.
 
     Args:
-        name_or_path: as for `unitconv.inference.load.model.load_model`.
-        adapter: as for `unitconv.inference.load.adapter.find_adapter`.
+        name_or_path: as for `~unitconv.inference.load.model.load_model`.
+        adapter: as for `~unitconv.inference.load.adapter.find_adapter`.
 
     Raises:
         ModelError: nothing to load, an adapter that does not fit, or one
