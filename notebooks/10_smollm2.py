@@ -307,13 +307,13 @@ shown.sort_values("loss")
 # is still lower after a full training was not measured, so the recipe
 # keeps the bare question.
 #
-# Each row is one run, so small differences may be chance. All had their
-# examples in the same order: sorted into batches of similar length, the
-# longest first. In another order the losses would be others. A hundred
-# questions are too few to compare accuracies between .05 and .12. So we
-# went by the loss, although it is not the goal ([chapter 7](07_sft.ipynb)).
-# Epochs, RFT and the larger models were not tried; they get the same
-# recipe.
+# Each row is one run, so small differences may be chance. All runs read the
+# questions in one order: in groups of 96, and within a group from the
+# longest to the shortest, which saves padding. In another order the losses
+# may differ. A hundred questions are too few to compare accuracies between
+# .05 and .12. So we went by the loss, although it is not the goal ([chapter
+# 7](07_sft.ipynb)). Epochs, RFT and the larger models were not tried; they
+# get the same recipe.
 #
 # These are the recipes that the library uses for each kind of model. A
 # value given by hand, such as `--learning-rate`, replaces that of the

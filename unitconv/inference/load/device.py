@@ -28,6 +28,8 @@ def pick_device(device: str | None = None) -> torch.device:
     try:
         chosen = torch.device(device)
         torch.zeros(1, device=chosen).item()
+    # torch raises the first for a name that it does not know, the second
+    # where it was built without CUDA, the third where it has no MPS.
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         raise ModelError(
             f"no device {device!r} here: {reason_of(error)}"

@@ -46,7 +46,7 @@ class RLSettings(TrainingSettings):
     kl: float = 0.0  #: weight of the KL divergence from the base model
     valid_every: int = 10  #: steps between two validations
     adapter: str | None = None  #: to start from, else a new one
-    prompt: str | None = None  #: that of the adapter's training, or base's
+    prompt: str | None = None  #: else the adapter's, or the base's default
 
     def __post_init__(self) -> None:
         if self.loss not in LOSSES:
