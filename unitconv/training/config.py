@@ -35,6 +35,9 @@ class Recipe:
     batch_size: int = 32
     rank: int = 16
     dropout: float = 0.0  #: 0.1 is no better, on 2000 questions
+    #: Put rows of similar length into a batch, which saves padding. Of each
+    #: 50 batches the longest come first, so a short run ends on short rows.
+    group_by_length: bool = True
 
 
 #: Limit of an adapter's file. Rank 16 of SmolLM2-1.7B takes 72 MB.
@@ -64,7 +67,14 @@ class Recipes:
 
 COURSE_RECIPES = Recipes(sft=SFT_DEFAULTS, rft=RFT_DEFAULTS)
 #: For every other base; measured with SmolLM2-135M-Instruct.
-_SMOLLM2 = Recipe(epochs=3, learning_rate=2e-3, batch_size=8, rank=8)
+_SMOLLM2 = Recipe(
+    epochs=3,
+    learning_rate=2e-3,
+    batch_size=8,
+    rank=8,
+    # Grouped, 400 rows reach a loss of .457 on `valid`, at random .397.
+    group_by_length=False,
+)
 SMOLLM2_RECIPES = Recipes(sft=_SMOLLM2, rft=_SMOLLM2)
 
 #: Significant digits of an SFT answer. That two, three or six are better

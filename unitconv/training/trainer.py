@@ -255,7 +255,9 @@ def _training_arguments(
         warmup_steps=settings.warmup_share,
         max_grad_norm=settings.max_grad_norm,
         seed=settings.seed,
-        train_sampling_strategy="group_by_length",
+        train_sampling_strategy=(
+            "group_by_length" if settings.group_by_length else "random"
+        ),
         use_cpu=on_cpu,
         bf16=bf16,
         fp16=device.type == "cuda" and not bf16,
