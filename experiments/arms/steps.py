@@ -81,16 +81,24 @@ def run_step(step: Step, threads: int) -> None:
     typer.echo("unitconv " + " ".join(arguments))
     start = time.perf_counter()
     with step.output.with_name(f"{step.output.name}.log").open("w") as log:
-        subprocess.run(
+        process = subprocess.Popen(
             [sys.executable, "-m", "unitconv.cli", *arguments],
             env=os.environ | {"OMP_NUM_THREADS": str(threads)},
             stdout=log,
             stderr=subprocess.STDOUT,
-            check=True,
         )
+        _, status, used = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise subprocess.CalledProcessError(process.returncode, arguments)
     took = {
         "command": [a.replace(f"{folder.parent}/", "") for a in arguments],
         "seconds": round(time.perf_counter() - start, 1),
+        "cpu_seconds": round(used.ru_utime + used.ru_stime, 1),
+        # Linux counts in kB, macOS in bytes.
+        "peak_memory_gb": round(
+            used.ru_maxrss / (1e9 if sys.platform == "darwin" else 1e6), 2
+        ),
         "threads": threads,
     }
     write_json(took, step.output.with_name(f"{step.output.name}.took"))

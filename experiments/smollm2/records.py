@@ -90,9 +90,9 @@ def stages_record() -> Record:
             split: _compare_pairs(found) for split, found in reports.items()
         },
         "epochs": {
-            name: epochs(WORK / folder)
-            for name, folder in TRAINED.items()
-            if (WORK / folder / ADAPTER_WEIGHTS).exists()
+            name: epochs(WORK / name)
+            for name in TRAINED
+            if (WORK / name / ADAPTER_WEIGHTS).exists()
         },
     }
 

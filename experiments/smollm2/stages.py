@@ -33,37 +33,37 @@ SETTINGS = {
     "combined": {"learning-rate": "2e-3", "batch-size": "8", "rank": "8"},
 }
 ROWS_OF_SETTINGS = 400
-#: Adapter folder of each trained stage.
-TRAINED = {
-    "sft": "sft",
-    # On reasoning written by code.
-    "sft-reasoning": "sft-reasoning",
+#: Adapter folders of the trained stages.
+TRAINED = (
+    # On answers, and on reasoning written by code.
+    *("sft", "sft-reasoning"),
     # On the course model's audited rollouts: a specialist's reasoning.
-    "distilled": "expert/round-1",
-    # And on what the distilled model then samples itself: a second round.
-    "expert": "expert",
-    # On its own right rollouts, few as they are.
-    "rft-base": "rft-base",
-}
+    "distilled",
+    # On the base's own right rollouts, few as they are.
+    "rft-base",
+    # Expert iteration: a warm start on a few rows of reasoning written by
+    # code, then two rounds of RFT, each on the last one's rollouts.
+    *("warm", "expert-1", "expert-2"),
+    # The control of the first round: on rollouts selected at random.
+    "random",
+)
 #: Rollouts of each model that was sampled.
 SAMPLED = {
     "base": WORK / "base.jsonl",
     "base, 50 samples": WORK / "base-50.jsonl",
-    "distilled": WORK / "expert" / "rollouts-2.jsonl",
+    "warm": WORK / "from-warm.jsonl",
+    "expert-1": WORK / "from-expert-1.jsonl",
 }
 #: Paired tests: a stage after the rival that it is compared with.
 PAIRS = (
-    "raw cot-4",
-    "cot cot-4",
-    "direct cot-4",
-    "cot-4 sft",
-    "cot-4 rft-base",
-    "sft sft-reasoning",
-    "sft-reasoning distilled",
-    "distilled expert",
-    "sft-reasoning expert",
+    *("raw cot-4", "chat cot-4", "direct cot-4", "cot cot-4"),
+    *("cot-4 sft", "cot-4 rft-base", "sft sft-reasoning"),
+    *("sft distilled", "sft-reasoning distilled"),
+    *("warm expert-1", "expert-1 expert-2", "random expert-1"),
+    *("warm random", "expert-2 distilled"),
 )
 N_SAMPLED, N_OFTEN = 300, 60  # questions: sampled 10 and 50 times
+N_SAMPLES = 4  # of a question, in a round of expert iteration
 
 
 def style_of(examples: int) -> str:
@@ -122,13 +122,39 @@ def training_steps() -> Iterator[Step]:
     yield Step(_trained("sft", "--reasoning"), WORK / "sft-reasoning")
     yield Step(_trained("sft"), WORK / "sft")
     data = f"--data={RESULTS / 'rft.json'}"
-    expert = ["--rounds=2", "--samples=4", "--split=train"]
-    yield Step(_trained("rft", data, *expert), WORK / "expert")
+    yield Step(_trained("rft", data), WORK / "distilled")
+
+
+def expert_steps() -> Iterator[Step]:
+    """Yield a warm start, two rounds from it, and the first's control."""
+    few = f"--limit={ROWS_OF_SETTINGS}"
+    yield Step(_trained("sft", "--reasoning", few), WORK / "warm")
+    yield from _round("warm", "expert-1")
+    data = WORK / "random.json"
+    yield Step(
+        _sampled_from("warm", "--policy=random"),
+        data,
+        link=("from-warm.jsonl", "random.jsonl"),
+    )
+    yield Step(_trained("rft", f"--data={data}"), WORK / "random")
+    yield from _round("expert-1", "expert-2")
+
+
+def _round(sampler: str, trained: str) -> Iterator[Step]:
+    data = WORK / f"from-{sampler}.json"
+    yield Step(_sampled_from(sampler), data)
+    yield Step(_trained("rft", f"--data={data}"), WORK / trained)
+
+
+def _sampled_from(name: str, *options: str) -> list[str]:
+    adapter = f"--adapter={WORK / name}"
+    chosen = ["--split=train", f"--samples={N_SAMPLES}", *options]
+    return ["rollouts", MODEL, adapter, *chosen]
 
 
 def evaluation_steps() -> Iterator[Step]:
-    for name, folder in TRAINED.items():
-        yield from _measured(name, [f"--adapter={WORK / folder}"])
+    for name in TRAINED:
+        yield from _measured(name, [f"--adapter={WORK / name}"])
 
 
 def _trained(method: str, *options: str) -> list[str]:

@@ -19,6 +19,7 @@ def all_steps() -> list[Step]:
         *stages.prompt_steps(),
         *stages.sampling_steps(),
         *stages.training_steps(),
+        *stages.expert_steps(),
         *stages.evaluation_steps(),
     ]
 

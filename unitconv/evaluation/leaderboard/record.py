@@ -43,7 +43,7 @@ class Stage:
 
 
 _PROMPTS, _SFT = "notebooks/06_prompting", "notebooks/07_sft"
-_RFT = "notebooks/08_rft"
+_RFT, _SMOLLM2 = "notebooks/08_rft", "notebooks/10_smollm2"
 STAGES: dict[str, Stage] = {
     "raw": Stage("the bare question", _PROMPTS),
     "chat": Stage("an instruction, no example", _PROMPTS),
@@ -60,6 +60,11 @@ STAGES: dict[str, Stage] = {
     "rft-2": Stage("RFT, two rounds", _RFT),
     "rft-right": Stage("RFT on right answers, unaudited", _RFT),
     "random": Stage("RFT's control: chosen at random", _RFT),
+    "distilled": Stage("SFT on the course model's rollouts", _SMOLLM2),
+    "rft-base": Stage("RFT on the base's own rollouts", _SMOLLM2),
+    "warm": Stage("SFT on 400 rows of reasoning", _SMOLLM2),
+    "expert-1": Stage("and RFT from there, one round", _SMOLLM2),
+    "expert-2": Stage("and RFT from there, two rounds", _SMOLLM2),
 }
 
 

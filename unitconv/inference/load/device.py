@@ -6,6 +6,8 @@ import torch
 
 from unitconv.inference.load.errors import ModelError, reason_of
 
+#: Kinds of devices; cuda may have a number, as in `cuda:1`.
+DEVICES = ("cpu", "cuda", "mps")
 DTYPES = {
     "float32": torch.float32,
     "bfloat16": torch.bfloat16,
@@ -25,10 +27,14 @@ def pick_device(device: str | None = None) -> torch.device:
         if torch.backends.mps.is_available():
             return torch.device("mps")
         return torch.device("cpu")
+    if device.partition(":")[0] not in DEVICES:
+        raise ModelError(
+            f"no device {device!r}: choose from {', '.join(DEVICES)}"
+        )
     try:
         chosen = torch.device(device)
         torch.zeros(1, device=chosen).item()
-    # torch raises the first for a name that it does not know, the second
+    # torch raises the first for a number that it does not know, the second
     # where it was built without CUDA, the third where it has no MPS.
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         raise ModelError(
