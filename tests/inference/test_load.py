@@ -63,7 +63,9 @@ def edit_json(path: Path, **changes: Any) -> None:
 # ------------------------------------------------------ device and dtype
 
 
-@pytest.mark.parametrize("device", ["gpu", "", "cuda:99", "meta", "tpu"])
+@pytest.mark.parametrize(
+    "device", ["gpu", "", "cuda:99", "meta", "tpu", "hpu"]
+)
 def test_a_device_that_is_not_here(device: str) -> None:
     with pytest.raises(ModelError, match="no device") as caught:
         pick_device(device)
