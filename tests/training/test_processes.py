@@ -19,6 +19,8 @@ from safetensors.torch import load_file
 
 from unitconv.inference.load.adapter import ADAPTER_WEIGHTS
 from unitconv.task.dataset import load_split
+from unitconv.training.rl.pipeline import RECORD
+from unitconv.training.rl.rollout import read_groups
 from unitconv.training.rollouts import CHUNK_SIZE
 
 pytestmark = pytest.mark.slow
@@ -29,8 +31,12 @@ LOCAL = os.environ | {"GLOO_SOCKET_IFNAME": "lo", "OMP_NUM_THREADS": "1"}
 CLI = [sys.executable, "-m", "unitconv.cli"]
 ROLLOUTS = ["rft.json", "rft.jsonl"]
 WEIGHTS = f"sft/{ADAPTER_WEIGHTS}"
+# No answer of a random model is right: the best step is that before any.
+RL_WEIGHTS = "rl/checkpoints/step-000002/adapter.safetensors"
+#: Rewards what a random model writes, too.
+REWARD = "def even(graded):\n    return len(graded.text) % 2\n"
 
-#: Returns the arguments of "rollouts" or "sft" with outputs in a folder.
+#: Returns the arguments of a command with outputs in a folder.
 Arguments = Callable[[str, Path], list[str]]
 
 
@@ -40,6 +46,8 @@ def arguments(
 ) -> Arguments:
     """A tiny model, and questions for three chunks and a part of one."""
     data = tmp_path_factory.mktemp("data") / "questions.json"
+    (data.parent / "parity.py").write_text(REWARD)
+    LOCAL["PYTHONPATH"] = os.pathsep.join([*sys.path, str(data.parent)])
     questions = load_split("train")[: 3 * CHUNK_SIZE + 5]
     data.write_text(json.dumps([[q.text, q.answer] for q in questions]))
     inputs = [f"--model={model_folder}", f"--data={data}", "--device=cpu"]
@@ -49,6 +57,12 @@ def arguments(
         "sft": [
             *[f"--valid={data}", "--limit=96", "--epochs=3", "--rank=4"],
             *["--batch-size=16", "--output=sft"],
+        ],
+        # Batches of three for two processes: one has less to do.
+        "rl": [
+            *[f"--valid={data}", "--prompt=raw", "--reward=parity:even"],
+            *["--steps=2", "--questions=5", "--samples=4", "--rank=4"],
+            *["--batch-size=7", "--output=rl"],
         ],
     }
 
@@ -75,9 +89,9 @@ def run(command: list[str]) -> None:
 def uninterrupted(
     arguments: Arguments, tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
-    """A folder with the outputs of both commands in one process each."""
+    """A folder with the outputs of every command in one process."""
     folder = tmp_path_factory.mktemp("uninterrupted")
-    for name in ("rollouts", "sft"):
+    for name in ("rollouts", "sft", "rl"):
         run(CLI + arguments(name, folder))
     return folder
 
@@ -140,14 +154,34 @@ def test_rollouts_of_two_processes_are_the_bytes_of_one(
         assert (tmp_path / name).read_bytes() == expected
 
 
+@pytest.mark.parametrize(
+    ("name", "weights"), [("sft", WEIGHTS), ("rl", RL_WEIGHTS)]
+)
 def test_two_processes_train_nearly_the_weights_of_one(
+    arguments: Arguments,
+    uninterrupted: Path,
+    tmp_path: Path,
+    name: str,
+    weights: str,
+) -> None:
+    run_two(arguments(name, tmp_path))
+    # Each pads its examples alone, and sums are rounded differently.
+    found = load_file(tmp_path / weights)
+    expected = load_file(uninterrupted / weights)
+    assert found.keys() == expected.keys()
+    for matrix, value in expected.items():
+        error = (found[matrix] - value).abs().max() / value.abs().max()
+        assert error <= 0.05, matrix
+
+
+def test_two_processes_sample_for_rl_what_one_does(
     arguments: Arguments, uninterrupted: Path, tmp_path: Path
 ) -> None:
-    run_two(arguments("sft", tmp_path))
-    # Each pads its examples alone, and sums are rounded differently.
-    weights = load_file(tmp_path / WEIGHTS)
-    expected = load_file(uninterrupted / WEIGHTS)
-    assert weights.keys() == expected.keys()
-    for name, value in expected.items():
-        error = (weights[name] - value).abs().max() / value.abs().max()
-        assert error <= 0.05, name
+    run_two(arguments("rl", tmp_path))
+    # Before the first update the models are equal to the bit.
+    first, expected = (
+        [g for g in read_groups(folder / "rl" / RECORD) if g.step == 0]
+        for folder in (tmp_path, uninterrupted)
+    )
+    assert first == expected
+    assert any(group.mixed for group in first)

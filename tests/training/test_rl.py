@@ -7,6 +7,7 @@ import random
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import pairwise
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -15,6 +16,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from unitconv.common.plugins import PluginError
 from unitconv.evaluation.grade import Graded, grade
 from unitconv.inference import engine
 from unitconv.inference.llm import LLM, Generation
@@ -43,11 +45,11 @@ from unitconv.training.rl.loss import (
     policy_loss,
     token_log_probs,
 )
+from unitconv.training.rl.reward import load_reward, name_of
 from unitconv.training.rl.rollout import (
     Group,
     Reply,
     pick_questions,
-    right_reasoning,
     sample_groups,
 )
 
@@ -346,16 +348,37 @@ def test_all_questions_come_once_before_any_comes_again() -> None:
 # --- rewards -------------------------------------------------------------
 
 
-def test_only_a_right_answer_with_right_reasoning_is_rewarded() -> None:
+def test_rewards_differ_in_what_they_ask_of_the_reasoning() -> None:
     question = Question("How many gram are there per 6 kg?", 6000.0)
     texts = {
-        "1 kg = 1000 g. 6 * 1000 = 6000. <answer>6000</answer>": 1.0,
-        "1 kg = 2 g. 3 * 2000 = 6000. <answer>6000</answer>": 0.0,
-        "<answer>6000</answer>": 0.0,
+        "1 kg = 1000 g. 6 * 1000 = 6000. <answer>6000</answer>": (1, 1),
+        "1 kg = 2 g. 3 * 2000 = 6000. <answer>6000</answer>": (0, 1),
+        "<answer>6000</answer>": (0, 1),
+        "1 kg = 1000 g. 6 * 1000 = 6000. <answer>60</answer>": (0, 0),
+        "1 kg = 1000 g. 6 * 1000 = 6000.": (0, 0),
     }
-    for text, reward in texts.items():
+    for text, rewards in texts.items():
         graded = grade(question, Generation(text, 1, True))
-        assert right_reasoning(graded) == reward
+        found = [load_reward(n)(graded) for n in ("reasoning", "answer")]
+        assert tuple(found) == rewards, text
+
+
+def test_a_reward_of_one_s_own_is_imported_by_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    source = "def short(graded):\n    return -graded.n_tokens\nsize = 3\n"
+    (tmp_path / "own_reward.py").write_text(source)
+    question = Question("How many gram are there per 6 kg?", 6000.0)
+    graded = grade(question, Generation("6 kg", 2, True))
+    reward = load_reward("own_reward:short")
+    assert reward(graded) == -2
+    assert name_of(reward) == "own_reward:short"
+    assert name_of(load_reward("answer")) == "answer"
+    with pytest.raises(PluginError, match="expected a function"):
+        load_reward("own_reward:size")
+    with pytest.raises(PluginError, match="reasoning, answer, or"):
+        load_reward("length")
 
 
 @pytest.mark.parametrize(

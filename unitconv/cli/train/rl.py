@@ -17,6 +17,7 @@ from unitconv.cli.train.finetune import (
 )
 from unitconv.common import distributed
 from unitconv.common.errors import UnitconvError
+from unitconv.task.dataset import DEFAULT_TASK
 from unitconv.training.config import MAX_ADAPTER_MB, TrainingRun
 from unitconv.training.rl.config import LOSSES, RL_DEFAULTS, RLSettings
 
@@ -25,6 +26,14 @@ if TYPE_CHECKING:
 
 
 Loss = Annotated[str, Option(help=f"One of {', '.join(LOSSES)}.")]
+RewardName = Annotated[
+    str,
+    Option(
+        "--reward",
+        help="reasoning, 1 for what RFT would keep; answer, 1 for every "
+        "right answer; or module:attribute, a function of your own.",
+    ),
+]
 Steps = Annotated[int, Option(min=1, help="Times to sample and learn.")]
 Questions = Annotated[int, Option(min=1, help="Questions per step.")]
 Updates = Annotated[int, Option(min=1, help="Updates per step.")]
@@ -56,6 +65,7 @@ def rl(
     adapter: options.Adapter = None,
     prompt: options.Prompt = None,
     loss: Loss = RLSettings.loss,
+    reward: RewardName = "reasoning",
     steps: Steps = RLSettings.steps,
     questions: Questions = RLSettings.questions,
     samples: options.Samples = RLSettings.samples,
@@ -70,6 +80,7 @@ def rl(
     seed: options.Seed = 0,
     max_adapter_mb: options.MaxSize = MAX_ADAPTER_MB,
     preset: options.Preset = None,
+    task: options.TaskName = DEFAULT_TASK,
     resume: options.Resume = False,
     device: options.Device = None,
 ) -> None:
@@ -78,13 +89,11 @@ def rl(
     Trains a LoRA adapter, a new one or that of --adapter, on its own
     samples. Prints a line a step.
     """
-    if distributed.world_size() > 1:
-        raise UnitconvError("rl runs in one process: leave out accelerate")
     if adapter and rank:
         raise UnitconvError("--rank is that of --adapter: give only one")
-    pool = options.load_training(data, split)
-    validation = options.load_validation(valid)
-    base = prepare(model, device, preset)
+    pool = options.load_training(data, split, task)
+    validation = options.load_validation(valid, task)
+    base = prepare(model, device, preset, task)
     overrides = {"rank": rank, "batch_size": batch_size, "seed": seed}
     overrides["epochs"] = updates
     common = choose_settings(
@@ -103,14 +112,20 @@ def rl(
         prompt=prompt,
     )
     from unitconv.training.rl.pipeline import RLData, train_rl
+    from unitconv.training.rl.reward import load_reward
 
-    run, rl_data = TrainingRun(output, resume), RLData(pool, validation)
+    rl_data = RLData(pool, validation, load_reward(reward))
+    run, main = TrainingRun(output, resume), distributed.is_main_process()
     with console.plain_warnings():
-        progress = train_rl(base, rl_data, settings, run, _write_step)
-    _write_result(progress, model, output)
+        report = _write_step if main else lambda progress: None
+        progress = train_rl(base, rl_data, settings, run, report)
+    if main:
+        _write_result(progress, model, output, task)
 
 
-def _write_result(progress: Progress, model: str, adapter: Path) -> None:
+def _write_result(
+    progress: Progress, model: str, adapter: Path, task: str
+) -> None:
     """Print the scores before and after, and what to run next."""
     scores, best = dict(progress.valid_scores), progress.best_step
     rates = f"{scores[0]:.3f} before, {scores[best]:.3f} after step {best}"
@@ -118,7 +133,7 @@ def _write_result(progress: Progress, model: str, adapter: Path) -> None:
         "trained", f"{progress.step} steps, {progress.seconds:.0f} s"
     )
     write_field("valid", f"{rates}, which is kept")
-    write_field("next", evaluation_of(model, adapter))
+    write_field("next", evaluation_of(model, adapter, task))
 
 
 def _write_step(progress: Progress) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -68,9 +67,9 @@ def save_checkpoint(
 
 
 def resume(
-    folder: Path, model: nn.Module, optimizer: Optimizer, record: Path
+    folder: Path, model: nn.Module, optimizer: Optimizer
 ) -> tuple[Progress, dict[str, Tensor]]:
-    """Restore the last checkpoint; cut off what was recorded after it.
+    """Restore the last checkpoint.
 
     Returns:
         The progress and the best weights: those of a new run where there
@@ -86,6 +85,4 @@ def resume(
         tensors = load_file(last / "optimizer.safetensors")
         restore_optimizers([optimizer], tensors)
         best = load_file(last / "best.safetensors")
-    record.touch()
-    os.truncate(record, progress.record_bytes)
     return progress, best

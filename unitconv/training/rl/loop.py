@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, cast
 import torch
 from torch import Tensor, nn
 
+from unitconv.common import distributed
 from unitconv.inference.llm import LLM
 from unitconv.task.dataset import Question
 from unitconv.training.config import TrainingError
@@ -29,11 +30,10 @@ from unitconv.training.rl.loss import (
     token_log_probs,
     token_weights,
 )
+from unitconv.training.rl.reward import Reward, right_reasoning
 from unitconv.training.rl.rollout import (
     Group,
-    Reward,
     pick_questions,
-    right_reasoning,
     sample_groups,
 )
 
@@ -128,29 +128,33 @@ def improve(
 ) -> Update:
     """Update the model `settings.epochs` times; without batches, never.
 
+    Several processes share the batches, and all take the same update.
+
     Raises:
         TrainingError: the gradient is not finite.
     """
     parameters = [p for p in model.parameters() if p.requires_grad]
-    old_log_probs: list[Tensor | None] = [None] * len(batches)
+    mine = distributed.share(batches)
+    old_log_probs: list[Tensor | None] = [None] * len(mine)
     update = Update()
     for _ in range(settings.epochs if batches else 0):
         optimizer.zero_grad()
-        sums = torch.zeros(3)
-        for number, batch in enumerate(batches):
+        sums = torch.zeros(3, device=parameters[0].device)
+        for number, batch in enumerate(mine):
             log_probs, measured = add_gradient(
                 model, batch, old_log_probs[number], settings
             )
             if old_log_probs[number] is None:
                 old_log_probs[number] = log_probs
             sums += measured
+        add_up_gradients(parameters)
         norm = nn.utils.clip_grad_norm_(parameters, settings.max_grad_norm)
         if not math.isfinite(norm):
             raise TrainingError(
                 "the gradient is not finite: lower the learning rate"
             )
         optimizer.step()
-        n_tokens, entropy, kl = sums.tolist()
+        n_tokens, entropy, kl = distributed.add_up(sums).tolist()
         update = Update(
             n_replies=sum(len(b.tokens["labels"]) for b in batches),
             entropy=entropy / n_tokens,
@@ -196,8 +200,20 @@ def add_gradient(
         kl = kl_divergence(log_probs, base)
         loss = loss + settings.kl * (kl * weights).sum()
     loss.backward()
-    sums = torch.stack([entropy.sum(), kl.detach().sum()]).cpu()
-    return current, torch.cat([torch.tensor([len(current)]), sums])
+    n_tokens = torch.tensor(len(current), device=device)
+    return current, torch.stack(
+        [n_tokens, entropy.sum(), kl.detach().sum()]
+    )
+
+
+def add_up_gradients(parameters: Sequence[nn.Parameter]) -> None:
+    """Give every process the sum of the processes' gradients."""
+    if distributed.world_size() == 1:
+        return
+    for parameter in parameters:
+        if parameter.grad is None:  # no batch was left for this process
+            parameter.grad = torch.zeros_like(parameter)
+        parameter.grad = distributed.add_up(parameter.grad)
 
 
 def train(
@@ -237,7 +253,10 @@ def train(
         chosen = pick_questions(
             questions, settings.questions, step, settings.seed
         )
-        groups = sample_groups(llm, chosen, settings, step, reward)
+        mine = distributed.share(chosen)
+        groups = distributed.gather(
+            sample_groups(llm, mine, settings, step, reward)
+        )
         sampled = time.perf_counter()
         model.train()
         batches = make_minibatches(groups, settings, llm.pad_token_id)
@@ -245,7 +264,8 @@ def train(
         model.eval()
         idle = 0 if update.n_replies else idle + 1
         metrics = _measure(step + 1, groups, update, start, sampled)
-        if idle and idle % IDLE_STEPS == 0:
+        is_due = idle and idle % IDLE_STEPS == 0
+        if is_due and distributed.is_main_process():
             warnings.warn(_idle_advice(idle, metrics.reward), stacklevel=2)
         yield groups, metrics
 

@@ -1,7 +1,11 @@
-"""Online RL, from a base model and questions to an adapter."""
+"""Online RL, from a base model and questions to an adapter.
+
+Several processes share the sampling and the updates; the first one writes.
+"""
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -11,6 +15,7 @@ from typing import TYPE_CHECKING, cast
 from torch import nn
 from torch.utils.tensorboard import SummaryWriter
 
+from unitconv.common import distributed
 from unitconv.common.io import digest
 from unitconv.inference.llm import LLM, default_prompt
 from unitconv.inference.load.adapter import load_adapter, trained_prompt
@@ -31,11 +36,8 @@ from unitconv.training.rl.checkpoint import (
 )
 from unitconv.training.rl.config import RLSettings
 from unitconv.training.rl.loop import Metrics, make_optimizer, train
-from unitconv.training.rl.rollout import (
-    Reward,
-    pick_questions,
-    right_reasoning,
-)
+from unitconv.training.rl.reward import Reward, name_of, right_reasoning
+from unitconv.training.rl.rollout import pick_questions
 from unitconv.training.rollouts import append_records
 from unitconv.training.trainer import begin_run, save_adapter
 
@@ -84,23 +86,31 @@ def train_rl(
         # There the fused kernel has the slower backward pass.
         model.set_attn_implementation("eager")
     start = settings.adapter
-    style = trained_prompt(start) if start else default_prompt(model)
+    style = (
+        trained_prompt(start) if start else default_prompt(model, base.task)
+    )
     wrapped, settings = _with_adapter(model, settings)
     llm = LLM(
         cast("PreTrainedModel", wrapped),
         tokenizer,
         settings.prompt or style,
         base.name,
+        task=base.task,
     )
     # What cannot be sampled is refused before anything is written.
     pick_questions(data.train, settings.questions, 0, settings.seed)
     questions = [*data.train, *data.valid]
     llm.encode_all([llm.format_prompt(q.text) for q in questions])
-    rows = digest([(q.text, q.answer) for q in questions])
+    content = {
+        "prompt": llm.style,
+        "reward": name_of(data.reward),
+        "rows": digest([(q.text, q.answer) for q in questions]),
+    }
     run = replace(run, base_name=str(model.weights_name))
-    begin_run(run, asdict(settings) | {"prompt": llm.style, "rows": rows})
+    begin_run(run, asdict(settings) | base.task.entry | content)
     progress = _train(llm, data, settings, run, report)
-    save_adapter(wrapped, run)
+    if distributed.is_main_process():
+        save_adapter(wrapped, run)
     return progress
 
 
@@ -134,22 +144,32 @@ def _train(
     """Train and validate; leave the best weights in the model."""
     model, record = llm.model, run.folder / RECORD
     optimizer = make_optimizer(model, settings)
-    progress, best = resume(run.checkpoints, model, optimizer, record)
+    progress, best = resume(run.checkpoints, model, optimizer)
+    distributed.barrier()  # every process has read before one writes
+    is_writer = distributed.is_main_process()
+    if is_writer:
+        record.touch()
+        # What was recorded after the checkpoint is sampled again.
+        os.truncate(record, progress.record_bytes)
     start = time.perf_counter() - progress.seconds
-    probe = probe_on(data.valid, llm.tokenizer, llm.style)
+    probe = probe_on(data.valid, llm.tokenizer, llm.style, llm.task)
 
     def validate() -> None:
         nonlocal best
         scores = probe(model)
-        for name, value in scores.items():
-            board.add_scalar(f"valid/{name}", value, progress.step)
+        if board:
+            for name, value in scores.items():
+                board.add_scalar(f"valid/{name}", value, progress.step)
         highest = max((s for _, s in progress.valid_scores), default=-1.0)
         progress.valid_scores.append((progress.step, scores["score"]))
         if scores["score"] > highest:
             progress.best_step = progress.step
             best = {n: t.clone() for n, t in trainable(model).items()}
         progress.seconds = time.perf_counter() - start
-        save_checkpoint(run.checkpoints, model, optimizer, progress, best)
+        if is_writer:
+            save_checkpoint(
+                run.checkpoints, model, optimizer, progress, best
+            )
 
     with _tensorboard(run, progress.step) as board:
         if not progress.valid_scores:
@@ -158,11 +178,13 @@ def _train(
         for groups, metrics in train(
             llm, data.train, settings, optimizer, progress.step, data.reward
         ):
-            append_records(record, groups)
-            progress.record_bytes = record.stat().st_size
+            if is_writer:
+                append_records(record, groups)
+                progress.record_bytes = record.stat().st_size
             progress.step = metrics.step
             progress.history.append(metrics)
-            _log(board, metrics)
+            if board:
+                _log(board, metrics)
             last = metrics.step == settings.steps
             if last or metrics.step % settings.valid_every == 0:
                 validate()
@@ -172,8 +194,16 @@ def _train(
 
 
 @contextmanager
-def _tensorboard(run: TrainingRun, step: int) -> Iterator[SummaryWriter]:
-    """Open the log; a resumed run replaces what came after `step`."""
+def _tensorboard(
+    run: TrainingRun, step: int
+) -> Iterator[SummaryWriter | None]:
+    """Open the log; a resumed run replaces what came after `step`.
+
+    It is None in all processes but the first.
+    """
+    if not distributed.is_main_process():
+        yield None
+        return
     folder = str(run.checkpoints / "runs")
     with SummaryWriter(folder, purge_step=step + 1) as writer:
         yield writer

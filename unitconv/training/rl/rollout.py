@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
-from unitconv.evaluation.grade import Graded, grade
+from unitconv.evaluation.grade import grade
 from unitconv.inference.generate import generate
 from unitconv.inference.llm import LLM
 from unitconv.inference.reference import Completion, Decoding
@@ -18,10 +18,8 @@ from unitconv.task.dataset import Question
 from unitconv.training.config import TrainingError
 from unitconv.training.examples import IGNORE_INDEX, TrainingExample
 from unitconv.training.rl.config import RLSettings
+from unitconv.training.rl.reward import Reward, right_reasoning
 from unitconv.training.rollouts import RolloutError, rejection_reason
-
-#: Gives a finite number for a graded reply; the more, the better.
-Reward = Callable[[Graded], float]
 
 
 @dataclass(frozen=True)
@@ -62,11 +60,6 @@ class Group:
 
 
 _GROUP = TypeAdapter(Group)
-
-
-def right_reasoning(graded: Graded) -> float:
-    """Reward 1 for a reply that RFT would keep, else 0."""
-    return float(rejection_reason(graded) is None)
 
 
 def pick_questions(
@@ -133,7 +126,7 @@ def sample_groups(
 def _score(
     llm: LLM, question: Question, completion: Completion, reward: Reward
 ) -> Reply:
-    graded = grade(question, llm.decode(completion))
+    graded = grade(question, llm.decode(completion), llm.task)
     where = f"for the reply {graded.text!r} to {question.text!r}"
     try:
         value = float(reward(graded))
