@@ -216,6 +216,32 @@ def test_the_command_goes_on_from_an_adapter(tmp_path: Path) -> None:
     assert (
         LLM.from_pretrained("course", output, device="cpu").style == "raw"
     )
+    assert settings["reward"] == "reasoning"
     again = CliRunner().invoke(app, [*command, "--rank=3"])
     assert again.exit_code == 2
     assert "--rank is that of --adapter" in again.stderr
+
+
+@pytest.mark.slow
+def test_the_command_learns_another_task_with_another_reward(
+    tmp_path: Path,
+) -> None:
+    output = tmp_path / "rl"
+    data = tmp_path / "data.json"
+    pairs = [[f"What is {n} * 12?", 12 * n] for n in (3, 4, 5, 6)]
+    data.write_text(json.dumps(pairs))
+    command = [
+        *["rl", f"--output={output}", "--task=multiplication"],
+        *[f"--data={data}", f"--valid={data}", "--reward=answer"],
+        *["--steps=1", "--questions=4", "--samples=4", "--device=cpu"],
+    ]
+    result = CliRunner().invoke(app, command)
+    assert result.exit_code == 0, result.output
+    assert "--task multiplication" in result.stdout
+    settings = json.loads((output / "run.json").read_text())
+    assert settings["task"] == "multiplication"
+    assert settings["reward"] == "answer"
+    replies = [r for g in read_groups(output / RECORD) for r in g.replies]
+    right = [r.reason != "wrong answer" for r in replies if r.reward]
+    assert right
+    assert all(right)
