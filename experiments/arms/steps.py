@@ -32,7 +32,7 @@ class Step:
 
     @property
     def is_training(self) -> bool:
-        return self.arguments[0] in ("sft", "rft")
+        return self.arguments[0] in ("sft", "rft", "rl")
 
     @property
     def is_done(self) -> bool:

@@ -1,0 +1,54 @@
+"""Run, evaluate and record online RL on the course model.
+
+    python -m experiments.online_rl sweep  # learning rates of two losses
+    python -m experiments.online_rl run  # seeds, knobs, evaluations
+    python -m experiments.online_rl collect  # the book's record
+
+Every step is a command that a reader can type. Its output goes to
+`_build/online_rl/`; a step with an output is skipped, and one that was
+killed is resumed. RFT's reports, which the runs are compared with, are
+those of `experiments.train_adapters`.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from experiments.arms.stages import RESULTS
+from experiments.arms.steps import run_all
+from experiments.online_rl import records, stages
+from unitconv.common.io import write_json
+from unitconv.common.run_metadata import machine
+
+Jobs = Annotated[
+    int, typer.Option(min=1, help="Steps that run at the same time.")
+]
+
+app = typer.Typer(help=__doc__, no_args_is_help=True)
+
+
+@app.command()
+def sweep(jobs: Jobs = 2) -> None:
+    """Train with three learning rates for each loss, seed 0."""
+    run_all(stages.sweep_steps(), jobs)
+
+
+@app.command()
+def run(jobs: Jobs = 2) -> None:
+    """Train with all seeds and knobs, and measure."""
+    run_all(stages.seed_steps(), jobs)
+    run_all(stages.knob_steps(), jobs)
+    run_all(stages.evaluation_steps(), jobs)
+
+
+@app.command()
+def collect() -> None:
+    """Write what there is of the records into the package."""
+    record = {"machine": machine(), **records.online_record()}
+    write_json(record, RESULTS / "online_rl.json")
+
+
+if __name__ == "__main__":
+    app()
