@@ -50,7 +50,7 @@ N_SAMPLED, N_SAMPLES = 100, 64
 _RFT_SETTINGS = [
     f"--{name.replace('_', '-')}={value}"
     for name, value in asdict(RFT_DEFAULTS).items()
-    if name not in ("dropout", "group_by_length")  # no options of sft
+    if name not in ("dropout", "shuffle_batches")  # no options of sft
 ]
 
 

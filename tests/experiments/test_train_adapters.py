@@ -115,7 +115,7 @@ def test_arms_of_sft_have_the_settings_and_rows_of_rft(
     matched = [*stages.training_steps(0)][-1].arguments
     for name, value in asdict(RFT_DEFAULTS).items():
         option = f"--{name.replace('_', '-')}={value}"
-        assert option in matched or name in ("dropout", "group_by_length")
+        assert option in matched or name in ("dropout", "shuffle_batches")
 
 
 def test_a_step_runs_once_and_a_training_is_resumed(

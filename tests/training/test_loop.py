@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 import torch
 from torch import nn
 from transformers import Trainer
+from transformers.trainer_pt_utils import LengthGroupedSampler
 
 from unitconv.task.dataset import load_split
 from unitconv.training import loop, trainer
@@ -26,6 +28,7 @@ from unitconv.training.examples import (
     collate,
     sft_examples,
 )
+from unitconv.training.loop import ShuffledBatches
 from unitconv.training.lora import add_lora
 
 SETTINGS = TrainingSettings(
@@ -139,3 +142,20 @@ def test_what_the_loop_cannot_train_is_refused(
         loop.train(make_model(), [], examples, one, PAD)
     with pytest.raises(TrainingError, match="float32 or bfloat16"):
         loop.train(make_model().half(), examples, examples, one, PAD)
+
+
+def test_batches_of_similar_length_come_in_random_order() -> None:
+    lengths = [(37 * i) % 101 for i in range(805)]
+    torch.manual_seed(0)
+    sampler = ShuffledBatches(LengthGroupedSampler(8, lengths=lengths))
+    order = list(sampler)
+    assert sorted(order) == list(range(805))
+    assert len(sampler) == 805
+    batches = [order[i : i + 8] for i in range(0, 805, 8)]
+    longest = [max(lengths[i] for i in batch) for batch in batches]
+    # Within a batch the rows need far less padding than chosen at random.
+    padded = sum(m * len(b) for m, b in zip(longest, batches, strict=True))
+    assert padded < 1.1 * sum(lengths)
+    falls = sum(a > b for a, b in pairwise(longest))
+    assert 30 < falls < 70  # of 100; sorted, nearly all would fall
+    assert list(sampler) != order

@@ -40,6 +40,7 @@ SETTINGS = TrainingSettings(
     batch_size=8,
     learning_rate=1e-2,
     max_adapter_mb=50.0,
+    shuffle_batches=True,
 )
 
 FineTune = Callable[..., TrainingResult]

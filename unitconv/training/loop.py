@@ -14,6 +14,8 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.utils.data import Sampler
+from transformers.trainer_pt_utils import LengthGroupedSampler
 
 from unitconv.training.config import TrainingError, TrainingSettings
 from unitconv.training.examples import (
@@ -44,6 +46,25 @@ def shuffled_batches(
     for start in range(0, len(order), batch_size):
         chosen = [examples[i] for i in order[start : start + batch_size]]
         yield collate(chosen, pad_token_id)
+
+
+class ShuffledBatches(Sampler[int]):
+    """Rows in batches of similar length, the batches in random order.
+
+    A last batch that is not full stays last.
+    """
+
+    def __init__(self, grouped: LengthGroupedSampler) -> None:
+        self.grouped = grouped
+
+    def __len__(self) -> int:
+        return len(self.grouped)
+
+    def __iter__(self) -> Iterator[int]:
+        rows, size = list(self.grouped), self.grouped.batch_size
+        n_full = len(rows) // size
+        for number in [*torch.randperm(n_full).tolist(), n_full]:
+            yield from rows[number * size : (number + 1) * size]
 
 
 def batch_logits(model: nn.Module, batch: dict[str, Tensor]) -> Tensor:

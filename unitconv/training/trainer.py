@@ -20,6 +20,7 @@ from typing import Any, cast
 import torch
 from peft import PeftModel
 from safetensors import SafetensorError
+from torch.utils.data import Dataset
 from transformers import (
     EarlyStoppingCallback,
     PreTrainedModel,
@@ -28,6 +29,7 @@ from transformers import (
     Trainer,
     TrainingArguments,
 )
+from transformers.trainer_pt_utils import LengthGroupedSampler
 
 from unitconv.common import distributed
 from unitconv.common.io import digest, write_json
@@ -41,6 +43,7 @@ from unitconv.training.config import (
     TrainingSettings,
 )
 from unitconv.training.examples import TrainingExample, collate
+from unitconv.training.loop import ShuffledBatches
 from unitconv.training.lora import add_lora, check_budget
 
 #: Measures a model on held-out questions after each epoch, for the log.
@@ -193,6 +196,17 @@ def save_adapter(wrapped: PeftModel, run: TrainingRun) -> None:
     shutil.rmtree(unfinished)  # it also holds PEFT's empty model card
 
 
+class _ShufflingTrainer(Trainer):
+    """Trainer that does not sort the batches of an epoch by length."""
+
+    def _get_train_sampler(
+        self, train_dataset: Dataset[Any] | None = None
+    ) -> ShuffledBatches:
+        grouped = super()._get_train_sampler(train_dataset)
+        assert isinstance(grouped, LengthGroupedSampler)
+        return ShuffledBatches(grouped)
+
+
 def _make_trainer(
     wrapped: PeftModel,
     tokenizer: PreTrainedTokenizerBase,
@@ -205,7 +219,10 @@ def _make_trainer(
     pad = tokenizer.pad_token_id
     pad = tokenizer.eos_token_id if pad is None else pad
     stop_early = EarlyStoppingCallback(settings.patience)
-    trainer = Trainer(
+    trainer_type = (
+        _ShufflingTrainer if settings.shuffle_batches else Trainer
+    )
+    trainer = trainer_type(
         model=wrapped,
         args=_training_arguments(
             base.device, settings, run, len(data.train), probe is not None
@@ -255,9 +272,7 @@ def _training_arguments(
         warmup_steps=settings.warmup_share,
         max_grad_norm=settings.max_grad_norm,
         seed=settings.seed,
-        train_sampling_strategy=(
-            "group_by_length" if settings.group_by_length else "random"
-        ),
+        train_sampling_strategy="group_by_length",
         use_cpu=on_cpu,
         bf16=bf16,
         fp16=device.type == "cuda" and not bf16,
