@@ -4,20 +4,58 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 # Entries of a run's record that are not settings.
 NOT_SETTINGS = ("n_rows", "rows", "machine", "threads", "when", "versions")
-DATA = {
-    "sft": "questions with their answers, without reasoning",
-    "rft": "questions with reasoning that the base model, and then the "
-    "model of the first round, sampled themselves, where it was right and "
-    "passed the audit",
-}
-COMMANDS = {
-    "sft": "unitconv sft --output my_sft",
-    "rft": "unitconv rollouts --output rft.json\n"
-    "unitconv rft --data rft.json --rounds 2 --output my_rft",
+
+
+@dataclass(frozen=True)
+class Card:
+    """What a card says beside settings and results."""
+
+    title: str
+    base: str  # its exact name
+    model: str  # and in words
+    data: str
+    commands: str
+
+
+_COURSE = "the course model, which its package ships"
+_SMOLLM2 = "SmolLM2-135M-Instruct, rounded to 4 bits a number"
+_ANSWERS = "questions with their answers, without reasoning"
+CARDS = {
+    "sft": Card(
+        "SFT", "course", _COURSE, _ANSWERS, "unitconv sft --output my_sft"
+    ),
+    "rft": Card(
+        "RFT",
+        "course",
+        _COURSE,
+        "questions with reasoning that the base model, and then the model "
+        "of the first round, sampled themselves, where it was right and "
+        "passed the audit",
+        "unitconv rollouts --output rft.json\n"
+        "unitconv rft --data rft.json --rounds 2 --output my_rft",
+    ),
+    "smollm2-sft": Card(
+        "SFT of SmolLM2",
+        "smollm2-q4_1",
+        _SMOLLM2,
+        _ANSWERS,
+        "unitconv sft --model smollm2-q4_1 --output my_sft",
+    ),
+    "smollm2-distilled": Card(
+        "Distilled SmolLM2",
+        "smollm2-q4_1",
+        _SMOLLM2,
+        "questions with reasoning that the course model sampled, where it "
+        "was right and passed the audit",
+        "unitconv rollouts --output rft.json\n"
+        "unitconv rft --model smollm2-q4_1 --data rft.json "
+        "--output my_distilled",
+    ),
 }
 TEMPLATE = Path(__file__).with_suffix(".md").read_text()
 
@@ -26,10 +64,8 @@ def adapter_card(name: str, run: Path, reports: Mapping[str, Path]) -> str:
     """Write the card of adapter `name` from `run.json` and its reports."""
     record = json.loads(run.read_text())
     return TEMPLATE.format(
-        title=name.upper(),
-        data=DATA[name],
+        **asdict(CARDS[name]),
         rows=record["n_rows"],
-        commands=COMMANDS[name],
         trained=", ".join(
             f"{key.replace('_', ' ')} {value}"
             for key, value in record.items()

@@ -3,6 +3,7 @@
     python -m experiments.smollm2 curve  # 1 to 8 worked examples
     python -m experiments.smollm2 settings  # short trainings
     python -m experiments.smollm2 run  # train and measure all stages
+    python -m experiments.smollm2 ship  # adapters into the package
     python -m experiments.smollm2 collect  # the book's record
 
 Every step is a command that a reader can type. Its output goes to
@@ -20,8 +21,10 @@ import typer
 from experiments.arms.stages import RESULTS
 from experiments.arms.steps import run_all
 from experiments.smollm2 import records, stages
+from experiments.smollm2 import ship as shipping
 from unitconv.common.io import write_json, write_text
 from unitconv.common.run_metadata import machine
+from unitconv.inference.load.adapter import ADAPTERS
 from unitconv.task.dataset import load_split
 
 Jobs = Annotated[
@@ -70,6 +73,15 @@ def collect() -> None:
         "took": records.times(),
     }
     write_json(record, RESULTS / "smollm2.json")
+
+
+@app.command()
+def ship(jobs: Jobs = 2) -> None:
+    """Copy adapters into the package, and measure the copies."""
+    for name, stage in shipping.SHIPPED.items():
+        shipping.copy_in_16_bits(stages.WORK / stage, ADAPTERS / name)
+    run_all(shipping.evaluation_steps(), jobs)
+    shipping.write_cards()
 
 
 def write_valid() -> None:

@@ -84,7 +84,7 @@ def test_rft_is_right_for_right_reasons(reports: dict[str, Report]) -> None:
 
 @pytest.mark.slow
 def test_shipped_models_reach_their_records(course: LLM) -> None:
-    """On all 1000 test questions: CoT .867, SFT .684, RFT .961."""
+    """On all 1000 test questions."""
     reports = evaluate_all(course, n=1000)
     recorded = {
         row.stage: row.accuracy

@@ -72,6 +72,7 @@ def info() -> None:
     import torch
 
     from unitconv.common.run_metadata import machine, versions
+    from unitconv.inference.load.adapter import shipped_adapters
     from unitconv.inference.load.device import pick_device, pick_dtype
     from unitconv.inference.load.model import COURSE_MODEL
     from unitconv.inference.weights.cache import cache_folder
@@ -86,6 +87,7 @@ def info() -> None:
         "dtype": str(pick_dtype(device)).removeprefix("torch."),
         "threads": str(torch.get_num_threads()),
         "course model": f"{size / 1e6:.1f} MB",
+        "adapters": ", ".join(shipped_adapters()),
     }
     for split in SPLITS:
         facts[f"{split} questions"] = str(len(load_split(split)))

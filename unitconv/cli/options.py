@@ -25,7 +25,10 @@ Model = Annotated[
 ]
 Adapter = Annotated[
     str | None,
-    Option(help="Folder of a LoRA adapter; or sft or rft (for 'course')."),
+    Option(
+        help="Folder of a LoRA adapter; or the name of a shipped one, such "
+        "as sft or rft (for 'course'): see unitconv info."
+    ),
 ]
 Prompt = Annotated[
     str | None,

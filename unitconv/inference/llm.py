@@ -105,7 +105,8 @@ class LLM:
 
         Args:
             adapter: a folder with a LoRA adapter trained for this model;
-                or `"sft"` or `"rft"`, shipped for the course model.
+                or the name of a shipped one: `"sft"` or `"rft"`, of the
+                course model, or one of `shipped_adapters`.
             prompt: one of `prompts.STYLES` or `prompts.VARIANTS`; by
                 default that of the adapter's training, or without one
                 `default_prompt`.

@@ -20,18 +20,25 @@ from unitconv.inference.weights.hub import split_commit
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-ADAPTERS = Path(__file__).parents[1] / "adapters"  # for the course model
+ADAPTERS = Path(__file__).parents[1] / "adapters"  # in the package
 ADAPTER_WEIGHTS = "adapter_model.safetensors"
 
 
 def find_adapter(adapter: str | Path) -> Path:
-    """Return the folder of an adapter: `"sft"` and `"rft"` are shipped.
+    """Return the folder of an adapter, one of `shipped_adapters` or a path.
 
     A folder of that name in the working directory comes first.
     """
     folder = Path(adapter).expanduser()
     shipped = ADAPTERS / folder
     return folder if folder.exists() or not shipped.is_dir() else shipped
+
+
+def shipped_adapters() -> list[str]:
+    """List the names of the adapters in the package."""
+    return sorted(
+        p.parent.name for p in ADAPTERS.glob(f"*/{ADAPTER_WEIGHTS}")
+    )
 
 
 def trained_prompt(adapter: str | Path) -> str:
@@ -132,8 +139,8 @@ def _read_config(folder: Path) -> dict[str, Any]:
     config = folder / "adapter_config.json"
     if not config.is_file():
         raise ModelError(
-            f"no adapter at {str(folder)!r}: expected 'sft' or 'rft' "
-            "(shipped, for the course model) or a folder with "
+            f"no adapter at {str(folder)!r}: expected a name "
+            f"({', '.join(shipped_adapters())}) or a folder with "
             f"adapter_config.json and {ADAPTER_WEIGHTS}"
         )
     try:
