@@ -68,6 +68,7 @@ def collect() -> None:
         "shown": records.replies_record(),
         "curve": records.curve_record(),
         "settings": records.settings_record(),
+        "sorted": records.sorted_record(),
         **records.stages_record(),
         "rollouts": records.rollouts_record(),
         "took": records.times(),

@@ -69,6 +69,19 @@ def settings_record() -> Record:
     }
 
 
+def sorted_record() -> Record:
+    """Collect an earlier sweep, with batches sorted by length.
+
+    The commands can no longer sort them for SmolLM2.
+    """
+    folder = WORK / "settings-sorted"
+    return {
+        name: epochs(folder / name)[0]
+        for name in SETTINGS
+        if (folder / name / ADAPTER_WEIGHTS).exists()
+    }
+
+
 def stages_record() -> Record:
     """Collect rates and paired tests of all stages on both test sets."""
     reports = {
