@@ -207,6 +207,8 @@ def _equal(left: Side, right: Side) -> bool:
 
     Of two calculations nobody knows how they are rounded: 1 % has to do.
     """
+    if left.value == right.value:  # two infinite ones as well
+        return True
     # The rest that binary fractions leave of "0.1 + 0.2 - 0.3" is zero.
     terms = left.expression.largest_term, right.expression.largest_term
     rest = 1e-12 * max(terms)
@@ -223,8 +225,11 @@ def _equal(left: Side, right: Side) -> bool:
 def _is_rounded(exact: float, written: float) -> bool:
     """Return True if the last digit is rounded or cut off: 5.63 to 5.6."""
     last = Decimal(repr(written)).normalize().as_tuple().exponent
+    unit = 10.0 ** int(last)
+    if not unit:  # too small for a float
+        return False
     cut_off = abs(written) < abs(exact)
-    places = abs(exact - written) / 10.0 ** int(last)
+    places = abs(exact - written) / unit
     return places < 1 - 1e-9 if cut_off else places <= 0.5 + 1e-9
 
 
