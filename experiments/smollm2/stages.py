@@ -57,7 +57,8 @@ SAMPLED = {
 #: Paired tests: a stage after the rival that it is compared with.
 PAIRS = (
     *("raw cot-4", "chat cot-4", "direct cot-4", "cot cot-4"),
-    *("cot-4 sft", "cot-4 rft-base", "sft sft-reasoning"),
+    *("cot-4 sft", "cot-4 rft-base", "cot-4 sft-reasoning"),
+    *("cot-4 distilled", "sft sft-reasoning"),
     *("sft distilled", "sft-reasoning distilled"),
     *("warm expert-1", "expert-1 expert-2", "random expert-1"),
     *("warm random", "expert-2 distilled"),
