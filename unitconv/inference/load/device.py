@@ -6,7 +6,7 @@ import torch
 
 from unitconv.inference.load.errors import ModelError, reason_of
 
-#: Kinds of devices; cuda may have a number, as in `cuda:1`.
+#: Kinds of devices. After cuda there may be a number: "cuda:1".
 DEVICES = ("cpu", "cuda", "mps")
 DTYPES = {
     "float32": torch.float32,
