@@ -95,7 +95,8 @@ def stages_record() -> Record:
     return {
         "rates": {
             split: {
-                name: stage_record(report) for name, report in found.items()
+                name: _without_paths(stage_record(report))
+                for name, report in found.items()
             }
             for split, found in reports.items()
         },
@@ -108,6 +109,15 @@ def stages_record() -> Record:
             if (WORK / name / ADAPTER_WEIGHTS).exists()
         },
     }
+
+
+def _without_paths(record: Record) -> Record:
+    """Cut this machine's folders off the paths in a record."""
+    text, work = json.dumps(record), WORK.resolve()
+    for folder in (work, work.parents[1]):
+        text = text.replace(f"{folder}/", "")
+    found: Record = json.loads(text)
+    return found
 
 
 def _compare_pairs(found: dict[str, Report]) -> Record:
@@ -149,6 +159,6 @@ def replies_record() -> Record:
 def times() -> dict[str, Any]:
     """Collect command, seconds and threads of the stages' steps."""
     return {
-        path.stem: json.loads(path.read_text())
+        path.stem: _without_paths(json.loads(path.read_text()))
         for path in sorted(WORK.glob("*.took"))
     }

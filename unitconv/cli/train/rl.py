@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
-from pathlib import Path
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Annotated
 
 from typer import Option
@@ -84,21 +83,19 @@ def rl(
     resume: options.Resume = False,
     device: options.Device = None,
 ) -> None:
-    """Online RL: sample, reward right reasoning, learn, and again.
+    """Online RL: train an adapter on rewarded samples of its own.
 
-    Trains a LoRA adapter, a new one or that of --adapter, on its own
-    samples. Prints a line a step.
+    The adapter is a new one, or that of --adapter.
     """
     if adapter and rank:
         raise UnitconvError("--rank is that of --adapter: give only one")
     pool = options.load_training(data, split, task)
-    validation = options.load_validation(valid, task)
+    held_out = options.load_validation(valid, task)
     base = prepare(model, device, preset, task)
-    overrides = {"rank": rank, "batch_size": batch_size, "seed": seed}
-    overrides["epochs"] = updates
-    common = choose_settings(
-        base, RL_DEFAULTS, learning_rate, max_adapter_mb, overrides
-    )
+    given = {"rank": rank, "batch_size": batch_size, "seed": seed}
+    recipe = replace(RL_DEFAULTS, epochs=updates)
+    size = max_adapter_mb
+    common = choose_settings(base, recipe, learning_rate, size, given)
     settings = RLSettings(
         **asdict(common),
         loss=loss,
@@ -114,30 +111,30 @@ def rl(
     from unitconv.training.rl.pipeline import RLData, train_rl
     from unitconv.training.rl.reward import load_reward
 
-    rl_data = RLData(pool, validation, load_reward(reward))
-    run, main = TrainingRun(output, resume), distributed.is_main_process()
+    rl_data = RLData(pool, held_out, load_reward(reward))
     with console.plain_warnings():
-        report = _write_step if main else lambda progress: None
-        progress = train_rl(base, rl_data, settings, run, report)
-    if main:
-        _write_result(progress, model, output, task)
+        run = TrainingRun(output, resume)
+        done = train_rl(base, rl_data, settings, run, _write_step)
+    _write_result(done, evaluation_of(model, output, task))
 
 
-def _write_result(
-    progress: Progress, model: str, adapter: Path, task: str
-) -> None:
+def _write_result(progress: Progress, next_command: str) -> None:
     """Print the scores before and after, and what to run next."""
+    if not distributed.is_main_process():
+        return
     scores, best = dict(progress.valid_scores), progress.best_step
     rates = f"{scores[0]:.3f} before, {scores[best]:.3f} after step {best}"
     write_field(
         "trained", f"{progress.step} steps, {progress.seconds:.0f} s"
     )
     write_field("valid", f"{rates}, which is kept")
-    write_field("next", evaluation_of(model, adapter, task))
+    write_field("next", next_command)
 
 
 def _write_step(progress: Progress) -> None:
     """Print a line for a step; no number where nothing was learned."""
+    if not distributed.is_main_process():
+        return
     cells = [f"step {progress.step:>4}"]
     if progress.history:
         last = progress.history[-1]

@@ -237,8 +237,7 @@ def train(
         reward: of a graded reply.
 
     Raises:
-        TrainingError: too few questions, or a reward or gradient that is
-            not finite.
+        TrainingError: too few questions; a reward or gradient not finite.
     """
     model = cast("PeftModel", llm.model)
     n_warmup = math.ceil(settings.warmup_share * settings.steps)
@@ -250,10 +249,10 @@ def train(
             parameter_group["lr"] = scale * settings.learning_rate
         start = time.perf_counter()
         model.eval()
-        chosen = pick_questions(
-            questions, settings.questions, step, settings.seed
+        size, seed = settings.questions, settings.seed
+        mine = distributed.share(
+            pick_questions(questions, size, step, seed)
         )
-        mine = distributed.share(chosen)
         groups = distributed.gather(
             sample_groups(llm, mine, settings, step, reward)
         )
@@ -264,9 +263,8 @@ def train(
         model.eval()
         idle = 0 if update.n_replies else idle + 1
         metrics = _measure(step + 1, groups, update, start, sampled)
-        is_due = idle and idle % IDLE_STEPS == 0
-        if is_due and distributed.is_main_process():
-            warnings.warn(_idle_advice(idle, metrics.reward), stacklevel=2)
+        if idle and idle % IDLE_STEPS == 0:
+            _warn_of_idle_steps(idle, metrics.reward)
         yield groups, metrics
 
 
@@ -289,10 +287,13 @@ def _measure(
     )
 
 
-def _idle_advice(n_steps: int, reward: float) -> str:
-    return (
+def _warn_of_idle_steps(n_steps: int, reward: float) -> None:
+    if not distributed.is_main_process():
+        return
+    warnings.warn(
         f"nothing was learned in the last {n_steps} steps: all replies to "
         f"a question had the same reward (mean {reward:.2f}). If that is "
         "the lowest, start from an adapter or a prompt that is sometimes "
-        "right; if it is the highest, give harder questions"
+        "right; if it is the highest, give harder questions",
+        stacklevel=3,
     )

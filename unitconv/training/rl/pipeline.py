@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, cast
@@ -81,6 +81,28 @@ def train_rl(
     """
     if base.preset.dtype == "float16":  # its gradients need loss scaling
         base = replace(base, preset=replace(base.preset, dtype="float32"))
+    llm, settings = _load_llm(base, settings)
+    wrapped = cast("PeftModel", llm.model)
+    # What cannot be sampled is refused before anything is written.
+    pick_questions(data.train, settings.questions, 0, settings.seed)
+    questions = [*data.train, *data.valid]
+    llm.encode_all([llm.format_prompt(q.text) for q in questions])
+    content = {
+        "prompt": llm.style,
+        "reward": name_of(data.reward),
+        "rows": digest([(q.text, q.answer) for q in questions]),
+    }
+    weights_name = str(wrapped.get_base_model().weights_name)
+    run = replace(run, base_name=weights_name)
+    begin_run(run, asdict(settings) | base.task.entry | content)
+    progress = _train(llm, data, settings, run, report)
+    if distributed.is_main_process():
+        save_adapter(wrapped, run)
+    return progress
+
+
+def _load_llm(base: Base, settings: RLSettings) -> tuple[LLM, RLSettings]:
+    """Load the base with its adapter, and the settings of the adapter."""
     model, tokenizer = base.load()
     if model.device.type == "cpu":
         # There the fused kernel has the slower backward pass.
@@ -97,21 +119,7 @@ def train_rl(
         base.name,
         task=base.task,
     )
-    # What cannot be sampled is refused before anything is written.
-    pick_questions(data.train, settings.questions, 0, settings.seed)
-    questions = [*data.train, *data.valid]
-    llm.encode_all([llm.format_prompt(q.text) for q in questions])
-    content = {
-        "prompt": llm.style,
-        "reward": name_of(data.reward),
-        "rows": digest([(q.text, q.answer) for q in questions]),
-    }
-    run = replace(run, base_name=str(model.weights_name))
-    begin_run(run, asdict(settings) | base.task.entry | content)
-    progress = _train(llm, data, settings, run, report)
-    if distributed.is_main_process():
-        save_adapter(wrapped, run)
-    return progress
+    return llm, settings
 
 
 def _with_adapter(
@@ -142,24 +150,21 @@ def _train(
     report: Callable[[Progress], None],
 ) -> Progress:
     """Train and validate; leave the best weights in the model."""
-    model, record = llm.model, run.folder / RECORD
+    folder, record = run.checkpoints, run.folder / RECORD
+    model = llm.model
     optimizer = make_optimizer(model, settings)
-    progress, best = resume(run.checkpoints, model, optimizer)
+    progress, best = resume(folder, model, optimizer)
     distributed.barrier()  # every process has read before one writes
-    is_writer = distributed.is_main_process()
-    if is_writer:
+    if is_writer := distributed.is_main_process():
         record.touch()
-        # What was recorded after the checkpoint is sampled again.
-        os.truncate(record, progress.record_bytes)
+        os.truncate(record, progress.record_bytes)  # sampled again
     start = time.perf_counter() - progress.seconds
     probe = probe_on(data.valid, llm.tokenizer, llm.style, llm.task)
 
     def validate() -> None:
         nonlocal best
         scores = probe(model)
-        if board:
-            for name, value in scores.items():
-                board.add_scalar(f"valid/{name}", value, progress.step)
+        _log(board, "valid", scores, progress.step)
         highest = max((s for _, s in progress.valid_scores), default=-1.0)
         progress.valid_scores.append((progress.step, scores["score"]))
         if scores["score"] > highest:
@@ -167,9 +172,7 @@ def _train(
             best = {n: t.clone() for n, t in trainable(model).items()}
         progress.seconds = time.perf_counter() - start
         if is_writer:
-            save_checkpoint(
-                run.checkpoints, model, optimizer, progress, best
-            )
+            save_checkpoint(folder, model, optimizer, progress, best)
 
     with _tensorboard(run, progress.step) as board:
         if not progress.valid_scores:
@@ -181,12 +184,10 @@ def _train(
             if is_writer:
                 append_records(record, groups)
                 progress.record_bytes = record.stat().st_size
-            progress.step = metrics.step
+            progress.step = step = metrics.step
             progress.history.append(metrics)
-            if board:
-                _log(board, metrics)
-            last = metrics.step == settings.steps
-            if last or metrics.step % settings.valid_every == 0:
+            _log(board, "train", _values(metrics), step)
+            if step == settings.steps or step % settings.valid_every == 0:
                 validate()
             report(progress)
     set_weights(model, best)
@@ -209,9 +210,18 @@ def _tensorboard(
         yield writer
 
 
-def _log(board: SummaryWriter, metrics: Metrics) -> None:
+def _values(metrics: Metrics) -> dict[str, float | None]:
     values = asdict(metrics)
-    values |= values.pop("update")
+    del values["step"]
+    return values | values.pop("update")
+
+
+def _log(
+    board: SummaryWriter | None,
+    group: str,
+    values: Mapping[str, float | None],
+    step: int,
+) -> None:
     for name, value in values.items():
-        if name != "step" and value is not None:
-            board.add_scalar(f"train/{name}", value, metrics.step)
+        if board and value is not None:
+            board.add_scalar(f"{group}/{name}", value, step)
