@@ -34,7 +34,7 @@ from experiments.arms.records import (
     stage_record,
 )
 from experiments.arms.stages import RESULTS, SPLITS, WORK, folder_of
-from experiments.arms.steps import Step, run_all
+from experiments.arms.steps import Jobs, Step, run_all
 from unitconv.common.io import write_json, write_text
 from unitconv.common.run_metadata import machine
 from unitconv.evaluation.stats import PairedComparison
@@ -54,9 +54,6 @@ DEFAULTS = {
     "temperature": f"{TEMPERATURE:g}",
 }
 
-Jobs = Annotated[
-    int, typer.Option(min=1, help="Steps that run at the same time.")
-]
 
 app = typer.Typer(help=__doc__, no_args_is_help=True)
 

@@ -11,11 +11,17 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Annotated
 
 import typer
 
 from unitconv.common.io import write_json
 from unitconv.inference.load.adapter import ADAPTER_WEIGHTS
+
+#: Option of the commands that run steps.
+Jobs = Annotated[
+    int, typer.Option(min=1, help="Steps that run at the same time.")
+]
 
 
 @dataclass(frozen=True)

@@ -12,19 +12,13 @@ those of `experiments.train_adapters`.
 
 from __future__ import annotations
 
-from typing import Annotated
-
 import typer
 
 from experiments.arms.stages import RESULTS
-from experiments.arms.steps import run_all
+from experiments.arms.steps import Jobs, run_all
 from experiments.online_rl import records, stages
 from unitconv.common.io import write_json
 from unitconv.common.run_metadata import machine
-
-Jobs = Annotated[
-    int, typer.Option(min=1, help="Steps that run at the same time.")
-]
 
 app = typer.Typer(help=__doc__, no_args_is_help=True)
 

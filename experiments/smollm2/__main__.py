@@ -14,12 +14,11 @@ is resumed.
 from __future__ import annotations
 
 import json
-from typing import Annotated
 
 import typer
 
 from experiments.arms.stages import RESULTS
-from experiments.arms.steps import run_all
+from experiments.arms.steps import Jobs, run_all
 from experiments.smollm2 import records, stages
 from experiments.smollm2 import ship as shipping
 from unitconv.common.io import write_json, write_text
@@ -27,9 +26,6 @@ from unitconv.common.run_metadata import machine
 from unitconv.inference.load.adapter import ADAPTERS
 from unitconv.task.dataset import load_split
 
-Jobs = Annotated[
-    int, typer.Option(min=1, help="Steps that run at the same time.")
-]
 N_VALID = 100  # greedy replies after each epoch take two minutes
 
 app = typer.Typer(help=__doc__, no_args_is_help=True)

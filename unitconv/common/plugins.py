@@ -48,4 +48,5 @@ def import_attribute(kind: str, name: str, known: Iterable[str]) -> object:
         raise PluginError(
             f"{kind} {name!r}: {module.__file__} has no {attribute!r}"
         )
-    return getattr(module, attribute)  # type: ignore[no-any-return]
+    found: object = getattr(module, attribute)
+    return found

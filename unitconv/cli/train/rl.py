@@ -83,19 +83,17 @@ def rl(
     resume: options.Resume = False,
     device: options.Device = None,
 ) -> None:
-    """Online RL: train an adapter on rewarded samples of its own.
-
-    The adapter is a new one, or that of --adapter.
-    """
+    """Online RL: train a new adapter, or --adapter, on its own samples."""
     if adapter and rank:
         raise UnitconvError("--rank is that of --adapter: give only one")
     pool = options.load_training(data, split, task)
     held_out = options.load_validation(valid, task)
     base = prepare(model, device, preset, task)
-    given = {"rank": rank, "batch_size": batch_size, "seed": seed}
-    recipe = replace(RL_DEFAULTS, epochs=updates)
-    size = max_adapter_mb
-    common = choose_settings(base, recipe, learning_rate, size, given)
+    recipe = replace(RL_DEFAULTS, epochs=updates, batch_size=batch_size)
+    given = {"rank": rank, "seed": seed}
+    common = choose_settings(
+        base, recipe, learning_rate, max_adapter_mb, given
+    )
     settings = RLSettings(
         **asdict(common),
         loss=loss,
