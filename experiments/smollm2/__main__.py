@@ -52,6 +52,7 @@ def run(jobs: Jobs = 2) -> None:
     run_all(stages.sampling_steps(), 1)
     run_all(stages.training_steps(), jobs)
     run_all(stages.expert_steps(), 1)
+    run_all(stages.best_steps(), 1)
     run_all(stages.evaluation_steps(), jobs)
 
 
