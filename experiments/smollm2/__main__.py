@@ -54,12 +54,18 @@ def run(jobs: Jobs = 2) -> None:
     run_all(stages.expert_steps(), 1)
     run_all(stages.best_steps(), 1)
     run_all(stages.evaluation_steps(), jobs)
+    run_all(stages.format_steps(), 1)
 
 
 @app.command()
 def collect() -> None:
-    """Write what there is of the records into the package."""
-    record = {
+    """Write the records into the package.
+
+    The steps take longer than a day's work, and machines come and go: what
+    is not in `_build/smollm2` stays as it was recorded.
+    """
+    path = RESULTS / "smollm2.json"
+    found = {
         "machine": machine(),
         "weights": stages.WEIGHTS,
         "shown": records.replies_record(),
@@ -68,9 +74,11 @@ def collect() -> None:
         "sorted": records.sorted_record(),
         **records.stages_record(),
         "rollouts": records.rollouts_record(),
+        "formats": records.formats_record(),
         "took": records.times(),
     }
-    write_json(record, RESULTS / "smollm2.json")
+    earlier = json.loads(path.read_text()) if path.exists() else {}
+    write_json(records.merged(earlier, found), path)
 
 
 @app.command()

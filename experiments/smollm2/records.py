@@ -16,6 +16,7 @@ from experiments.arms.stages import SPLITS
 from experiments.smollm2.stages import (
     DEFAULT,
     EXAMPLES,
+    FORMATS,
     PAIRS,
     PROMPTS,
     SAMPLED,
@@ -43,9 +44,12 @@ def curve_record() -> Record:
     curves: Record = {}
     for base, numbers in EXAMPLES.items():
         reports = {
-            number: read_report(WORK / "curve" / f"{base}-{number}.json")
+            number: read_report(path)
             for number in numbers
+            if (path := WORK / "curve" / f"{base}-{number}.json").exists()
         }
+        if defaults[base] not in reports:
+            continue
         default = reports[defaults[base]]
         curves[base] = {
             str(number): stage_record(report)
@@ -154,6 +158,40 @@ def replies_record() -> Record:
         "max_new_tokens": N_SHOWN,
         "replies": replies,
     }
+
+
+def formats_record() -> Record:
+    """Collect rates and speed in each number format, against float32."""
+    reports = {
+        name: read_report(path)
+        for name in FORMATS
+        if (path := WORK / "formats" / f"{name}.json").exists()
+    }
+    return {
+        name: _without_paths(stage_record(report))
+        | {
+            "same_texts": sum(
+                a.text == b.text
+                for a, b in zip(
+                    report.rows, reports["float32"].rows, strict=True
+                )
+            ),
+            "against_float32": compare(
+                report, reports["float32"]
+            ).to_json(),
+        }
+        for name, report in reports.items()
+    }
+
+
+def merged(earlier: Record, found: Record) -> Record:
+    """Return `found`, with the entries of `earlier` that it lacks."""
+    result = earlier | found
+    for key in earlier.keys() & found.keys():
+        before, now = earlier[key], found[key]
+        if isinstance(before, dict) and isinstance(now, dict):
+            result[key] = merged(before, now)
+    return result
 
 
 def times() -> dict[str, Any]:

@@ -17,7 +17,10 @@ from unitconv.common.io import write_text
 from unitconv.inference.load.adapter import ADAPTER_WEIGHTS, ADAPTERS
 
 #: Name in the package -> trained stage.
-SHIPPED = {"smollm2-sft": "sft", "smollm2-distilled": "distilled"}
+SHIPPED = {
+    "smollm2-sft": "sft-reasoning",
+    "smollm2-rft": "rft-reasoning",
+}
 
 
 def copy_in_16_bits(source: Path, target: Path) -> None:

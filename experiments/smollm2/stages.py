@@ -67,6 +67,9 @@ PAIRS = (
     *("warm expert-1", "expert-1 expert-2", "random expert-1"),
     *("warm random", "sft-reasoning rft-reasoning"),
 )
+#: Number formats, compared on the first test questions.
+FORMATS = ("float32", "bfloat16", "float16")
+N_IN_FORMATS = 200
 N_SAMPLED, N_OFTEN = 300, 60  # questions: sampled 10 and 50 times
 N_SAMPLES = 4  # of a question, in a round of expert iteration
 #: The base in bf16, for most trainings and all sampling: on a CPU with
@@ -151,7 +154,9 @@ def expert_steps() -> Iterator[Step]:
 
 def best_steps() -> Iterator[Step]:
     """Yield a round of RFT from the best stage, on harder questions too."""
-    yield from _round("sft-reasoning", "rft-reasoning", "--split=train_hard")
+    yield from _round(
+        "sft-reasoning", "rft-reasoning", "--split=train_hard"
+    )
 
 
 def _round(sampler: str, trained: str, *options: str) -> Iterator[Step]:
@@ -174,6 +179,21 @@ def _sampled_from(name: str, *options: str) -> list[str]:
 def evaluation_steps() -> Iterator[Step]:
     for name in TRAINED:
         yield from _measured(name, [f"--adapter={WORK / name}"])
+
+
+def format_steps() -> Iterator[Step]:
+    """Yield the same evaluation in three number formats."""
+    for name in FORMATS:
+        yield Step(
+            [
+                "evaluate",
+                MODEL,
+                f"--adapter={WORK / 'sft-reasoning'}",
+                f"--limit={N_IN_FORMATS}",
+                f"--dtype={name}",
+            ],
+            WORK / "formats" / f"{name}.json",
+        )
 
 
 def _trained(method: str, *options: str) -> list[str]:

@@ -8,6 +8,7 @@ from typer.testing import CliRunner
 
 from experiments.arms.steps import Step
 from experiments.smollm2 import stages
+from experiments.smollm2.records import merged
 from unitconv.cli import app
 from unitconv.task.prompts import CHAT_STYLES, SEVERAL_EXAMPLES
 
@@ -20,7 +21,9 @@ def all_steps() -> list[Step]:
         *stages.sampling_steps(),
         *stages.training_steps(),
         *stages.expert_steps(),
+        *stages.best_steps(),
         *stages.evaluation_steps(),
+        *stages.format_steps(),
     ]
 
 
@@ -60,3 +63,12 @@ def test_pairs_are_of_known_stages() -> None:
     known = {*stages.PROMPTS, *stages.TRAINED}
     for pair in stages.PAIRS:
         assert {*pair.split()} <= known
+
+
+def test_a_record_keeps_what_was_not_run_again() -> None:
+    earlier = {"rates": {"test": {"sft": 1, "warm": 2}}, "curve": {"a": 1}}
+    found = {"rates": {"test": {"sft": 3}, "test_hard": {}}, "curve": {}}
+    assert merged(earlier, found) == {
+        "rates": {"test": {"sft": 3, "warm": 2}, "test_hard": {}},
+        "curve": {"a": 1},
+    }
