@@ -261,7 +261,7 @@ print("the answer:", llm.parse_answer(llm.generate(prompt)))
 # A model need not come to an end. This is the recorded reply of
 # SmolLM2-135M-Instruct, a general model of 135 million parameters, to the
 # same prompt. (Its weights were rounded to 4 bits, see [chapter
-# 10](10_smollm2.ipynb).)
+# 11](11_smollm2.ipynb).)
 
 # %%
 import json

@@ -355,7 +355,7 @@ if MODEL == "course":
 
 # %% [markdown]
 # The verdicts are those of a paired test ([chapter
-# 9](09_evaluation.ipynb)). *Not shown* does not mean equal: the interval
+# 10](10_evaluation.ipynb)). *Not shown* does not mean equal: the interval
 # says how much harm the false numbers may still do. The model takes its
 # facts from its weights. From the example it takes *the order of a reply*:
 # state a fact, calculate, close with a tag. Where the example answers
@@ -722,7 +722,7 @@ for name, half in [("first", slice(0, 100)), ("second", slice(100, 200))]:
 # %% [markdown]
 # Compare the two lists before you trust either. The last exercise measures
 # by how much the best score overstates a prompt, and [chapter
-# 9](09_evaluation.ipynb) does the statistics in full.
+# 10](10_evaluation.ipynb) does the statistics in full.
 #
 # ### Another model needs another number
 #
@@ -762,7 +762,7 @@ figures.examples_in_prompt(
 # course model gains nothing from a second example; with five it has 9 fewer
 # of 200 right (p = .02, not adjusted for the number of comparisons). Its
 # curves end there, because its context has no room for more examples and a
-# reply. [Chapter 10](10_smollm2.ipynb) has the numbers.
+# reply. [Chapter 11](11_smollm2.ipynb) has the numbers.
 #
 # ## Self-consistency: ask fifteen times and count
 #

@@ -828,7 +828,7 @@ for (other, found), p in zip(against.items(), adjusted, strict=True):
 # Each line ends with the verdict of a paired test: *better*, *worse*, or
 # *not shown*, which would not mean equal. p is adjusted for two tests. The
 # interval allows for questions about the same two units, which tend to be
-# right or wrong together ([chapter 9](09_evaluation.ipynb) has the
+# right or wrong together ([chapter 10](10_evaluation.ipynb) has the
 # reasons). The two lines say different things. *Direct* and SFT both
 # answer at once. *CoT* does the calculation in writing; SFT has to produce
 # the number with a fixed amount of computation for each token, whether the
@@ -932,7 +932,7 @@ pd.DataFrame(summary_cells(tests), columns=SUMMARY_HEADS).set_index(
 # ```
 #
 # For SmolLM2 both commands take `--model smollm2`. Its recipe has another
-# learning rate and another batch size; [chapter 10](10_smollm2.ipynb) shows
+# learning rate and another batch size; [chapter 11](11_smollm2.ipynb) shows
 # how they were chosen.
 #
 # ## What the defaults rest on

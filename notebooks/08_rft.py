@@ -922,7 +922,7 @@ pd.DataFrame(
 # at the questions on which they differ. The verdict comes from the test,
 # not from us. It is *better* or *worse* if p is below 5 % and the interval,
 # clustered by pair of units, leaves out zero ([chapter
-# 9](09_evaluation.ipynb) explains both):
+# 10](10_evaluation.ipynb) explains both):
 
 # %%
 found = compare(*reports.values())
@@ -1062,7 +1062,7 @@ panels = {
         ("share in steps", "steps"),
     )
 }
-figures.epochs_by_group([entry["epoch"] for entry in logged], panels)
+figures.run_curves([entry["epoch"] for entry in logged], panels)
 
 # %%
 by_product = pd.DataFrame(
@@ -1112,7 +1112,7 @@ for run in seeds.values():
 # On `test` most products are short, and much of the gain has another cause.
 # Between distant units the base often stops half-way, at the unit between,
 # and the trained model more often states the direct factor ([chapter
-# 9](09_evaluation.ipynb) counts both).
+# 10](10_evaluation.ipynb) counts both).
 #
 # ## Controls: what is the gain due to?
 #
@@ -1227,7 +1227,7 @@ pd.DataFrame(by_family).T
 # %% [markdown]
 # The gain is spread over the families. The data family has so few pairs of
 # units that even its large difference on `test` is *not shown* ([chapter
-# 9](09_evaluation.ipynb)).
+# 10](10_evaluation.ipynb)).
 #
 # And how much of the gain is the choice of a gallon? A few percent. The
 # record counts the questions that RFT gained where the base had the right
@@ -1794,8 +1794,9 @@ scratch.cleanup()
 #   base. Whether it helped is for a paired test to say, on every set of
 #   questions that matters to you.
 #
-# **Next:** [what a difference between two models is
-# worth](09_evaluation.ipynb), and what exactly got better.
+# **Next:** [sampling and learning in one loop](09_online_rl.ipynb); or
+# straight to [what a difference between two models is
+# worth](10_evaluation.ipynb).
 #
 # ## References
 #

@@ -70,7 +70,7 @@ FIGURES: dict[str, Callable[[], Picture]] = {
         [1, 2],
         {"right": {"base": list(zip([0.5, 0.6], INTERVALS, strict=True))}},
     ),
-    "epochs_by_group": lambda: figures.epochs_by_group(
+    "run_curves": lambda: figures.run_curves(
         [1, 2], {"accuracy": {"a": [0.1, 0.2]}, "tokens": {"a": [30, 50]}}
     ),
     "learning_curves": lambda: figures.learning_curves(

@@ -15,13 +15,12 @@ from unitconv.figures.bars import (
     path_counts,
 )
 from unitconv.figures.curves import (
-    epochs_by_group,
     examples_in_prompt,
     learning_curves,
     losses,
     pass_at_k,
+    run_curves,
     success_curves,
-    throughput,
     training_curves,
     vote_curves,
 )
@@ -36,6 +35,7 @@ from unitconv.figures.engine import (
     roofline,
     slots_over_time,
     slots_shared,
+    throughput,
 )
 from unitconv.figures.intervals import (
     differences,
@@ -71,7 +71,6 @@ __all__ = [
     "chance",
     "course_loop",
     "differences",
-    "epochs_by_group",
     "errors_by_group",
     "examples_in_prompt",
     "form_and_content",
@@ -92,6 +91,7 @@ __all__ = [
     "price_of_accuracy",
     "rank_sizes",
     "roofline",
+    "run_curves",
     "slots_over_time",
     "slots_shared",
     "stage_rates",

@@ -1,7 +1,8 @@
-"""Figures of curves: losses, learning, sampling, votes, throughput."""
+"""Figures of curves: losses, learning, sampling, votes, runs."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 from matplotlib.axes import Axes
@@ -19,7 +20,6 @@ from unitconv.figures.svg import (
     Look,
     Picture,
     first_and_last,
-    listing,
     make_axes,
     picture,
     styled,
@@ -164,35 +164,41 @@ def examples_in_prompt(
 
 
 @styled
-def epochs_by_group(
-    epochs: Sequence[float],
+def run_curves(
+    xs: Sequence[float],
     panels: Mapping[str, Mapping[str, Sequence[float]]],
+    xlabel: str = "epoch",
 ) -> Picture:
-    """Plot measurements after each epoch: measurement -> group -> values.
+    """Plot measurements along a run: measurement -> series -> values.
 
-    Each measurement has a panel with an axis of its own.
+    Each measurement has a panel with an axis of its own, three in a row.
     """
-    figure = Figure(figsize=(6.8, 3.0))
-    drawn = figure.subplots(1, len(panels), squeeze=False)[0]
-    for axes, (label, groups) in zip(drawn, panels.items(), strict=True):
+    columns = min(3, len(panels))
+    rows = math.ceil(len(panels) / columns)
+    figure = Figure(figsize=(6.8, 0.8 + 2.2 * rows))
+    grid = figure.subplots(rows, columns, squeeze=False).flatten()
+    for axes, (label, series) in zip(grid, panels.items(), strict=False):
         for (name, values), color in zip(
-            groups.items(), COLORS, strict=False
+            series.items(), COLORS, strict=False
         ):
             look: Look = {"color": color, "label": name, "markersize": 4}
-            axes.plot(epochs, values, "o-", **look)
+            axes.plot(xs, values, "o-", **look)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-        axes.set(xlabel="epoch", title=label)
+        axes.set(xlabel=xlabel, title=label)
         axes.set_ylim(bottom=0)
         axes.grid()
-    handles, labels = drawn[0].get_legend_handles_labels()
+    for axes in grid[len(panels) :]:
+        axes.set_axis_off()
+    handles, labels = grid[0].get_legend_handles_labels()
     place: Look = {"loc": "lower center", "bbox_to_anchor": (0.5, 1)}
-    figure.legend(handles, labels, ncols=3, **place)
+    if len(labels) > 1:
+        figure.legend(handles, labels, ncols=3, **place)
     figure.tight_layout()
     ends = "; ".join(
-        f"{label}: {first_and_last(groups)}"
-        for label, groups in panels.items()
+        f"{label}: {first_and_last(series)}"
+        for label, series in panels.items()
     )
-    return picture(figure, f"From the first epoch to the last. {ends}.")
+    return picture(figure, f"From the first {xlabel} to the last. {ends}.")
 
 
 @styled
@@ -280,21 +286,3 @@ def training_curves(
         f"{lowest[1]:.3f}, at epoch {lowest[0]:g}; the accuracy on valid "
         f"is highest, {highest[1]:.3f}, at epoch {highest[0]:g}.",
     )
-
-
-@styled
-def throughput(
-    batch_sizes: Sequence[int], tokens_per_second: Sequence[float]
-) -> Picture:
-    """Plot decoding speed against the batch size."""
-    figure, axes = make_axes()
-    axes.plot(batch_sizes, tokens_per_second, "o-", color=BLUE)
-    axes.set_xscale("log", base=2)
-    axes.set_xticks(batch_sizes, [str(size) for size in batch_sizes])
-    axes.set_ylim(bottom=0)
-    axes.set(xlabel="rows in the batch", ylabel="tokens per second")
-    axes.grid()
-    points = listing(
-        "{:.0f} at {}", tokens_per_second, batch_sizes, separator=", "
-    )
-    return picture(figure, f"Tokens per second by batch size: {points}.")

@@ -169,3 +169,21 @@ def roofline(
         figure,
         f"Tokens per second with {slots[0]} to {slots[-1]} slots: {ends}.",
     )
+
+
+@styled
+def throughput(
+    batch_sizes: Sequence[int], tokens_per_second: Sequence[float]
+) -> Picture:
+    """Plot decoding speed against the batch size."""
+    figure, axes = make_axes()
+    axes.plot(batch_sizes, tokens_per_second, "o-", color=BLUE)
+    axes.set_xscale("log", base=2)
+    axes.set_xticks(batch_sizes, [str(size) for size in batch_sizes])
+    axes.set_ylim(bottom=0)
+    axes.set(xlabel="rows in the batch", ylabel="tokens per second")
+    axes.grid()
+    points = listing(
+        "{:.0f} at {}", tokens_per_second, batch_sizes, separator=", "
+    )
+    return picture(figure, f"Tokens per second by batch size: {points}.")

@@ -43,7 +43,7 @@ class Stage:
 
 
 _PROMPTS, _SFT = "notebooks/06_prompting", "notebooks/07_sft"
-_RFT, _SMOLLM2 = "notebooks/08_rft", "notebooks/10_smollm2"
+_RFT, _SMOLLM2 = "notebooks/08_rft", "notebooks/11_smollm2"
 STAGES: dict[str, Stage] = {
     "raw": Stage("the bare question", _PROMPTS),
     "chat": Stage("an instruction, no example", _PROMPTS),

@@ -1663,7 +1663,7 @@ attempt(check_peeking, reports_a_difference)
 # - Parsers that guess, leaks and choosing on the test set raise scores,
 #   and no test notices.
 #
-# **Next:** [the same code on a general model](10_smollm2.ipynb).
+# **Next:** [the same code on a general model](11_smollm2.ipynb).
 #
 # ## References
 #

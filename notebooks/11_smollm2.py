@@ -265,7 +265,7 @@ pd.Series(full["failures"], name="replies").to_frame()
 # With this prompt most replies have an answer, but only 74 of a thousand
 # are right. More than half of all replies fail by a false fact, and another
 # eighth by a false equation where no false fact was stated. ([Chapter
-# 9](09_evaluation.ipynb) explains the other classes.) This model, in 4
+# 10](10_evaluation.ipynb) explains the other classes.) This model, in 4
 # bits, does not know most of these numbers by heart, and nothing in the
 # prompt supplies them. Training may. We first choose its settings by short
 # trials, and then look at two full trainings.
