@@ -40,14 +40,14 @@ def curve(jobs: Jobs = 2) -> None:
 @app.command()
 def settings(jobs: Jobs = 2) -> None:
     """Train briefly, with changed settings."""
-    write_valid()
+    write_questions()
     run_all(stages.settings_steps(), jobs)
 
 
 @app.command()
 def run(jobs: Jobs = 2) -> None:
     """Train and measure every stage."""
-    write_valid()
+    write_questions()
     run_all(stages.prompt_steps(), jobs)
     run_all(stages.sampling_steps(), 1)
     run_all(stages.training_steps(), jobs)
@@ -84,21 +84,25 @@ def collect() -> None:
 @app.command()
 def ship(jobs: Jobs = 2) -> None:
     """Copy adapters into the package, and measure the copies."""
-    for name, stage in shipping.SHIPPED.items():
+    for name, stage in stages.SHIPPED.items():
         shipping.copy_in_16_bits(stages.WORK / stage, ADAPTERS / name)
     run_all(shipping.evaluation_steps(), jobs)
     shipping.write_cards()
 
 
-def write_valid() -> None:
-    """Write the questions that decide which epoch is kept."""
+def write_questions() -> None:
+    """Write the questions that decide which epoch is kept.
+
+    And every second training question, to sample from the best stage.
+    """
+    half = load_split("train")[::2] + load_split("train_hard")[::2]
     valid = load_split("valid")[: N_VALID // 2]
     valid += load_split("valid_hard")[: N_VALID // 2]
-    pairs = [[q.text, q.answer] for q in valid]
     stages.WORK.mkdir(parents=True, exist_ok=True)
-    write_text(
-        json.dumps(pairs, indent=0) + "\n", stages.WORK / "valid.json"
-    )
+    for name, questions in {"valid": valid, "half": half}.items():
+        pairs = [[q.text, q.answer] for q in questions]
+        path = stages.WORK / f"{name}.json"
+        write_text(json.dumps(pairs, indent=0) + "\n", path)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 from experiments.arms.records import (
@@ -21,6 +22,7 @@ from experiments.smollm2.stages import (
     PROMPTS,
     SAMPLED,
     SETTINGS,
+    SHIPPED,
     TRAINED,
     WEIGHTS,
     WORK,
@@ -92,7 +94,7 @@ def stages_record() -> Record:
         split: {
             name: read_report(path)
             for name in (*PROMPTS, *TRAINED)
-            if (path := WORK / f"{name}-{split}.json").exists()
+            if (path := _report_of(name, split)).exists()
         }
         for split in SPLITS
     }
@@ -113,6 +115,12 @@ def stages_record() -> Record:
             if (WORK / name / ADAPTER_WEIGHTS).exists()
         },
     }
+
+
+def _report_of(stage: str, split: str) -> Path:
+    """Return the report of a stage, or that of the shipped adapter."""
+    shipped = {stage: name for name, stage in SHIPPED.items()}
+    return WORK / f"{shipped.get(stage, stage)}-{split}.json"
 
 
 def _without_paths(record: Record) -> Record:

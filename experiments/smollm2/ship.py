@@ -12,15 +12,9 @@ from safetensors.torch import load_file, save_file
 from experiments.adapter_card import adapter_card
 from experiments.arms.stages import SPLITS
 from experiments.arms.steps import Step
-from experiments.smollm2.stages import MODEL, WORK
+from experiments.smollm2.stages import MODEL, SHIPPED, WORK
 from unitconv.common.io import write_text
 from unitconv.inference.load.adapter import ADAPTER_WEIGHTS, ADAPTERS
-
-#: Name in the package -> trained stage.
-SHIPPED = {
-    "smollm2-sft": "sft-reasoning",
-    "smollm2-rft": "rft-reasoning",
-}
 
 
 def copy_in_16_bits(source: Path, target: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from experiments.arms.stages import RESULTS, ROOT, SPLITS
@@ -50,6 +50,11 @@ TRAINED = (
     # A round of RFT from the best of the above.
     "rft-reasoning",
 )
+#: Name in the package -> trained stage.
+SHIPPED = {
+    "smollm2-sft": "sft-reasoning",
+    "smollm2-rft": "rft-reasoning",
+}
 #: Rollouts of each model that was sampled.
 SAMPLED = {
     "base": WORK / "base.jsonl",
@@ -60,7 +65,6 @@ SAMPLED = {
 }
 #: Paired tests: a stage after the rival that it is compared with.
 PAIRS = (
-    *("raw cot-4", "chat cot-4", "direct cot-4", "cot cot-4"),
     *("cot-4 sft", "cot-4 rft-base", "cot-4 sft-reasoning"),
     *("cot-4 distilled", "sft sft-reasoning"),
     *("sft distilled", "sft-reasoning distilled"),
@@ -70,10 +74,14 @@ PAIRS = (
 #: Number formats, compared on the first test questions.
 FORMATS = ("float32", "bfloat16", "float16")
 N_IN_FORMATS = 200
-N_SAMPLED, N_OFTEN = 300, 60  # questions: sampled 10 and 50 times
+N_SAMPLED, N_OFTEN = 300, 30  # questions: sampled 10 and 50 times
+#: Test questions for prompts with which next to nothing is right.
+N_PROMPTED = 300
 N_SAMPLES = 4  # of a question, in a round of expert iteration
 #: The base in bf16, for most trainings and all sampling: on a CPU with
-#: bf16 products, such as ours, 1.6 times as fast. Evaluations are float32.
+#: bf16 products, such as ours, 1.6 times as fast. The shipped adapters and
+#: the prompt of four examples are evaluated in float32.
+TRAIN_SPLIT = "--split=train"
 TRAIN_BF16, SAMPLE_BF16 = "--preset=ampere", "--dtype=bfloat16"
 
 
@@ -115,13 +123,17 @@ def settings_steps() -> Iterator[Step]:
 
 
 def prompt_steps() -> Iterator[Step]:
-    for name in PROMPTS:
-        yield from _measured(name, [f"--prompt={name}"])
+    """Yield all prompts on `test`, and the best one on `test_hard` too."""
+    *others, best = PROMPTS
+    yield from _measured(best, [f"--prompt={best}"])
+    for name in others:
+        few = [f"--prompt={name}", f"--limit={N_PROMPTED}", SAMPLE_BF16]
+        yield from _measured(name, few, SPLITS[:1])
 
 
 def sampling_steps() -> Iterator[Step]:
     """Yield what the base samples itself, and RFT on what was kept."""
-    sampled = ["rollouts", MODEL, SAMPLE_BF16, "--split=train"]
+    sampled = ["rollouts", MODEL, SAMPLE_BF16, TRAIN_SPLIT]
     output = WORK / "base.json"
     yield Step([*sampled, f"--limit={N_SAMPLED}"], output)
     often = [f"--limit={N_OFTEN}", "--samples=50"]
@@ -144,7 +156,7 @@ def expert_steps() -> Iterator[Step]:
     yield from _round("warm", "expert-1")
     data = WORK / "random.json"
     yield Step(
-        _sampled_from("warm", "--policy=random"),
+        _sampled_from("warm", TRAIN_SPLIT, "--policy=random"),
         data,
         link=("from-warm.jsonl", "random.jsonl"),
     )
@@ -154,14 +166,15 @@ def expert_steps() -> Iterator[Step]:
 
 def best_steps() -> Iterator[Step]:
     """Yield a round of RFT from the best stage, on harder questions too."""
-    yield from _round(
-        "sft-reasoning", "rft-reasoning", "--split=train_hard"
-    )
+    data = WORK / "from-sft-reasoning.json"
+    half = f"--data={WORK / 'half.json'}"
+    yield Step(_sampled_from("sft-reasoning", half), data)
+    yield _rft(data, "rft-reasoning")
 
 
-def _round(sampler: str, trained: str, *options: str) -> Iterator[Step]:
+def _round(sampler: str, trained: str) -> Iterator[Step]:
     data = WORK / f"from-{sampler}.json"
-    yield Step(_sampled_from(sampler, *options), data)
+    yield Step(_sampled_from(sampler, TRAIN_SPLIT), data)
     yield _rft(data, trained)
 
 
@@ -172,13 +185,16 @@ def _rft(data: Path, trained: str) -> Step:
 
 def _sampled_from(name: str, *options: str) -> list[str]:
     adapter = f"--adapter={WORK / name}"
-    chosen = ["--split=train", f"--samples={N_SAMPLES}", *options]
+    chosen = [*options, f"--samples={N_SAMPLES}"]
     return ["rollouts", MODEL, adapter, SAMPLE_BF16, *chosen]
 
 
 def evaluation_steps() -> Iterator[Step]:
+    """Yield the evaluations of the adapters that are not shipped."""
     for name in TRAINED:
-        yield from _measured(name, [f"--adapter={WORK / name}"])
+        if name not in SHIPPED.values():
+            options = [f"--adapter={WORK / name}", SAMPLE_BF16]
+            yield from _measured(name, options)
 
 
 def format_steps() -> Iterator[Step]:
@@ -200,8 +216,10 @@ def _trained(method: str, *options: str) -> list[str]:
     return [method, MODEL, f"--valid={WORK / 'valid.json'}", *options]
 
 
-def _measured(name: str, options: list[str]) -> Iterator[Step]:
-    for split in SPLITS:
+def _measured(
+    name: str, options: list[str], splits: Sequence[str] = SPLITS
+) -> Iterator[Step]:
+    for split in splits:
         yield Step(
             ["evaluate", MODEL, *options, f"--split={split}"],
             WORK / f"{name}-{split}.json",
