@@ -573,6 +573,40 @@ for (name, pair), p in zip(against.items(), adjusted, strict=True):
 # The order at one sample need not be the order at ten: choose the
 # temperature for the number of samples that you can pay for.
 #
+# ### A model that is seldom right
+#
+# Nine in ten questions have a reply to keep. That is because the course
+# model was made for these questions. [Chapter 11](11_smollm2.ipynb) asks
+# SmolLM2, a general model fifty times as large, with four worked examples,
+# and asks it again after SFT on reasoning for 400 questions. The rates of
+# the recorded runs, on questions of `train`:
+
+# %%
+smollm2 = json.loads((RESULTS / "smollm2.json").read_text())["rollouts"]
+models = {
+    "course model": curves["T = 0.8"],
+    **{
+        name: [
+            interval(found) for found in smollm2[run]["success"].values()
+        ]
+        for name, run in {
+            "SmolLM2": "base",
+            "SmolLM2 after a little SFT": "warm",
+        }.items()
+    },
+}
+for name, curve in models.items():
+    print(
+        f"{name}: {curve[0][0]:.3f} with one sample, {curve[-1][0]:.3f} "
+        f"with {len(curve)}"
+    )
+
+# %% tags=["hide-input"]
+figures.success_curves(models)
+
+# %% [markdown]
+# PROSE-SEED
+#
 # ### Where it fails
 #
 # The recorded run on all training questions, ten samples at temperature

@@ -55,6 +55,7 @@ except ImportError:
 
 # %%
 import tempfile
+import textwrap
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -193,16 +194,10 @@ llm = fresh_llm()
 groups = sample_groups(llm, questions[:16], settings, step=0)
 group = next(group for group in groups if group.mixed)
 print(group.question)
-pd.DataFrame(
-    [
-        {
-            "reward": reply.reward,
-            "rejected for": reply.reason or "",
-            "reply": " ".join(reply.text.split()),
-        }
-        for reply in group.replies
-    ]
-)
+for reply in group.replies:
+    text = " ".join(reply.text.split())
+    print(f"\n{reply.reward:.0f}  {reply.reason or 'right'}")
+    print(textwrap.fill(text, 72))
 
 # %% [markdown]
 # The reward is 1 where chapter 8 would have kept the reply: the answer is
@@ -406,12 +401,13 @@ progress = train_rl(
     TrainingRun(work / "rl"),
 )
 for step, score in progress.valid_scores:
-    print(f"step {step:2}: {score:.3f} of {len(valid)} right on valid")
+    print(f"step {step:2}: {score:.3f} right on valid")
 
 # %% tags=["hide-input"]
 history = pd.DataFrame(
     [asdict(m) | asdict(m.update) for m in progress.history]
 )
+history["grad_norm"] *= 1000
 figures.run_curves(
     history["step"].tolist(),
     {
@@ -421,7 +417,7 @@ figures.run_curves(
             "mixed groups": "mixed",
             "entropy (nats a token)": "entropy",
             "tokens a reply": "n_tokens",
-            "gradient norm": "grad_norm",
+            "gradient norm, thousandths": "grad_norm",
         }.items()
     },
     xlabel="step",
@@ -436,7 +432,23 @@ by_fives.index.name = "mean of steps"
 by_fives.round(3)
 
 # %% [markdown]
-# PROSE-LIVE
+# The model learned: .775 of the validation questions were right before the
+# first step, .863 after ten and .887 after twenty. The reward alone would
+# not have said so as clearly. Its mean is .42 in the first five steps, .54
+# in the third five and .48 in the last, because every step asks sixteen
+# other questions, and some are harder. The curves are read together:
+#
+# - **Mixed groups**: about three quarters of the questions teach. A share
+#   that falls towards zero means that the questions have become too easy,
+#   or that they are too hard.
+# - **Entropy** says how undecided the model is at a token of the replies it
+#   learns from. It falls slowly, from .116 to .105 nats. Near zero, all
+#   replies to a question would be the same, and nothing would be left to
+#   learn from.
+# - **Tokens a reply**: 57 at first and 61 at the end, and no reward asked
+#   for length.
+# - **Gradient norm**: between two and four thousandths. A sudden peak is
+#   often the first sign of a learning rate that is too high.
 #
 # ## Did it help?
 #
@@ -459,7 +471,7 @@ pd.DataFrame(
             "low": report.accuracy.ci95[0],
             "high": report.accuracy.ci95[1],
             "valid": report.reasoning_validity.value,
-            "tokens": report.tokens_per_answer,
+            "tokens": sum(row.n_tokens for row in report.rows) / len(asked),
         }
         for name, report in reports.items()
     }
@@ -473,7 +485,16 @@ print(f"difference {found.difference:+.3f} [{low:+.3f}, {high:+.3f}]")
 print("20 steps, against the base:", found.verdict())
 
 # %% [markdown]
-# PROSE-HELP
+# Of the 200 questions, 22 are right after the training and were wrong
+# before; 3 went the other way. The verdict is *better*. The reasoning
+# improved as well: .57 of the base's replies were valid, and .71 are now.
+# The replies have grown by a quarter, from 50 to 63 tokens on average.
+#
+# The run took 2560 samples, an eighth of what two rounds of RFT take. Do
+# not conclude from it that online RL is better than RFT: this is one seed
+# and 200 questions, and the learning rate of each method would have to be
+# tuned first. That comparison, at equal samples and at equal time, is not
+# in this book yet.
 #
 # ## What the reward looks at
 #
@@ -494,7 +515,16 @@ pd.Series(
 ).value_counts().to_frame()
 
 # %% [markdown]
-# PROSE-REWARD
+# Of 2560 replies, 1228 were rewarded. Three other classes have a right
+# answer too: 186 are off by more than 1 % and less than 5 % (a near miss),
+# 91 state something false, and 39 do not lead to the answer that they give.
+# A reward for the answer alone (`--reward answer`) would have paid for
+# these 316 as well. So every fifth payment would have gone to a reply that
+# chapter 8 refuses to learn from, with good reason: there, a training on
+# right answers without the audit gained nothing on the hard questions.
+#
+# A model can learn to collect such payments, which is known as *hacking*
+# the reward. An exercise below has a reward that is easy to hack.
 #
 # ## Five losses, two differences
 #
@@ -568,7 +598,7 @@ for gain in (1.0, -1.0):
         policy_loss(now, 0 * one, gain * one, one, (0.8, 1.2)).backward()
         print(
             f"advantage {gain:+.0f}, ratio {ratio}: the log-probability "
-            f"is pushed by {-now.grad.item():+.1f}"
+            f"is pushed by {0.0 - now.grad.item():+.1f}"
         )
 
 # %% [markdown]

@@ -712,6 +712,31 @@ where
 # Long products it mostly works out at once, and often wrong. `rft` makes
 # fewer errors of both kinds. An exercise below tests the families.
 #
+# ### Another model, other errors
+#
+# The classes describe any model. [Chapter 11](11_smollm2.ipynb) measured
+# SmolLM2 with four worked examples (`cot-4`), after SFT on reasoning, and
+# after a round of RFT from there. Of a thousand answers each:
+
+# %%
+import json
+from pathlib import Path
+
+import unitconv
+
+RESULTS = Path(unitconv.__file__).parent / "evaluation" / "results"
+smollm2 = json.loads((RESULTS / "smollm2.json").read_text())["rates"]
+pd.DataFrame(
+    {f"course, {name}": failures[name] for name in ("cot", "rft")}
+    | {
+        f"SmolLM2, {name}": smollm2["test"][name]["failures"]
+        for name in ("cot-4", "sft-reasoning", "rft-reasoning")
+    }
+)
+
+# %% [markdown]
+# PROSE-SMOLLM2
+#
 # ### Is it only the gallon?
 #
 # Any gain may have a duller explanation. The base has read of UK gallons

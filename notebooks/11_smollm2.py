@@ -346,36 +346,63 @@ pd.DataFrame.from_dict(
 # %% [markdown]
 # ## After training
 #
-# What does a full training give? Two of them are recorded, both on the
-# questions of `train` and `train_hard`, for three epochs and with the
-# recipe above. `sft-reasoning` was trained on reasoning that code has
-# written for all 2000. `distilled` was trained on replies of the *course
-# model*: of its rollouts in [chapter 8](08_rft.ipynb), one right and
-# audited reply to each of 1981 questions. A model that knows one subject
-# teaches a general one that is fifty times as large. Training on another
-# model's output is called *distillation*.
+# The recipe is chosen. What does each stage of this course give on a model
+# that was not made for it? All of them were run once, with these weights
+# and on this kind of machine. The names:
+#
+# - `raw`, `chat`, `direct` and `cot` are prompts without training. They
+#   were asked the first 300 questions of `test`.
+# - `sft` was trained on answers, `sft-reasoning` on reasoning that code has
+#   written, both for all 2000 training questions.
+# - `rft-base` was trained on what the untrained model had right, as in
+#   chapter 8.
+# - `warm` was trained on reasoning by code for 400 questions only. From
+#   there, `expert-1` was trained on its right replies to 1000 questions.
+#   `random` is the control: trained on as many of its replies, chosen at
+#   random.
+# - `distilled` was trained on replies of the *course model*: of its
+#   rollouts in [chapter 8](08_rft.ipynb), one right and audited reply to
+#   each of 1981 questions. A model that knows one subject teaches a general
+#   one that is fifty times as large. Training on another model's output is
+#   called *distillation*.
+# - `rft-reasoning` is a round of RFT that starts from `sft-reasoning`.
 
 # %%
 from unitconv.evaluation.leaderboard.record import STAGES
 
 stages, harder = record["rates"]["test"], record["rates"]["test_hard"]
 columns["valid"] = "reasoning_validity"
-pd.DataFrame(
-    {
-        STAGES[name].what: {
-            title: with_interval(run, key) for title, key in columns.items()
-        }
-        | {
-            "right, harder": with_interval(harder[name], "accuracy")
-            if name in harder
-            else ""
-        }
-        for name, run in stages.items()
+
+
+def row_of(name):
+    """Rates of a stage; an empty cell for what it does not have."""
+    run = stages[name]
+    shares = {
+        title: "" if run[key] is None else f"{run[key]:.3f}"
+        for title, key in columns.items()
+        if title != "right"
     }
-).T
+    return {
+        "n": run["n"],
+        "right": with_interval(run, "accuracy"),
+        **shares,
+        "right, harder": with_interval(harder[name], "accuracy")
+        if name in harder
+        else "",
+    }
+
+
+pd.DataFrame({name: row_of(name) for name in stages}).T
+
+# %% tags=["hide-input"]
+figures.stage_rates(
+    [STAGES[name].what for name in stages],
+    [run["accuracy"] for run in stages.values()],
+    [run["accuracy_ci95"] for run in stages.values()],
+    [run["answer_rate"] for run in stages.values()],
+)
 
 # %%
-trained = {name: run for name, run in stages.items() if name != "cot-4"}
 compared = {
     pair: PairedComparison.from_json(found)
     for pair, found in record["compared"]["test"].items()
@@ -390,29 +417,49 @@ for (names, pair), p_holm in zip(compared.items(), adjusted, strict=True):
     )
 
 # %% [markdown]
-# Before, .074 of a thousand questions were right. After three epochs on
-# reasoning by code it is .777, and on the course model's replies .726. For
-# these two runs the difference is shown. Both answer every question, and
-# they are asked without any example. On the harder questions of `test_hard`
-# they have .652 and .516 right; the prompt was not measured there.
+# PROSE-STAGES
 #
-# The facts have changed most. Of the replies that state one, a fifth were
-# true before, and now .983 and .954 are. They could be learned by heart:
-# every pair of units of `test` is also one of the training questions, with
-# other quantities. The arithmetic is what remains. Of the replies that
-# calculate, a third have a false equation. Many of them still count as
-# right, because an answer may be off by 5 %, and the audit forgives far
-# less. So only about half of the replies have valid reasoning, where the
-# course model after RFT has .935 ([chapter 8](08_rft.ipynb)).
+# ### Little to select from
 #
-# Long products need steps ([chapter 8](08_rft.ipynb)). Code wrote them in
-# nine of ten long products, and three of four long products among the
-# course model's replies have them. What did the two students take over?
+# RFT learns from the right replies of the model itself. How many questions
+# have one?
 
 # %%
+sampled = record["rollouts"]
 pd.DataFrame(
     {
-        (STAGES[name].what, product): {
+        name: {
+            "questions": run["n"],
+            "samples": len(run["success"]),
+            "replies kept": run["outcomes"]["kept"]
+            / sum(run["outcomes"].values()),
+            **{
+                f"questions with one, {n} samples": run["success"][n][
+                    "rate"
+                ]
+                for n in ("1", "4", "10", "50")
+                if n in run["success"]
+            },
+        }
+        for name, run in sampled.items()
+    }
+).T.round(3)
+
+# %% [markdown]
+# PROSE-SAMPLES
+#
+# ### What is still wrong
+#
+# PROSE-WRONG
+
+# %%
+trained = {
+    name: stages[name]
+    for name in ("distilled", "sft-reasoning", "rft-reasoning")
+}
+pd.DataFrame(
+    {
+        (name, product): {
             "n": group["n"],
             "right": group["accuracy"],
             "in steps": group["steps"],
@@ -423,28 +470,59 @@ pd.DataFrame(
 ).T.round(3).astype({"n": int})
 
 # %% [markdown]
-# The student of the code takes steps for three quarters of the long
-# products, the student of the course model for half. On long products they
-# are .19 apart, on short ones .02. Two thirds of the difference between
-# them come from the long products, which are a sixth of the questions.
+# PROSE-STEPS
 #
-# A training takes most of an hour on one core of this machine, which has
-# fast products in bf16; others will take longer. It takes 8 to 9 GB of
-# memory. For a GPU and numbers of 16 bits the section after next computes
-# less than half of that; here weights and logits are float32, and we did
-# not take the rest apart.
+# ### Forty questions, with and without training
+#
+# The two best adapters come with the package, in 16 bits a number. So you
+# can ask them yourself. The same forty questions as above:
 
 # %%
+ADAPTERS = ["smollm2-sft", "smollm2-rft"]
+if MODEL == "course":
+    ADAPTERS = ["sft", "rft"]
+live = {"four examples": report}
+for name in ADAPTERS:
+    live[name] = evaluate(LLM.from_pretrained(MODEL, name), asked)
+
 pd.DataFrame(
     {
         name: {
-            "CPU minutes": round(step["cpu_seconds"] / 60),
-            "peak memory, GB": step["peak_memory_gb"],
+            "right": f"{run.accuracy.successes} of {len(asked)}",
+            "answered": f"{run.answer_rate.successes} of {len(asked)}",
+            "seconds": round(run.seconds),
         }
-        for name, step in record["took"].items()
-        if name in trained
+        for name, run in live.items()
     }
-).T.astype({"CPU minutes": int})
+).T
+
+# %%
+for row in live[ADAPTERS[-1]].rows[:5]:
+    print(f"{row.question}  (truth: {row.truth:.4g})\n{row.text}\n")
+
+# %% [markdown]
+# PROSE-LIVE
+#
+# ### What it costs
+#
+# A training takes most of an hour on one core of this machine in float32.
+# The machine has fast products in bf16, and most trainings above used them.
+
+# %%
+took = record["took"]
+trainings = [name for name in stages if name in took]
+pd.DataFrame(
+    {
+        name: {
+            "CPU minutes": round(took[name]["cpu_seconds"] / 60),
+            "peak memory, GB": took[name]["peak_memory_gb"],
+            "number format": "bf16"
+            if "--preset=ampere" in took[name]["command"]
+            else "float32",
+        }
+        for name in trainings
+    }
+).T
 
 # %% [markdown]
 # In a terminal:
@@ -453,6 +531,80 @@ pd.DataFrame(
 # unitconv sft --reasoning --model smollm2-q4_1 --output reasoning
 # unitconv evaluate --model smollm2-q4_1 --adapter reasoning
 # ```
+#
+# ### How long on a T4? Computed
+#
+# We had no GPU, so this is an estimate from below. Three things take time:
+# arithmetic, reading the weights, and *starting* the operations, because
+# Python hands them to the GPU one by one. A T4 is sold with 65 trillion
+# operations and 320 GB a second, in float16. The operations of PyTorch can
+# be counted on the *meta* device, where tensors have shapes and no numbers:
+
+# %%
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from unitconv.profiling.memory_estimate import SMOLLM2, shape_only, smollm2
+from unitconv.training.config import SMOLLM2_RECIPES
+from unitconv.training.lora import add_lora
+from unitconv.training.pipelines import pick_base
+
+
+class CountOperations(TorchDispatchMode):
+    """Counts what PyTorch is asked to do while it is active."""
+
+    def __init__(self):
+        super().__init__()
+        self.n = 0
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        self.n += 1
+        return function(*args, **(kwargs or {}))
+
+
+def count_operations(model, rows, length, learn):
+    tokens = torch.zeros(rows, length, dtype=torch.long, device="meta")
+    # Ready-made, because a model inspects numbers to make its own.
+    mask = torch.zeros(
+        (rows, 1, length, length), dtype=torch.float16, device="meta"
+    )
+    model.set_attn_implementation("eager")
+    with torch.set_grad_enabled(learn), CountOperations() as counted:
+        out = model(tokens, mask, use_cache=False, labels=tokens)
+        if learn:
+            out.loss.backward()
+    return counted.n
+
+
+# %% [markdown]
+# The workloads are those of this chapter. A training takes 750 steps, on
+# some 80 tokens a row. Its weights are frozen, so a token costs two
+# operations a weight on the way forward and two on the way back. Sampling
+# 8000 replies of 50 tokens in 256 slots takes 1563 steps, and each reads
+# all weights. To start an operation takes some ten microseconds, which is
+# an assumption and differs between machines.
+
+# %%
+gpu = pick_base(MODEL, "cpu", "t4")  # the preset; nothing runs on it
+START = 10e-6  # seconds; assumed
+rows = {}
+for size in SMOLLM2:
+    shape = shape_only(smollm2(size), torch.float16)
+    n = shape.num_parameters()
+    forward = count_operations(shape, 256, 1, learn=False)
+    settings = gpu.settings(SMOLLM2_RECIPES.rft)
+    step = count_operations(add_lora(shape, settings), 8, 80, learn=True)
+    rows[size] = {
+        "training: arithmetic": 4 * n * 6000 * 80 / 65e12,
+        "training: starts": 750 * step * START,
+        "sampling: arithmetic": 2 * n * 8000 * 50 / 65e12,
+        "sampling: weights": 1563 * 2 * n / 320e9,
+        "sampling: starts": 1563 * forward * START,
+    }
+print("seconds, computed:")
+pd.DataFrame(rows).T.round(0).astype(int)
+
+# %% [markdown]
+# PROSE-T4
 #
 # ## On a GPU: number formats
 #
@@ -519,19 +671,35 @@ pd.DataFrame(rows).T
 # and what we train, the LoRA matrices, is kept in float32 in any case.
 #
 # Rounding changes a greedy reply only where two tokens were nearly equally
-# likely, but it does change some. Write the format down with every number,
-# as the records of this course do, and compare like with like.
+# likely, but it does change some. We asked `smollm2-sft` the first 200
+# questions of `test` in each format, on a CPU:
+
+# %%
+formats_run = record["formats"]
+pd.DataFrame(
+    {
+        name: {
+            "right": with_interval(run, "accuracy"),
+            "same reply as float32": f"{run['same_texts']} of {run['n']}",
+            "tokens a second": round(run["tokens_per_second"]),
+        }
+        for name, run in formats_run.items()
+    }
+).T
+
+# %% [markdown]
+# PROSE-FORMATS Write the format down with every number, as the records of
+# this course do, and compare like with like.
 #
 # ## Does it fit?
 #
 # Running out of memory is a common failure on a GPU, and easy to avoid:
 # most of what a stage keeps is known before it begins. We *compute* it here
-# from the published configurations. torch's *meta* device stores shapes and
-# no numbers, so no weights are needed.
+# from the published configurations, on the meta device again, so no weights
+# are needed.
 
 # %%
 from unitconv.inference.kv_cache import bytes_per_token
-from unitconv.profiling.memory_estimate import SMOLLM2, shape_only, smollm2
 
 rows = {}
 for size in SMOLLM2:
@@ -609,8 +777,6 @@ else:
 # %%
 from unitconv.profiling.memory_estimate import saved_bytes
 from unitconv.training.config import SFT_DEFAULTS
-from unitconv.training.lora import add_lora
-from unitconv.training.pipelines import pick_base
 
 cpu = pick_base("course", "cpu")
 for checkpointing in (False, True):
@@ -662,7 +828,6 @@ print("tokens of the longest row:", lengths)
 # %%
 from unitconv.profiling.memory_estimate import training_parts
 
-gpu = pick_base(MODEL, "cpu", "t4")  # the preset; nothing runs on it
 needs = {}
 for size in SMOLLM2:
     for kind, length in lengths.items():
