@@ -1,0 +1,121 @@
+"""The grader of the page, run by Node, and the library's own grades."""
+
+from __future__ import annotations
+
+import json
+import math
+import shutil
+import subprocess
+from pathlib import Path
+from types import SimpleNamespace, TracebackType
+from typing import Any
+
+import live_grading
+
+from scripts.move_repository import ROOT
+from unitconv.evaluation.grade import grade
+from unitconv.grading.answer import parse_answer
+from unitconv.grading.audit import audit_reasoning
+from unitconv.inference.llm import Generation
+from unitconv.task.dataset import Question
+from unitconv.task.question_parser import parse_question
+
+NODE = shutil.which("node")
+HARNESS = Path(__file__).with_name("grading_in_node.js")
+STATIC = ROOT / "book" / "_static"
+
+
+class Page:
+    """The scripts as a build of the book leaves them, run by Node."""
+
+    def __init__(self, html: Path) -> None:
+        shutil.copytree(STATIC / "live", html / "_static" / "live")
+        app: Any = SimpleNamespace(
+            builder=SimpleNamespace(format="html"), outdir=html
+        )
+        live_grading.write_tables(app, None)
+        assert NODE is not None
+        self.node = subprocess.Popen(
+            [NODE, str(HARNESS), str(html / "_static/live/grading")],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            encoding="utf-8",
+        )
+
+    def __enter__(self) -> Page:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.node.communicate()
+
+    def call(self, name: str, *values: Any) -> Any:
+        """Call a function of the page."""
+        assert self.node.stdin is not None
+        assert self.node.stdout is not None
+        self.node.stdin.write(json.dumps([name, values]) + "\n")
+        self.node.stdin.flush()
+        line = self.node.stdout.readline()
+        assert line, f"{name} failed"
+        return json.loads(line, parse_int=read_integer)
+
+
+def read_integer(digits: str) -> int | float:
+    """Read 66640857163088460 as the float that JavaScript wrote."""
+    return int(digits) if len(digits) < 16 else float(digits)
+
+
+def number(value: float) -> float | None:
+    """Write a number as JSON has it: NaN becomes null."""
+    return value if math.isfinite(value) else None
+
+
+def parsed_answer(text: str) -> float | None:
+    return number(parse_answer(text))
+
+
+def parsed_question(text: str) -> dict[str, Any] | None:
+    conversion = parse_question(text)
+    return conversion and {
+        "quantity": conversion.quantity,
+        "source": conversion.source,
+        "target": conversion.target,
+        "answer": conversion.answer,
+        "family": conversion.family,
+    }
+
+
+def audited(text: str, question: str) -> dict[str, Any]:
+    audit = audit_reasoning(text, question)
+    return {
+        "claims": [vars(claim) for claim in audit.claims],
+        "fault": audit.fault,
+    }
+
+
+def graded(question: str, truth: float, text: str) -> dict[str, Any]:
+    found = grade(
+        Question(question, truth),
+        Generation(text, n_tokens=1, finished=True),
+    )
+    return audited(text, question) | {
+        "answer": number(found.answer),
+        "correct": found.correct,
+        "factsOk": found.facts_ok,
+        "arithmeticOk": found.arithmetic_ok,
+        "failure": found.failure,
+    }
+
+
+def without_places(found: dict[str, Any]) -> dict[str, Any]:
+    """Leave out where the claims are: the library does not say."""
+    places = {"start", "end"}
+    claims = [
+        {key: value for key, value in claim.items() if key not in places}
+        for claim in found["claims"]
+    ]
+    return found | {"claims": claims}
