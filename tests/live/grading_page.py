@@ -22,21 +22,27 @@ from unitconv.task.question_parser import parse_question
 
 NODE = shutil.which("node")
 HARNESS = Path(__file__).with_name("grading_in_node.js")
-STATIC = ROOT / "book" / "_static"
+SCRIPTS = ROOT / "book" / "_static" / "live" / "grading"
+
+
+def make_html(html: Path) -> Path:
+    """Write the scripts as a build does, and return their folder."""
+    folder = html / "_static" / "live" / "grading"
+    shutil.copytree(SCRIPTS, folder)
+    app: Any = SimpleNamespace(
+        builder=SimpleNamespace(format="html"), outdir=html
+    )
+    live_grading.write_tables(app, None)
+    return folder
 
 
 class Page:
-    """The scripts as a build of the book leaves them, run by Node."""
+    """The scripts of the page, run by Node."""
 
     def __init__(self, html: Path) -> None:
-        shutil.copytree(STATIC / "live", html / "_static" / "live")
-        app: Any = SimpleNamespace(
-            builder=SimpleNamespace(format="html"), outdir=html
-        )
-        live_grading.write_tables(app, None)
         assert NODE is not None
         self.node = subprocess.Popen(
-            [NODE, str(HARNESS), str(html / "_static/live/grading")],
+            [NODE, str(HARNESS), str(make_html(html))],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             encoding="utf-8",

@@ -13,7 +13,7 @@ window.unitconv = window.unitconv || {};
     ...["common/traced_text", "task/units", "task/question_parser"],
     ...["answer", "wording", "lexer", "expression_parser"],
     ...["reasoning/claims", "reasoning/dimensions"],
-    ...["reasoning/derivation", "audit", "grade"],
+    ...["reasoning/derivation", "audit", "grade", "mark"],
   ];
   const here = globalThis.document?.currentScript.src;
   let loading = null;
