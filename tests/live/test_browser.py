@@ -7,12 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import sync_playwright
 
-from scripts.print_pdf import FLAGS, find_browser
-from tests.built import missing
+from tests.browser import Watched, open_browser
 from tests.live.library import MODELS, Case, cases, questions
-from tests.live.pages import PAGE, make_page
+from tests.live.pages import PAGE, Request, make_page
 from unitconv.inference.reference import Decoding
 
 # As a host may forbid WebAssembly.
@@ -28,29 +26,18 @@ def page_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    path = find_browser()
-    if path is None:
-        missing("no Chromium or Chrome on the PATH")
-    with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(
-            executable_path=path, args=FLAGS
-        )
+    with open_browser() as opened:
         yield opened
-        opened.close()
 
 
-class OpenPage:
-    """A page opened from disk; notes errors and requests."""
+class OpenPage(Watched):
+    """A page with the scripts, opened from disk."""
 
     def __init__(self, browser: Any, file: Path) -> None:
-        self.page = browser.new_page(offline=True)
-        self.errors: list[str] = []
-        self.requests: list[str] = []
-        self.page.on("pageerror", lambda e: self.errors.append(str(e)))
-        self.page.on("request", lambda r: self.requests.append(r.url))
+        super().__init__(browser, offline=True)
         self.page.goto(file.as_uri())
 
-    def ask(self, *requests: dict[str, Any]) -> list[Any]:
+    def ask(self, *requests: Request) -> list[Any]:
         replies: list[Any] = self.page.evaluate(
             "requests => answerRequests(requests)", requests
         )
@@ -74,7 +61,7 @@ def test_page_from_disk_replies_as_the_library(
     sampling = Decoding(temperature=1.5, top_p=0.9, seed=3)
     opened.check(cases("rft", questions(per_split=1), sampling))
     assert opened.ask({"does": "usesSimd", "model": "rft"}) == [True]
-    assert all(url.startswith("file:") for url in opened.requests)
+    assert opened.external() == []
     assert opened.errors == []
     opened.page.close()
 
