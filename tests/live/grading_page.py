@@ -6,6 +6,8 @@ import json
 import math
 import shutil
 import subprocess
+from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from types import SimpleNamespace, TracebackType
 from typing import Any
@@ -16,12 +18,16 @@ from scripts.move_repository import ROOT
 from unitconv.evaluation.grade import grade
 from unitconv.grading.answer import parse_answer
 from unitconv.grading.audit import audit_reasoning
+from unitconv.grading.tasks.unit_conversion import UNIT_CONVERSION
 from unitconv.inference.llm import Generation
 from unitconv.task.dataset import Question
 from unitconv.task.question_parser import parse_question
 
 NODE = shutil.which("node")
 HARNESS = Path(__file__).with_name("grading_in_node.js")
+# Each grade needs the audit twice, and audits of long texts take seconds.
+audit = cache(audit_reasoning)
+TASK = replace(UNIT_CONVERSION, audit=audit)
 SCRIPTS = ROOT / "book" / "_static" / "live" / "grading"
 
 
@@ -96,10 +102,10 @@ def parsed_question(text: str) -> dict[str, Any] | None:
 
 
 def audited(text: str, question: str) -> dict[str, Any]:
-    audit = audit_reasoning(text, question)
+    found = audit(text, question)
     return {
-        "claims": [vars(claim) for claim in audit.claims],
-        "fault": audit.fault,
+        "claims": [vars(claim) for claim in found.claims],
+        "fault": found.fault,
     }
 
 
@@ -107,6 +113,7 @@ def graded(question: str, truth: float, text: str) -> dict[str, Any]:
     found = grade(
         Question(question, truth),
         Generation(text, n_tokens=1, finished=True),
+        TASK,
     )
     return audited(text, question) | {
         "answer": number(found.answer),
