@@ -36,7 +36,8 @@ PAGES     := $(shell find book -type f $(NOT_MADE)) _config.yml \
 PROJECT   := pyproject.toml constraints.txt environment.yml Makefile \
              CITATION.cff $(wildcard *.md)
 # What reads the built book, and so runs after it.
-OF_THE_BOOK := tests/book/test_pages.py tests/book/test_book.py
+OF_THE_BOOK := tests/book/test_pages.py tests/book/test_book.py \
+               tests/live/test_ask.py
 
 .DELETE_ON_ERROR:
 .PHONY: help book pdf test test-fast serve notebooks pairs student \
@@ -176,6 +177,7 @@ $(STAMPS)/notebooks: $(STAMPS)/names $(LIBRARY) $(NOTEBOOKS) $(INSTALLED) \
 
 # Reads the built book if there is one, and says so if there is none.
 $(STAMPS)/browser: $(wildcard $(STAMPS)/book) $(OF_THE_BOOK) \
-                   tests/built.py scripts/print_pdf.py $(INSTALLED) $(again)
+                   tests/browser.py tests/built.py scripts/print_pdf.py \
+                   $(INSTALLED) $(again)
 	$(PYTEST) --dist worksteal $(OF_THE_BOOK)
 	@touch $@

@@ -7,6 +7,7 @@ from typing import Any
 
 import accessibility
 import figures
+import live_widgets
 import pytest
 from sphinx.application import Sphinx
 
@@ -81,6 +82,28 @@ def test_figure_that_does_not_exist_is_refused(tmp_path: Path) -> None:
     warnings = build(tmp_path, source, extensions=["figures"])
     assert "no such figure" in warnings
     assert "['course-loop', 'stage-rates']" in warnings
+
+
+# --- widgets --------------------------------------------------------------
+
+
+def test_question_that_is_not_recorded_is_refused(tmp_path: Path) -> None:
+    source = ".. ask-model:: How many sheep are in 6 kg?\n"
+    warnings = build(tmp_path, source, extensions=["live_widgets"])
+    assert "no question of the shipped rollouts" in warnings
+
+
+def test_scripts_of_a_widget_are_on_its_page_alone(tmp_path: Path) -> None:
+    (tmp_path / "other.rst").write_text(":orphan:\n\nSome words.\n")
+    question = "How many gallons are in 6 quarts?"
+    source = f".. ask-model:: {question}\n"
+    build(tmp_path, source, extensions=["live_widgets"])
+    names = [*live_widgets.SCRIPTS, *live_widgets.STYLES]
+    page = (tmp_path / "out" / "index.html").read_text()
+    assert all(f"_static/{name}" in page for name in names)
+    assert page.count(question) == 2  # in the field, and above the reply
+    other = (tmp_path / "out" / "other.html").read_text()
+    assert not any(name in other for name in names)
 
 
 # --- the address of the book ----------------------------------------------
