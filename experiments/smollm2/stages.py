@@ -204,7 +204,7 @@ def format_steps() -> Iterator[Step]:
             [
                 "evaluate",
                 MODEL,
-                f"--adapter={WORK / 'sft-reasoning'}",
+                "--adapter=smollm2-sft",
                 f"--limit={N_IN_FORMATS}",
                 f"--dtype={name}",
             ],
