@@ -46,17 +46,6 @@ CARDS = {
         "questions with reasoning that code wrote from exact factors",
         "unitconv sft --reasoning --model smollm2-q4_1 --output my_sft",
     ),
-    "smollm2-rft": Card(
-        "RFT of SmolLM2",
-        "smollm2-q4_1",
-        _SMOLLM2,
-        "questions with reasoning that SmolLM2 sampled itself after SFT on "
-        "reasoning, where it was right and passed the audit",
-        "unitconv rollouts --model smollm2-q4_1 --adapter smollm2-sft \\\n"
-        "    --samples 4 --dtype bfloat16 --output rft.json\n"
-        "unitconv rft --model smollm2-q4_1 --data rft.json "
-        "--preset ampere \\\n    --output my_rft",
-    ),
 }
 TEMPLATE = Path(__file__).with_suffix(".md").read_text()
 

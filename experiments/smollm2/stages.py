@@ -47,14 +47,9 @@ TRAINED = (
     *("warm", "expert-1", "expert-2"),
     # The control of the first round: on rollouts selected at random.
     "random",
-    # A round of RFT from the best of the above.
-    "rft-reasoning",
 )
 #: Name in the package -> trained stage.
-SHIPPED = {
-    "smollm2-sft": "sft-reasoning",
-    "smollm2-rft": "rft-reasoning",
-}
+SHIPPED = {"smollm2-sft": "sft-reasoning"}
 #: Rollouts of each model that was sampled.
 SAMPLED = {
     "base": WORK / "base.jsonl",
@@ -69,7 +64,7 @@ PAIRS = (
     *("cot-4 distilled", "sft sft-reasoning"),
     *("sft distilled", "sft-reasoning distilled"),
     *("warm expert-1", "expert-1 expert-2", "random expert-1"),
-    *("warm random", "sft-reasoning rft-reasoning"),
+    "warm random",
 )
 #: Number formats, compared on the first test questions.
 FORMATS = ("float32", "bfloat16", "float16")
@@ -165,11 +160,12 @@ def expert_steps() -> Iterator[Step]:
 
 
 def best_steps() -> Iterator[Step]:
-    """Yield a round of RFT from the best stage, on harder questions too."""
-    data = WORK / "from-sft-reasoning.json"
+    """Yield samples of the best stage, on harder questions too."""
     half = f"--data={WORK / 'half.json'}"
-    yield Step(_sampled_from("sft-reasoning", half), data)
-    yield _rft(data, "rft-reasoning")
+    yield Step(
+        _sampled_from("sft-reasoning", half),
+        WORK / "from-sft-reasoning.json",
+    )
 
 
 def _round(sampler: str, trained: str) -> Iterator[Step]:
@@ -204,7 +200,7 @@ def format_steps() -> Iterator[Step]:
             [
                 "evaluate",
                 MODEL,
-                f"--adapter={WORK / 'sft-reasoning'}",
+                "--adapter=smollm2-sft",
                 f"--limit={N_IN_FORMATS}",
                 f"--dtype={name}",
             ],

@@ -65,7 +65,6 @@ STAGES: dict[str, Stage] = {
     "warm": Stage("SFT on 400 rows of reasoning", _SMOLLM2),
     "expert-1": Stage("and RFT from there, one round", _SMOLLM2),
     "expert-2": Stage("and RFT from there, two rounds", _SMOLLM2),
-    "rft-reasoning": Stage("RFT after SFT on reasoning", _SMOLLM2),
 }
 
 
