@@ -715,8 +715,8 @@ where
 # ### Another model, other errors
 #
 # The classes describe any model. [Chapter 11](11_smollm2.ipynb) measured
-# SmolLM2 with four worked examples (`cot-4`), after SFT on reasoning, and
-# after a round of RFT from there. Of a thousand answers each:
+# SmolLM2 with four worked examples (`cot-4`) and after SFT on reasoning. Of
+# a thousand answers each:
 
 # %%
 import json
@@ -730,7 +730,7 @@ pd.DataFrame(
     {f"course, {name}": failures[name] for name in ("cot", "rft")}
     | {
         f"SmolLM2, {name}": smollm2["test"][name]["failures"]
-        for name in ("cot-4", "sft-reasoning", "rft-reasoning")
+        for name in ("cot-4", "sft-reasoning")
     }
 )
 
