@@ -13,6 +13,7 @@ import pytest
 
 from unitconv.common import distributed
 from unitconv.common.errors import UnitconvError
+from unitconv.common.files import json_lines
 from unitconv.evaluation.grade import grade
 from unitconv.inference.llm import LLM, Generation
 from unitconv.task.dataset import Question, load_split
@@ -127,7 +128,7 @@ def kill_in_append(
     monkeypatch: pytest.MonkeyPatch, chunk: int, share: float
 ) -> None:
     """Kill the run when it has written a share of a chunk's bytes."""
-    append, calls = rollouts.append_records, iter(range(99))
+    append, calls = json_lines.append_lines, iter(range(99))
 
     def killed(path: Path, records: list[RolloutRecord]) -> None:
         before = path.stat().st_size
@@ -137,7 +138,7 @@ def kill_in_append(
             os.truncate(path, before + int(share * written))
             raise Killed
 
-    monkeypatch.setattr(rollouts, "append_records", killed)
+    monkeypatch.setattr(json_lines, "append_lines", killed)
 
 
 @pytest.mark.parametrize("share", [0.0, 0.1, 0.6, 0.999, 1.0])

@@ -210,7 +210,8 @@ def render_chat(
     """Join the turns into one string that ends where the reply begins.
 
     Raises:
-        PromptError: no tokenizer, or one without a chat template.
+        PromptError: no tokenizer, or one without a chat template, or with
+            one that fails.
     """
     if tokenizer is None or tokenizer.chat_template is None:
         raise PromptError(
@@ -225,9 +226,15 @@ def render_chat(
         text = content.strip()  # some templates strip it: marks lie inside
         marked = content.replace(text, f"{left}{text}{right}", 1)
         turns.append({**message, "content": marked})
-    rendered = tokenizer.apply_chat_template(
-        turns, tokenize=False, add_generation_prompt=True
-    )
+    try:
+        rendered = tokenizer.apply_chat_template(
+            turns, tokenize=False, add_generation_prompt=True
+        )
+    except Exception as error:  # a template is a program of its author
+        raise PromptError(
+            f"the chat template of {tokenizer.name_or_path!r} fails "
+            f"({error}): use prompt='raw', or another model"
+        ) from error
     pieces = re.split(f"{left}(.*?){right}", str(rendered), flags=re.DOTALL)
     # A template that cuts a turn leaves a mark without its other one.
     return Prompt(*(re.sub(f"{left}|{right}", "", p) for p in pieces))

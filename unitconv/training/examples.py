@@ -19,6 +19,7 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from unitconv.common.errors import UnitconvError
+from unitconv.common.files.json_file import read_text
 from unitconv.common.io import write_text
 from unitconv.grading.tasks.protocol import Task
 from unitconv.grading.tasks.unit_conversion import UNIT_CONVERSION
@@ -213,7 +214,7 @@ def read_triples(
             triples of another task.
     """
     try:
-        text = Path(path).read_text(encoding="utf-8-sig")
+        text = read_text(Path(path), DataError)
         if text.lstrip().startswith("{"):
             named = _TASK_TRIPLES.validate_json(text, strict=True)
             name, entries = named.task, named.triples
@@ -228,8 +229,6 @@ def read_triples(
             f"{path}: {place}{first['msg']}: expected a list of [question, "
             "answer, reasoning]"
         ) from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path}: {error}") from error
     if name != task.name:
         raise DataError(
             f"{path} holds reasoning for the task {name}, not {task.name}: "
