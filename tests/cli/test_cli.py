@@ -146,6 +146,34 @@ def test_ctrl_c_ends_an_evaluation_in_one_line(
     assert list(tmp_path.iterdir()) == []
 
 
+INTERRUPT = """
+import sys
+
+module = sys.argv.pop(1)
+
+class Interrupt:
+    def find_spec(self, name, *_):
+        if name == module:
+            raise KeyboardInterrupt
+
+sys.meta_path.insert(0, Interrupt())
+from unitconv.__main__ import main
+
+main()
+"""
+
+
+@pytest.mark.parametrize("module", ["unitconv.cli", "rich.table", "torch"])
+def test_ctrl_c_during_an_import_ends_in_one_line(module: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", INTERRUPT, module, "info"],
+        capture_output=True,
+        text=True,
+    )
+    assert done.stderr == "unitconv: interrupted\n"
+    assert (done.returncode, done.stdout) == (130, "")
+
+
 # --- errors -------------------------------------------------------------
 
 

@@ -94,6 +94,20 @@ def test_a_lock_file_removed_by_its_holder_is_not_shared(
             pass
 
 
+def test_a_folder_of_two_names_has_one_lock(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    output = tmp_path / "sft"
+    output.mkdir()
+    (tmp_path / "latest").symlink_to(output)
+    monkeypatch.chdir(output)
+    for other in (Path(), tmp_path / "latest"):
+        with locked(output), pytest.raises(LockError), locked(other):
+            pass
+        with locked(other), pytest.raises(LockError), locked(output):
+            pass
+
+
 def test_without_locks_there_is_a_warning(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

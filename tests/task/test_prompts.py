@@ -212,6 +212,28 @@ def test_a_tokenizer_that_cannot_write_them_as_text() -> None:
         encode_prompt("a<s>", odd)
 
 
+@pytest.mark.parametrize(
+    "template",
+    [
+        "{% if %}",
+        "{{ ''.__class__.__mro__[1].__subclasses__() }}",
+        "{{ raise_exception('no instructions, please') }}",
+        "{{ 1 + 'a' }}",
+    ],
+)
+def test_a_chat_template_that_fails_is_named(
+    template: str, byte_tokenizer: Any
+) -> None:
+    broken = PreTrainedTokenizerFast(
+        tokenizer_object=byte_tokenizer.backend_tokenizer,
+        chat_template=template,
+        name_or_path="models/mine",
+    )
+    with pytest.raises(PromptError, match="of 'models/mine' fails"):
+        format_prompt(QUESTION, "chat", broken)
+    assert format_prompt(QUESTION, "raw", broken) == QUESTION
+
+
 # --------------------------------------------------- the worked example
 
 

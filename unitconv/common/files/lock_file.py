@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import IO
 
 from unitconv.common.errors import UnitconvError
+from unitconv.common.io import naming
 
 if sys.platform == "win32":
     import msvcrt
@@ -47,14 +48,17 @@ def locked(output: Path) -> Iterator[None]:
     Raises:
         LockError: another process is writing it; says which one.
     """
-    path = output.with_name(f".{output.name}.lock")
+    target = output.resolve()  # "." has no name, and a link has two
+    path = target.with_name(f".{target.name}.lock")
     path.parent.mkdir(parents=True, exist_ok=True)
+    now = datetime.now(UTC).isoformat(timespec="seconds")
     with _open_locked(path, output) as file:
-        now = datetime.now(UTC).isoformat(timespec="seconds")
-        file.truncate(0)
-        file.write(f"{os.getpid()} on {socket.gethostname()} since {now}")
-        file.flush()
         try:
+            with naming(path):
+                file.truncate(0)
+                file.write(f"{os.getpid()} on {socket.gethostname()}")
+                file.write(f" since {now}")
+                file.flush()
             yield
         finally:
             with suppress(OSError):  # Windows keeps a file that is open
