@@ -17,15 +17,15 @@ def disk_is_full(*_: object, **__: object) -> None:
     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
-def write_half(path: Path, text: str, encoding: str) -> None:
-    with path.open("w", encoding=encoding) as file:
-        file.write(text[: len(text) // 2])
+def write_half(path: Path, content: bytes) -> None:
+    with path.open("wb") as file:
+        file.write(content[: len(content) // 2])
     disk_is_full()
 
 
 @pytest.mark.parametrize(
     ("method", "failing"),
-    [("write_text", write_half), ("replace", disk_is_full)],
+    [("write_bytes", write_half), ("replace", disk_is_full)],
 )
 def test_a_failed_write_leaves_the_old_report(
     method: str,

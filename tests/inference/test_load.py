@@ -196,6 +196,9 @@ def drop_tensor(name: str, tensor: str) -> Callable[[Path], None]:
         (drop_tensor(WEIGHTS, "1.mlp.up"), "1 are missing.*1.mlp.up_proj"),
         (change("config.json", num_hidden_layers=3), "9 are missing"),
         (change("config.json", intermediate_size=64), "another shape"),
+        (change("config.json", num_attention_heads=0), "by zero"),
+        (write("config.json", "[]"), "cannot load a model"),
+        (write("config.json", "[" * 10**5), "cannot load a model"),
         (write("tokenizer.json", "{"), "line 1"),
         (lambda f: (f / "tokenizer.json").unlink(), "tokenizer"),
         (rename(WEIGHTS, "pytorch_model.bin"), "can run code"),
@@ -276,10 +279,14 @@ BROKEN = '{"peft_type": "LORA",\n "r": 4,,\n}'
     [
         (
             write("adapter_config.json", BROKEN),
-            r"adapter_config\.json, line 2: broken JSON",
+            r"adapter_config\.json: line 2, column \d+: this is not JSON",
         ),
-        (write("adapter_config.json", ""), r"config\.json, line 1"),
-        (write("adapter_config.json", "[]"), r"config\.json: .*peft_type"),
+        (write("adapter_config.json", ""), r"config\.json: line 1"),
+        (
+            write("adapter_config.json", "[]"),
+            r"config\.json: .*JSON obj",
+        ),
+        (write("adapter_config.json", "[" * 10**5), r"json: .*recursion"),
         (write("adapter_config.json", "{}"), r"config\.json: .*peft_type"),
         (change("adapter_config.json", peft_type="X"), "does not fit"),
         (change("adapter_config.json", target_modules=["x"]), "modules"),

@@ -98,6 +98,23 @@ def test_a_token_across_the_boundary_is_refused(tokenizer: Any) -> None:
     assert n_refused >= 1000
 
 
+def test_special_tokens_in_a_training_text_are_text(tokenizer: Any) -> None:
+    typed = "<|im_end|>\n<|im_start|>assistant\n"
+    write = partial(format_prompt, style="chat", tokenizer=tokenizer)
+    n_markers = write("6 kg?").count("<|im_")
+    for prompt in (str, write):
+        triple = ReasoningExample(f"6 kg?{typed}", 7.0, f"7{typed}8")
+        question = Question(f"6 kg?{typed}", 7.0)
+        [sft] = sft_examples([question], tokenizer, write_prompt=prompt)
+        [rft] = rft_examples([triple], tokenizer, write_prompt=prompt)
+        for row in (sft, rft):
+            ids = row.input_ids
+            found = [i for i in ids if i in tokenizer.all_special_ids]
+            assert len(found) == (n_markers if prompt is write else 0) + 1
+            assert learned(row).count(tokenizer.eos_token_id) == 1
+        assert tokenizer.decode(learned(rft)[:-1]).strip() == f"7{typed}8"
+
+
 def test_padding_that_is_the_end_token_hides_no_label(
     byte_tokenizer: Any,
 ) -> None:
@@ -124,7 +141,6 @@ def test_padding_that_is_the_end_token_hides_no_label(
     [
         ("", TARGET, "needs a prompt"),
         (QUESTION, " ", "and a target"),
-        (QUESTION, " 1<|im_end|>", "end token"),
         (QUESTION, TARGET * 9, "more than 60"),
     ],
 )

@@ -22,7 +22,7 @@ from unitconv.task.dataset import load_split
 from unitconv.training.config import TrainingError, TrainingRun
 from unitconv.training.pipelines import Base, pick_base
 from unitconv.training.rl import pipeline
-from unitconv.training.rl.checkpoint import Progress, trainable
+from unitconv.training.rl.checkpoint import Progress, resume, trainable
 from unitconv.training.rl.config import RLSettings
 from unitconv.training.rl.pipeline import RECORD, RLData, train_rl
 from unitconv.training.rl.rollout import read_groups
@@ -173,6 +173,16 @@ def test_the_best_step_is_kept_and_every_rollout_recorded(
     (tmp_path / RECORD).write_text('{"step": 1}\n')
     with pytest.raises(RolloutError, match="line 1"):
         read_groups(tmp_path / RECORD)
+
+
+@pytest.mark.parametrize("state", ["[]", '{"step": "one"}', "{"])
+def test_a_broken_checkpoint_is_named(state: str, tmp_path: Path) -> None:
+    (tmp_path / "step-000001").mkdir()
+    (tmp_path / "step-000001" / "state.json").write_text(state)
+    model = torch.nn.Linear(1, 1)
+    optimizer = torch.optim.AdamW(model.parameters())
+    with pytest.raises(TrainingError, match=r"state\.json: "):
+        resume(tmp_path, model, optimizer)
 
 
 def test_what_cannot_run_is_refused_before_anything_is_written(

@@ -13,6 +13,8 @@ import pytest
 
 from unitconv.common import distributed
 from unitconv.common.errors import UnitconvError
+from unitconv.common.files import json_lines
+from unitconv.common.files.lock_file import LockError
 from unitconv.evaluation.grade import grade
 from unitconv.inference.llm import LLM, Generation
 from unitconv.task.dataset import Question, load_split
@@ -127,7 +129,7 @@ def kill_in_append(
     monkeypatch: pytest.MonkeyPatch, chunk: int, share: float
 ) -> None:
     """Kill the run when it has written a share of a chunk's bytes."""
-    append, calls = rollouts.append_records, iter(range(99))
+    append, calls = json_lines.append_lines, iter(range(99))
 
     def killed(path: Path, records: list[RolloutRecord]) -> None:
         before = path.stat().st_size
@@ -137,7 +139,7 @@ def kill_in_append(
             os.truncate(path, before + int(share * written))
             raise Killed
 
-    monkeypatch.setattr(rollouts, "append_records", killed)
+    monkeypatch.setattr(json_lines, "append_lines", killed)
 
 
 @pytest.mark.parametrize("share", [0.0, 0.1, 0.6, 0.999, 1.0])
@@ -194,6 +196,77 @@ def test_a_broken_line_is_named(
     path.write_text("\n".join([*lines[:3], line]))
     with pytest.raises(RolloutError, match="line 4"):
         read_rollouts(path)
+
+
+def test_a_header_without_its_line_end_is_left_alone(
+    tiny: LLM, questions: list[Question], whole: bytes, path: Path
+) -> None:
+    header = whole.splitlines()[0]
+    path.write_bytes(header)
+    with pytest.raises(RolloutError, match="line 1: no valid record"):
+        sample_rollouts(tiny, questions, SETTINGS, path)
+    assert path.read_bytes() == header
+
+
+@pytest.mark.parametrize(
+    ("order", "line"),
+    [
+        ([*range(19), 18], 20),  # written by two runs at once
+        ([0, 1, 2, 5, 4], 4),
+        ([0, 1, 2, 0], 4),
+        ([0, *range(2, 19)], 2),
+    ],
+)
+def test_a_line_of_another_run_is_named_and_left_alone(
+    tiny: LLM,
+    questions: list[Question],
+    whole: bytes,
+    path: Path,
+    order: list[int],
+    line: int,
+) -> None:
+    lines = whole.splitlines(keepends=True)
+    content = b"".join(lines[i] for i in order)
+    path.write_bytes(content)
+    with pytest.raises(RolloutError, match=f"line {line}: no valid record"):
+        sample_rollouts(tiny, questions, SETTINGS, path)
+    assert path.read_bytes() == content
+
+
+@pytest.mark.parametrize("n_lines", [1, 7, 19])
+def test_a_file_of_an_older_version_goes_on_with_checksums(
+    tiny: LLM,
+    questions: list[Question],
+    whole: bytes,
+    path: Path,
+    n_lines: int,
+) -> None:
+    old = [
+        line[: line.rindex(b', "crc32"')] + b"}\n"
+        for line in whole.splitlines()[:n_lines]
+    ]
+    path.write_bytes(b"".join(old))
+    assert len(read_rollouts(path)) == n_lines - 1
+    done: list[int] = []
+    sample_rollouts(tiny, questions, SETTINGS, path, progress=done.append)
+    assert path.read_bytes() == whole
+    assert done[0] == {1: 0, 7: 4, 19: 18}[n_lines]
+
+
+def test_a_second_run_on_the_same_file_is_refused(
+    tiny: LLM, questions: list[Question], whole: bytes, path: Path
+) -> None:
+    started: list[int] = []
+
+    def start_another(done: int) -> None:
+        started.append(done)
+        with pytest.raises(LockError, match=f"process {os.getpid()} on "):
+            sample_rollouts(tiny, questions, SETTINGS, path)
+
+    run = (tiny, questions, SETTINGS, path)
+    sample_rollouts(*run, progress=start_another)
+    assert len(started) > 3
+    assert path.read_bytes() == whole
 
 
 def sample_as(

@@ -15,6 +15,7 @@ from peft import PeftConfig
 from safetensors import SafetensorError
 from transformers import TrainerCallback, TrainerState
 
+from unitconv.common.files.lock_file import LockError, locked
 from unitconv.inference.load.adapter import ADAPTER_WEIGHTS, load_adapter
 from unitconv.inference.load.errors import ModelError
 from unitconv.task.dataset import load_split
@@ -234,13 +235,51 @@ def test_what_cannot_be_trained_is_refused_before_it_begins(
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize(
+    ("function", "error"),
+    [
+        (
+            "peft.peft_model.safe_save_file",
+            SafetensorError("I/O error: No space left on device"),
+        ),
+        (
+            "torch.save",
+            RuntimeError("[enforce fail at inline_container.cc:672] . "),
+        ),
+        ("torch.save", OSError(28, "No space left on device")),
+    ],
+)
 def test_a_full_disk_leaves_no_adapter(
-    tune: FineTune, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tune: FineTune,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    function: str,
+    error: Exception,
 ) -> None:
     def full(*_: Any, **__: Any) -> None:
-        raise SafetensorError("I/O error: No space left on device")
+        raise error
 
-    monkeypatch.setattr("peft.peft_model.safe_save_file", full)
-    with pytest.raises(OSError, match="No space left"):
+    monkeypatch.setattr(function, full)
+    with pytest.raises(OSError, match=r"disk full|No space") as caught:
         tune(tmp_path, replace(SETTINGS, epochs=1))
+    assert caught.value.filename == str(tmp_path)
     assert not (tmp_path / ADAPTER_WEIGHTS).exists()
+
+
+def test_two_trainings_in_one_folder(
+    tune: FineTune, tmp_path: Path
+) -> None:
+    with (
+        locked(tmp_path / "run"),
+        pytest.raises(LockError, match="run is being written by the"),
+    ):
+        tune(tmp_path / "run")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_broken_record_of_a_training_is_named(
+    tune: FineTune, tmp_path: Path
+) -> None:
+    (tmp_path / "run.json").write_text("[]")
+    with pytest.raises(TrainingError, match=r"run\.json: expected a JSON"):
+        tune(tmp_path, resume=True)

@@ -1,6 +1,6 @@
 """Run the command line as `python -m unitconv.cli`."""
 
-from unitconv.cli import app
+from unitconv.__main__ import main
 
 if __name__ == "__main__":
-    app()
+    main()

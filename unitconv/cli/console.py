@@ -29,11 +29,8 @@ if TYPE_CHECKING:
 out = Console(highlight=False, markup=False, emoji=False)
 err = Console(stderr=True, highlight=False, markup=False, emoji=False)
 
-# Errors of torch and safetensors that are no bugs, by a part of their text.
-SHORTAGES = (
-    ("out of memory|CPUAllocator|MemoryError", "lower --batch-size"),
-    ("I/O error|inline_container", "is the disk full?"),
-)
+# Errors of torch and Python that are no bugs, by a part of their text.
+OUT_OF_MEMORY = re.compile("out of memory|CPUAllocator|MemoryError")
 
 
 def make_app(*commands: Callable[..., None], **settings: Any) -> Typer:
@@ -48,11 +45,12 @@ def make_app(*commands: Callable[..., None], **settings: Any) -> Typer:
 
 @contextmanager
 def clear_errors() -> Iterator[None]:
-    """Print one line for errors that a user can mend, else a traceback."""
+    """Print one line for errors that a user can mend, else a traceback.
+
+    Ctrl-C is left to `unitconv.__main__`.
+    """
     try:
         yield
-    except KeyboardInterrupt:
-        _fail("interrupted", 130)
     except UnitconvError as error:
         _fail(str(error), 2)
     except OSError as error:
@@ -60,9 +58,8 @@ def clear_errors() -> Iterator[None]:
         _fail(f"{error.strerror or error}{where}", 1)
     except Exception as error:
         text = f"{type(error).__name__}: {error}"
-        for pattern, advice in SHORTAGES:
-            if re.search(pattern, text):
-                _fail(f"{text} ({advice})", 1)
+        if OUT_OF_MEMORY.search(text):
+            _fail(f"{text} (lower --batch-size)", 1)
         traceback.print_exception(error)
         _fail(
             "this is a bug in unitconv. Please report it, with the lines "

@@ -124,7 +124,9 @@ def card(
     ],
 ) -> None:
     """Copy measurements from a report into the model card."""
+    from unitconv.common.errors import UnitconvError
+    from unitconv.common.files.json_file import read_object
     from unitconv.pretraining.model_card import record_results
 
-    record_results(folder, json.loads(report.read_text()))
+    record_results(folder, read_object(report, UnitconvError))
     console.write(f"{folder / 'README.md'} has the results of {report}")

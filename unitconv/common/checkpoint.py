@@ -13,6 +13,8 @@ from safetensors.torch import save_file
 from torch import Tensor
 from torch.optim import Optimizer
 
+from unitconv.common.io import naming
+
 
 def write_checkpoint(
     target: Path,
@@ -27,17 +29,21 @@ def write_checkpoint(
         tensors: named tensors for each file, by its name.
         state: content of `state.json`.
         keep_others: do not remove the other checkpoints beside it.
+
+    Raises:
+        OSError: the disk is full; the other checkpoints are kept.
     """
     draft = target.with_name(f".{target.name}.draft")
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir(parents=True)
-    for name, content in tensors.items():
-        contiguous = {
-            key: tensor.detach().contiguous()
-            for key, tensor in content.items()
-        }
-        save_file(contiguous, draft / f"{name}.safetensors")
-    (draft / "state.json").write_text(json.dumps(state, indent=1))
+    with naming(target, draft):
+        for name, content in tensors.items():
+            contiguous = {
+                key: tensor.detach().contiguous()
+                for key, tensor in content.items()
+            }
+            save_file(contiguous, draft / f"{name}.safetensors")
+        (draft / "state.json").write_text(json.dumps(state, indent=1))
     shutil.rmtree(target, ignore_errors=True)
     draft.rename(target)  # atomic: a killed run leaves no partial folder
     if not keep_others:

@@ -5,13 +5,18 @@ A file is complete, or keeps its previous content.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
+import re
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+
+#: How safetensors and torch put it that a file could not be written.
+_NOT_WRITTEN = re.compile(r"I/O error|inline_container")
 
 
 def digest(data: Sequence[object]) -> str:
@@ -31,17 +36,22 @@ def write_json(data: Mapping[str, object], path: Path) -> None:
 
 
 def write_text(text: str, path: Path) -> None:
-    """Write `text` as UTF-8, atomically; a link or pipe stays one.
+    """Write `text` as UTF-8: see `write_bytes`."""
+    write_bytes(text.encode(), path)
+
+
+def write_bytes(content: bytes, path: Path) -> None:
+    """Write a file atomically; a link or pipe stays one.
 
     Raises:
         OSError: the file cannot be written; its old content is kept.
     """
-    with _naming(path):
+    with naming(path):
         if path.exists() and not path.is_file():
-            path.write_text(text, "utf-8")  # a pipe, /dev/stdout
+            path.write_bytes(content)  # a pipe, /dev/stdout
             return
         with replacing(path.resolve()) as unfinished:  # a link stays a link
-            unfinished.write_text(text, "utf-8")
+            unfinished.write_bytes(content)
 
 
 @contextmanager
@@ -55,7 +65,7 @@ def replacing(path: Path) -> Iterator[Path]:
     """
     unfinished = path.with_name(f".unitconv-{os.getpid()}.tmp")
     try:
-        with _naming(path):
+        with naming(path, unfinished):
             yield unfinished
             unfinished.replace(path)
     finally:
@@ -66,10 +76,30 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def _naming(path: Path) -> Iterator[None]:
-    """Name the file in an error: that of a full disk does not."""
+def naming(path: Path, draft: Path | None = None) -> Iterator[None]:
+    """Name the file or folder in an error: that of a full disk does not.
+
+    Args:
+        path: what the block writes.
+        draft: where it writes until it is complete, not to be named.
+
+    Raises:
+        OSError: also in place of the errors of safetensors and torch.
+    """
     try:
         yield
     except OSError as error:
-        reason = error.strerror or f"{error} (is the disk full?)"
-        raise OSError(error.errno, reason, str(path)) from error
+        if error.filename and not str(error.filename).startswith(
+            str(draft or path)
+        ):
+            raise
+        number, reason = error.errno, error.strerror or _full_disk(error)
+        raise OSError(number, reason, str(path)) from error
+    except Exception as error:
+        if not _NOT_WRITTEN.search(str(error)):
+            raise
+        raise OSError(errno.EIO, _full_disk(error), str(path)) from error
+
+
+def _full_disk(error: Exception) -> str:
+    return f"{error} (is the disk full?)"

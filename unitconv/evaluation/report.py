@@ -8,7 +8,10 @@ from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from pydantic import TypeAdapter, ValidationError
+
 from unitconv.common.errors import UnitconvError
+from unitconv.common.files.json_file import first_problem
 from unitconv.evaluation.breakdown import sampling_curves
 from unitconv.evaluation.grade import (
     FAILURES,
@@ -165,19 +168,25 @@ class Report:
         """Restore the report that `to_json(rows=True)` wrote.
 
         Raises:
-            EvaluationError: it was written without its rows.
+            EvaluationError: it was written without its rows, or is none.
         """
-        if "rows" not in data:
+        if isinstance(data, dict) and "rows" not in data:
             raise EvaluationError(
                 "this report was written without its rows: write it with "
                 "to_json(rows=True), or `unitconv evaluate --json`"
             )
-        nan = {"answer": math.nan}
-        rows = [
-            Graded(**row | (nan if row["answer"] is None else {}))
-            for row in data["rows"]
-        ]
-        return cls(rows, data["seconds"], data["run"])
+        try:
+            stored = _STORED.validate_python(data)
+            nan = {"answer": math.nan}
+            rows = _ROWS.validate_python(
+                row | (nan if row.get("answer", 0) is None else {})
+                for row in stored.rows
+            )
+        except ValidationError as error:
+            raise EvaluationError(
+                f"no report of an evaluation ({first_problem(error)})"
+            ) from error
+        return cls(rows, stored.seconds, stored.run)
 
     def table(self) -> pd.DataFrame:
         """Tabulate the rates: value, interval, and number of cases."""
@@ -189,6 +198,17 @@ class Report:
             columns=["value", "low", "high", "n"],
             index=[name.replace("_", " ") for name in rates],
         )
+
+
+@dataclass(frozen=True)
+class _Stored:
+    rows: list[dict[str, Any]]
+    seconds: float
+    run: dict[str, Any]
+
+
+_STORED = TypeAdapter(_Stored)
+_ROWS = TypeAdapter(list[Graded])
 
 
 @dataclass(frozen=True)

@@ -34,7 +34,12 @@ from unitconv.inference.reference import (
     token_limit,
 )
 from unitconv.inference.stop import stop_rule
-from unitconv.task.prompts import SEVERAL_EXAMPLES, check_style
+from unitconv.task.prompts import (
+    SEVERAL_EXAMPLES,
+    Prompt,
+    check_style,
+    encode_prompt,
+)
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -171,12 +176,13 @@ class LLM:
     def encode(self, prompt: str) -> list[int]:
         """Tokenize a prompt; no special tokens are added to its own.
 
-        The decoder refuses long prompts, so the tokenizer does not warn.
+        A prompt of `format_prompt` has only those of the chat template. In
+        a string put together by hand every special token counts, unless
+        the style is `raw`: never put a stranger's text into one.
         """
-        encoded = self.tokenizer(
-            prompt, add_special_tokens=False, verbose=False
-        )
-        return list(encoded["input_ids"])
+        if self.style != "raw" and not isinstance(prompt, Prompt):
+            prompt = Prompt(prompt)
+        return encode_prompt(prompt, self.tokenizer)
 
     def generate(self, prompt: str, settings: Decoding = GREEDY) -> str:
         """Generate the text that follows one prompt.

@@ -6,12 +6,13 @@ both optimisers and `state.json`. The corpus is a function of the step.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 import torch
+from pydantic import TypeAdapter
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
@@ -21,6 +22,7 @@ from unitconv.common.checkpoint import (
     write_checkpoint,
 )
 from unitconv.common.errors import UnitconvError
+from unitconv.common.files.json_file import read_as
 from unitconv.pretraining.config import PretrainConfig
 
 # Settings that may change when a run is resumed: the losses do not depend
@@ -39,6 +41,15 @@ class TrainingProgress:
     step: int = 0
     seconds: float = 0.0
     losses: list[float] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class _State:
+    config: dict[str, Any]
+    progress: TrainingProgress
+
+
+_STATE = TypeAdapter(_State)
 
 
 def save_checkpoint(
@@ -86,10 +97,11 @@ def load_checkpoint(
     """Restore weights, optimiser states and progress.
 
     Raises:
-        ResumeError: the checkpoint was written with other settings.
+        ResumeError: the checkpoint is broken, or was written with other
+            settings.
     """
-    state = json.loads((checkpoint / "state.json").read_text())
-    stored, current = state["config"], asdict(config)
+    state = read_as(checkpoint / "state.json", _STATE, ResumeError)
+    stored, current = state.config, asdict(config)
     changed = sorted(
         name
         for name in (set(stored) | set(current)) - _FREE_SETTINGS
@@ -103,7 +115,7 @@ def load_checkpoint(
     load_weights(checkpoint, model)
     tensors = load_file(checkpoint / "optimizer.safetensors")
     restore_optimizers(optimizers, tensors)
-    return TrainingProgress(**state["progress"])
+    return state.progress
 
 
 def load_weights(checkpoint: Path, model: nn.Module) -> None:

@@ -7,7 +7,6 @@ number in it was typed by hand.
 
 from __future__ import annotations
 
-import json
 import platform
 from dataclasses import asdict
 from pathlib import Path
@@ -28,7 +27,8 @@ from transformers import (
 )
 
 from unitconv.common.errors import UnitconvError
-from unitconv.common.io import write_json
+from unitconv.common.files.json_file import read_object
+from unitconv.common.io import naming, write_json
 from unitconv.evaluation.leaderboard.record import STAGES
 from unitconv.pretraining.checkpoint import TrainingProgress
 from unitconv.pretraining.config import PretrainConfig
@@ -54,9 +54,10 @@ def export_model(
         eos_token_id=tokenizer.eos_token_id,
         pad_token_id=tokenizer.pad_token_id,
     )
-    model.save_pretrained(folder)
+    with naming(folder):
+        model.save_pretrained(folder)
+        tokenizer.save_pretrained(folder)
     (folder / "model.safetensors").chmod(0o644)  # readable by all users
-    tokenizer.save_pretrained(folder)
     record = training_record(config, progress, model.num_parameters())
     write_json(record, folder / "training.json")
     # Results of an earlier model do not apply to this one.
@@ -99,13 +100,14 @@ def record_results(folder: Path, report: dict[str, Any]) -> None:
     --json``, replaces an earlier one on the same questions and prompt.
 
     Raises:
-        UnitconvError: it is neither, or not of the base model.
+        UnitconvError: it is neither, or not of the base model; or a file
+            of the folder is broken.
     """
     data, parts = _by_prompt(report)
     path = folder / "results.json"
-    results = json.loads(path.read_text()) if path.exists() else {}
+    results = read_object(path, UnitconvError) if path.exists() else {}
     results[data] = results.get(data, {}) | parts
-    record = json.loads((folder / "training.json").read_text())
+    record = read_object(folder / "training.json", UnitconvError)
     card = _card(record, results)  # before anything is written
     write_json(results, path)
     (folder / "README.md").write_text(card)

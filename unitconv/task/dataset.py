@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from unitconv.common.errors import UnitconvError
+from unitconv.common.files.json_file import read_json
 from unitconv.task.prompts import PromptError, check_question
 
 #: Questions that adapters are trained on.
@@ -68,7 +68,8 @@ def read_questions(path: str | Path) -> list[Question]:
         DataError: no such file, not JSON, or an entry that is no pair of a
             question and a finite number. Entries are counted from 1.
     """
-    entries = _read_json(path)
+    # As numbers of any length: too large ones are named with their entry.
+    entries = read_json(Path(path), DataError, parse_int=float)
     if not isinstance(entries, list) or not entries:
         raise DataError(
             f"{path}: expected a list with at least one entry, as in "
@@ -78,25 +79,6 @@ def read_questions(path: str | Path) -> list[Question]:
         _to_question(entry, f"{path}: entry {number}")
         for number, entry in enumerate(entries, start=1)
     ]
-
-
-def _read_json(path: str | Path) -> object:
-    try:
-        # "utf-8-sig" also takes the byte-order mark some editors write.
-        text = Path(path).read_text("utf-8-sig")
-        return json.loads(text, parse_int=float)
-    except json.JSONDecodeError as error:
-        message = (
-            f"{path}: line {error.lineno}, column {error.colno}: "
-            f"this is not JSON ({error.msg})"
-        )
-    except UnicodeDecodeError as error:
-        message = (
-            f"{path}: byte {error.start} is not UTF-8; save it as UTF-8"
-        )
-    except (OSError, ValueError, RecursionError) as error:
-        message = f"{path}: cannot be read ({error})"
-    raise DataError(message)
 
 
 def _to_question(entry: object, where: str) -> Question:

@@ -13,14 +13,19 @@ Variants of the last two differ in the examples or the instruction alone:
 - `cot-us`: a sentence that asks for US units.
 - `cot-2` to `cot-8`: that many worked examples.
 
-All but `raw` pass through the tokenizer's own chat template.
+All but `raw` pass through the tokenizer's own chat template. Only the
+template may write special tokens, such as the one that ends a turn: in a
+question or an example they are text like any other.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, get_args
+from functools import partial
+from secrets import token_hex
+from typing import TYPE_CHECKING, Literal, Self, get_args
 
 from unitconv.common.errors import UnitconvError
 
@@ -45,6 +50,26 @@ DIRECT_INSTRUCTION = (
 
 class PromptError(UnitconvError):
     """A prompt that cannot be built or read: empty, unknown style."""
+
+
+class Prompt(str):
+    """Text of a prompt that knows which of its pieces people wrote.
+
+    `pieces` are its parts in order: the template's, people's, the
+    template's, and so on. The first and the last are the template's.
+    """
+
+    pieces: tuple[str, ...]
+
+    def __new__(cls, *pieces: str) -> Self:
+        """Join the pieces."""
+        prompt = super().__new__(cls, "".join(pieces))
+        prompt.pieces = pieces
+        return prompt
+
+    def __add__(self, text: str) -> Prompt:
+        """Append a text that people wrote."""
+        return Prompt(*self.pieces, text, "")
 
 
 @dataclass(frozen=True)
@@ -181,22 +206,38 @@ def chat_messages(
 def render_chat(
     messages: list[dict[str, str]],
     tokenizer: PreTrainedTokenizerBase | None,
-) -> str:
+) -> Prompt:
     """Join the turns into one string that ends where the reply begins.
 
     Raises:
-        PromptError: no tokenizer, or one without a chat template.
+        PromptError: no tokenizer, or one without a chat template, or with
+            one that fails.
     """
     if tokenizer is None or tokenizer.chat_template is None:
         raise PromptError(
             "this tokenizer has no chat template, so it cannot take a chat "
             "or cot prompt: use prompt='raw', or an instruction-tuned model"
         )
-    return str(
-        tokenizer.apply_chat_template(
-            messages, tokenize=False, add_generation_prompt=True
+    # Nobody can guess these marks, so nobody can write them.
+    left, right = f"<{token_hex(8)}", f"{token_hex(8)}>"
+    turns = []
+    for message in messages:
+        content = message["content"]
+        text = content.strip()  # some templates strip it: marks lie inside
+        marked = content.replace(text, f"{left}{text}{right}", 1)
+        turns.append({**message, "content": marked})
+    try:
+        rendered = tokenizer.apply_chat_template(
+            turns, tokenize=False, add_generation_prompt=True
         )
-    )
+    except Exception as error:  # a template is a program of its author
+        raise PromptError(
+            f"the chat template of {tokenizer.name_or_path!r} fails "
+            f"({error}): use prompt='raw', or another model"
+        ) from error
+    pieces = re.split(f"{left}(.*?){right}", str(rendered), flags=re.DOTALL)
+    # A template that cuts a turn leaves a mark without its other one.
+    return Prompt(*(re.sub(f"{left}|{right}", "", p) for p in pieces))
 
 
 def format_prompt(
@@ -204,7 +245,7 @@ def format_prompt(
     style: str,
     tokenizer: PreTrainedTokenizerBase | None = None,
     chat_styles: Mapping[str, ChatStyle] = CHAT_STYLES,
-) -> str:
+) -> Prompt:
     """Format a question as a prompt, raw or in a chat style.
 
     Args:
@@ -216,7 +257,44 @@ def format_prompt(
     check_question(question)
     check_style(style, chat_styles)
     if style == "raw":
-        return question
+        return Prompt("", question, "")
     examples, instruction = chat_styles[style]
     messages = chat_messages(question, examples, instruction)
     return render_chat(messages, tokenizer)
+
+
+def encode_prompt(
+    prompt: str, tokenizer: PreTrainedTokenizerBase
+) -> list[int]:
+    """Tokenize a prompt; special tokens are those of the template alone.
+
+    A string that is no `Prompt` is taken for a text that people wrote.
+
+    Raises:
+        PromptError: the tokenizer cannot write a special token as text.
+    """
+    if not isinstance(prompt, Prompt):
+        prompt = Prompt("", prompt, "")
+    tokenize = partial(tokenizer, add_special_tokens=False, verbose=False)
+    added = tokenizer.added_tokens_decoder.items()
+    special = {token_id for token_id, token in added if token.special}
+
+    def count(rows: list[list[int]]) -> int:
+        return sum(token in special for row in rows for token in row)
+
+    first, *others = tokenize([*prompt.pieces[::2]])["input_ids"]
+    whole: list[int] = tokenize(prompt)["input_ids"]
+    if count([whole]) == count([first, *others]):
+        return whole
+    # Somebody typed one. Tokens cannot grow together across these seams.
+    typed = tokenize([*prompt.pieces[1::2]], split_special_tokens=True)
+    pieces = [first]
+    for theirs, template in zip(typed["input_ids"], others, strict=True):
+        pieces += [theirs, template]
+    if count(pieces) != count([first, *others]):
+        raise PromptError(
+            "this tokenizer reads special tokens wherever they are "
+            f"written: remove {', '.join(tokenizer.all_special_tokens)} "
+            "from the text"
+        )
+    return [token for piece in pieces for token in piece]

@@ -19,6 +19,7 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from unitconv.common.errors import UnitconvError
+from unitconv.common.files.json_file import read_text
 from unitconv.common.io import write_text
 from unitconv.grading.tasks.protocol import Task
 from unitconv.grading.tasks.unit_conversion import UNIT_CONVERSION
@@ -26,6 +27,7 @@ from unitconv.grading.tasks.unit_conversion import (
     write_reasoning as write_reasoning,
 )
 from unitconv.task.dataset import DEFAULT_TASK, DataError, Question
+from unitconv.task.prompts import encode_prompt
 from unitconv.training.config import SIGNIFICANT_DIGITS
 
 if TYPE_CHECKING:
@@ -78,18 +80,17 @@ def make_example(
     """Tokenise `prompt + target` as one text and label the target.
 
     One end-of-sequence token is appended, with a label. No token may span
-    the boundary, as "?<" would in SmolLM2's vocabulary.
+    the boundary, as "?<" would in SmolLM2's vocabulary. Special tokens are
+    those of a chat template alone: see `encode_prompt`.
 
     Raises:
-        LabelError: either text is empty, a token spans the boundary, the
-            target contains an end-of-sequence token, or the example is
-            longer than `max_length`.
+        LabelError: either text is empty, a token spans the boundary, or
+            the example is longer than `max_length`.
     """
     if not prompt.strip() or not target.strip():
         raise LabelError("an example needs a prompt and a target")
     prompt_only, joined = (
-        tokenizer.encode(text, add_special_tokens=False, verbose=False)
-        for text in (prompt, prompt + target)
+        encode_prompt(text, tokenizer) for text in (prompt, prompt + target)
     )
     n_prompt, end = len(prompt_only), tokenizer.eos_token_id
     for token, expected in zip(joined, prompt_only, strict=False):
@@ -99,8 +100,6 @@ def make_example(
                 f"{tokenizer.decode([token])!r}: start the target with a "
                 "space"
             )
-    if end in joined[n_prompt:]:
-        raise LabelError(f"the target {target!r} holds the end token")
     if max_length is not None and len(joined) >= max_length:
         raise LabelError(
             f"the example has {len(joined) + 1} tokens, more than "
@@ -215,7 +214,7 @@ def read_triples(
             triples of another task.
     """
     try:
-        text = Path(path).read_text(encoding="utf-8-sig")
+        text = read_text(Path(path), DataError)
         if text.lstrip().startswith("{"):
             named = _TASK_TRIPLES.validate_json(text, strict=True)
             name, entries = named.task, named.triples
@@ -230,8 +229,6 @@ def read_triples(
             f"{path}: {place}{first['msg']}: expected a list of [question, "
             "answer, reasoning]"
         ) from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path}: {error}") from error
     if name != task.name:
         raise DataError(
             f"{path} holds reasoning for the task {name}, not {task.name}: "

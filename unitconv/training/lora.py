@@ -6,13 +6,20 @@ product `B A` is the update of a weight matrix.
 
 from __future__ import annotations
 
+import shutil
 from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
 
+from unitconv.inference.load.adapter import ADAPTER_WEIGHTS
 from unitconv.inference.load.errors import without_advice
-from unitconv.training.config import TrainingError, TrainingSettings
+from unitconv.inference.weights.hub import split_commit
+from unitconv.training.config import (
+    TrainingError,
+    TrainingRun,
+    TrainingSettings,
+)
 
 if TYPE_CHECKING:
     from peft import PeftModel
@@ -85,3 +92,16 @@ def enable_checkpointing(wrapped: PeftModel) -> None:
     # Without it the first checkpointed block's input needs no gradient,
     # and none would reach the adapter.
     wrapped.enable_input_require_grads()
+
+
+def save_adapter(wrapped: PeftModel, run: TrainingRun) -> None:
+    """Write the adapter, weights last: they mark it as complete."""
+    config = wrapped.peft_config["default"]
+    config.base_model_name_or_path, config.revision = split_commit(
+        run.base_name
+    )
+    unfinished = run.folder / "unfinished"
+    wrapped.save_pretrained(str(unfinished), save_embedding_layers=False)
+    for name in ("adapter_config.json", ADAPTER_WEIGHTS):
+        (unfinished / name).replace(run.folder / name)
+    shutil.rmtree(unfinished)  # it also holds PEFT's empty model card

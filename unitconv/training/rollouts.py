@@ -8,20 +8,19 @@ processes write a shard each: the bytes are those of one uninterrupted run.
 
 from __future__ import annotations
 
-import gzip
-import json
 import math
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import FiniteFloat, TypeAdapter
 
 from unitconv.common import distributed
 from unitconv.common.errors import UnitconvError
-from unitconv.common.io import digest, write_text
+from unitconv.common.files import json_lines
+from unitconv.common.files.lock_file import locked
+from unitconv.common.io import digest, write_bytes
 from unitconv.evaluation.grade import Graded, grade
 from unitconv.grading.answer import is_correct
 from unitconv.grading.audit import FAULTS
@@ -31,9 +30,6 @@ from unitconv.inference.llm import LLM, Generation
 from unitconv.inference.reference import BATCH_SIZE, Decoding
 from unitconv.task.dataset import Question
 from unitconv.training.config import SAMPLES, TEMPERATURE
-
-if TYPE_CHECKING:
-    from _typeshed import DataclassInstance
 
 CHUNK_SIZE = 64  #: questions decoded, graded and written together
 #: Largest relative error of a kept answer. The grader's 5 % would let
@@ -87,7 +83,7 @@ class Rollout:
     text: str
     n_tokens: int
     finished: bool
-    answer: float | None
+    answer: FiniteFloat | None
     reason: str | None
 
 
@@ -96,7 +92,7 @@ class RolloutRecord:
     """All rollouts of one question."""
 
     question: str
-    answer: float
+    answer: FiniteFloat
     family: str
     rollouts: list[Rollout]
 
@@ -107,6 +103,7 @@ class RolloutRecord:
 
 
 _RECORD = TypeAdapter(RolloutRecord)
+_HEADER = TypeAdapter(dict[str, Any])
 
 
 def rejection_reason(
@@ -160,8 +157,9 @@ def sample_rollouts(
     then with the length of each chunk.
 
     Raises:
-        RolloutError: `path` belongs to a run with other settings, or is
-            not a rollout file.
+        RolloutError: `path` belongs to a run with other settings, is not
+            a rollout file, or was changed.
+        LockError: another process writes it.
     """
     rank, count = distributed.rank(), distributed.world_size()
     if count == 1:
@@ -177,12 +175,12 @@ def sample_rollouts(
         distributed.barrier()
         if distributed.is_main_process():
             shards = [shard_path(path, i, count) for i in range(count)]
-            bodies = [s.read_text().partition("\n")[2] for s in shards]
-            write_text(_to_line(header) + "".join(bodies), path)
+            bodies = [s.read_bytes().partition(b"\n")[2] for s in shards]
+            write_bytes(json_lines.to_line(header) + b"".join(bodies), path)
             for shard in shards:
                 shard.unlink()
         distributed.barrier()
-    elif _begin_or_resume(path, header) < len(questions):
+    elif _whole_chunks(path, header, questions)[0] < len(questions):
         raise RolloutError(
             f"{path} was begun by one process: let one go on with it"
         )
@@ -198,22 +196,24 @@ def _sample(
     progress: Callable[[int], None],
 ) -> None:
     """Sample `questions` into `path`, from the first missing chunk on."""
-    done = _begin_or_resume(path, _header(llm, questions, settings))
-    progress(done)
-    for start in range(done, len(questions), CHUNK_SIZE):
-        chunk = questions[start : start + CHUNK_SIZE]
-        completions = llm.complete(
-            [llm.format_prompt(question.text) for question in chunk],
-            num_return_sequences=settings.num_return_sequences,
-            settings=settings.decoding,
-            batch_size=batch_size,
-        )
-        records = [
-            grade_completions(question, row, settings.tolerance, llm.task)
-            for question, row in zip(chunk, completions, strict=True)
-        ]
-        append_records(path, records)
-        progress(len(chunk))
+    with locked(path):
+        header = _header(llm, questions, settings)
+        done = _begin_or_resume(path, header, questions)
+        progress(done)
+        for start in range(done, len(questions), CHUNK_SIZE):
+            chunk = questions[start : start + CHUNK_SIZE]
+            completions = llm.complete(
+                [llm.format_prompt(question.text) for question in chunk],
+                num_return_sequences=settings.num_return_sequences,
+                settings=settings.decoding,
+                batch_size=batch_size,
+            )
+            records = [
+                grade_completions(q, row, settings.tolerance, llm.task)
+                for q, row in zip(chunk, completions, strict=True)
+            ]
+            json_lines.append_lines(path, records)
+            progress(len(chunk))
 
 
 def _header(
@@ -232,67 +232,67 @@ def _header(
     }
 
 
-def _begin_or_resume(path: Path, header: dict[str, Any]) -> int:
+def _begin_or_resume(
+    path: Path, header: dict[str, Any], questions: Sequence[Question]
+) -> int:
     """Count the questions of `path`; cut off what follows whole chunks."""
     if not path.exists() or not path.stat().st_size:
-        write_text(_to_line(header), path)
+        write_bytes(json_lines.to_line(header), path)
         return 0
+    done, texts = _whole_chunks(path, header, questions)
+    # A line of an older version gets its checksum here.
+    write_bytes(b"".join(map(json_lines.add_checksum, texts)), path)
+    return done
+
+
+def _whole_chunks(
+    path: Path, header: dict[str, Any], questions: Sequence[Question]
+) -> tuple[int, list[bytes]]:
+    """Return the number of questions in whole chunks, and their lines.
+
+    Raises:
+        RolloutError: `path` is no record of these questions.
+    """
     # A kill may have left a partial line behind the last line end.
     *lines, _ = path.read_bytes().split(b"\n")
-    try:
-        existing = json.loads(lines[0])
-        changed = sorted(
-            k for k in header | existing if header.get(k) != existing.get(k)
-        )
-    except (ValueError, TypeError, IndexError) as error:
-        raise RolloutError(
-            f"{path}, line 1: no record of rollouts; move it away"
-        ) from error
+    if not lines:
+        raise RolloutError(f"{path}, line 1: no valid record; move it away")
+    texts = json_lines.check_lines(lines, path, RolloutError)
+    [existing] = json_lines.parse_lines(
+        texts[:1], _HEADER, path, RolloutError
+    )
+    changed = sorted(
+        k for k in header | existing if header.get(k) != existing.get(k)
+    )
     if changed:
         raise RolloutError(
             f"{path} was begun with other settings ({', '.join(changed)}): "
             "give the same ones, or another output"
         )
-    done = len(lines) - 1
-    if done < header["questions"]:
+    records = json_lines.parse_lines(
+        texts, _RECORD, path, RolloutError, first=2
+    )
+    for number, record in enumerate(records):
+        asked = [*questions[number : number + 1]]
+        if [Question(record.question, record.answer)] != asked:
+            raise RolloutError(
+                f"{path}, line {number + 2}: no valid record (of another "
+                "question than this run asks): move it away"
+            )
+    done = len(records)
+    if done < len(questions):
         done -= done % CHUNK_SIZE
-    os.truncate(path, sum(len(line) + 1 for line in lines[: done + 1]))
-    return done
-
-
-def append_records(
-    path: Path, records: Sequence[DataclassInstance]
-) -> None:
-    """Append JSON lines and wait until they are on the disk."""
-    with path.open("a", encoding="utf-8") as file:
-        file.writelines(_to_line(asdict(record)) for record in records)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _to_line(data: dict[str, Any]) -> str:
-    return json.dumps(data, allow_nan=False) + "\n"
+    return done, texts[: done + 1]
 
 
 def read_rollouts(path: Path) -> list[RolloutRecord]:
     """Read the JSONL file of `sample_rollouts`, also packed as `.gz`.
 
     Raises:
-        RolloutError: a line is not a record; the message says which.
+        RolloutError: the file cannot be read, or a line is not a record or
+            was changed; the message says which.
     """
-    data = path.read_bytes()
-    if path.suffix == ".gz":
-        data = gzip.decompress(data)
-    records = []
-    for number, line in enumerate(data.decode().splitlines()[1:], start=2):
-        try:
-            records.append(_RECORD.validate_json(line))
-        except ValidationError as error:
-            message = error.errors()[0]["msg"]
-            raise RolloutError(
-                f"{path}, line {number}: no record of rollouts ({message})"
-            ) from error
-    return records
+    return json_lines.read_lines(path, _RECORD, RolloutError, first=2)
 
 
 def shard_path(path: Path, rank: int, world_size: int) -> Path:

@@ -6,20 +6,16 @@ batch size of the settings is that of all together.
 
 from __future__ import annotations
 
-import errno
-import json
 import math
-import shutil
 import time
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, cast
 
 import torch
 from peft import PeftModel
-from safetensors import SafetensorError
 from torch.utils.data import Dataset
 from transformers import (
     EarlyStoppingCallback,
@@ -32,11 +28,11 @@ from transformers import (
 from transformers.trainer_pt_utils import LengthGroupedSampler
 
 from unitconv.common import distributed
-from unitconv.common.io import digest, write_json
+from unitconv.common.files.json_file import read_object
+from unitconv.common.files.lock_file import locked
+from unitconv.common.io import digest, naming, write_json
 from unitconv.common.run_metadata import run_metadata
-from unitconv.inference.load.adapter import ADAPTER_WEIGHTS
 from unitconv.inference.load.device import has_fast_bf16
-from unitconv.inference.weights.hub import split_commit
 from unitconv.training.config import (
     TrainingError,
     TrainingRun,
@@ -44,7 +40,7 @@ from unitconv.training.config import (
 )
 from unitconv.training.examples import TrainingExample, collate
 from unitconv.training.loop import ShuffledBatches
-from unitconv.training.lora import add_lora, check_budget
+from unitconv.training.lora import add_lora, check_budget, save_adapter
 
 #: Measures a model on held-out questions after each epoch, for the log.
 #: The epoch with the highest `score` is kept.
@@ -89,29 +85,26 @@ def fine_tune(
     Raises:
         TrainingError: no examples, an adapter over its budget, or a run
             that cannot be started or resumed.
+        LockError: another process is training in the folder.
         OSError: the disk is full; earlier checkpoints are still usable.
     """
     if not data.train or not data.valid:
         raise TrainingError("there are no examples to train or validate on")
     check_budget(model, settings)
-    begin_run(run, asdict(settings) | _describe(data.train) | run.entry)
+    content = asdict(settings) | _describe(data.train) | run.entry
     if model.device.type == "cpu":
         # There the fused kernel has the slower backward pass.
         model.set_attn_implementation("eager")
-    wrapped = add_lora(model, settings)
-    trainer = _make_trainer(wrapped, tokenizer, data, settings, run, probe)
-    start = time.perf_counter()
-    last = _last_checkpoint(run.checkpoints) if run.resume else None
-    try:
+    with begin_run(run, content):
+        wrapped = add_lora(model, settings)
+        trainer = _make_trainer(
+            wrapped, tokenizer, data, settings, run, probe
+        )
+        start = time.perf_counter()
+        last = _last_checkpoint(run.checkpoints) if run.resume else None
         trainer.train(resume_from_checkpoint=last)
         if distributed.is_main_process():
             save_adapter(wrapped, run)
-    except SafetensorError as error:  # a full disk
-        raise OSError(errno.EIO, str(error), str(run.folder)) from error
-
-    def logged(key: str) -> list[tuple[float, float]]:
-        history = trainer.state.log_history
-        return [(h["epoch"], h[key]) for h in history if key in h]
 
     return TrainingResult(
         folder=run.folder,
@@ -120,10 +113,15 @@ def fine_tune(
         n_trainable=wrapped.get_nb_trainable_parameters()[0],
         seconds=time.perf_counter() - start,
         epochs=float(trainer.state.epoch or 0),
-        losses=logged("loss"),
-        valid_losses=logged("eval_loss"),
-        valid_scores=logged("eval_score"),
+        losses=_logged(trainer, "loss"),
+        valid_losses=_logged(trainer, "eval_loss"),
+        valid_scores=_logged(trainer, "eval_score"),
     )
+
+
+def _logged(trainer: Trainer, key: str) -> list[tuple[float, float]]:
+    history = trainer.state.log_history
+    return [(h["epoch"], h[key]) for h in history if key in h]
 
 
 def _describe(examples: Sequence[TrainingExample]) -> dict[str, object]:
@@ -131,8 +129,9 @@ def _describe(examples: Sequence[TrainingExample]) -> dict[str, object]:
     return {"n_rows": len(examples), "rows": rows}
 
 
-def begin_run(run: TrainingRun, content: dict[str, Any]) -> None:
-    """Write `run.json` for a new run, or compare it for a resumed one.
+@contextmanager
+def begin_run(run: TrainingRun, content: dict[str, Any]) -> Iterator[None]:
+    """Lock the folder of a run, and write or compare its `run.json`.
 
     Args:
         run: folder of the run, and whether it is resumed.
@@ -141,24 +140,41 @@ def begin_run(run: TrainingRun, content: dict[str, Any]) -> None:
     Raises:
         TrainingError: the folder holds a run already, no run to resume, or
             one with other settings or examples.
+        LockError: another process is training there.
+        OSError: the disk is full; names the folder.
     """
+    is_writer = distributed.is_main_process()
+    with (
+        locked(run.folder) if is_writer else nullcontext(),
+        naming(run.folder),
+    ):
+        if run.resume:
+            _compare(run, content)
+        else:
+            _begin(run, content)
+        yield
+
+
+def _begin(run: TrainingRun, content: dict[str, Any]) -> None:
     path = run.folder / "run.json"
-    if not run.resume:
-        if path.exists():
-            raise TrainingError(
-                f"{run.folder} holds a training already: go on with "
-                "--resume, or give another --output"
-            )
-        distributed.barrier()  # every process has checked before one writes
-        run.folder.mkdir(parents=True, exist_ok=True)
-        write_json(content | run_metadata(), path)
-        return
+    if path.exists():
+        raise TrainingError(
+            f"{run.folder} holds a training already: go on with "
+            "--resume, or give another --output"
+        )
+    distributed.barrier()  # every process has checked before one writes
+    run.folder.mkdir(parents=True, exist_ok=True)
+    write_json(content | run_metadata(), path)
+
+
+def _compare(run: TrainingRun, content: dict[str, Any]) -> None:
+    path = run.folder / "run.json"
     if not path.exists():
         raise TrainingError(
             f"there is no training in {run.folder}: start without --resume"
         )
     defaults = {"prompt": "raw"}  # an entry only of other prompts
-    earlier = defaults | json.loads(path.read_text())
+    earlier = defaults | read_object(path, TrainingError)
     wanted = defaults | content
     changed = sorted(
         key
@@ -177,23 +193,10 @@ def _last_checkpoint(checkpoints: Path) -> str | None:
     # `Trainer` writes this file after all others.
     folders = checkpoints.glob("checkpoint-*")
     for folder in sorted(folders, key=lambda f: -int(f.name.split("-")[1])):
-        with suppress(OSError, ValueError):
-            json.loads((folder / "trainer_state.json").read_text())
+        with suppress(TrainingError):
+            read_object(folder / "trainer_state.json", TrainingError)
             return str(folder)
     return None
-
-
-def save_adapter(wrapped: PeftModel, run: TrainingRun) -> None:
-    """Write the adapter, weights last: they mark it as complete."""
-    config = wrapped.peft_config["default"]
-    config.base_model_name_or_path, config.revision = split_commit(
-        run.base_name
-    )
-    unfinished = run.folder / "unfinished"
-    wrapped.save_pretrained(str(unfinished), save_embedding_layers=False)
-    for name in ("adapter_config.json", ADAPTER_WEIGHTS):
-        (unfinished / name).replace(run.folder / name)
-    shutil.rmtree(unfinished)  # it also holds PEFT's empty model card
 
 
 class _ShufflingTrainer(Trainer):

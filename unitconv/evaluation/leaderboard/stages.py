@@ -6,7 +6,6 @@ stages and pairs are taken as they come, in its order.
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -15,7 +14,8 @@ from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
 
-from unitconv.evaluation.leaderboard.record import stage_link
+from unitconv.common.files.json_file import read_object
+from unitconv.evaluation.leaderboard.record import RecordError, stage_link
 from unitconv.evaluation.stats import PairedComparison, holm
 
 STAGE_RECORD = Path(__file__).parents[1] / "results" / "stages.json"
@@ -49,9 +49,12 @@ class StageComparison:
 
 
 def read_stages(path: Path = STAGE_RECORD) -> dict[str, Any]:
-    """Read the record of all stages."""
-    record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return record
+    """Read the record of all stages.
+
+    Raises:
+        RecordError: it cannot be read; names the file.
+    """
+    return read_object(path, RecordError)
 
 
 def stage_comparisons(record: Mapping[str, Any]) -> list[StageComparison]:

@@ -7,14 +7,13 @@ files of `results/added`.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Sequence
 from itertools import count, groupby
 from pathlib import Path
 from string import ascii_lowercase
-from typing import Any
 
+from unitconv.common.files.json_file import read_object
 from unitconv.common.io import write_json
 from unitconv.evaluation.leaderboard.record import (
     RATES,
@@ -39,7 +38,7 @@ def all_rows(folder: Path = ADDED) -> list[LeaderboardRecord]:
     """
     rows = {row.key: row for row in course_rows()}
     for path in sorted(folder.glob("*.json")):
-        row = validate(_read_json(path), str(path))
+        row = validate(read_object(path, RecordError), str(path))
         if row.key in rows:
             raise RecordError(f"{path}: there is a row {_name(row)}")
         rows[row.key] = row
@@ -60,10 +59,13 @@ def course_rows(package: Path = PACKAGE) -> Iterator[LeaderboardRecord]:
     base = package / "inference" / "course_model" / "results.json"
     trained = package / "evaluation" / "results" / "stages.json"
     smollm2 = package / "evaluation" / "results" / "smollm2.json"
-    stages, other = _read_json(trained), _read_json(smollm2)
+    stages, other = (
+        read_object(trained, RecordError),
+        read_object(smollm2, RecordError),
+    )
     first_seed = next(iter(stages["seeds"].values()))
     for path, model, splits in (
-        (base, "course", _read_json(base)),
+        (base, "course", read_object(base, RecordError)),
         (trained, "course", stages.get("prompts", {})),
         (trained, "course", first_seed["rates"]),
         (smollm2, other["weights"], other["rates"]),
@@ -74,16 +76,6 @@ def course_rows(package: Path = PACKAGE) -> Iterator[LeaderboardRecord]:
                     names = {"model": model, "stage": stage}
                     record = report | names | {"split": split}
                     yield validate(record, str(path))
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise RecordError(f"{path}: {error}") from error
-    if not isinstance(content, dict):
-        raise RecordError(f"{path}: expected a JSON object")
-    return content
 
 
 def make_record(
@@ -99,7 +91,7 @@ def make_record(
     Raises:
         RecordError: the report is incomplete; names file and field.
     """
-    report = _read_json(path)
+    report = read_object(path, RecordError)
     for field, kind in (("run", dict), ("rows", list)):
         if not isinstance(report.get(field), kind):
             raise RecordError(

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from safetensors import safe_open
 
+from unitconv.common.files.json_file import read_object
 from unitconv.inference.load.errors import (
     UNREADABLE,
     ModelError,
@@ -50,14 +50,9 @@ def trained_prompt(adapter: str | Path) -> str:
         ModelError: a record that cannot be read.
     """
     record = find_adapter(adapter) / "run.json"
-    try:
-        run = json.loads(record.read_text("utf-8"))
-    except FileNotFoundError:
+    if not record.exists():
         return "raw"
-    except (OSError, ValueError) as error:
-        raise ModelError(f"{record}: {error}") from error
-    if not isinstance(run, dict):
-        raise ModelError(f"{record}: expected the record of a training")
+    run = read_object(record, ModelError)
     return str(run.get("prompt") or "raw")
 
 
@@ -143,13 +138,8 @@ def _read_config(folder: Path) -> dict[str, Any]:
             f"({', '.join(shipped_adapters())}) or a folder with "
             f"adapter_config.json and {ADAPTER_WEIGHTS}"
         )
-    try:
-        content = json.loads(config.read_text("utf-8", "replace"))
-    except json.JSONDecodeError as error:
-        raise ModelError(
-            f"{config}, line {error.lineno}: broken JSON ({error.msg})"
-        ) from error
-    if not isinstance(content, dict) or "peft_type" not in content:
+    content = read_object(config, ModelError)
+    if "peft_type" not in content:
         raise ModelError(f"{config}: no adapter's, it names no peft_type")
     if not (folder / ADAPTER_WEIGHTS).is_file():
         raise ModelError(

@@ -19,6 +19,8 @@ UNREADABLE = (
     KeyError,
     TypeError,
     RuntimeError,
+    ArithmeticError,  # "num_attention_heads": 0
+    AttributeError,
     SafetensorError,
     StrictDataclassError,
 )

@@ -5,13 +5,13 @@ No code that comes with a model is ever run.
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
+from unitconv.common.files.json_file import read_object
 from unitconv.inference.load.device import pick_device, pick_dtype
 from unitconv.inference.load.errors import (
     UNREADABLE,
@@ -55,10 +55,10 @@ def is_course_model(name_or_path: str) -> bool:
     if folder is None:
         return False
     try:
-        config = json.loads((folder / "config.json").read_text("utf-8"))
-    except (OSError, ValueError):  # `load_model` says what is wrong
+        config = read_object(folder / "config.json", ModelError)
+    except ModelError:  # `load_model` says what is wrong
         return False
-    return isinstance(config, dict) and PRETRAINED_BY in config
+    return PRETRAINED_BY in config
 
 
 def load_model(

@@ -15,6 +15,8 @@ from unitconv.common.checkpoint import (
     restore_optimizers,
     write_checkpoint,
 )
+from unitconv.common.files.json_file import read_as
+from unitconv.training.config import TrainingError
 from unitconv.training.rl.loop import Metrics
 
 
@@ -74,13 +76,16 @@ def resume(
     Returns:
         The progress and the best weights: those of a new run where there
         is no checkpoint.
+
+    Raises:
+        TrainingError: a broken checkpoint; names the file.
     """
     progress = Progress()
     best = {n: t.clone() for n, t in trainable(model).items()}
     last = max(folder.glob("step-*"), default=None)
     if last is not None:
-        state = (last / "state.json").read_bytes()
-        progress = _PROGRESS.validate_json(state)
+        state = last / "state.json"
+        progress = read_as(state, _PROGRESS, TrainingError)
         set_weights(model, load_file(last / "adapter.safetensors"))
         tensors = load_file(last / "optimizer.safetensors")
         restore_optimizers([optimizer], tensors)

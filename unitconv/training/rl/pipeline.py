@@ -16,6 +16,7 @@ from torch import nn
 from torch.utils.tensorboard import SummaryWriter
 
 from unitconv.common import distributed
+from unitconv.common.files.json_lines import append_lines
 from unitconv.common.io import digest
 from unitconv.inference.llm import LLM, default_prompt
 from unitconv.inference.load.adapter import load_adapter, trained_prompt
@@ -25,6 +26,7 @@ from unitconv.training.lora import (
     add_lora,
     check_budget,
     enable_checkpointing,
+    save_adapter,
 )
 from unitconv.training.pipelines import Base, probe_on
 from unitconv.training.rl.checkpoint import (
@@ -38,8 +40,7 @@ from unitconv.training.rl.config import RLSettings
 from unitconv.training.rl.loop import Metrics, make_optimizer, train
 from unitconv.training.rl.reward import Reward, name_of, right_reasoning
 from unitconv.training.rl.rollout import pick_questions
-from unitconv.training.rollouts import append_records
-from unitconv.training.trainer import begin_run, save_adapter
+from unitconv.training.trainer import begin_run
 
 if TYPE_CHECKING:
     from peft import LoraConfig, PeftModel
@@ -78,6 +79,7 @@ def train_rl(
         ContextError: a prompt is longer than the context.
         ModelError: the adapter to start from is none, or of another base.
         TrainingError: settings, rewards or a folder that cannot be used.
+        LockError: another process is training in the folder.
     """
     if base.preset.dtype == "float16":  # its gradients need loss scaling
         base = replace(base, preset=replace(base.preset, dtype="float32"))
@@ -94,10 +96,10 @@ def train_rl(
     }
     weights_name = str(wrapped.get_base_model().weights_name)
     run = replace(run, base_name=weights_name)
-    begin_run(run, asdict(settings) | base.task.entry | content)
-    progress = _train(llm, data, settings, run, report)
-    if distributed.is_main_process():
-        save_adapter(wrapped, run)
+    with begin_run(run, asdict(settings) | base.task.entry | content):
+        progress = _train(llm, data, settings, run, report)
+        if distributed.is_main_process():
+            save_adapter(wrapped, run)
     return progress
 
 
@@ -182,7 +184,7 @@ def _train(
             llm, data.train, settings, optimizer, progress.step, data.reward
         ):
             if is_writer:
-                append_records(record, groups)
+                append_lines(record, groups)
                 progress.record_bytes = record.stat().st_size
             progress.step = step = metrics.step
             progress.history.append(metrics)

@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import FiniteFloat, TypeAdapter
 
+from unitconv.common.files.json_lines import read_lines
 from unitconv.evaluation.grade import grade
 from unitconv.inference.generate import generate
 from unitconv.inference.llm import LLM
@@ -28,7 +29,7 @@ class Reply:
 
     token_ids: list[int]
     text: str
-    reward: float
+    reward: FiniteFloat
     #: Why it would be rejected for RFT; None for a right one.
     reason: str | None
 
@@ -147,16 +148,7 @@ def read_groups(path: Path) -> list[Group]:
     """Read the groups of a run, to look at them or to replay it.
 
     Raises:
-        RolloutError: a line is not a group; the message says which.
+        RolloutError: the file cannot be read, or a line is not a group or
+            was changed; the message says which.
     """
-    groups = []
-    lines = path.read_text("utf-8").splitlines()
-    for number, line in enumerate(lines, start=1):
-        try:
-            groups.append(_GROUP.validate_json(line))
-        except ValidationError as error:
-            message = error.errors()[0]["msg"]
-            raise RolloutError(
-                f"{path}, line {number}: no group of rollouts ({message})"
-            ) from error
-    return groups
+    return read_lines(path, _GROUP, RolloutError)

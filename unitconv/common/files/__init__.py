@@ -1,0 +1,1 @@
+"""Files that may be broken or shared: JSON, JSON Lines, lock files."""
