@@ -23,7 +23,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from secrets import token_hex
 from typing import TYPE_CHECKING, Literal, Self, get_args
 
@@ -275,21 +274,25 @@ def encode_prompt(
     """
     if not isinstance(prompt, Prompt):
         prompt = Prompt("", prompt, "")
-    tokenize = partial(tokenizer, add_special_tokens=False, verbose=False)
     added = tokenizer.added_tokens_decoder.items()
     special = {token_id for token_id, token in added if token.special}
+
+    def tokenize(texts: list[str], **how: bool) -> list[list[int]]:
+        how |= {"add_special_tokens": False, "verbose": False}
+        rows: list[list[int]] = tokenizer(texts, **how)["input_ids"]
+        return rows
 
     def count(rows: list[list[int]]) -> int:
         return sum(token in special for row in rows for token in row)
 
-    first, *others = tokenize([*prompt.pieces[::2]])["input_ids"]
-    whole: list[int] = tokenize(prompt)["input_ids"]
+    first, *others = tokenize([*prompt.pieces[::2]])
+    [whole] = tokenize([prompt])
     if count([whole]) == count([first, *others]):
         return whole
     # Somebody typed one. Tokens cannot grow together across these seams.
     typed = tokenize([*prompt.pieces[1::2]], split_special_tokens=True)
     pieces = [first]
-    for theirs, template in zip(typed["input_ids"], others, strict=True):
+    for theirs, template in zip(typed, others, strict=True):
         pieces += [theirs, template]
     if count(pieces) != count([first, *others]):
         raise PromptError(
