@@ -64,6 +64,8 @@ import torch
 
 from unitconv import LLM, evaluate, figures, load_split
 
+MODEL = "course"  # or "smollm2", which needs hours
+
 scratch = tempfile.TemporaryDirectory()  # what we write goes in here
 work = Path(scratch.name)
 questions = load_split("train") + load_split("train_hard")
@@ -179,7 +181,7 @@ from unitconv.training.pipelines import pick_base
 from unitconv.training.rl.config import RL_DEFAULTS, RLSettings
 from unitconv.training.rl.rollout import sample_groups
 
-base = pick_base("course", "cpu")
+base = pick_base(MODEL, "cpu")  # in float32, to compare many digits
 settings = RLSettings(**asdict(base.settings(RL_DEFAULTS)))
 
 
@@ -461,8 +463,8 @@ from unitconv import compare
 
 asked = load_split("test")[:100] + load_split("test_hard")[:100]
 reports = {
-    "base": evaluate(LLM.from_pretrained("course"), asked),
-    "20 steps": evaluate(LLM.from_pretrained("course", work / "rl"), asked),
+    "base": evaluate(LLM.from_pretrained(MODEL), asked),
+    "20 steps": evaluate(LLM.from_pretrained(MODEL, work / "rl"), asked),
 }
 pd.DataFrame(
     {
@@ -780,7 +782,7 @@ attempt(check_leave_one_out, leave_one_out)
 # %% tags=["exercise", "nbval-check-output"]
 
 
-def buggy_loss(model, group, settings):
+def suspect_loss(model, group, settings):
     rewards = torch.tensor([reply.reward for reply in group.replies])
     batch = collate(group.examples, llm.pad_token_id)
     inputs = {k: v for k, v in batch.items() if k != "labels"}
@@ -803,7 +805,7 @@ def check_mended(loss):
     )
 
 
-attempt(check_mended, buggy_loss)
+attempt(check_mended, suspect_loss)
 
 
 # %% [markdown]
@@ -813,7 +815,7 @@ attempt(check_mended, buggy_loss)
 
 
 # %%
-def mended_loss(model, group, settings):
+def suspect_loss(model, group, settings):
     rewards = torch.tensor([reply.reward for reply in group.replies])
     batch = collate(group.examples, llm.pad_token_id)
     inputs = {k: v for k, v in batch.items() if k != "labels"}
@@ -829,7 +831,7 @@ def mended_loss(model, group, settings):
 
 
 # %% tags=["solution", "nbval-check-output"]
-attempt(check_mended, mended_loss)
+attempt(check_mended, suspect_loss)
 
 # %% [markdown]
 # 1. The temperature of sampling was forgotten.
@@ -951,7 +953,7 @@ def check_reorder(reorder):
     assert reorder(later, list("abcd")) == list("bdca"), (
         "only the last group of a question counts"
     )
-    assert reorder([], list("abc")) == list("abc")
+    assert reorder([], list("abc")) == list("abc"), "new ones moved"
 
 
 attempt(check_reorder, reorder)

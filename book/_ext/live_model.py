@@ -200,7 +200,7 @@ def write_scripts(folder: Path) -> None:
     write_script(folder / "course.js", digest(*package), course_data)
     base = digest(COURSE_MODEL / "model.safetensors")
     write_script(folder / "base.js", base, base_data)
-    for name in shipped_adapters():
+    for name in shipped_adapters("course"):
         write_script(
             folder / f"{name}.js",
             digest(ADAPTERS / name),

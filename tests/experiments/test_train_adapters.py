@@ -37,13 +37,17 @@ def test_the_recorded_round_is_that_of_the_shipped_rollouts() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "stage"), [("sft", "sft"), ("rft", "rft-2")]
+    ("name", "stage"),
+    [("sft", "sft"), ("rft", "rft-2"), ("smollm2-sft", "sft-reasoning")],
 )
 def test_a_shipped_card_follows_from_its_records(
     name: str, stage: str, tmp_path: Path
 ) -> None:
-    record = json.loads((RESULTS / "stages.json").read_text())
-    rates = record["seeds"]["seed-0"]["rates"]
+    file = "smollm2" if name.startswith("smollm2") else "stages"
+    record = json.loads((RESULTS / f"{file}.json").read_text())
+    rates = (record if file == "smollm2" else record["seeds"]["seed-0"])[
+        "rates"
+    ]
     reports = {split: tmp_path / f"{split}.json" for split in SPLITS}
     for split, path in reports.items():
         path.write_text(json.dumps(rates[split][stage]))

@@ -16,7 +16,7 @@ def test_scripts_are_written_once(tmp_path: Path) -> None:
     live_model.write_scripts(tmp_path)
     written = {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()}
     names = {path.stem for path in written}
-    assert names == {"course", "base", *shipped_adapters()}
+    assert names == {"course", "base", *shipped_adapters("course")}
     changed = tmp_path / "sft.js"
     content = changed.read_text()
     changed.write_text("// made from something else\n")

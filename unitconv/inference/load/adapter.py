@@ -34,11 +34,16 @@ def find_adapter(adapter: str | Path) -> Path:
     return folder if folder.exists() or not shipped.is_dir() else shipped
 
 
-def shipped_adapters() -> list[str]:
-    """List the names of the adapters in the package."""
-    return sorted(
-        p.parent.name for p in ADAPTERS.glob(f"*/{ADAPTER_WEIGHTS}")
+def shipped_adapters(base: str | None = None) -> list[str]:
+    """List the names of shipped adapters: of all, or those of a base."""
+    folders = sorted(
+        p.parent for p in ADAPTERS.glob(f"*/{ADAPTER_WEIGHTS}")
     )
+    return [
+        folder.name
+        for folder in folders
+        if base in (None, _base_of(_read_config(folder)))
+    ]
 
 
 def trained_prompt(adapter: str | Path) -> str:
