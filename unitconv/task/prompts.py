@@ -23,9 +23,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from secrets import token_hex
-from typing import TYPE_CHECKING, Literal, Self, get_args
+from typing import TYPE_CHECKING, Any, Literal, Self, get_args
 
 from unitconv.common.errors import UnitconvError
 
@@ -210,8 +209,7 @@ def render_chat(
     """Join the turns into one string that ends where the reply begins.
 
     Raises:
-        PromptError: no tokenizer, or one without a chat template, or with
-            one that fails.
+        PromptError: no tokenizer, no chat template, or one that fails.
     """
     if tokenizer is None or tokenizer.chat_template is None:
         raise PromptError(
@@ -275,26 +273,28 @@ def encode_prompt(
     """
     if not isinstance(prompt, Prompt):
         prompt = Prompt("", prompt, "")
-    tokenize = partial(tokenizer, add_special_tokens=False, verbose=False)
     added = tokenizer.added_tokens_decoder.items()
     special = {token_id for token_id, token in added if token.special}
+
+    def tokenize(text: str | list[str], **options: bool) -> Any:
+        options |= {"add_special_tokens": False, "verbose": False}
+        return tokenizer(text, **options)["input_ids"]
 
     def count(rows: list[list[int]]) -> int:
         return sum(token in special for row in rows for token in row)
 
-    first, *others = tokenize([*prompt.pieces[::2]])["input_ids"]
-    whole: list[int] = tokenize(prompt)["input_ids"]
+    first, *others = tokenize([*prompt.pieces[::2]])
+    whole: list[int] = tokenize(prompt)
     if count([whole]) == count([first, *others]):
         return whole
     # Somebody typed one. Tokens cannot grow together across these seams.
     typed = tokenize([*prompt.pieces[1::2]], split_special_tokens=True)
     pieces = [first]
-    for theirs, template in zip(typed["input_ids"], others, strict=True):
+    for theirs, template in zip(typed, others, strict=True):
         pieces += [theirs, template]
     if count(pieces) != count([first, *others]):
         raise PromptError(
-            "this tokenizer reads special tokens wherever they are "
-            f"written: remove {', '.join(tokenizer.all_special_tokens)} "
-            "from the text"
+            "this tokenizer cannot write special tokens as text: remove "
+            f"{', '.join(tokenizer.all_special_tokens)}"
         )
     return [token for piece in pieces for token in piece]
