@@ -368,7 +368,10 @@ pd.DataFrame.from_dict(
 # %%
 from unitconv.evaluation.leaderboard.record import STAGES
 
-stages, harder = record["rates"]["test"], record["rates"]["test_hard"]
+ORDER = ("cot-4", "rft-base", "warm", "random", "expert-1")
+ORDER += ("distilled", "sft-reasoning")
+stages = {name: record["rates"]["test"][name] for name in ORDER}
+harder = record["rates"]["test_hard"]
 columns["valid"] = "reasoning_validity"
 
 
@@ -421,10 +424,14 @@ for (names, pair), p_holm in zip(compared.items(), adjusted, strict=True):
 # question, and they are asked without an example. On `test_hard` they have
 # .652 and .516.
 #
-# With 400 rows instead of 2000 (`warm`), .256 are right. Could the model
-# write the missing rows itself? `expert-1` says no: trained on the replies
-# of `warm` that were right and audited, it has .196, and the paired test
-# calls that *worse*. The control, trained on as many replies chosen at
+# What the base had right itself was no help: 39 rows, and after them .040
+# of a thousand answers are right (`rft-base`). It is asked without
+# examples, and half of its replies have no answer any more.
+#
+# With 400 rows by code instead of 2000 (`warm`), .256 are right. Could the
+# model write the missing rows itself? `expert-1` says no: trained on the
+# replies of `warm` that were right and audited, it has .196, and the paired
+# test calls that *worse*. The control, trained on as many replies chosen at
 # random, has .191, and no difference between the two is shown. So here the
 # selection gained nothing. In [chapter 8](08_rft.ipynb) the same method
 # helped the course model, and the control was worse.
@@ -445,28 +452,27 @@ sampled = record["rollouts"]
 pd.DataFrame(
     {
         name: {
-            "questions": run["n"],
-            "samples": len(run["success"]),
-            "replies kept": run["outcomes"]["kept"]
-            / sum(run["outcomes"].values()),
+            "questions": str(run["n"]),
+            "replies kept": f"{run['outcomes']['kept']} "
+            f"of {sum(run['outcomes'].values())}",
             **{
-                f"questions with one, {n} samples": run["success"][n][
-                    "rate"
-                ]
-                for n in ("1", "4", "10", "50")
+                f"found in {n}": f"{run['success'][n]['rate']:.2f}"
                 if n in run["success"]
+                else ""
+                for n in ("1", "4", "10", "50")
             },
         }
         for name, run in sampled.items()
     }
-).T.round(3)
+).T
 
 # %% [markdown]
-# For nine of ten questions the base has nothing to learn from, even in ten
-# samples. Of its 3000 replies 54 were kept. Fifty samples find one for 8 of
-# 30 questions. After SFT on 400 rows, four samples find one for 28 % of the
-# questions, and after the full training for 59 %, although half of those
-# questions are from `train_hard`.
+# *Found in* is the share of questions with a reply to keep among so many
+# samples. For nine of ten questions the base has nothing to learn from,
+# even in ten samples. Of its 3000 replies 54 were kept. Fifty samples find
+# one for 8 of 30 questions. After SFT on 400 rows, four samples find one
+# for 28 % of the questions, and after the full training for 59 %, although
+# half of those questions are from `train_hard`.
 #
 # A model has to be right now and then before it can learn from itself. For
 # this one, reasoning that somebody else wrote was the first step, and so
@@ -535,7 +541,12 @@ for row in live[adapter].rows[:5]:
     print(f"{row.question}  (truth: {row.truth:.4g})\n{row.text}\n")
 
 # %% [markdown]
-# PROSE-LIVE
+# With the adapter 32 of the forty answers are right and all forty questions
+# are answered, in half the time, because there are no examples to read. The
+# first reply knows the fact and multiplies wrongly; its answer is within 5
+# % of the truth, so it counts, and the audit would not let it pass. The
+# second knows the fact too, and then writes a 5 where the question has a 6.
+# The other three are right in every part.
 #
 # ### What it costs
 #
@@ -563,6 +574,7 @@ pd.DataFrame(
 # In a terminal:
 #
 # ```bash
+# unitconv ask --model smollm2-q4_1 --adapter smollm2-sft "6 kg in gram?"
 # unitconv sft --reasoning --model smollm2-q4_1 --output reasoning
 # unitconv evaluate --model smollm2-q4_1 --adapter reasoning
 # ```

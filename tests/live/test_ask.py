@@ -16,7 +16,7 @@ from axe_playwright_python.base import AXE_SCRIPT
 from scripts.book import HTML
 from tests.browser import PHONE, Watched, open_browser
 from tests.built import need_book
-from tests.live.library import cases
+from tests.live.replies import cases
 
 PAGE = "book/intro"
 QUESTION = "How many gallons are in 6 quarts?"

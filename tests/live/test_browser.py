@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from tests.browser import Watched, open_browser
-from tests.live.library import MODELS, Case, cases, questions
 from tests.live.pages import PAGE, Request, make_page
+from tests.live.replies import MODELS, Case, cases, questions
 from unitconv.inference.reference import Decoding
 
 # As a host may forbid WebAssembly.

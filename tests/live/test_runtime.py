@@ -14,8 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tokenizers import Tokenizer
 
-from tests.live.library import MODELS, cases, load, questions
 from tests.live.pages import NodePage, make_page
+from tests.live.replies import MODELS, cases, load, questions
 from unitconv.inference.load.model import COURSE_MODEL
 from unitconv.inference.reference import Decoding
 from unitconv.inference.sampling import (

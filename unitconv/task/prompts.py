@@ -209,8 +209,7 @@ def render_chat(
     """Join the turns into one string that ends where the reply begins.
 
     Raises:
-        PromptError: no tokenizer, or one without a chat template, or with
-            one that fails.
+        PromptError: there is no chat template, or it fails.
     """
     if tokenizer is None or tokenizer.chat_template is None:
         raise PromptError(
@@ -245,10 +244,7 @@ def format_prompt(
     tokenizer: PreTrainedTokenizerBase | None = None,
     chat_styles: Mapping[str, ChatStyle] = CHAT_STYLES,
 ) -> Prompt:
-    """Format a question as a prompt, raw or in a chat style.
-
-    Args:
-        chat_styles: those of the task; by default of unit conversion.
+    """Format a question as a prompt, raw or in a chat style of the task.
 
     Raises:
         PromptError: empty question, unknown style, no chat template.
