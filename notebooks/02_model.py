@@ -1067,7 +1067,9 @@ attempt(check_encode_safely, encode_safely)
 # The seams are safe here: on one side stands a line break and on the other
 # a special token, and neither merges with its neighbour. The first
 # assertion checks it for a question. In a chat that strangers can reach,
-# this is not an exercise.
+# this is not an exercise. The library does it for you: a prompt of
+# `llm.format_prompt` remembers which of its pieces people wrote, and
+# `llm.encode` reads special tokens in the others alone.
 #
 # ```{solution-end}
 # ```
