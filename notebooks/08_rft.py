@@ -831,6 +831,10 @@ print("every byte as in the run that was not killed")
 # going back to a whole chunk makes the batches the same, so that even the
 # rounding agrees ([chapter 4](04_batched.ipynb)).
 #
+# A line ends in a checksum of itself (`crc32`), so that damage on a disk is
+# noticed. A lock beside the file keeps a second run out, which would write
+# between the lines of the first.
+#
 # And if something was changed in between? A file at two temperatures would
 # be worse than none. Its first line says what it was made with:
 
