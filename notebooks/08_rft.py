@@ -601,9 +601,6 @@ for name, curve in models.items():
         f"with {len(curve)}"
     )
 
-# %% tags=["hide-input"]
-figures.success_curves(models)
-
 # %% [markdown]
 # SmolLM2 has one reply to keep for 2 % of the questions with one sample,
 # and for 10 % with ten. So nine in ten questions have nothing to learn

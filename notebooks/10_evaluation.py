@@ -714,32 +714,12 @@ where
 #
 # ### Another model, other errors
 #
-# The classes describe any model. [Chapter 11](11_smollm2.ipynb) measured
-# SmolLM2 with four worked examples (`cot-4`) and after SFT on reasoning. Of
-# a thousand answers each:
-
-# %%
-import json
-from pathlib import Path
-
-import unitconv
-
-RESULTS = Path(unitconv.__file__).parent / "evaluation" / "results"
-smollm2 = json.loads((RESULTS / "smollm2.json").read_text())["rates"]
-pd.DataFrame(
-    {f"course, {name}": failures[name] for name in ("cot", "rft")}
-    | {
-        f"SmolLM2, {name}": smollm2["test"][name]["failures"]
-        for name in ("cot-4", "sft-reasoning")
-    }
-)
-
-# %% [markdown]
-# With examples alone, SmolLM2 fails by facts: 538 of a thousand replies
-# state a false one. SFT on reasoning leaves 14 of these. What is left is
-# wrong arithmetic, 131 replies, as it was for the course model before its
-# training, and 70 that fit no class. So one table says what each model
-# lacks: facts first, then calculation.
+# The classes describe any model. [Chapter 11](11_smollm2.ipynb) measures
+# SmolLM2 in the same way, on a thousand questions. With examples alone it
+# fails by facts: 538 replies state a false one. SFT on reasoning leaves 14
+# of these. What is left is wrong arithmetic, 131 replies, as it was for the
+# course model before its training, and 70 that fit no class. So the classes
+# say what each model lacks: facts first, then calculation.
 #
 # ### Is it only the gallon?
 #
