@@ -7,7 +7,7 @@ import os
 # Read when the hub's client is imported: no test may ask the network.
 os.environ["HF_HUB_OFFLINE"] = "1"
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -217,3 +217,14 @@ def replay(byte_tokenizer: Any) -> Callable[[dict[str, str]], LLM]:
     return lambda replies: LLM(
         ReplayModel(replies, byte_tokenizer), byte_tokenizer, "raw"
     )
+
+
+@pytest.fixture(scope="module")
+def book_browser() -> Iterator[Any]:
+    """Open a browser for pages of the built book."""
+    from tests.browser import open_browser
+    from tests.built import need_book
+
+    need_book()
+    with open_browser() as opened:
+        yield opened

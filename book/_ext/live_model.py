@@ -18,6 +18,7 @@ import gzip
 import hashlib
 import json
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -204,7 +205,7 @@ def write_scripts(folder: Path) -> None:
         write_script(
             folder / f"{name}.js",
             digest(ADAPTERS / name),
-            lambda name=name: adapter_data(name),  # type: ignore[misc]
+            partial(adapter_data, name),
         )
 
 

@@ -40,7 +40,7 @@ FORM = """<figure class="ask-model">
 </form>
 <p class="ask-question">{question}</p>
 <p class="ask-reply">{reply}</p>
-<p class="ask-status" role="status"></p>
+<p class="ask-status visually-hidden" role="status"></p>
 <figcaption class="ask-note">Recorded: base model, temperature
 {temperature}, seed {seed}. {verdict}.</figcaption>
 </figure>

@@ -12,9 +12,11 @@ this module writes it out in a form that needs the flag "u" alone:
 
 import re
 from collections.abc import Callable, Sequence
-from functools import cache
+from functools import cache, partialmethod
 from importlib import import_module
 from typing import Any
+
+from sphinx.errors import ExtensionError
 
 # The parser of `re` has no public name.
 _parser: Any = import_module("re._parser")
@@ -61,7 +63,7 @@ def to_js(pattern: str | re.Pattern[str]) -> str:
     """Translate a pattern and its flags.
 
     Raises:
-        NotImplementedError: the pattern uses what JavaScript lacks.
+        ExtensionError: the pattern has a construct that is not translated.
     """
     if isinstance(pattern, str):
         pattern = re.compile(pattern)
@@ -96,7 +98,7 @@ class _Writer:
         method: Callable[[Any, int], str] | None
         method = getattr(self, f"write_{name}", None)
         if method is None:
-            raise NotImplementedError(f"no translation of {name}")
+            raise ExtensionError(f"no translation of {name}")
         return method(argument, flags)
 
     def write_literal(self, code: int, flags: int) -> str:
@@ -170,19 +172,16 @@ class _Writer:
     ) -> str:
         return self.write_max_repeat(repeat, flags) + "?"
 
-    def write_assert(
-        self, assertion: tuple[int, Sequence[Node]], flags: int
+    def _look(
+        self, assertion: tuple[int, Sequence[Node]], flags: int, sign: str
     ) -> str:
+        """Write a lookahead, or a lookbehind for a negative direction."""
         direction, nodes = assertion
-        sign = "=" if direction > 0 else "<="
-        return f"(?{sign}{self.sequence(nodes, flags)})"
+        behind = "" if direction > 0 else "<"
+        return f"(?{behind}{sign}{self.sequence(nodes, flags)})"
 
-    def write_assert_not(
-        self, assertion: tuple[int, Sequence[Node]], flags: int
-    ) -> str:
-        direction, nodes = assertion
-        sign = "!" if direction > 0 else "<!"
-        return f"(?{sign}{self.sequence(nodes, flags)})"
+    write_assert = partialmethod(_look, sign="=")
+    write_assert_not = partialmethod(_look, sign="!")
 
     def write_at(self, place: Any, flags: int) -> str:
         lines = flags & re.MULTILINE
@@ -210,7 +209,7 @@ class _Writer:
         """
         number, yes, no = condition
         if no:
-            raise NotImplementedError("no translation of 'otherwise'")
+            raise ExtensionError("no translation of 'otherwise'")
         then = self.sequence(yes, flags)
         return f"(?:(?<=\\{number})|(?<!\\{number}){then})"
 

@@ -16,22 +16,15 @@ from figures import FIGURES
 
 from scripts import print_pdf as pdf
 from scripts.book import HTML, pages
-from tests.browser import DESKTOP, PHONE, Watched, open_browser
-from tests.built import elements, need_book
+from tests.browser import DESKTOP, PHONE, Watched
+from tests.built import elements
 
 PAGES = pages()
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    need_book()
-    with open_browser() as opened:
-        yield opened
-
-
 @pytest.fixture
-def desktop(browser: Any) -> Iterator[Watched]:
-    watched = Watched(browser)
+def desktop(book_browser: Any) -> Iterator[Watched]:
+    watched = Watched(book_browser)
     yield watched
     watched.page.close()
 
@@ -204,8 +197,8 @@ def test_keyboard_reaches_text_search_and_theme(desktop: Watched) -> None:
 # --- on paper -------------------------------------------------------------
 
 
-def test_paper_is_light_and_solutions_are_open(browser: Any) -> None:
-    watched = Watched(browser, color_scheme="dark")
+def test_paper_is_light_and_solutions_are_open(book_browser: Any) -> None:
+    watched = Watched(book_browser, color_scheme="dark")
     page = watched.open(page_with('class="solution dropdown'))
     theme = "document.documentElement.dataset.theme"
     hidden = page.locator(".solution.toggle-hidden")
@@ -221,8 +214,10 @@ def test_paper_is_light_and_solutions_are_open(browser: Any) -> None:
     page.close()
 
 
-def test_pdf_is_a4_and_has_an_outline(browser: Any, tmp_path: Path) -> None:
-    path = pdf.print_page(browser, PAGES[0], tmp_path)
+def test_pdf_is_a4_and_has_an_outline(
+    book_browser: Any, tmp_path: Path
+) -> None:
+    path = pdf.print_page(book_browser, PAGES[0], tmp_path)
     assert path == tmp_path / f"{Path(PAGES[0]).name}.pdf"
     data = path.read_bytes()
     assert data.startswith(b"%PDF")

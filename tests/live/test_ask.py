@@ -14,8 +14,7 @@ import pytest
 from axe_playwright_python.base import AXE_SCRIPT
 
 from scripts.book import HTML
-from tests.browser import PHONE, Watched, open_browser
-from tests.built import need_book
+from tests.browser import PHONE, Watched
 from tests.live.replies import cases
 
 PAGE = "book/intro"
@@ -33,16 +32,9 @@ ASK_AXE = """() => axe.run(".ask-model", {preload: false})
   .then(report => report.violations.map(rule => rule.id))"""
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    need_book()
-    with open_browser() as opened:
-        yield opened
-
-
 @pytest.fixture
-def watched(browser: Any) -> Iterator[Watched]:
-    opened = Watched(browser, offline=True)
+def watched(book_browser: Any) -> Iterator[Watched]:
+    opened = Watched(book_browser, offline=True)
     yield opened
     opened.page.close()
     assert opened.external() == []
@@ -120,7 +112,7 @@ def test_question_that_is_too_long_is_explained(watched: Watched) -> None:
 
 
 def test_record_is_all_there_is_on_paper_and_without_scripts(
-    browser: Any, watched: Watched
+    book_browser: Any, watched: Watched
 ) -> None:
     page = watched.open(PAGE)
     form = page.locator(".ask-model form")
@@ -128,7 +120,7 @@ def test_record_is_all_there_is_on_paper_and_without_scripts(
     page.emulate_media(media="print")
     assert not form.is_visible()
     assert page.locator(".ask-reply").inner_text() == recorded()
-    plain = Watched(browser, java_script_enabled=False).open(PAGE)
+    plain = Watched(book_browser, java_script_enabled=False).open(PAGE)
     assert not plain.locator(".ask-model form").is_visible()
     assert plain.locator(".ask-reply").inner_text() == recorded()
     plain.close()

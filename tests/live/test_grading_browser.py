@@ -58,12 +58,16 @@ def test_claims_are_underlined_by_verdict(watched: Watched) -> None:
     claims = page.evaluate(GRADE, [GRAMS, 6000.0, REPLY])["claims"]
     assert page.evaluate(MARK, [REPLY, claims]) == [
         ["1 kg = 1000 g", "claim claim-true", "solid"],
-        [" (true fact)", "claim-words", "solid"],
+        [" (true fact)", "claim-words visually-hidden", "solid"],
         ["; ", "", ""],
         ["6 * 1000 = 600", "claim claim-false", "wavy"],
-        [" (false calculation)", "claim-words", "solid"],
+        [" (false calculation)", "claim-words visually-hidden", "solid"],
         [" <i>, ", "", ""],
         ["5 apples = 3 pears", "claim claim-unread", "dotted"],
-        [" (fact that was not checked)", "claim-words", "solid"],
+        [
+            " (fact that was not checked)",
+            "claim-words visually-hidden",
+            "solid",
+        ],
         [". <answer>600</answer>", "", ""],
     ]

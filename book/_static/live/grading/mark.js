@@ -50,7 +50,7 @@
     const kind = claim.kind === "fact" ? "fact" : "calculation";
     const words = { true: `true ${kind}`, false: `false ${kind}` };
     const verdict = words[claim.verdict] ?? `${kind} that was not checked`;
-    return makeSpan(` (${verdict})`, "claim-words");
+    return makeSpan(` (${verdict})`, "claim-words visually-hidden");
   }
 
   unitconv.markReply = markReply;
