@@ -473,7 +473,7 @@ pd.DataFrame(
             "low": report.accuracy.ci95[0],
             "high": report.accuracy.ci95[1],
             "valid": report.reasoning_validity.value,
-            "tokens": sum(row.n_tokens for row in report.rows) / len(asked),
+            "tokens": report.n_tokens / len(asked),
         }
         for name, report in reports.items()
     }
@@ -643,8 +643,7 @@ for gain in (1.0, -1.0):
 #     --learning-rate 3e-4 --output smollm2-rl
 # ```
 #
-# We have not run it yet. A step takes 128 replies and then an update of
-# some of them, which is about a minute on one core of a laptop.
+# We have not run it yet.
 #
 # ## Exercises
 #
