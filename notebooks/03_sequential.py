@@ -1,24 +1,25 @@
 # %% [markdown]
 # # Sequential generation: one token at a time
 #
-# A language model does not write text. It looks at a row of numbers and
-# says how likely each possible next number is. Everything else, from the
-# first word of a reply to its last full stop, is a loop around that one
-# act, and in this chapter we take the loop apart.
+# A language model does not write text. It reads a row of numbers and says
+# how likely each possible next number is. Everything else, from the first
+# word of a reply to its last full stop, is a loop around that one step. In
+# this chapter you write the loop.
 #
 # **The question of this chapter:** the model's reply is a few dozen tokens
 # long. How many tokens does it have to *read* to write them?
 #
 # :::{admonition} What you will learn
 # :class: tip
-# - from logits to text: the loop, and what it costs;
-# - greedy decoding, and what the KV cache saves;
-# - when to stop, and why a model that cannot stop is a problem;
-# - what temperature and top-p do to the next token;
-# - how to sample so that a text can be had again, alone or in company.
+# - how a loop turns next-token probabilities into text, and what it costs;
+# - how to build a KV cache, and what it saves;
+# - when generation stops, and what happens if it does not;
+# - how temperature and top-p change the next token, and how a token is
+#   drawn;
+# - how to sample reproducibly, whether a prompt runs alone or in a batch.
 #
 # **Before you start:** [chapter 2](02_model.ipynb) for tokens, the chat
-# template and attention. **Time:** 10 minutes to read, without the
+# template and attention. **Time:** 35 minutes to read, without the
 # exercises, and under a minute to run. **Hardware:** with the course model
 # any laptop; 1 GB of memory.
 # :::
@@ -37,20 +38,23 @@ except ImportError:
     subprocess.run(pip, check=True)
 
 # %%
+import torch
+
 from unitconv.inference.llm import LLM
 from unitconv.task.prompts import format_prompt
 
 MODEL = "course"  # or "smollm2"
 
 llm = LLM.from_pretrained(MODEL, dtype="float32")
+torch.set_grad_enabled(False)  # nothing is trained in this chapter
 llm
 
 # %% [markdown]
-# ## What the model reads
+# ## The prompt
 #
 # Chapter 2 showed how a question becomes turns with markers between them,
-# and the turns become tokens: an instruction, one worked example, the
-# question, and a last line that opens the assistant's turn.
+# and how the turns become tokens. The prompt has an instruction, one worked
+# example, the question, and a last line that opens the assistant's turn.
 
 # %%
 question = "How many gram are there per 6 kg?"
@@ -62,33 +66,32 @@ print(len(prompt_ids), "tokens in the prompt")
 # %% [markdown]
 # This style is called `cot`, for [chain of
 # thought](https://arxiv.org/abs/2201.11903): the example shows its
-# reasoning, so the reply should too. Two plainer styles are `chat`, the
-# same without the example, and `raw`, the bare question.
-
-# %% [markdown]
-# ## What the model says
+# reasoning, so the reply should too. Two plainer styles are `chat`, which
+# is the same without the example, and `raw`, the bare question.
+#
+# ## From logits to the next token
 #
 # Feed the prompt's tokens to the model and you get logits *for every
-# position*: at each one the model says what follows the text up to there.
-# All but the last position are no news, for we know what follows. A
-# softmax turns the last row into probabilities.
+# position*: each row of logits scores what follows the text up to there.
+# We only need the last position, because for all the others we already
+# know the next token. A softmax turns the last row into probabilities.
 
 # %%
-import torch
-
 input_ids = torch.tensor([prompt_ids], device=llm.device)
-with torch.inference_mode():
-    logits = llm.model(input_ids).logits
+logits = llm.model(input_ids).logits
 print("logits:", tuple(logits.shape), "= (rows, tokens, vocabulary)")
 
-probabilities = logits[0, -1].float().softmax(dim=-1)
+probabilities = logits[0, -1].softmax(dim=-1)
 best = probabilities.topk(5)
 for p, token in zip(*(t.tolist() for t in best), strict=True):
     print(f"{p:6.3f}  {llm.tokenizer.decode([token])!r}")
 
 # %% [markdown]
-# To generate, choose a token, append it, and ask again. Choosing the most
-# likely one each time is *greedy* decoding. Here is the loop, in its
+# The model is almost certain that its reply begins with a `1`, as the
+# example's did.
+#
+# To generate text, choose a token, append it, and ask again. Choosing the
+# most likely token each time is *greedy* decoding. Here is the loop in its
 # simplest form:
 
 # %%
@@ -99,8 +102,7 @@ def slow_greedy(token_ids, steps):
     token_ids, read = list(token_ids), 0
     for _ in range(steps):
         row = torch.tensor([token_ids], device=llm.device)
-        with torch.inference_mode():
-            logits = llm.model(row).logits
+        logits = llm.model(row).logits
         read += len(token_ids)
         token_ids.append(int(logits[0, -1].argmax()))
     return token_ids, read
@@ -113,43 +115,140 @@ print(llm.tokenizer.decode(slow_ids[len(prompt_ids) :]))
 print(f"{slow_read} tokens read to write 24")
 
 # %% [markdown]
-# There is the answer to our question, and it is a bad one. Each step reads
-# everything so far again to add a single token, and 24 are not even the
-# whole reply: the answer tag is still to come.
+# That answers our question, and it is a bad answer. Each step reads the
+# whole text again to add a single token. Twenty-four tokens are not even
+# the whole reply: the answer tag is still to come.
 #
 # ## The KV cache
 #
-# In a [transformer](https://arxiv.org/abs/1706.03762) every layer computes
-# a key for each token, by which later tokens find it, and a value, which
-# is what they take from it. Tokens look back and never forward, so the
-# keys and values of the prompt do not change when a token is appended:
-# compute them once and keep them. What is kept is the KV cache. The first
-# pass, which fills it, is called *prefill*; every later step reads one
-# token.
+# In every layer of a [transformer](https://arxiv.org/abs/1706.03762) a
+# token has a key, by which later tokens find it, and a value, which they
+# take from it. A token attends to earlier tokens and never to later ones.
+# So the keys and values of the prompt do not change when a token is
+# appended. We can compute them once and keep them: that is the *KV cache*.
+#
+# Let us build one. Chapter 2 computed a whole block by hand. Below, the
+# model's own matrices, norms and MLP do their part, and attention is
+# written out again. Only the lines marked *new* differ from chapter 2: the
+# keys and values of earlier tokens come from `past`, and a new token is
+# rotated to the place where it is in the text.
 
 # %%
-from unitconv.inference.reference import decode_one_token, prefill
+config, base = llm.model.config, llm.model.model
 
-with torch.inference_mode():
-    logits, cache = prefill(llm.model, input_ids)
-print(cache.get_seq_length(), "positions in the cache after the prefill")
 
-keys = cache.layers[0].keys
-print("keys of a layer:", tuple(keys.shape))
-print("               = (rows, key heads, tokens, size of a head)")
+def split_heads(x):
+    """[tokens, heads * head_dim] -> [heads, tokens, head_dim]."""
+    return x.view(len(x), -1, config.head_dim).transpose(0, 1)
 
-# %%
-token = logits.argmax(dim=-1)
-position = torch.tensor([len(prompt_ids)], device=llm.device)
-with torch.inference_mode():
-    logits = decode_one_token(llm.model, token, position, cache)
-print(cache.get_seq_length(), "positions after one more token")
+
+def rotate(x, places):
+    size = config.head_dim
+    steps = torch.arange(0, size, 2, device=x.device) / size
+    theta = config.rope_parameters["rope_theta"]
+    angles = places[:, None] / theta**steps
+    a, b = x[..., : size // 2], x[..., size // 2 :]
+    cos, sin = angles.cos(), angles.sin()
+    return torch.cat([a * cos - b * sin, b * cos + a * sin], dim=-1)
+
+
+def attend(x, layer, past, places):
+    """What the tokens at `places` fetch; `past` is the layer's cache."""
+    q = rotate(split_heads(layer.q_proj(x)), places)
+    k = rotate(split_heads(layer.k_proj(x)), places)
+    v = split_heads(layer.v_proj(x))
+    if past:  # new: put the keys and values of earlier tokens first
+        k = torch.cat([past["k"], k], dim=1)
+        v = torch.cat([past["v"], v], dim=1)
+    past["k"], past["v"] = k, v  # new: keep them for the next call
+    group = len(q) // len(k)
+    k, v = (part.repeat_interleave(group, dim=0) for part in (k, v))
+    scores = q @ k.transpose(-1, -2) / config.head_dim**0.5
+    columns = torch.arange(k.shape[1], device=x.device)
+    later = columns > columns[-len(x) :, None]  # x has the last columns
+    weights = scores.masked_fill(later, -torch.inf).softmax(dim=-1)
+    return layer.o_proj((weights @ v).transpose(0, 1).flatten(1))
+
+
+def forward(token_ids, cache, start):
+    """Logits of tokens that begin at place `start`; extends the cache."""
+    places = torch.arange(start, start + len(token_ids), device=llm.device)
+    x = base.embed_tokens(token_ids)
+    for layer, past in zip(base.layers, cache, strict=True):
+        read = layer.input_layernorm(x)
+        x = x + attend(read, layer.self_attn, past, places)
+        x = x + layer.mlp(layer.post_attention_layernorm(x))
+    return llm.model.lm_head(base.norm(x))
+
 
 # %% [markdown]
-# `position` tells the model where the token stands, since it no longer
-# sees the ones before it. In the figure a row is one pass of the model.
-# What is dark is read, what is pale comes from the cache, and the token
-# in orange is what the pass makes likely:
+# The first pass reads the prompt and fills the cache, which is called
+# *prefill*. Every later pass reads one token. If this is right, the logits
+# are those of the model that reads everything:
+
+# %%
+cache = [{} for _ in base.layers]
+ids = torch.tensor(slow_ids, device=llm.device)
+n = len(prompt_ids)
+parts = [forward(ids[:n], cache, 0)]  # prefill
+for i in range(n, n + 3):  # then one token at a time
+    parts.append(forward(ids[i : i + 1], cache, i))
+
+whole = llm.model(ids[None, : n + 3]).logits[0]
+off = float((torch.cat(parts) - whole).abs().max())
+print(f"{tuple(cache[0]['k'].shape)} = (heads, tokens, size of a head)")
+print(f"with a cache: off by {off:.0e}")
+assert off < 1e-3
+
+# %% [markdown]
+# What if we forget `start`? The model is given a single token, and nothing
+# says that it is the 128th. It does read the earlier tokens, through their
+# keys and values, but it cannot count them:
+
+# %%
+misplaced = [{k: v[:, :n] for k, v in past.items()} for past in cache]
+wrong = forward(ids[n : n + 1], misplaced, 0)[0]
+off = float((wrong - whole[n]).abs().max())
+print(f"at place 0 instead of {n}: off by {off:.1f}")
+assert off > 0.1
+
+# %% [markdown]
+# No error, and other logits: the rotation of chapter 2 now says that this
+# token is 127 places *before* the end of the prompt.
+#
+# Here is the loop with the cache. It must write the same tokens:
+
+
+# %%
+def cached_greedy(token_ids, steps):
+    cache, written, start = [{} for _ in base.layers], [], 0
+    ids = torch.tensor(token_ids, device=llm.device)
+    for _ in range(steps):
+        logits = forward(ids, cache, start)
+        start += len(ids)
+        ids = logits[-1:].argmax(dim=-1)
+        written.append(int(ids))
+    return written, start
+
+
+begin = time.perf_counter()
+cached_ids, cached_read = cached_greedy(prompt_ids, steps=24)
+cached_seconds = time.perf_counter() - begin
+assert cached_ids == slow_ids[len(prompt_ids) :]
+print(f"{cached_read} tokens read instead of {slow_read}")
+print(f"{slow_read / cached_read:.0f} times fewer tokens", end=", ")
+print(f"{slow_seconds / cached_seconds:.1f} times as fast")
+assert cached_read == 150 or MODEL != "course"
+
+# %% [markdown]
+# So 150 tokens are enough: 127 for the prompt, and one for each new token
+# but the last, after which nothing is asked. The clock does not gain as
+# much as the count, because a pass over one token is far from free: most of
+# its time goes into starting a few hundred small operations.
+#
+# In the figure a row is one pass of the model. Dark cells are read in this
+# pass, pale cells come from the cache, and orange marks the most likely
+# next token:
 
 # %% tags=["hide-input"]
 from unitconv import figures
@@ -160,41 +259,51 @@ figures.cache_filling(
     prompt=pieces[begin : len(prompt_ids)],
     reply=pieces[len(prompt_ids) : len(prompt_ids) + 7],
     first=begin,
+).captioned(
+    "Seven passes with a KV cache. Dark: read in this pass; pale: taken "
+    "from the cache; orange: the most likely next token."
 )
 
 # %% [markdown]
-# Counted over a whole reply, what the cache saves is plain to see:
+# Without a cache, the work of a step grows with the text. With it, only
+# the prefill is long:
 
 # %% tags=["hide-input"]
-figures.cache_work(prompt_tokens=len(prompt_ids), new_tokens=24)
+figures.cache_work(prompt_tokens=len(prompt_ids), new_tokens=24).captioned(
+    "Tokens read in all, after each new token."
+)
 
 # %% [markdown]
-# It costs memory instead: two tensors per layer that grow with every
-# token. Chapter 2 computed how much from the model's shape, in bf16; here
-# it is in float32, and held against the cache itself. For the course model
-# that is nothing; with many long texts at once it can be more than the
+# The cache costs memory instead. Each token has a key and a value in every
+# layer and for every key/value head, so a cache takes
+#
+# $$2 \times \text{layers} \times \text{key/value heads} \times
+# \text{head size} \times \text{bytes a number} \times \text{tokens},$$
+#
+# and a batch of $B$ texts takes $B$ times as much. For the course model
+# that is little. With many long texts at once it can be more than the
 # weights ([Pope et al. 2022](https://arxiv.org/abs/2211.05102)).
 
 # %%
-config = llm.model.config
-heads = config.num_key_value_heads
-head_size = keys.shape[-1]
-per_token = (
-    2 * config.num_hidden_layers * heads * head_size * keys.element_size()
-)
-print(f"{per_token / 1e3:.1f} kB of cache per token")
-assert per_token == sum(
-    2 * layer.keys.element_size() * layer.keys[:, :, :1].numel()
-    for layer in cache.layers
-)
+keys = cache[0]["k"]
+heads, _, head_size = keys.shape
+number = keys.element_size()
+per_token = 2 * len(cache) * heads * head_size * number
+print(f"{per_token / 1e3:.1f} kB of cache per token, in float32")
+print(f"{per_token * len(slow_ids) / 1e6:.1f} MB for this text")
+held = sum(t.numel() * number for past in cache for t in past.values())
+assert held == per_token * keys.shape[1]
 
 # %% [markdown]
-# ## The whole loop
+# ## The library's loop
 #
-# This is the library's decoder, as it stands in
-# `unitconv/inference/reference.py`. `choose` is `argmax` for now, `row_key`
-# belongs to sampling below, and `stop` is asked after each token whether
-# the text is done.
+# The library leaves the model to `transformers`, whose cache does what ours
+# did: `prefill` reads the prompt, `decode_one_token` reads one token at a
+# `position`. Around them is the same loop, as it is in
+# `unitconv/inference/reference.py`. It has three additions, which the rest
+# of this chapter explains: `stop` is called after each token and returns
+# True once the reply is complete, `choose` draws a token if it does not
+# take the most likely one, and `row_key` makes the drawing reproducible.
 
 # %%
 import inspect
@@ -217,44 +326,42 @@ def never(token_ids):
 
 
 settings = Decoding(max_new_tokens=24)
-start = time.perf_counter()
 completion = generate_sequential(llm.model, prompt_ids, never, settings)
-cached_seconds = time.perf_counter() - start
+assert completion.token_ids == cached_ids
 print(llm.tokenizer.decode(completion.token_ids))
-cached_read = len(prompt_ids) + 23
-print(f"{slow_read / cached_read:.0f} times fewer tokens read")
-print(f"{slow_seconds / cached_seconds:.1f} times as fast")
-assert completion.token_ids == slow_ids[len(prompt_ids) :]
 
 # %% [markdown]
-# The clock need not agree with the count: a pass over one token is far
-# from free, and most of it is overhead. The tokens are the same, as the
-# last line checks: a cache that changed the result would be a bug. The
-# library is held to more than that: its tests compare
-# every token with `transformers`' own `generate`.
+# The tokens are the same, as the assertion checks. The library's tests
+# compare every token with `transformers`' own `generate` as well.
 #
 # ## When to stop
 #
-# Above we passed a rule that never stops. Left to itself the model goes
-# on past its answer until the limit, and starts another turn or text:
+# Above we passed a rule that never stops. Left alone, the model goes on
+# past its answer until the limit:
 
 # %%
 endless = generate_sequential(
     llm.model, prompt_ids, never, Decoding(max_new_tokens=60)
 )
-print(llm.tokenizer.decode(endless.token_ids))
+text = llm.tokenizer.decode(endless.token_ids)
+print(text)
+assert MODEL != "course" or "<|im_start|>system" in text
 
 # %% [markdown]
+# It ends its turn, ends the text, and starts another conversation with an
+# instruction of its own. In pretraining, one conversation followed the
+# other, so that is what the model has learned to write.
+#
 # A chat model ends its turn with a special token, the *end of sequence*.
 # We stop there, or as soon as `</answer>` is complete, since nothing
-# behind it is read. `finished` records which replies came to such an end
-# and which were cut off at the limit; the share of the first is the *stop
-# rate* of chapter 1's table.
+# behind it is read. `finished` records whether a reply ended in this way or
+# was cut off at the limit. The share of finished replies is the *stop rate*
+# of chapter 1's table.
 
 # %%
 reply = generate_sequential(llm.model, prompt_ids, llm.stop)
 print(llm.tokenizer.decode(reply.token_ids))
-print("came to an end:", reply.finished)
+print("finished:", reply.finished)
 print("the answer:", llm.parse_answer(llm.generate(prompt)))
 
 # %% [markdown]
@@ -278,86 +385,160 @@ assert "</answer>" not in smol["replies"]["cot"]
 # %% [markdown]
 # It has taken a short sentence from the example, but neither the product
 # nor the tags, and it repeats itself. Each repetition in the context makes
-# the next one likelier, and greedy decoding always takes the likeliest
+# the next one likelier, and greedy decoding always takes the most likely
 # token, so it seldom leaves such a loop. Only the limit ended this reply.
 #
-# ## Sampling
+# ## Sampling: temperature and top-p
 #
-# Greedy decoding knows one reply to each question. In later chapters we
-# want several, so that a wrong one can be outvoted or discarded. Then we
-# *draw* the next token by its probability. Two knobs shape the odds.
+# Greedy decoding always produces the same reply. In later chapters we want
+# several, so that a wrong one can be outvoted or discarded. Then we *draw*
+# the next token by its probability. Two settings shape the probabilities.
 #
 # **Temperature** divides the logits before the softmax. Below 1 it makes
-# likely tokens likelier, above 1 it flattens the odds. At 0 it would
-# divide by zero, which is why greedy is a path of its own in the code.
+# likely tokens likelier, above 1 it makes the probabilities more equal. At
+# 0 it would divide by zero, so greedy decoding is a separate branch in the
+# code.
 #
 # **Top-p**, or nucleus sampling, drops the unlikely tail: it keeps the
-# fewest tokens whose probabilities add up to at least `p`
-# ([Holtzman et al. 2020](https://arxiv.org/abs/1904.09751)).
-#
-# Let us look at a token the model is unsure of. We take, among the steps
-# of its reply, the one with the highest entropy, which is high where the
-# odds are spread and 0 where one token is certain.
+# fewest tokens whose probabilities add up to at least `p`, and scales them
+# so that they add up to 1 ([Holtzman et al.
+# 2020](https://arxiv.org/abs/1904.09751)).
 
-# %% tags=["hide-input"]
+
+# %%
+def next_token_odds(logits, temperature, top_p=1.0):
+    """The distribution to draw from, for logits [vocabulary]."""
+    odds = (logits / temperature).softmax(dim=-1)
+    if top_p == 1:
+        return odds
+    ordered, ids = odds.sort(descending=True)
+    mass_before = ordered.cumsum(dim=-1) - ordered
+    ordered[mass_before >= top_p] = 0  # enough without these
+    kept = torch.zeros_like(odds).scatter(-1, ids, ordered)
+    return kept / kept.sum()
+
+
 from unitconv.inference.sampling import token_probabilities
 
+last = logits[0, -1]
+for temperature, p in [(0.7, 1.0), (1.5, 0.8)]:
+    ours = next_token_odds(last, temperature, p)
+    theirs = token_probabilities(last[None], temperature, p)[0]
+    assert torch.allclose(ours, theirs, atol=1e-6)
+
+# %% [markdown]
+# To see both at work, we need a token that the model is unsure of. Among
+# the steps of its reply we take the one with the highest entropy, which is
+# high where the probabilities are spread and 0 where one token is certain.
+
+# %% tags=["hide-input"]
 row = torch.tensor([prompt_ids + reply.token_ids], device=llm.device)
-with torch.inference_mode():
-    steps = llm.model(row).logits[0, len(prompt_ids) - 1 : -1].float()
+steps = llm.model(row).logits[0, len(prompt_ids) - 1 : -1]
 odds = steps.softmax(dim=-1)
 entropy = -(odds * odds.clamp(min=1e-12).log()).sum(dim=-1)
 unsure = int(entropy.argmax())
 top = odds[unsure].topk(6).indices
 
-distributions = {
-    name: token_probabilities(steps[unsure : unsure + 1], t, p)[0, top]
-    for name, t, p in [
-        ("T = 0.5", 0.5, 1.0),
-        ("T = 1", 1.0, 1.0),
-        ("T = 1.5", 1.5, 1.0),
-        ("T = 1.5, top-p 0.8", 1.5, 0.8),
-    ]
-}
 figures.next_token(
     [repr(llm.tokenizer.decode([t]))[1:-1] for t in top.tolist()],
-    {name: p.tolist() for name, p in distributions.items()},
+    {
+        name: next_token_odds(steps[unsure], t, p)[top].tolist()
+        for name, t, p in [
+            ("T = 0.5", 0.5, 1.0),
+            ("T = 1", 1.0, 1.0),
+            ("T = 1.5", 1.5, 1.0),
+            ("T = 1.5, top-p 0.8", 1.5, 0.8),
+        ]
+    },
+).captioned(
+    "Probabilities of the six most likely tokens under four settings."
 )
 
 # %%
 written = llm.tokenizer.decode(reply.token_ids[:unsure])
 print("The text so far:", written)
+for t, p in [(0.5, 1.0), (1.0, 1.0), (1.5, 1.0), (1.5, 0.8)]:
+    kept = next_token_odds(steps[unsure], t, p)
+    print(
+        f"T {t}, top-p {p}: {int((kept > 0).sum()):3} tokens possible, "
+        f"{kept.max():.2f} for the best"
+    )
+assert int((kept > 0).sum()) == 3 or MODEL != "course"
 
 # %% [markdown]
-# From left to right the bars flatten, and in the last panel top-p has cut
-# the tail. Here the draw decides only how a unit is spelled. Where the
-# model has to multiply longer numbers, it decides more:
+# After `1 kg = 1000` comes the unit, and it may be spelled `g`, `gram` or
+# `grams`. From the first panel to the third the bars become more equal, and
+# each of the 768 tokens stays possible, however unlikely. Top-p then keeps
+# three. Where the model is sure, it would keep only one. That is its
+# advantage over a fixed threshold, which keeps nothing at all where no
+# token is likely, and over a fixed number of tokens, which keeps bad ones
+# where a single token is right.
+#
+# ## How a token is drawn
+#
+# A random number $u$ between 0 and 1 becomes a token as follows. Lay the
+# probabilities end to end on a line of length 1, a segment for each token.
+# The number is a place on the line, and the token whose segment contains it
+# is drawn. A token with a probability of .7 has a segment of length .7, so
+# it is drawn in 70 % of the cases. The ends of the segments are the running
+# sum of the probabilities, the *cumulative distribution function* (CDF),
+# and this is called inverse-CDF sampling:
+
+
+# %%
+def draw(odds, u):
+    """The first token whose cumulative probability exceeds u."""
+    return int((odds.cumsum(dim=-1) <= u).sum())
+
+
+for u in (0.1, 0.5, 0.99):
+    token = draw(odds[unsure], u)
+    print(f"u = {u}: {llm.tokenizer.decode([token])!r}")
+
+# %% tags=["hide-input"]
+order = top[:3].sort().values  # the segments lie in the order of the ids
+figures.inverse_cdf(
+    [repr(llm.tokenizer.decode([t]))[1:-1] for t in order.tolist()],
+    odds[unsure][order].tolist(),
+    u=0.5,
+).captioned("Drawing a token: the place u = 0.5 is in the blue segment.")
+
+# %% [markdown]
+# The library draws in the same way. For this token the draw decides only
+# how a unit is spelled. Where the model has to multiply longer numbers, it
+# decides more:
 
 # %%
 warm = Decoding(temperature=1.0)
 long_ids = llm.encode(llm.format_prompt("How many grams are 27 ounces?"))
-for number in range(4):
-    drawn = generate_sequential(
-        llm.model, long_ids, llm.stop, warm, sample_number=number
-    )
-    print(number, llm.tokenizer.decode(drawn.token_ids))
+drawn = [
+    generate_sequential(llm.model, long_ids, llm.stop, warm, number)
+    for number in range(4)
+]
+for number, completion in enumerate(drawn):
+    print(number, llm.tokenizer.decode(completion.token_ids))
+print(f"the product: {27 * 28.35:.2f}")
 
+# %%
+in_steps = ["20 *" in llm.tokenizer.decode(c.token_ids) for c in drawn]
+assert in_steps == [True, False, True, False] or MODEL != "course"
 
 # %% [markdown]
-# Read them as the audit of chapter 1 does. Is every product true, and does
-# the reply lead from the question to the answer? The model knows two ways
-# to multiply: in steps, as 20 and 7 times the factor, which comes out right
-# here, and at once. At once it gets a digit wrong, and the answer may still
-# be within 5 % of the truth. That is why a reply is graded *and* audited,
-# and in chapter 8 the audit decides which of the two ways the model learns.
+# All four state that an ounce has 28.35 grams, and then two ways part.
+# Replies 0 and 2 multiply in steps, 20 and 7 times the factor, and arrive
+# at the product. Replies 1 and 3 multiply at once and get digits wrong:
+# 777.85 and 760.05 instead of 765.45. Both are within 5 % of the truth, so
+# the grade alone would count all four as right. That is why a reply is
+# graded *and* audited, and in chapter 8 the audit decides which of the two
+# ways the model learns.
 #
-# ## Random, and reproducible
+# ## Reproducible sampling
 #
-# A random reply that cannot be had again cannot be debugged. The usual
-# remedy is `torch.manual_seed`, and it has a hole. The generator hands out
-# numbers in the order they are asked for, so a text depends on everything
-# drawn before it. Watch one question answered twice, with the same seed,
-# first alone and then after another question:
+# You cannot debug a random reply that you cannot reproduce. The usual
+# remedy is `torch.manual_seed`, and it has a gap. The generator hands out
+# numbers in the order in which they are requested, so a text depends on
+# everything drawn before it. Here one question is answered twice with the
+# same seed, first alone and then after another question:
 
 
 # %%
@@ -365,9 +546,7 @@ def torch_sample(token_ids, steps=16):
     token_ids = list(token_ids)
     for _ in range(steps):
         row = torch.tensor([token_ids], device=llm.device)
-        with torch.inference_mode():
-            logits = llm.model(row).logits[0, -1].float()
-        odds = (logits / 3).softmax(dim=-1)  # hot, so that noise shows
+        odds = next_token_odds(llm.model(row).logits[0, -1], 3.0)
         token_ids.append(int(torch.multinomial(odds, 1)))
     return token_ids
 
@@ -383,16 +562,76 @@ print("the same text:", alone == in_company)
 assert alone != in_company
 
 # %% [markdown]
-# Our decoder draws one number between 0 and 1 per token, the *noise*, and
-# computes it as a hash of four things: the seed, the prompt, which sample
-# this is, and how many tokens the reply already has. The first three are
-# the same for a whole reply, so they are hashed once: that is the
-# `row_key` in the loop above. With the fourth,
-# [SplitMix64](https://doi.org/10.1145/2660193.2660195) makes the noise of
-# each token from it. Nothing else can touch it.
+# (A temperature of 3 makes nearly every draw matter.)
+#
+# The library does not ask a generator. It computes the number from what the
+# draw is for: the seed, the prompt, which sample of the prompt this is, and
+# how many tokens the reply already has. The first three are hashed once for
+# a reply, to a key of 64 bits. The fourth goes through
+# [SplitMix64](https://doi.org/10.1145/2660193.2660195), a random number
+# generator whose $n$-th number can be computed directly. It mixes bits by
+# shifts and products, so that neighbouring inputs give unrelated outputs:
 
 # %%
-warm = Decoding(temperature=1.0, seed=0)
+import hashlib
+
+from unitconv.inference.sampling import row_key, uniform
+
+BITS = 2**64 - 1  # sums and products keep 64 bits
+
+
+def request_key(seed, prompt_ids, sample):
+    text = f"{seed}|{sample}|{','.join(map(str, prompt_ids))}"
+    digest = hashlib.blake2b(text.encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "little")
+
+
+def noise(key, n):
+    """A number in [0, 1) for token n of the reply with this key."""
+    bits = (key + (n + 1) * 0x9E3779B97F4A7C15) & BITS
+    bits = ((bits ^ bits >> 30) * 0xBF58476D1CE4E5B9) & BITS
+    bits = ((bits ^ bits >> 27) * 0x94D049BB133111EB) & BITS
+    return ((bits ^ bits >> 31) >> 11) / 2**53
+
+
+key = request_key(seed=0, prompt_ids=prompt_ids, sample=0)
+library_key = torch.tensor([row_key(0, prompt_ids, 0)])
+assert key == library_key.item() & BITS
+for n in range(3):
+    print(f"token {n}: u = {noise(key, n):.4f}")
+    assert abs(noise(key, n) - uniform(library_key, n).item()) < 1e-7
+
+# %% [markdown]
+# With `forward` for the logits, `next_token_odds` for the probabilities,
+# `noise` and `draw`, we have a whole sampler. It writes what the library
+# writes:
+
+
+# %%
+def sample_reply(prompt_ids, decoding, number=0, limit=100):
+    key = request_key(decoding.seed, prompt_ids, number)
+    cache, written, start = [{} for _ in base.layers], [], 0
+    ids = torch.tensor(prompt_ids, device=llm.device)
+    for n in range(limit):
+        logits = forward(ids, cache, start)[-1]
+        start += len(ids)
+        odds = next_token_odds(logits, decoding.temperature, decoding.top_p)
+        written.append(draw(odds, noise(key, n)))
+        if llm.stop(written):
+            break
+        ids = torch.tensor(written[-1:], device=llm.device)
+    return written
+
+
+for number in range(3):
+    ours = sample_reply(long_ids, warm, number)
+    assert ours == drawn[number].token_ids
+print("the library's tokens:", llm.tokenizer.decode(ours))
+
+# %% [markdown]
+# And a reply no longer depends on what was drawn before it:
+
+# %%
 alone = generate_sequential(llm.model, prompt_ids, llm.stop, warm)
 generate_sequential(llm.model, other_ids, llm.stop, warm)
 in_company = generate_sequential(llm.model, prompt_ids, llm.stop, warm)
@@ -400,10 +639,11 @@ assert alone == in_company
 print("the same text:", alone == in_company)
 
 # %% [markdown]
-# The number picks the token by its place in the cumulative distribution:
-# stack the probabilities to a column of height 1, and see in which
-# token's stretch the number falls. The next chapter relies on this: there,
-# the company is the rest of a batch.
+# The noise is fixed by the request, and by nothing else. The logits must be
+# the same too, up to rounding: if $u$ falls within rounding error of the
+# border between two segments, the other token may be drawn. In float32
+# that is rare. The next chapter relies on all this, with a batch for
+# company, and looks at 16-bit floats.
 #
 # ## Exercises
 #
@@ -456,9 +696,10 @@ for style in lacking:
 attempt(check_styles, lacking)
 
 # %% [markdown]
-# `raw` is the bare question; `chat` lacks only the example. Whether a tag
-# comes back depends on the model: look above. How much each part is worth,
-# on a thousand questions, is a matter of measuring and not of one reply.
+# `raw` is the bare question, and the reply multiplies on and on without a
+# tag. `chat` lacks only the example, and closes with a tag. How much each
+# part is worth has to be measured on many questions ([chapter
+# 6](06_prompting.ipynb)), not on one reply.
 #
 # ```{solution-end}
 # ```
@@ -467,8 +708,8 @@ attempt(check_styles, lacking)
 # :label: ex-price
 #
 # A prompt has $m$ tokens and the reply $n$. How many tokens are read in
-# all, without the cache and with it? The check stands at the model's door
-# and counts what goes in.
+# all, without the cache and with it? The check counts the tokens that are
+# actually passed to the model.
 # ```
 
 
@@ -538,37 +779,51 @@ attempt(check_price, tokens_read)
 # ```{solution-end}
 # ```
 #
-# ```{exercise} Nucleus by hand
+# ```{exercise} Another way to cut the tail
 # :label: ex-nucleus
 #
-# For the probabilities 0.5, 0.3, 0.15 and 0.05, which tokens does top-p
-# keep at $p = 0.79$, and at $p = 0.81$? Write a function that returns the
-# kept probabilities, the largest first, scaled to add up to 1. The
-# check compares it with the library's `token_probabilities`.
+# *Min-p* keeps each token whose probability is at least `m` times that of
+# the most likely token ([Nguyen et al.
+# 2024](https://arxiv.org/abs/2407.01082)). Write it for a tensor of
+# probabilities, scaled to add up to 1. The check compares it with
+# `transformers`. Then find probabilities of which min-p with `m = 0.1`
+# keeps fewer tokens than top-p with `p = 0.9`, and others of which it keeps
+# more.
 # ```
 
 
 # %% tags=["exercise", "nbval-check-output"]
-def nucleus(probabilities, p):
-    """What top-p keeps of a list of probabilities, scaled, as a list."""
+from transformers import MinPLogitsWarper
+
+
+def min_p(odds, m):
+    """What min-p keeps of probabilities [vocabulary], scaled to 1."""
     raise NotImplementedError
 
 
-def check_nucleus(nucleus):
-    kept = [len(nucleus([0.5, 0.3, 0.15, 0.05], p)) for p in (0.79, 0.81)]
-    assert kept[0] == 2, "at 0.79 two tokens are enough"
-    assert kept[1] == 3, "at 0.81 two tokens are not enough"
-    for row, p in [([0.2, 0.7, 0.1], 0.8), ([0.1, 0.4, 0.5], 1.0)]:
-        mine = nucleus(row, p)
-        theirs = token_probabilities(torch.tensor([row]).log(), 1.0, p)[0]
-        theirs = theirs[theirs > 0].sort(descending=True).values
-        same = len(mine) == len(theirs) and torch.allclose(
-            torch.tensor(mine), theirs, atol=1e-5
-        )
-        assert same, f"{row} at {p}: the library keeps something else"
+fewer, more = [1.0], [1.0]  # your probabilities
 
 
-attempt(check_nucleus, nucleus)
+def n_kept(odds):
+    return int((odds > 0).sum())
+
+
+def check_min_p(min_p, fewer, more):
+    for m in (0.05, 0.1, 0.5):
+        odds = torch.tensor([0.4, 0.3, 0.15, 0.1, 0.03, 0.02])
+        cut = MinPLogitsWarper(m)(None, odds.log()[None])
+        same = torch.allclose(min_p(odds, m), cut.softmax(-1)[0], atol=1e-5)
+        assert same, f"m = {m}: transformers keeps something else"
+    counts = []
+    for odds in (torch.tensor(fewer), torch.tensor(more)):
+        assert abs(float(odds.sum()) - 1) < 1e-3, "they do not add up to 1"
+        by_top_p = n_kept(next_token_odds(odds.log(), 1.0, 0.9))
+        counts.append(n_kept(min_p(odds, 0.1)) - by_top_p)
+    assert counts[0] < 0, "the first: min-p does not keep fewer"
+    assert counts[1] > 0, "the second: min-p does not keep more"
+
+
+attempt(check_min_p, min_p, fewer, more)
 
 
 # %% [markdown]
@@ -578,27 +833,24 @@ attempt(check_nucleus, nucleus)
 
 
 # %%
-def nucleus(probabilities, p):
-    kept, mass = [], 0.0
-    for value in sorted(probabilities, reverse=True):
-        if mass >= p:
-            break
-        kept.append(value)
-        mass += value
-    return [value / mass for value in kept]
+def min_p(odds, m):
+    kept = odds.where(odds >= m * odds.max(), 0)
+    return kept / kept.sum()
 
 
-for p in (0.79, 0.81):
-    kept = nucleus([0.5, 0.3, 0.15, 0.05], p)
-    print(f"p = {p}:", [round(value, 3) for value in kept])
+fewer = [0.7] + 10 * [0.03]
+more = [0.5, 0.41, 0.09]
+for mine in (torch.tensor(fewer), torch.tensor(more)):
+    by_top_p = next_token_odds(mine.log(), 1.0, 0.9)
+    print(f"min-p {n_kept(min_p(mine, 0.1))}, top-p {n_kept(by_top_p)}")
 
 # %% tags=["solution", "nbval-check-output"]
-attempt(check_nucleus, nucleus)
+attempt(check_min_p, min_p, fewer, more)
 
 # %% [markdown]
-# Why not ask at exactly 0.8? There two tokens suffice on paper; in floating
-# point 0.5 + 0.3 may fall short by a hair and a third gets in. A check
-# should stay clear of such an edge.
+# Beside a strong favourite min-p drops all weak tokens, while top-p takes
+# as many of them as it needs to reach 90 %. Where two tokens make up more
+# than 90 %, top-p stops there, and min-p also keeps the third.
 #
 # ```{solution-end}
 # ```
@@ -610,25 +862,24 @@ attempt(check_nucleus, nucleus)
 # at temperature 1. Its logits are `steps[unsure]`, and
 # `unitconv.inference.sampling` has the three parts:
 # `row_key(seed, prompt_ids, number)` is an integer; `uniform(keys, unsure)`
-# takes a tensor of them and returns one noise for each;
-# `sample(logits, 1.0, 1.0, noise)` wants a row of logits for each. Does
-# each token come as often as its probability says? And can the draws be
-# had again?
+# takes a tensor of them and returns one number between 0 and 1 for each;
+# `sample(logits, 1.0, 1.0, noise)` takes a row of logits for each. Is each
+# token drawn as often as its probability says? Are the draws reproducible?
 # ```
 
 
 # %% tags=["exercise", "nbval-check-output"]
-def draw(n):
+def draw_many(n):
     """n token ids, int64 [n]; number i belongs to sample i."""
     raise NotImplementedError
 
 
-def check_fair(draw):
+def check_fair(draw_many):
     n = 2000
-    tokens = draw(n)
+    tokens = draw_many(n)
     assert tokens.shape == (n,), "one token for each sample number"
-    assert torch.equal(draw(n), tokens), "drawn again, they differ"
-    assert torch.equal(draw(n // 2), tokens[: n // 2]), (
+    assert torch.equal(draw_many(n), tokens), "drawn again, they differ"
+    assert torch.equal(draw_many(n // 2), tokens[: n // 2]), (
         "a token depends on how many others are drawn"
     )
     for token in odds[unsure].topk(4).indices.tolist():
@@ -640,7 +891,7 @@ def check_fair(draw):
         )
 
 
-attempt(check_fair, draw)
+attempt(check_fair, draw_many)
 
 
 # %% [markdown]
@@ -649,22 +900,22 @@ attempt(check_fair, draw)
 # ```
 
 # %%
-from unitconv.inference.sampling import row_key, sample, uniform
+from unitconv.inference.sampling import sample
 
 
-def draw(n):
+def draw_many(n):
     keys = torch.tensor([row_key(0, prompt_ids, i) for i in range(n)])
     noise = uniform(keys, unsure).to(llm.device)
     return sample(steps[unsure].expand(n, -1), 1.0, 1.0, noise)
 
 
-tokens = draw(2000)
+tokens = draw_many(2000)
 for token in odds[unsure].topk(4).indices.tolist():
     share = (tokens == token).float().mean().item()
     print(f"{odds[unsure][token]:.3f} expected, {share:.3f} drawn")
 
 # %% tags=["solution", "nbval-check-output"]
-attempt(check_fair, draw)
+attempt(check_fair, draw_many)
 
 # %% [markdown]
 # The shares scatter around the probabilities as those of a fair draw do,
@@ -676,17 +927,19 @@ attempt(check_fair, draw)
 #
 # ## Recap
 #
-# - A model maps tokens to the odds of the next one; decoding is a loop
+# - A model computes how likely each next token is; decoding is a loop
 #   around that.
-# - The KV cache turns reading everything at every step into reading one
-#   token, and costs memory that grows with the text.
-# - A reply stops at the end-of-sequence token or after `</answer>`; what
-#   is cut off at the limit is counted.
-# - Temperature shapes the odds, top-p cuts their tail, greedy is separate.
-# - Noise that hashes the request makes sampling reproducible row by row.
+# - The KV cache keeps keys and values of earlier tokens. A step then reads
+#   one token instead of the whole text, and the memory grows with the text.
+# - A reply stops at the end-of-sequence token or after `</answer>`; replies
+#   that are cut off at the limit are counted.
+# - Temperature changes how unequal the probabilities are, top-p removes the
+#   unlikely tail, and inverse-CDF sampling draws a token.
+# - Deriving the random numbers from a hash of the request makes every reply
+#   reproducible on its own.
 #
 # **Next:** [the same for many questions at once](04_batched.ipynb), where
-# the obvious way to do it goes wrong in silence.
+# the obvious way to do it goes wrong without an error message.
 #
 # ## References
 #
@@ -698,4 +951,5 @@ attempt(check_fair, draw)
 # holtzman2020
 # pope2022
 # steele2014
+# nguyen2024
 # ```

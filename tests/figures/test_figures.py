@@ -111,6 +111,9 @@ FIGURES: dict[str, Callable[[], Picture]] = {
     ),
     "path_counts": lambda: figures.path_counts([0, 1, 1, 3]),
     "cache_work": lambda: figures.cache_work(80, 20),
+    "inverse_cdf": lambda: figures.inverse_cdf(
+        [" g", "$", "<b>"], [0.6, 0.3, 0.1], 0.7
+    ),
     "next_token": lambda: figures.next_token(
         ["6", "$", "<b>"],
         {"T = 0.5": [0.9, 0.1, 0.0], "T = 1": [0.6, 0.3, 0.1]},

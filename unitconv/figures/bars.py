@@ -18,6 +18,9 @@ from unitconv.figures.svg import (
     ORANGE,
     Look,
     Picture,
+    canvas,
+    centered,
+    first_and_last,
     listing,
     make_axes,
     make_rows,
@@ -219,22 +222,22 @@ def path_counts(counts: Sequence[int]) -> Picture:
 
 @styled
 def cache_work(prompt_tokens: int, new_tokens: int) -> Picture:
-    """Draw the tokens read at every step, with and without a KV cache."""
+    """Plot all tokens read up to each step, with and without a KV cache."""
     figure, axes = make_axes()
     steps = list(range(1, new_tokens + 1))
-    without = [prompt_tokens + step - 1 for step in steps]
-    cached = [prompt_tokens] + [1] * (new_tokens - 1)
-    axes.bar(steps, without, color=ORANGE, alpha=0.6, label="no cache")
-    axes.bar(steps, cached, color=BLUE, label="with the cache")
+    work = {
+        "no cache": [n * prompt_tokens + n * (n - 1) // 2 for n in steps],
+        "with the cache": [prompt_tokens + n - 1 for n in steps],
+    }
+    for (name, read), color in zip(
+        work.items(), (ORANGE, BLUE), strict=True
+    ):
+        axes.plot(steps, read, "o-", color=color, markersize=4, label=name)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.set(xlabel="step (one new token each)", ylabel="tokens read")
-    axes.legend(loc="upper right", bbox_to_anchor=(1, 1.18), ncols=2)
-    return picture(
-        figure,
-        "Bars of tokens read per step. Without a cache they grow from "
-        f"{prompt_tokens} to {without[-1]}; with it the first step reads "
-        f"{prompt_tokens} and every other step reads one.",
-    )
+    axes.set(xlabel="new tokens", ylabel="tokens read in all", ylim=(0, None))
+    axes.legend(loc="upper left")
+    totals = first_and_last(work, "{} from {:.0f} to {:.0f}")
+    return picture(figure, f"Tokens read for each new token: {totals}.")
 
 
 @styled
@@ -254,3 +257,35 @@ def next_token(
     template = f"{{}}: {tokens[0]!r} has {{:.2f}}"
     settings = listing(template, distributions, best)
     return picture(figure, f"Next-token probabilities. {settings}.")
+
+
+@styled
+def inverse_cdf(
+    tokens: Sequence[str], probabilities: Sequence[float], u: float
+) -> Picture:
+    """Draw tokens as segments of a line of length 1, and the one at `u`."""
+    figure, axes = canvas(6.4, 1.5)
+    start = 0.0
+    for place, (token, p) in enumerate(
+        zip(tokens, probabilities, strict=True)
+    ):
+        hit = start <= u < start + p
+        look: Look = {"facecolor": BLUE if hit else "none"}
+        axes.barh(0, p, 0.5, left=start, edgecolor=INK, **look)
+        above = 0.42 if place % 2 == 0 else 0.72
+        centered(axes, start + p / 2, above, token, family="monospace")
+        start += p
+    axes.annotate(
+        f"u = {u:g}",
+        (u, -0.25),
+        (u, -0.85),
+        arrowprops={"arrowstyle": "->", "color": INK},
+        ha="center",
+    )
+    for end in (0, 1):
+        centered(axes, end, -0.5, f"{end}")
+    axes.set(xlim=(-0.03, 1.03), ylim=(-1.1, 1.0))
+    parts = listing("{} {:.2f}", tokens, probabilities)
+    return picture(
+        figure, f"A line from 0 to 1, cut into {parts}; u is at {u:g}."
+    )

@@ -12,7 +12,7 @@ import html
 import io
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import wraps
 from pathlib import Path
 from typing import Any, ParamSpec
@@ -53,9 +53,20 @@ class Picture:
 
     svg: str
     alt: str
+    caption: str = ""  #: below the figure; a page of the book numbers it
+
+    def captioned(self, caption: str) -> Picture:
+        """Return the figure with a caption."""
+        return replace(self, caption=caption)
 
     def _repr_html_(self) -> str:
-        return f'<div class="picture">{self.svg}</div>'
+        if not self.caption:
+            return f'<div class="picture">{self.svg}</div>'
+        caption = html.escape(self.caption, quote=False)
+        return (
+            f'<figure class="picture">{self.svg}'
+            f"<figcaption>{caption}</figcaption></figure>"
+        )
 
     def __repr__(self) -> str:
         return f"Picture({self.alt!r})"
