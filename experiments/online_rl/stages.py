@@ -16,15 +16,14 @@ from experiments.arms.steps import Step
 
 WORK = ROOT / "_build" / "online_rl"
 SEEDS = (0, 1, 2)
-RATES = ("3e-4", "1e-3", "3e-3")
-#: Steps of a short run, a quarter of a whole one.
-SHORT = 20
-#: Learning rate of each loss that is run with all seeds, by short runs with
+RATES = ("1e-3", "3e-3", "1e-2")
+#: Steps of a run, and of a short one.
+WHOLE, SHORT = 40, 20
+#: Learning rate of each loss that is run with all seeds: by short runs with
 #: all `RATES`, on the validation questions.
 CHOSEN = {"dr_grpo": "1e-3", "raft": "1e-3"}
 #: Short runs with seed 0 that differ in one knob from `dr_grpo`.
 KNOBS = {
-    "ten-times-the-rate": ["--learning-rate=1e-2"],
     "four-updates": ["--updates=4"],
     "grpo": ["--loss=grpo"],
     "dapo": ["--loss=dapo"],
@@ -34,6 +33,8 @@ KNOBS = {
     # Without a worked example nothing is right.
     "bare": ["--prompt=raw"],
 }
+#: Steps of the one run that is twice as long.
+LONG = 80
 #: Whole runs with seed 0 that differ from `dr_grpo`.
 VARIANTS = {
     "answer": ["--reward=answer"],
@@ -66,23 +67,22 @@ def sweep_steps() -> Iterator[Step]:
     for loss in CHOSEN:
         for rate in RATES:
             options = [f"--loss={loss}", f"--learning-rate={rate}"]
-            yield _short(short_name(loss, rate), *options)
+            yield _run(short_name(loss, rate), *options, steps=SHORT)
 
 
 def seed_steps() -> Iterator[Step]:
     for seed in SEEDS:
         for loss, rate in CHOSEN.items():
             options = [f"--loss={loss}", f"--learning-rate={rate}"]
-            yield Step(
-                ["rl", *options, f"--seed={seed}"],
-                WORK / run_name(loss, rate, seed),
+            yield _run(
+                run_name(loss, rate, seed), *options, f"--seed={seed}"
             )
 
 
 def knob_steps() -> Iterator[Step]:
     """Yield short runs with one knob changed."""
     for name, options in KNOBS.items():
-        yield _short(name, *options)
+        yield _run(name, *options, steps=SHORT)
 
 
 def variant_steps() -> Iterator[Step]:
@@ -92,13 +92,14 @@ def variant_steps() -> Iterator[Step]:
     data = f"--data={RESULTS / 'rft.json'}"
     yield Step(["rft", data, "--prompt=cot"], WORK / RFT_WITH_EXAMPLE)
     for name, options in VARIANTS.items():
-        yield Step(["rl", *options], WORK / name)
+        yield _run(name, *options)
+    yield _run("long", steps=LONG)
 
 
 def evaluation_steps() -> Iterator[Step]:
     """Yield greedy evaluations of whole runs, and samples of a few."""
     runs = [chosen_run(loss, seed) for seed in SEEDS for loss in CHOSEN]
-    for name in [*runs, *VARIANTS, "warm", RFT_WITH_EXAMPLE]:
+    for name in [*runs, *VARIANTS, "long", "warm", RFT_WITH_EXAMPLE]:
         for split in SPLITS:
             yield _evaluation(WORK / name, split, f"{name}-{split}")
     # What the runs are compared with: the base with its worked example,
@@ -120,8 +121,8 @@ def evaluation_steps() -> Iterator[Step]:
             yield _evaluation(run, split, f"samples-{loss}-{split}", *often)
 
 
-def _short(name: str, *options: str) -> Step:
-    return Step(["rl", f"--steps={SHORT}", *options], WORK / name)
+def _run(name: str, *options: str, steps: int = WHOLE) -> Step:
+    return Step(["rl", f"--steps={steps}", *options], WORK / name)
 
 
 def _evaluation(

@@ -175,14 +175,22 @@ def roofline(
 def throughput(
     batch_sizes: Sequence[int], tokens_per_second: Sequence[float]
 ) -> Picture:
-    """Plot decoding speed against the batch size."""
+    """Plot decoding speed against the batch size, both on log scales.
+
+    A dashed line shows a speed that grows with the number of rows.
+    """
     figure, axes = make_axes()
-    axes.plot(batch_sizes, tokens_per_second, "o-", color=BLUE)
+    ideal = [tokens_per_second[0] * n / batch_sizes[0] for n in batch_sizes]
+    axes.plot(batch_sizes, ideal, "--", color=GREY, label="ideal")
+    axes.plot(
+        batch_sizes, tokens_per_second, "o-", color=BLUE, label="measured"
+    )
     axes.set_xscale("log", base=2)
+    axes.set_yscale("log", base=10)
     axes.set_xticks(batch_sizes, [str(size) for size in batch_sizes])
-    axes.set_ylim(bottom=0)
     axes.set(xlabel="rows in the batch", ylabel="tokens per second")
     axes.grid()
+    axes.legend(loc="upper left")
     points = listing(
         "{:.0f} at {}", tokens_per_second, batch_sizes, separator=", "
     )

