@@ -3,9 +3,9 @@
 #
 # *How many quarts are in 3 gallons?* Anyone can check the answer, and that
 # is why this course is about unit conversion. To teach a model something
-# you must be able to tell, thousands of times and without looking, whether
-# it has learned it. So the grader comes before the model, and before you
-# trust a model's score you have to trust the grader.
+# you must be able to decide, thousands of times and without looking,
+# whether it has learned it. So the grader comes before the model, and
+# before you trust a model's score you have to trust the grader.
 #
 # **The question of this chapter:** when a text says 12 and the truth is
 # 12, what could still be wrong?
@@ -16,11 +16,11 @@
 #   things;
 # - how a test set leaks into a training set although no question is in
 #   both;
-# - why the score of a parser that guesses measures the parser;
+# - why a lenient parser ends up measuring itself instead of the model;
 # - how to find right answers that were reached for wrong reasons;
 # - how far to trust an accuracy measured on 100 questions.
 #
-# **Before you start:** Python. **Time:** 10 minutes to read, without the
+# **Before you start:** Python. **Time:** 25 minutes to read, without the
 # exercises, and under a minute to run. **Hardware:** with the course model
 # any laptop; 1 GB of memory.
 # :::
@@ -53,7 +53,7 @@ print(convert(90, "km/h", "m/s"))
 
 # %% [markdown]
 # Most units are beyond dispute. A few are not, and a grader must decide
-# them once, in the open, rather than question by question. Ours reads
+# them once and in public, rather than question by question. Ours reads
 # *ton* as the metric ton, takes gallons and pints as US ones, counts 1000
 # bytes to a kilobyte, reads a lone *M* or *G* as MB or GB, and takes a
 # year as 365.25 days. What an *ounce* is depends on the other unit:
@@ -99,8 +99,8 @@ for name, questions in splits.items():
 # second to miles per hour through feet per hour. The phrasings of
 # `test_hard` occur in no other set.
 #
-# Some phrasings are crooked, since people type like that. The units belong
-# to six families:
+# Some phrasings are ungrammatical, since people type like that. The units
+# belong to six families:
 
 # %%
 from collections import Counter
@@ -150,9 +150,9 @@ twin = next(q for q in train if parse_question(q.text) == conversion)
 print(f"test:  {sentence}\ntrain: {twin.text}")
 
 # %% [markdown]
-# The sets of this course are therefore cut between conversions, before
-# any sentence is written. A test of the package holds them to it, and so
-# does this checkpoint:
+# The sets of this course are therefore cut between conversions, before any
+# sentence is written. A unit test enforces this, and so does the following
+# cell:
 
 # %%
 from itertools import combinations
@@ -295,15 +295,32 @@ for reply in [
 # the whole test many times and computed an interval each time, about 95 in
 # 100 of them would hold the true rate.
 #
-# We use [Wilson's interval](https://doi.org/10.2307/2276774). The formula
-# most people remember, $p \pm 1.96\sqrt{p(1-p)/n}$, gives 20 right of 20
-# an interval of no width.
+# The formula most people remember, $p \pm z\sqrt{p(1-p)/n}$ with $z =
+# 1.96$, has zero width at 20 right of 20: it claims to be certain that the
+# model is always right. It uses the measured rate $p$ to estimate how far
+# $p$ may be off. [Wilson's interval](https://doi.org/10.2307/2276774) asks
+# instead which true rates $q$ would make the measured $p$ plausible, that
+# is, for which $|p - q| \le z\sqrt{q(1-q)/n}$. Squared, this is a quadratic
+# equation in $q$, and its two solutions are the ends of the interval:
 
 # %% tags=["nbval-check-output"]
+import math
+
 from unitconv.evaluation.stats import wilson_interval
 
+
+def wilson(right, n, z=1.96):
+    p = right / n
+    center = p + z**2 / (2 * n)
+    half = z * math.sqrt(p * (1 - p) / n + z**2 / (4 * n**2))
+    return (center - half) / (1 + z**2 / n), (center + half) / (
+        1 + z**2 / n
+    )
+
+
 for right, n in [(60, 100), (600, 1000), (20, 20)]:
-    low, high = wilson_interval(right, n)
+    low, high = wilson(right, n)
+    assert math.dist((low, high), wilson_interval(right, n)) < 1e-4
     print(f"{right:3} of {n:4}: {low:.3f} to {high:.3f}")
 
 # %% tags=["hide-input"]
@@ -317,7 +334,7 @@ figures.intervals(
     xlabel="accuracy, with its 95 % interval",
     alt="95 % intervals around an accuracy of 0.6 for 20 to 1000 "
     "questions: the interval narrows from about 0.4 wide to 0.06 wide.",
-)
+).captioned("An accuracy of 0.6 with its interval, by number of questions.")
 
 # %% [markdown]
 # True rates of 0.51 and of 0.69, eighteen points apart, both fit with 60
@@ -354,9 +371,10 @@ pd.crosstab(
 )
 
 # %% [markdown]
-# There should never be wrong answers with valid reasoning: true facts about
-# the units asked and true steps lead from the quantity to a right answer.
-# The audit is for the opposite case, right answers with invalid reasoning:
+# No wrong answer has valid reasoning. That is as it should be: true facts
+# about the units and true steps lead from the quantity to a right answer.
+# The audit is made for the 7 replies with a right answer and invalid
+# reasoning:
 
 # %%
 for row in report.rows:
@@ -364,14 +382,15 @@ for row in report.rows:
         print(f"{row.question}\n    {row.text.strip()}")
 
 # %% [markdown]
-# Check the products: the facts are true, and digits of the products are
-# wrong. Where the error is below 5 %, the answer passes all the same.
-# Training on right answers alone would keep such products; chapter 8
-# measures what difference that makes.
+# In all seven the fact is true and the product has wrong digits. The errors
+# are below 5 %, so the answers pass all the same. Training on right answers
+# alone would keep such products; chapter 8 measures what difference that
+# makes.
 #
-# Each wrong answer falls into the first class that fits. The classes
-# describe the reply and do not explain it. Three go by the number, which
-# must be within 1 % of what the mistake gives. A *wrong direction* is the
+# Each wrong answer is counted in the first class that fits. The classes
+# describe symptoms, not causes. Three of them look only at the number: we
+# compute what each mistake would have produced and check whether the answer
+# is within 1 % of it. A *wrong direction* is the
 # number you get by dividing where you should multiply. A *namesake* is
 # right for another unit of the same name, such as the UK pint. *Another
 # unit* is right for some other unit of the family, as when minutes were
@@ -402,13 +421,12 @@ for failure, n in report.failures.items():
 # :label: ex-ounce
 #
 # Which of these requests raises an error, and what do the others return?
-# Say it before you try, to within 1 %. A pound is 0.4536 kg and a US pint
-# 473.2 cc (cubic centimeters); what 16 ounces are you have seen above.
+# Predict the results (to within 1 %) before you run the cell. A pound is
+# 0.4536 kg and a US pint 473.2 cc (cubic centimeters); what 16 ounces are
+# you have seen above.
 # ```
 
 # %% tags=["exercise", "nbval-check-output"]
-import math
-
 from unitconv import attempt
 
 requests = [(8, "oz", "cc"), (8, "oz", "kg"), (1, "M", "m")]
@@ -712,17 +730,16 @@ attempt(check_cut, cut_by_pair)
 # Most facts of the test can be worked out in two steps: from 3 feet to a
 # yard and 12 inches to a foot follow the inches of a yard. So a score on
 # such a cut would measure whether a model *combines* facts, which is
-# another question. Mind the twins, too: a milliliter and a cubic centimeter
-# are the same size, and only `unitconv.task.make_splits` takes them for one
-# unit.
+# another question. There are also twins: a milliliter and a cubic
+# centimeter have the same size, and `cut_by_pair` treats them as two units.
 #
 # ```{solution-end}
 # ```
 #
 # ## Recap
 #
-# - The truth comes from pint; what is ambiguous is decided once and
-#   written down.
+# - The truth comes from pint. Ambiguous units are decided once, and the
+#   decisions are written down.
 # - Splits are cut between conversions, not sentences.
 # - The parser reads the answer tag and never guesses; the answer rate is
 #   reported beside the accuracy.

@@ -3,9 +3,9 @@
 #
 # You type `6000`, four characters. A language model cannot read
 # characters. It reads numbers from a fixed list, turns each into a vector,
-# lets the vectors look at one another a few times, and says how likely
-# each entry of the list is to come next. There is no more to it than that,
-# and every step fits in a few lines.
+# lets the vectors exchange information a few times, and says how likely
+# each entry of the list is to come next. Every step fits in a few lines of
+# code, and in this chapter you write them.
 #
 # **The question of this chapter:** what does the model get to see of
 # `6000`, and where does it look when it needs the number again?
@@ -16,14 +16,15 @@
 # - what the chat template writes, and what is lost without its last line;
 # - the parts of a Llama block: norms, rotary positions, grouped-query
 #   attention, the gated MLP, the residual stream, the tied head;
-# - how to compute a whole layer by hand, and to know that it is right;
+# - how to compute the whole model by hand, and check that it is right;
 # - how the course model compares with SmolLM2, in shape, parameters and
 #   bytes of cache.
 #
 # **Before you start:** [chapter 1](01_task.ipynb), a little PyTorch, matrix
-# products. **Time:** 30 minutes to read, without the exercises, and under a
-# minute to run. **Hardware:** with the course model any laptop; 1 GB of
-# memory.
+# products. **Time:** 45 minutes to read, without the exercises, and under a
+# minute to run. If you know transformers, read the sections on tokens and
+# turns and skip to the last two. **Hardware:** with the course model any
+# laptop; 1 GB of memory.
 # :::
 
 # %% tags=["remove-cell"]
@@ -72,15 +73,18 @@ print(question_ids)
 assert llm.tokenizer.decode(question_ids) == question
 
 # %% tags=["hide-input"]
-figures.token_strip({"": pieces(question)}, ids={"": question_ids})
+figures.token_strip(
+    {"": pieces(question)}, ids={"": question_ids}
+).captioned("The question in tokens, with the number of each.")
 
 # %% [markdown]
-# A dot stands for a space. It belongs to the word that follows, so `many`
-# at the start of a text is another token than `many` within it. Before a
-# digit it stands alone; why is the subject of the next section. Common
-# words are one token and rare ones several. Nothing is ever out of
-# vocabulary, for the 256 bytes are part of it. A character that the
-# tokenizer does not know falls to pieces that are no text by themselves:
+# The figure shows a space as a dot. A space belongs to the word that
+# follows, so `many` at the start of a text is another token than `many`
+# within it. Before a digit the space is a token of its own; the next
+# section explains why. Common words are one token and rare ones several. No
+# text is ever out of vocabulary, because the vocabulary includes all 256
+# bytes. A character without a token of its own is split into bytes, which
+# are not readable text individually:
 
 # %%
 rare = "5 µm"
@@ -106,7 +110,7 @@ figures.token_strip(
         "course model": pieces(f"{question} <answer>6000</answer>"),
         "SmolLM2": smol["tokens"],
     }
-)
+).captioned("Question and answer in the tokens of both models.")
 
 # %% [markdown]
 # The two agree on this text but for one word: `answer` is one token for
@@ -115,10 +119,10 @@ figures.token_strip(
 #
 # Where does the list come from? From counting. *Byte-pair encoding*
 # ([Sennrich et al. 2016](https://arxiv.org/abs/1508.07909)) starts with
-# the bytes. It finds the two neighbours that stand together most often in
+# the bytes. It finds the two neighbours that occur together most often in
 # some text, makes the pair a new token, and counts again, until the list
-# is as long as it was asked to be. Nobody tells it what a word is, or a
-# number. That is its strength, and here it is a trap.
+# is as long as it was asked to be. It knows nothing about words or numbers.
+# For words that is a strength. For numbers it is a trap.
 #
 # ## The trap: a tokenizer that is good with numbers
 #
@@ -165,17 +169,17 @@ figures.token_strip(
         "merging digits": merged_pieces(numbers),
         "one token a digit": pieces(numbers),
     }
-)
+).captioned("Five numbers, cut by both tokenizers.")
 
 # %% [markdown]
-# In the upper row `6000` is one token and `60000` two others. To us the
-# second is the first with a zero more. To the model they start out as
-# unrelated as *gram* and *gallon*.
+# In the upper row `6000` is one token and `60000` is two others. To us the
+# second number is the first with one more zero. To the model they start out
+# as unrelated as *gram* and *gallon*.
 #
 # A conversion between metric units moves the decimal point. So let us ask
 # what has to be appended to a number to make it ten times as large. *Cut
-# anew* means that appending will not do, since the old tokens are not
-# among the new ones.
+# anew* means that the longer number does not begin with the tokens of the
+# shorter one: the tokenizer split it differently.
 
 
 # %%
@@ -190,19 +194,18 @@ def appended(cut, number):
 
 for name, cut in [("merging", merged_pieces), ("digits", pieces)]:
     ways = Counter(appended(cut, number) for number in range(1, 1000))
-    told = ", ".join(f"{way!r} {n}" for way, n in ways.most_common())
-    print(f"{name:8} {told}")
+    counts = ", ".join(f"{way!r} {n}" for way, n in ways.most_common())
+    print(f"{name:8} {counts}")
     assert (len(ways) == 1) == (name == "digits")
 
 # %% [markdown]
 # With single digits that is a rule without exceptions, and a model can
-# learn it from a few examples. With merged ones it holds here and fails
-# there, and each number that is cut anew has to be learned by itself, from
-# the few lines that show its tokens. A carry, too, may stay in its token
-# or leave it, depending on where the seams are. Models pay for it in
-# accuracy, small ones ([Nogueira et al.
-# 2021](https://arxiv.org/abs/2102.13019)) and large ones ([Singh and
-# Strouse 2024](https://arxiv.org/abs/2402.14903)).
+# learn it from a few examples. With merged digits it fails for 334 of the
+# 999 numbers, and each of these has to be learned by itself. Carrying is
+# affected too: depending on where the token boundaries fall, a carry stays
+# inside one token or crosses into the next. Models pay for it in accuracy,
+# small ones ([Nogueira et al. 2021](https://arxiv.org/abs/2102.13019)) and
+# large ones ([Singh and Strouse 2024](https://arxiv.org/abs/2402.14903)).
 #
 # So the tokenizer of the course, like those of Llama and SmolLM2, takes
 # every digit apart *before* it counts pairs. The remedy is one line:
@@ -221,16 +224,16 @@ for number in ["6000", "60000", "1609.344"]:
 
 # %% [markdown]
 # The price is length: a number costs as many tokens as it has characters.
-# And one difficulty stays. A number is written from the left and carries
-# come from the right, so the first digit of a sum may depend on digits
-# that are not there yet. That is one reason to let a model write out its
-# steps ([Lee et al. 2023](https://arxiv.org/abs/2307.03381)); in [chapter
-# 8](08_rft.ipynb) one learns to.
+# And one difficulty remains. A number is written from the left and carries
+# come from the right, so the first digit of a sum may depend on digits that
+# are not written yet. That is one reason to let a model write out its steps
+# ([Lee et al. 2023](https://arxiv.org/abs/2307.03381)), as ours learns to
+# in [chapter 8](08_rft.ipynb).
 #
 # ### Joined is not the same as side by side
 #
-# Tokens are found in the whole text, and what stands at the seam of two
-# texts may grow together:
+# The tokenizer sees the whole text, so characters on either side of a join
+# may merge into a single token:
 
 # %%
 for left, right in [("kg?", "<answer>"), ("kg? ", "<answer>")]:
@@ -239,17 +242,17 @@ for left, right in [("kg?", "<answer>"), ("kg? ", "<answer>")]:
     print(f"{left + right!r}: {verdict}\n  {apart}\n  {joined}")
 
 # %% [markdown]
-# Which pairs merge depends on the tokenizer: the course's joins a space
-# and `<`, SmolLM2's also `?` and `<`. Harmless here, but in [chapter
-# 7](07_sft.ipynb) it costs a model its first token without a word of
-# complaint.
+# Which pairs merge depends on the tokenizer: the course's merges a space
+# and `<`, SmolLM2's also `?` and `<`. That is harmless here, but in
+# [chapter 7](07_sft.ipynb) it silently costs a model its first training
+# token.
 #
 # ## Turns become text
 #
 # A question alone is not much of a hint. Chat models are trained on
-# conversations, and who says what is marked by *special tokens*, which
-# stand in the vocabulary beside the others. Where they go is written in
-# the tokenizer's *chat template*. This one is called ChatML:
+# conversations, in which *special tokens* mark who says what. They are
+# entries of the vocabulary like the others. The tokenizer's *chat template*
+# says where they go. This one is called ChatML:
 
 # %%
 prompt = llm.format_prompt(question)
@@ -272,7 +275,7 @@ print(f"{len(prompt_ids)} tokens, among them {dict(special)}")
 assert special["<|im_start|>"] == special["<|im_end|>"] + 1
 
 # %% [markdown]
-# There is one more start than ends: the last line opens a turn and leaves
+# There are five starts and four ends: the last line opens a turn and leaves
 # it open. This is the *generation prompt*. It says whose turn it is. The
 # template writes it only if it is asked to, and it is easy to forget.
 #
@@ -296,11 +299,11 @@ for name, text in [("with", prompt), ("without", without)]:
     input_ids = torch.tensor([llm.encode(text)], device=llm.device)
     odds = llm.model(input_ids).logits[0, -1].softmax(dim=-1)
     best = odds.topk(3)
-    told = [
+    shown = [
         f"{llm.tokenizer.decode([token])!r} {p:.2f}"
         for p, token in zip(*(t.tolist() for t in best), strict=True)
     ]
-    print(f"{name:7}", ", ".join(told))
+    print(f"{name:7}", ", ".join(shown))
 
 # %% [markdown]
 # Without the line the model has to open a turn before it can reply, and it
@@ -313,12 +316,11 @@ reply = llm.generate(without, Decoding(max_new_tokens=64))
 print(repr(reply))
 
 # %% [markdown]
-# The role's name now stands in the reply. Three tokens of the budget are
-# spent on it (the marker, which is not printed, the name, the line break),
-# and whose turn it becomes was left to the model: under sampling
-# it may be the user's, and the model asks itself something else. A small
-# loss on this model and this question; a puzzling one if you do not print
-# what the model reads. Make that a habit.
+# The reply now begins with the role name. That costs three tokens (the
+# marker, which is not printed, the name and the line break), and the model
+# had to choose whose turn it is: with sampling it may choose the user's,
+# and ask itself something else. Here the damage is small, but it is hard to
+# diagnose unless you print exactly what the model reads. Make that a habit.
 #
 # Where there is no system turn, this template writes one of its own, and
 # so does SmolLM2's:
@@ -351,13 +353,14 @@ figures.block_drawing(
     head_dim=config.head_dim,
     intermediate=config.intermediate_size,
     vocabulary=config.vocab_size,
+).captioned(
+    "The model. Each of its blocks adds to the residual stream twice."
 )
 
 # %% [markdown]
-# We shall go through it with the real weights and compute what each box
-# does with a matrix product and little else. At the end we hold the result
-# against the library's. The question is our text; each of its tokens has a
-# row from here on.
+# We now compute what each box does, with the real weights, and compare the
+# result with the library's. Our text is the question. From here on each of
+# its tokens has a row.
 #
 # **Embedding.** A table with one row for each token of the vocabulary. To
 # embed is to look up:
@@ -369,15 +372,16 @@ print(tuple(x.shape), "= (tokens, hidden)")
 
 # %% [markdown]
 # **The residual stream.** These rows are the line on the left of the
-# drawing. Nothing on the way up replaces them. Each part of a block reads
-# the stream, computes something, and *adds* it. What the first layer wrote
-# is still there for the last one to read.
+# drawing. No part of the model replaces them. Each part of a block reads
+# the rows, computes something, and *adds* it. So the result of the first
+# layer is still part of the sum that the last layer reads.
 #
 # **RMSNorm** ([Zhang and Sennrich
-# 2019](https://arxiv.org/abs/1910.07467)). A stream that is only added to
-# grows. So whoever reads from it first divides by the root mean square of
-# the row and multiplies with a learned weight. Only the direction of the
-# row counts then, not its length.
+# 2019](https://arxiv.org/abs/1910.07467)). Because every block only adds to
+# the stream, its values tend to grow. Each block therefore normalizes its
+# input first: it divides each row by its root mean square and multiplies by
+# a learned weight. Then only the direction of the row counts, not its
+# length.
 
 
 # %%
@@ -393,31 +397,32 @@ print(f"{float((normed - longer).abs().max()):.4f}")
 assert torch.allclose(normed, longer, atol=0.05)
 
 # %% [markdown]
-# A thousand times as long, and hardly a difference (what is left comes
-# from `eps`, which guards against a division by zero).
+# The input is a thousand times as long, and the result differs by 0.0002.
+# (That comes from `eps`, which prevents a division by zero.)
 #
 # ## A token looks at others
 #
-# Attention lets a token fetch something from those before it. Each token
-# has three vectors for it: a *query* for what it wants to know, a *key* by
-# which it can be found, and a *value* that others get from it. They are
-# the rows of $Q$, $K$ and $V$, with $d$ numbers each, and what is fetched
-# is ([Vaswani et al. 2017](https://arxiv.org/abs/1706.03762))
+# Attention lets a token fetch information from the tokens before it. Each
+# token has three vectors for it: a *query*, which says what it looks for, a
+# *key*, by which it can be found, and a *value*, which others receive from
+# it. They are the rows of $Q$, $K$ and $V$, with $d$ numbers each. The
+# result is ([Vaswani et al. 2017](https://arxiv.org/abs/1706.03762))
 #
 # $$\mathrm{softmax}\left(\frac{Q K^\top}{\sqrt{d}}\right) V .$$
 #
 # ### Three tokens, in your head
 #
 # First with vectors of our own, two numbers a token. In a key the first
-# says *I am a quantity* and the second *I am a unit*; in a query they say
-# what is looked for. `6` wants its unit, `kg` its quantity, and `?` both,
-# the quantity more. The formula is four lines:
+# number says *I am a quantity* and the second *I am a unit*; in a query
+# they say what is looked for. `6` looks for its unit, `kg` looks for its
+# quantity, and `?` looks for both, with more weight on the quantity. The
+# formula is four lines:
 
 # %%
 three = ["6", " kg", "?"]
 q = torch.tensor([[0.0, 2.0], [2.0, 0.0], [2.0, 1.0]])  # looks for
 k = torch.tensor([[1.0, 0.0], [0.0, 1.0], [0.0, 0.0]])  # is
-v = torch.tensor([[10.0, 0.0], [0.0, 10.0], [0.0, 0.0]])  # tells
+v = torch.tensor([[10.0, 0.0], [0.0, 10.0], [0.0, 0.0]])  # gives
 
 scores = q @ k.T / 2**0.5
 later = torch.ones(3, 3, dtype=torch.bool).triu(1)
@@ -426,7 +431,9 @@ fetched = weights @ v
 fetched
 
 # %% tags=["hide-input"]
-figures.attention_steps(three, scores.tolist(), weights.tolist())
+figures.attention_steps(three, scores.tolist(), weights.tolist()).captioned(
+    "Scores of three tokens, and the weights they turn into."
+)
 
 # %% [markdown]
 # **Scores.** Every query is multiplied with every key. The dot product is
@@ -439,15 +446,16 @@ figures.attention_steps(three, scores.tolist(), weights.tolist())
 # crossed out, become minus infinity, which a softmax turns into a weight
 # of 0.
 #
-# **Softmax.** The weights of a row add up to 1. With $d = 2$ they are easy
-# to tell, for $e^{1/\sqrt{2}}$ is close to 2: one more in a dot product
-# doubles the weight. For `kg` the products are 2 and 0, and the weights as
-# 4 to 1: four fifths and one fifth. For `?` they are 2, 1 and 0, and the
-# weights as 4 to 2 to 1: sevenths.
+# **Softmax.** The weights of a row add up to 1. With $d = 2$ you can work
+# them out in your head: $e^{1/\sqrt{2}}$ is close to 2, so each extra unit
+# in the dot product roughly doubles the weight. For `kg` the dot products
+# are 2 and 0, so the weights are in the ratio 4 : 1, that is, four fifths
+# and one fifth. For `?` the dot products are 2, 1 and 0, so the weights are
+# in the ratio 4 : 2 : 1.
 #
-# **The mean of the values** under these weights is what is fetched. For
-# `kg` that is four fifths of (10, 0) and one fifth of (0, 10), so (8, 2):
-# mostly what `6` has to tell. Fractions and all, torch agrees:
+# **The mean of the values**, weighted in this way, is the result. For `kg`
+# it is four fifths of (10, 0) and one fifth of (0, 10), so (8, 2): mostly
+# the value of `6`. torch's own function agrees:
 
 # %%
 from torch.nn.functional import scaled_dot_product_attention
@@ -462,9 +470,9 @@ assert not torch.allclose(fetched, unmasked, atol=1)  # the mask matters
 # %% [markdown]
 # ### The same, with 64 numbers
 #
-# **Queries, keys, values.** In the model nobody chose them: three learned
-# matrices make them of each row. They are cut into *heads* of 64 numbers,
-# each of which looks for something else.
+# **Queries, keys, values.** In the model they are not chosen by hand: three
+# learned matrices compute them from each row. They are cut into *heads* of
+# 64 numbers, and each head looks for something else.
 
 
 # %%
@@ -481,12 +489,14 @@ print("queries:", tuple(q.shape), "= (heads, tokens, size of a head)")
 print("keys:   ", tuple(k.shape))
 
 # %% [markdown]
-# **Rotary positions** ([Su et al.
-# 2021](https://arxiv.org/abs/2104.09864)). So far nothing says where a
-# token stands: `6 kg` and `kg 6` would give the same keys. So each query
-# and each key is turned by an angle that grows with its position. A head's
-# vector is taken as pairs of numbers, each pair as a point in the plane.
-# The first pair turns by one radian a token, the last hardly at all.
+# **Rotary positions** ([Su et al. 2021](https://arxiv.org/abs/2104.09864)).
+# So far nothing says where a token is in the text: `6 kg` and `kg 6` would
+# give the same keys. So each query and each key is rotated by an angle that
+# grows with its position. A head's 64 numbers are taken as 32 pairs,
+# numbers $i$ and $i + 32$ as pair $i$, and each pair as a point in the
+# plane. The first pair turns by one radian a token, which distinguishes
+# neighbouring places. The last hardly turns at all, and distinguishes
+# places that are far apart.
 
 
 # %%
@@ -508,25 +518,44 @@ for query_at, key_at in [(5, 2), (105, 102), (5, 3)]:
     print(f"query at {query_at}, key at {key_at}: {query @ key:.2f}")
 
 # %% [markdown]
-# Compare the first two lines: query and key were moved by a hundred
-# places, and the score is the same. Turn two vectors by the same angle,
-# and the angle between them stays. So of the places a score knows only how
-# far they are apart, which the third line changed. A head that looks three
-# tokens back does so anywhere in a text.
+# Compare the first two lines: query and key were moved by a hundred places,
+# and the score is the same. If two vectors turn by the same angle, the
+# angle between them does not change. So the score depends only on the
+# distance between the two tokens. In the third line we changed that
+# distance, and the score changed. A head that looks three tokens back does
+# so anywhere in a text. The figure shows one pair of numbers of a query and
+# a key:
+
+# %% tags=["hide-input"]
+figures.rotations([(5, 2), (15, 12), (5, 3)]).captioned(
+    "One pair of a query and of a key, turned by one radian a token. In "
+    "the first two panels the distance is 3 and the angle is the same."
+)
+
+# %% [markdown]
 #
-# **Scores, mask, softmax, mean.** As with the three tokens. Here you see
-# what the square root is for: a sum of 64 products tends to be larger than
-# one of 2, and undivided it would tend to put nearly all weight on one
-# token. Every head does so for itself; then their results are laid side by
-# side, and a last matrix, `o_proj`, mixes them into what is added to the
-# stream.
+# **Scores, mask, softmax, mean** are the same as for the three tokens. Here
+# the square root matters: a sum of 64 products tends to be larger than a
+# sum of 2, and without the division the softmax would put nearly all weight
+# on one token. Each head computes its own result. The results are laid side
+# by side, and a last matrix, `o_proj`, mixes them into the row that is
+# added to the stream.
 #
 # **Grouped-query attention** ([Ainslie et al.
 # 2023](https://arxiv.org/abs/2305.13245)). Keys and values have to be kept
 # while a text is generated; queries do not. So several query heads may
-# share a head of keys and values. In the course model each has its own, a
-# group of one. The code does not care; its last four lines are those of
-# the three tokens.
+# share one key/value head, which makes the cache of the next chapter
+# smaller. In the course model every query head has its own key/value head,
+# that is, the group size is one; SmolLM2-135M has groups of three.
+
+# %% tags=["hide-input"]
+figures.shared_heads(
+    {"course model": (3, 3), "SmolLM2-135M": (9, 3)}
+).captioned("Query heads that share a key/value head are joined to it.")
+
+# %% [markdown]
+# The code handles any group size. Its last four lines are those of the
+# three tokens.
 
 
 # %%
@@ -587,9 +616,10 @@ def block(x, layer, config):
 
 
 # %% [markdown]
-# Is it right? `transformers` returns the stream after every layer if it is
-# asked. We compare the first, and say the largest difference as a share of
-# the largest entry: a float has seven digits, wherever its point stands.
+# Is it right? `transformers` can return the stream after every layer. We
+# compare it after the first, and report the largest difference relative to
+# the largest entry, because float32 has about seven significant digits at
+# any scale.
 
 
 # %%
@@ -692,13 +722,13 @@ figures.attention_map(
     pieces(question),
     looks[depth, head].tolist(),
     title=f"layer {depth}, head {head}",
-)
+).captioned("Each token puts its weight on the token before it.")
 
 # %% [markdown]
-# The corner above the diagonal is empty: that is the mask. Most trained
-# transformers have such a head. It tells a token what stands before it, a
-# `6` before `kg`, and later layers build on that ([Olsson et al.
-# 2022](https://arxiv.org/abs/2209.11895)).
+# The corner above the diagonal is empty: that is the mask. Every token puts
+# all of its weight on its left neighbour, `kg` on `6` among them. Most
+# trained transformers have such a *previous-token head*, and later layers
+# build on it ([Olsson et al. 2022](https://arxiv.org/abs/2209.11895)).
 #
 # Now to the second half of our question. We put the first sentence of a
 # reply into the model's mouth and stop where it needs the quantity:
@@ -737,21 +767,24 @@ shown = slice(opened[-2], None)
 figures.token_strip(
     {"": [llm.tokenizer.decode([token]) for token in ids[shown]]},
     shades={"": looks[depth, head, -1, shown].tolist()},
+).captioned(
+    "The darker a token, the more weight the head puts on it when the next "
+    "token is predicted."
 )
 
 # %% [markdown]
-# So to our question. Of `6000` the model sees four tokens, a 6 and three
-# zeros, and it writes them one at a time. When it needs a number again, a
-# head looks back to the place where it stands. Do not conclude too much
-# from one head, though: what it looks at is where its values come from,
-# and not yet what is done with them. To know that the copy depends on this
-# head one would have to switch it off and see the reply change.
+# That answers our question. Of `6000` the model sees four tokens, a 6 and
+# three zeros, and it writes them one at a time. When it needs a number
+# again, a head looks back to the place where the number is. Do not conclude
+# too much from one head, though: the weights show where its values come
+# from, and not what is done with them. To show that the copy depends on
+# this head, one would have to switch it off and see the reply change.
 #
 # ## Where the parameters are
 #
-# How does this model compare with those it stands for? On torch's *meta*
-# device a model is built without memory for its weights: we get all its
-# shapes and can count. So the three SmolLM2 cost us nothing.
+# How does this small model compare with the three SmolLM2? On torch's
+# *meta* device a model is built without memory for its weights. It has all
+# its shapes, so we can count, and nothing has to be downloaded.
 
 # %%
 from transformers import AutoConfig
@@ -791,7 +824,9 @@ for name, shape in shapes.items():
     assert counted[name].total() == shape.num_parameters()
 
 # %% tags=["hide-input"]
-figures.parameter_shares(counted)
+figures.parameter_shares(counted).captioned(
+    "Shares of the parameters in four models."
+)
 
 # %% [markdown]
 # The plan is the same in all four. The MLP has most of the parameters,
@@ -801,10 +836,10 @@ figures.parameter_shares(counted)
 #
 # The last row of the next table is the one that counts when texts are
 # generated. Later tokens look at the keys and values of earlier ones, and
-# those never change, so they are computed once and kept. What is kept is
-# the *cache*; chapter 3 builds it. It holds a key and a value for each
-# token, in every layer and every head of keys and values. In bf16, a
-# 16-bit float, a number has two bytes:
+# those never change, so they are computed once and kept. This is the
+# *cache* that chapter 3 builds. It holds a key and a value for each token,
+# in every layer and for every key/value head. In bf16, a 16-bit float, a
+# number has two bytes:
 
 # %%
 import pandas as pd
@@ -839,9 +874,9 @@ pd.DataFrame({name: column(name) for name in configs})
 
 # %% [markdown]
 # SmolLM2-360M has more than two and a half times the parameters of the
-# small one and not twice its cache. The largest does not group its heads,
-# and a token costs it nearly five times as much as the middle one. With a
-# context full of text, for one single reply:
+# smallest one, but less than twice its cache. The largest does not group
+# its heads, so its cache is nearly five times that of the middle one for
+# each token. With a context full of text, a single reply needs:
 
 # %%
 for name, shape in configs.items():
@@ -999,11 +1034,10 @@ attempt(check_lens, lens)
 
 # %% [markdown]
 # This is known as the *logit lens*. Before the first layer there is only
-# the token itself, and with a tied head an embedding is most like itself.
-# Compare the depth at which the quantity becomes the best guess with that
-# of the head that looks at it most. Mind the counting: layers are numbered
-# from 0, so what layer 5 adds is first seen "after 6 layers". Until then
-# the best guess is another digit, so the model decides late.
+# the token itself, a space, and with a tied head an embedding is most like
+# itself. After one to five layers the best guess is `1`, as in the sentence
+# before. Only the last layer changes it to `6`. That is layer 5, counted
+# from 0, and it has the head that puts all its weight on the quantity.
 #
 # ```{solution-end}
 # ```
@@ -1064,12 +1098,12 @@ def encode_safely(question):
 attempt(check_encode_safely, encode_safely)
 
 # %% [markdown]
-# The seams are safe here: on one side stands a line break and on the other
-# a special token, and neither merges with its neighbour. The first
-# assertion checks it for a question. In a chat that strangers can reach,
-# this is not an exercise. The library does it for you: a prompt of
-# `llm.format_prompt` remembers which of its pieces people wrote, and
-# `llm.encode` reads special tokens in the others alone.
+# The joins are safe here: a line break comes before the question and a
+# special token after it, and neither merges with its neighbour. The first
+# assertion checks that. In a chat that strangers can reach, this defence is
+# necessary, and the library has it: a prompt of `llm.format_prompt`
+# remembers which of its pieces people wrote, and `llm.encode` reads special
+# tokens only in the others.
 #
 # ```{solution-end}
 # ```
@@ -1077,17 +1111,18 @@ attempt(check_encode_safely, encode_safely)
 # ## Recap
 #
 # - A tokenizer's vocabulary is counted, not designed. With merged digits
-#   numbers become symbols of their own; with single digits a zero more is
-#   a token more.
+#   numbers become symbols of their own; with single digits one more zero is
+#   one more token.
 # - The chat template writes the markers; the generation prompt says whose
 #   turn it is.
 # - A block reads the residual stream twice and adds to it twice: attention
-#   fetches from earlier tokens, the MLP works on each by itself. Norms keep
-#   what is read at one scale, rotation tells how far apart two tokens are.
+#   fetches from earlier tokens, the MLP works on each token by itself.
+#   Norms keep its input at one scale, and rotation makes scores depend on
+#   the distance between two tokens.
 # - The head turns a vector into a logit for each token. Tied, it is the
 #   embedding.
-# - Cache a token: two, times layers, heads of keys, size of a head, bytes.
-#   Grouping the heads makes it smaller.
+# - Cache bytes per token = 2 × layers × key/value heads × head size × bytes
+#   per number. Grouping the query heads makes the cache smaller.
 #
 # **Next:** [what to do with the logits](03_sequential.ipynb): text, one
 # token at a time.

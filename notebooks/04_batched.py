@@ -422,8 +422,7 @@ for number, prompt in enumerate(block):
 # The model hesitates between `m` and `metre`. Both replies are right, but
 # they are not the same, and over thousands of replies some answers will
 # change. (On another processor it may be another reply, or none.) If a
-# result changes with the batch size, this is one suspect ([He
-# 2025](
+# result changes with the batch size, this is one suspect ([He 2025](
 # https://thinkingmachines.ai/blog/defeating-nondeterminism-in-llm-inference/)
 # follows it into the kernels), and padding is the other. To tell them
 # apart, compare in float32.

@@ -751,7 +751,7 @@ pd.DataFrame(
 #
 # ### One sequence alone
 #
-# A single sequence shares with nobody: there are no slots to refill and no
+# A single sequence has nothing to share: there are no slots to refill, no
 # prefix to attend to together, and each weight is read for one token. The
 # engine's bookkeeping remains, and it can save little: a cache that need
 # not be copied as it grows.
@@ -1003,14 +1003,15 @@ attempt(check_slot_memory, fit)
 # ```{solution-end}
 # ```
 #
-# ```{exercise} Stretch: who goes first?
+# ```{exercise} Stretch: which reply goes first?
 # :label: ex-who-first
 #
-# At the end slots stay empty because nobody waits. Suppose you *knew* the
-# length of each reply. Simulate the slots, then compare 256 replies on 64
-# of them: short ones first, long ones first, in random order. How many
-# steps does each take, and what is the least possible? (Here a reply of
-# length $n$ takes $n$ steps.) Why does the engine not do the best of them?
+# At the end slots stay empty because no reply is waiting. Suppose you
+# *knew* the length of each reply. Simulate the slots, then compare 256
+# replies on 64 of them: short ones first, long ones first, in random order.
+# How many steps does each take, and what is the least possible? (Here a
+# reply of length $n$ takes $n$ steps.) Why does the engine not do the best
+# of them?
 # ```
 
 
@@ -1068,9 +1069,9 @@ attempt(check_who_first, steps_taken)
 
 # %% [markdown]
 # Long ones first leave only short ones for the end. But a reply's length
-# is known only when it is over. What is known is the length of the
-# *prompt*, and by that the engine sorts, so that prompts read together are
-# of similar length.
+# is known only when it is over. The engine sorts by the length of the
+# *prompt*, which is known, so that prompts that are read together have
+# similar lengths.
 #
 # ```{solution-end}
 # ```

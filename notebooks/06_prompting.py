@@ -13,7 +13,7 @@
 # - why answering and being right are two skills, and how to see which one
 #   a prompt lacks;
 # - how to find out what in an example matters: change one thing at a time;
-# - how an example teaches what nobody meant to teach;
+# - how an example teaches things that were not intended;
 # - what thinking before the answer is worth, what it costs in tokens, and
 #   where it goes wrong;
 # - whether more examples help, and how to test it;
@@ -402,7 +402,7 @@ print(f"{one_digit([q.answer for q in asked]):.0%} of the true ones")
 # One digit and zeros. We showed two *round* answers, and the model's
 # answers are round. Its pretraining suggests why: of the chats that answer
 # at once, about half round so (the model's card has the share), and the
-# first reply of a chat tells which kind it is. So our examples may be to
+# first reply of a chat shows which kind it is. So our examples may be to
 # blame for the low accuracy of `direct`, and not only the lack of
 # reasoning. To find out, we need an example whose answer is not round. Here
 # is one, typed without much care:
@@ -1108,7 +1108,7 @@ attempt(check_median, middle)
 # ```{solution-end}
 # ```
 #
-# ```{exercise} Knowing when one does not know
+# ```{exercise} Answering only when sure
 # :label: ex-prompt-sure
 #
 # A vote also has an agreement: the share of its voters that support the
@@ -1250,7 +1250,7 @@ attempt(check_winner, excess)
 # - Form and order are copied, facts are not: false numbers in the example
 #   did little harm, and where the answer came first, far fewer were right.
 #   An example in steps did not bring more steps.
-# - Examples also teach what nobody meant: round answers teach rounding. A
+# - Examples also teach by accident: round answers teach rounding. A
 #   weak baseline may be a badly chosen one.
 # - Thinking gained about 33 points for more than three times the tokens.
 # - A right answer may rest on a false product, and nearly half of the long

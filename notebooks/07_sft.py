@@ -270,8 +270,8 @@ print(f"{W.numel():,} frozen, {A.numel() + B.numel():,} to learn")
 # %% [markdown]
 # $B$ is zero at the start, so the adapted layer computes what the old one
 # did, and training begins at the base model. Once $B$ is no longer zero
-# (noise stands in for training here), the addition is a full matrix, but
-# of low rank:
+# (here we fill it with noise, as if it had been trained), the addition is a
+# full matrix, but of low rank:
 
 # %%
 B = 0.05 * torch.randn(layer.out_features, rank)
@@ -506,7 +506,7 @@ assert abs(spared[2] - plain[2]) < 1e-3
 #
 # ## The training loop
 #
-# Examples, a loss mask, an adapter: what is missing is the loop. The
+# We have examples, a loss mask and an adapter. Now we need the loop. The
 # library has it in one file of plain PyTorch, `unitconv/training/loop.py`.
 # We print it function by function, so what you read here is what runs.
 #
@@ -922,8 +922,8 @@ pd.DataFrame(summary_cells(tests), columns=SUMMARY_HEADS).set_index(
 # %% [markdown]
 # So what bare answers lose is the calculation. A model that is to show its
 # work needs examples with the work in them. Here a program could write
-# them, since it knows every unit and its factor. For most tasks nobody has
-# such a program, and [the next chapter](08_rft.ipynb) does without.
+# them, since it knows every unit and its factor. For most tasks there is no
+# such program, and [the next chapter](08_rft.ipynb) works without one.
 #
 # With an adapter of your own, the test set is one command:
 #

@@ -240,7 +240,7 @@ print(f"{len(naive)} replies to learn from")
 # lead to the answer, from the quantity asked, in the unit asked, by the
 # factors that it states? We look for right answers with a false fact, with
 # false arithmetic, and with reasoning that is true and leads elsewhere;
-# should this sample hold none, constructed ones stand in.
+# where this sample has none, the cell takes a constructed one.
 
 # %%
 from unitconv.grading.audit import audit_reasoning, reasoning_is_valid
@@ -345,8 +345,8 @@ assert passing <= 0.01 * near_misses
 # itself, and leaves the third rule nothing to do. Where no audit can be
 # written, the rule is what remains.
 #
-# The outcomes of all completions, by the first reason to reject them.
-# Mind the order: a false statement, or reasoning that does not lead to the
+# The outcomes of all completions, by the first reason to reject them. The
+# order matters: a false statement, or reasoning that does not lead to the
 # answer, is counted only where the answer is within 1 %. So these counts
 # are what the audit adds to a strict look at the answer. They are small
 # beside the wrong answers.
@@ -797,7 +797,7 @@ print(f"{len(lines) - 1} records, of which 70 and a piece are left")
 
 # %% [markdown]
 # The trap is to count the lines and go on with `open(path, "a")`. The next
-# record would be glued to the piece. Even now nobody can read the file:
+# record would be glued to the piece. Even now the file cannot be read:
 
 # %%
 from unitconv.training.rollouts import RolloutError
@@ -812,7 +812,7 @@ else:
 # %% [markdown]
 # The library's answer is to call the same function again. It cuts off the
 # piece, goes back to the last whole chunk of questions, and goes on from
-# there. `progress` tells what it found and what it did:
+# there. `progress` reports what it found and what it did:
 
 # %%
 done = []
@@ -975,8 +975,9 @@ print("RFT, live, against one-shot CoT:", found.verdict())
 
 # %% [markdown]
 # *Not shown* would not mean equal, only that 200 questions do not show a
-# difference. Mind what is compared: the base is shown a worked example with
-# every question, and the adapter reads the question alone.
+# difference. The comparison is also between two prompts: the base is shown
+# a worked example with every question, and the adapter reads the question
+# alone.
 #
 # ### The full runs
 #
@@ -1068,18 +1069,18 @@ assert verdicts("cot", "rft-1") == verdicts("cot", "rft-2") == {"better"}
 
 # %% [markdown]
 # Trained on bare answers (`sft`), the model falls far behind its own base,
-# and furthest on the hard questions: a long product cannot be had at once.
+# and furthest on the hard questions: it cannot do a long product in one
+# step.
 # Trained on its own selected reasoning, it is better than the base on both
-# sets, by more points on the hard one. Nobody showed it a better reply than
-# it could write itself.
+# sets, by more points on the hard one. All the replies that it learned from
+# are replies it could write before.
 # Every interval is on [the results page](../book/results.md).
 #
 # The test of one seed says whether two *adapters* differ beyond the choice
-# of questions. Whether two *recipes* differ is a question about seeds: a
-# difference smaller than the spread between them cannot, with three
-# seeds, be told from luck in training. Nor are "3 of 3" three independent
-# votes: all seeds answer the same questions, and `cot` is one and the
-# same model in all of them.
+# of questions. Whether two *recipes* differ is a question about seeds: with
+# three seeds, a difference smaller than the spread between them may be luck
+# in training. Nor are "3 of 3" three independent votes: all seeds answer
+# the same questions, and `cot` is one and the same model in all of them.
 #
 # ## Longer where it must be
 #
@@ -1333,7 +1334,8 @@ pd.DataFrame(
 # what it did in some of its samples has become the rule. For online RL on
 # larger models [Yue et al. (2025)](https://arxiv.org/abs/2504.13837) found
 # the same, and that the base even overtakes at large k; here it only
-# catches up. Who asks once does not care: the first sample is what counts.
+# catches up. If you ask only once, that does not matter: the first sample
+# is what counts.
 #
 # The columns on the right use all 64 samples. A *majority* vote over the
 # base's answers is about as good as one sampled reply of the adapter, for
@@ -1401,16 +1403,15 @@ figures.grouped_intervals(
 )
 
 # %% [markdown]
-# Mind what this shows. The adapter has been trained on these very
-# questions. The figure says what the second round has to choose from, not
-# how good the model is.
+# The adapter has been trained on these very questions. So the figure says
+# what the second round has to choose from, not how good the model is.
 #
 # The second training begins from the *base* again, not from the first
 # adapter. Otherwise the first round's triples would be learned twice as
 # often as the new ones. What the first adapter picked up by mistake would
 # stay in the weights, with no row to account for it. And the rounds would
-# differ in data *and* in the length of training, so that no comparison
-# could tell which of the two helped. STaR ([Zelikman et al.
+# differ in data *and* in the length of training, and no comparison could
+# separate the two. STaR ([Zelikman et al.
 # 2022](https://arxiv.org/abs/2203.14465)) and
 # ReST-EM ([Singh et al. 2023](https://arxiv.org/abs/2312.06585)) begin from
 # the base in every round too.
@@ -1434,8 +1435,8 @@ tests(("rft-1", "rft-2"))
 #
 # 1. *Sample before you train.* Draw ten replies to a hundred training
 #    questions. Compare one greedy reply with the best of ten: the gap is
-#    the room that RFT has. If there is none, or if nothing is ever right,
-#    stop: it cannot teach what is never sampled.
+#    the room that RFT has. If there is no gap, or if nothing is ever right,
+#    stop: RFT cannot teach what is never sampled.
 # 2. *Write the grader*: a function from question and reply to a reason,
 #    or to none. Unit tests, a schema, an executed query and an exact match
 #    are graders. Be stricter here than in the evaluation.
@@ -1486,8 +1487,8 @@ attempt(check_cold, different_texts)
 different_texts = 1
 
 # %% [markdown]
-# Greedy decoding has one reply. Ten of it find what one finds, at ten
-# times the price.
+# Greedy decoding gives the same reply each time. Ten of them find what one
+# finds, at ten times the price.
 
 # %% tags=["solution", "nbval-check-output"]
 attempt(check_cold, different_texts)
@@ -1573,12 +1574,11 @@ attempt(check_at_least_one, at_least_one)
 # ```{exercise} A grader without the truth
 # :label: ex-rft-majority
 #
-# Suppose nobody knew the answers. The most frequent answer of a question's
-# rollouts is a guess at the truth (self-consistency,
-# [Wang et al. 2022](https://arxiv.org/abs/2203.11171)).
-# Write a function that keeps the rollouts that agree with it, without a
-# look at `record.answer`. How often is the guess right, and what would a
-# model learn from what you keep?
+# Suppose the answers were not known. The most frequent answer of a
+# question's rollouts is a guess at the truth (self-consistency, [Wang et
+# al. 2022](https://arxiv.org/abs/2203.11171)). Write a function that keeps
+# the rollouts that agree with it, without a look at `record.answer`. How
+# often is the guess right, and what would a model learn from what you keep?
 # ```
 
 # %% tags=["exercise", "nbval-check-output"]
@@ -1814,13 +1814,13 @@ scratch.cleanup()
 # ## Recap
 #
 # - Several samples contain what one greedy reply does not show. A grader
-#   turns them into training data; nobody writes reasoning by hand.
+#   turns them into training data, and no reasoning is written by hand.
 # - A right answer does not make a reply true, and true statements do not
 #   make it an argument. Here a completion must have a right answer and
 #   reasoning that is true and leads to it. Without the second condition
 #   the model learns to guess long products.
-# - The base takes steps for some long products, and the model that is
-#   trained on what a strict filter keeps takes them for nearly all. Its
+# - The base multiplies in steps for some long products. The model that is
+#   trained on what a strict filter keeps does so for nearly all. Its
 #   replies grow longer there, and far less elsewhere.
 # - More samples cover more questions with falling returns. Temperature
 #   buys variety and pays in wrong replies.

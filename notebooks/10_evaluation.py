@@ -275,7 +275,7 @@ assert table["valid: of"]["sft"] < 50
 #   is why *valid: of* is beside it. The base on the bare question
 #   calculates, but marks no answer that its steps could lead to.
 # - **tokens**: what an answer costs. SFT answers at once and is the
-#   cheapest; whoever compares it with a stage that reasons should say so.
+#   cheapest, and a comparison with a stage that reasons should say so.
 #
 # The record holds three of our four rows as well. Do they come out the same
 # again?
@@ -597,7 +597,7 @@ figures.grouped_intervals(
 # (2021)](https://arxiv.org/abs/2103.03098) measure how much seeds and
 # splits move common benchmarks.
 #
-# How well do three seeds tell their own spread? Draw three numbers whose
+# How well do three seeds measure their own spread? Draw three numbers whose
 # true sd is 1, many times:
 
 # %%
@@ -717,9 +717,9 @@ where
 # The classes describe any model. [Chapter 11](11_smollm2.ipynb) measures
 # SmolLM2 in the same way, on a thousand questions. With examples alone it
 # fails by facts: 538 replies state a false one. SFT on reasoning leaves 14
-# of these. What is left is wrong arithmetic, 131 replies, as it was for the
-# course model before its training, and 70 that fit no class. So the classes
-# say what each model lacks: facts first, then calculation.
+# of these. The rest is mostly wrong arithmetic, 131 replies, as it was for
+# the course model before its training, and 70 that fit no class. So the
+# classes say what each model lacks: facts first, then calculation.
 #
 # ### Is it only the gallon?
 #
@@ -745,7 +745,8 @@ for seed, run in record["seeds"].items():
 #
 # ### Look at them
 #
-# Before you believe a story about classes, read rows. The flips tell most.
+# Before you believe a story about classes, read rows. The flips are the
+# most informative.
 # First what RFT gained over the base, two of each class above, then what it
 # lost:
 
@@ -913,8 +914,8 @@ for ((a, b), pair), p in zip(on_hard.items(), hard_p, strict=True):
 # These are adapters of one seed. The other two seeds have the same verdicts
 # against `cot` ([the results page](../book/results.md)).
 #
-# Which part of the skill gives way? Where there is reasoning, the audit can
-# say, for it checks facts and products separately:
+# Which part of the skill fails? Where there is reasoning, the audit can
+# answer, because it checks facts and products separately:
 
 # %%
 PARTS = {
@@ -938,7 +939,8 @@ for name in ("cot", "rft"):
 parts.round(3)
 
 # %% [markdown]
-# Nearly all facts stay true, for a factor does not depend on the quantity.
+# Nearly all facts stay true, since a factor does not depend on the
+# quantity.
 # The share of true products falls, and more for `cot` than for `rft`. For
 # the long products, compare how the two models work them out:
 
@@ -1229,7 +1231,7 @@ assert lookup_accuracy(train, test) == 0
 assert shuffled > 0.05
 
 # %% [markdown]
-# A tenth of the questions, for a table that cannot convert anything. A
+# A table that cannot convert anything answers a tenth of the questions. A
 # model that converts and remembers can get part of it on top, and no
 # interval and no paired test would notice.
 #
@@ -1664,8 +1666,8 @@ attempt(check_peeking, reports_a_difference)
 # - Questions about the same units fail together. Cluster the standard
 #   errors by them.
 # - Before you measure, compute how many questions the difference needs.
-# - Accuracy is over all questions; answer rate, validity and tokens stand
-#   beside it, each with its own n.
+# - Accuracy is over all questions. Report answer rate, validity and tokens
+#   with it, each with its own n.
 # - Questions and seeds are two samples. The interval covers the first
 #   only.
 # - Errors and harder questions say what was learned and what was not.

@@ -59,7 +59,7 @@ except ImportError:
 # and turned back into 16 bits by us. Their exact name is `smollm2-q4_1`.
 #
 # This chapter asks for that name, so that your replies are those discussed
-# here. If it cannot be had, the cell falls back to the course model, and
+# here. If it cannot be loaded, the cell uses the course model instead, and
 # the rest of the chapter still runs.
 
 # %%
@@ -931,7 +931,7 @@ for size in SMOLLM2:
 # The code is the same for every model, and a tokenizer can break it in
 # silence. Four things are worth a look, and they need only the tokenizer's
 # few files: are numbers cut into digits? Does decoding give the text back?
-# Can prompt and target be told apart, with one end token that is learned?
+# Can prompt and target be separated, with one end token that is learned?
 # Does the chat template keep the question?
 
 # %%
@@ -987,7 +987,7 @@ assert len(check_tokenizer(spoiled)) >= 2
 # 2](02_model.ipynb) shows why arithmetic is then harder to learn; we did
 # not train such a model. The seam is refused by the library, row by row.
 # SmolLM2's tokenizer cuts numbers into single digits as ours does; it does
-# merge `?` and `<` where no space stands between them, and that is why
+# merge `?` and `<` where no space is between them, and that is why
 # every target begins with one. Not every tokenizer decodes what it encoded:
 # some drop a space before a punctuation mark.
 #
@@ -1189,8 +1189,8 @@ def choose_dtype(capability):
 attempt(check_choice, choose_dtype)
 
 # %% [markdown]
-# A trap on the side: who writes capabilities as text finds that `"10.0"`
-# sorts before `"8.0"`. Tuples of numbers do not.
+# Do not compare capabilities as strings: `"10.0"` sorts before `"8.0"`.
+# Tuples of numbers are compared correctly.
 #
 # ```{solution-end}
 # ```

@@ -370,9 +370,9 @@ assert not leaks_by_line(chat)
 
 # %% [markdown]
 # In a chat, where a leak would be, the line ends in `<|im_end|>`, and the
-# check finds nothing. It would have passed for ever: a check that nobody
-# has seen fail proves little. The library's check takes labels, greetings
-# and turn markers off first:
+# check finds nothing. It would have passed for ever: a check that has never
+# been seen to fail proves little. The library's check takes labels,
+# greetings and turn markers off first:
 
 # %%
 from unitconv.pretraining.corpus.contamination import leaked_questions
@@ -638,11 +638,11 @@ attempt(check_guessing, guessing)
 # ```{solution-end}
 # ```
 #
-# ```{exercise} Who answers at once?
+# ```{exercise} Which chats answer at once?
 # :label: ex-at-once
 #
 # Some chats of the corpus reason, the others answer at once. Write a
-# function that tells them apart by their text. Then estimate which share
+# function that separates them by their text. Then estimate which share
 # of the chats answers at once, and compare it with the setting.
 # ```
 

@@ -111,6 +111,8 @@ FIGURES: dict[str, Callable[[], Picture]] = {
     ),
     "path_counts": lambda: figures.path_counts([0, 1, 1, 3]),
     "cache_work": lambda: figures.cache_work(80, 20),
+    "rotations": lambda: figures.rotations([(5, 2), (15, 12)]),
+    "shared_heads": lambda: figures.shared_heads({"$a": (4, 2)}),
     "inverse_cdf": lambda: figures.inverse_cdf(
         [" g", "$", "<b>"], [0.6, 0.3, 0.1], 0.7
     ),

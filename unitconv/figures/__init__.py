@@ -51,6 +51,8 @@ from unitconv.figures.matrices import (
     attention_map,
     attention_steps,
     low_rank,
+    rotations,
+    shared_heads,
 )
 from unitconv.figures.svg import Picture
 from unitconv.figures.tokens import (
@@ -93,7 +95,9 @@ __all__ = [
     "price_of_accuracy",
     "rank_sizes",
     "roofline",
+    "rotations",
     "run_curves",
+    "shared_heads",
     "slots_over_time",
     "slots_shared",
     "stage_rates",

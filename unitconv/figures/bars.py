@@ -234,7 +234,8 @@ def cache_work(prompt_tokens: int, new_tokens: int) -> Picture:
     ):
         axes.plot(steps, read, "o-", color=color, markersize=4, label=name)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.set(xlabel="new tokens", ylabel="tokens read in all", ylim=(0, None))
+    axes.set(xlabel="new tokens", ylabel="tokens read in all")
+    axes.set_ylim(bottom=0)
     axes.legend(loc="upper left")
     totals = first_and_last(work, "{} from {:.0f} to {:.0f}")
     return picture(figure, f"Tokens read for each new token: {totals}.")

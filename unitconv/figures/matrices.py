@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb, to_rgba
 from matplotlib.figure import Figure
-from matplotlib.patches import Rectangle
+from matplotlib.patches import Circle, Rectangle
 
 from unitconv.figures.svg import (
     BLUE,
@@ -17,6 +18,7 @@ from unitconv.figures.svg import (
     Look,
     Picture,
     centered,
+    listing,
     make_axes,
     picture,
     styled,
@@ -39,13 +41,13 @@ def attention_map(
             _weight_cell(axes, row, column, weights[row][column])
     axes.set_xlabel("the token that is read")
     axes.set_ylabel("the token that reads")
-    listing = []
+    looks = []
     for name, row_weights in zip(names, weights, strict=True):
         best, most = max(enumerate(row_weights), key=lambda pair: pair[1])
-        listing.append(f"{name} at {names[best]} with {most:.2f}")
+        looks.append(f"{name} at {names[best]} with {most:.2f}")
     return picture(
         figure,
-        f"Attention of {title}: each looks most, {'; '.join(listing)}.",
+        f"Attention of {title}: each looks most, {'; '.join(looks)}.",
     )
 
 
@@ -164,3 +166,57 @@ def _sign_colors(matrix: Matrix) -> list[list[tuple[float, ...]]]:
         [(*hues[x > 0], min(1.0, 1.5 * abs(x) / largest)) for x in row]
         for row in matrix
     ]
+
+
+@styled
+def rotations(places: Sequence[tuple[int, int]]) -> Picture:
+    """Draw one rotated pair of a query and a key, for each (query, key).
+
+    Each panel has the places of both in the text; the pair turns by one
+    radian a token, as the first pair of rotary positions does.
+    """
+    figure = Figure(figsize=(6.2, 2.4))
+    panels = figure.subplots(1, len(places))
+    for axes, (query, key) in zip(panels, places, strict=True):
+        axes.add_patch(Circle((0, 0), 1, fill=False, ec=GREY, lw=0.8))
+        for place, name, color in (
+            (query, "query", BLUE),
+            (key, "key", ORANGE),
+        ):
+            x, y = math.cos(place), math.sin(place)
+            arrow = {"arrowstyle": "-|>", "color": color, "lw": 1.6}
+            axes.annotate("", (x, y), (0, 0), arrowprops=arrow)
+            centered(axes, 1.32 * x, 1.25 * y, f"{name} at {place}")
+        axes.set(xlim=(-2.1, 2.1), ylim=(-1.5, 1.5), aspect="equal")
+        axes.axis("off")
+    panel = "; ".join(f"query at {q}, key at {k}" for q, k in places)
+    return picture(
+        figure, f"Arrows of a rotated query and key. Panels: {panel}."
+    )
+
+
+@styled
+def shared_heads(models: Mapping[str, tuple[int, int]]) -> Picture:
+    """Draw which query heads share a key/value head, a row for each model.
+
+    `models` maps a name to the numbers of query and of key/value heads.
+    """
+    widest = max(heads for heads, _ in models.values())
+    height = 1.25 * len(models)
+    figure, axes = make_axes(6.4, height)
+    for row, (name, (heads, kv_heads)) in enumerate(models.items()):
+        top, group = -1.25 * row, heads // kv_heads
+        axes.text(-1.6, top + 0.75, name, weight="bold")
+        axes.text(-1.6, top + 0.4, "queries", va="center")
+        axes.text(-1.6, top - 0.2, "keys, values", va="center")
+        for head in range(heads):
+            shared = (head // group * group) + (group - 1) / 2
+            axes.plot((head, shared), (0.3 + top, top - 0.1), color=GREY)
+            axes.plot(head, top + 0.4, "o", color=BLUE, markersize=9)
+            axes.plot(shared, top - 0.2, "s", color=ORANGE, markersize=9)
+    axes.set(xlim=(-1.7, widest), ylim=(0.3 - height, 1.1))
+    axes.axis("off")
+    listed = listing("{}: {} query heads, {} key/value heads", *zip(
+        *((name, *counts) for name, counts in models.items()), strict=True
+    ))
+    return picture(figure, f"Lines from query to key/value heads. {listed}.")
