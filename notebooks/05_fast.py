@@ -68,7 +68,7 @@ for speed in sampled:
     print(f"{speed['decoder']:9} {minutes:6.1f} minutes")
 
 # %% [markdown]
-# ## A full batch that is half empty
+# ## Idle rows in a batch
 #
 # Chapter 4 ended with a confession: a row that is done waits for the last
 # one. How much work is that? Let us take 48 real questions, eight at a
@@ -131,7 +131,7 @@ assert useful < decoded
 # spread of the lengths: a single reply that runs to its limit keeps its
 # whole batch waiting.
 #
-# ## Slots
+# ## Slots that are refilled
 #
 # So let a finished row leave at once, and give its place to a question
 # that waits. This is called *continuous batching* ([Yu et al. 2022](
@@ -235,7 +235,11 @@ for first in range(0, len(lengths), SLOTS):
         for step in range(max(batch) - 1)
     ]
 assert sum(map(len, static)) == decoded
-figures.slots_over_time({"no refill": static, "refilled": refilled})
+figures.slots_over_time(
+    {"no refill": static, "refilled": refilled}
+).captioned(
+    "Eight slots over time. Hatched: the row is finished and waits."
+)
 
 # %% [markdown]
 # Slots stay empty only at the end, when no question waits any more. (A row
@@ -243,7 +247,7 @@ figures.slots_over_time({"no refill": static, "refilled": refilled})
 # that tail a benchmark needs several times as many prompts as there are
 # slots.
 #
-# ## What all prompts begin with
+# ## A shared prompt prefix
 #
 # Now look at what is read *before* the first token. Every prompt of the
 # course opens with the same text, the instruction and a worked example;
@@ -292,7 +296,7 @@ print(f"{saved:.0%} of the reading saved; the replies are the same")
 # Sharing ends at the first token that differs. So put what varies, such as
 # a date or a user's name, at the end of a prompt.
 #
-# ### Stored once, too
+# ### Storing the prefix once
 #
 # One could now copy the prefix into every slot. Then each step would read
 # as many copies from memory as there are rows. It is better to store it
@@ -366,7 +370,7 @@ print("merged:  ", [f"{x:.4f}" for x in merged.tolist()])
 # ([Dao et al. 2022](https://arxiv.org/abs/2205.14135)) take the keys block
 # by block. Our prefix is short, and then one softmax is simpler.
 #
-# ## Ten samples of a question
+# ## Samples that share a question
 #
 # Rollouts share more than a prefix: all samples of a question share the
 # question. It should be read once. (`num_return_sequences` of
@@ -421,7 +425,9 @@ print(
 assert all(n <= m for n, m in zip(computed, writing, strict=True))
 
 # %% tags=["hide-input"]
-figures.slots_shared(writing, computed)
+figures.slots_shared(writing, computed).captioned(
+    "Replies that are being written, and the slots that they need."
+)
 
 # %% [markdown]
 # Where the model is sure of a token, all samples draw it and stay together.
@@ -430,7 +436,7 @@ figures.slots_shared(writing, computed)
 # Nothing is approximated: a sample's tokens are those it would have drawn
 # in a slot of its own.
 #
-# ## The same tokens, also when drawn
+# ## The same tokens with sampling
 #
 # Everything so far changed *when* and *where* a token is computed. Nothing
 # may change *which*. For greedy decoding the cells above have checked it.
@@ -475,7 +481,7 @@ print(sum(len(c.token_ids) for row in drawn for c in row), "tokens, equal")
 # This holds in float32. In 16 bits a near tie may fall the other way, for
 # the reasons of chapter 4, here as in any batch.
 #
-# ## Pages: an idea that the engine leaves out
+# ## Paged KV cache
 #
 # The keys and values of a row's own tokens are not shared: every step reads
 # them for each row. Rows differ in length: one has just come in, its
@@ -537,7 +543,10 @@ cover([20, 35, 10, 50])
 free = table[1] + free  # row 1 is done: its pages are free again,
 table[1] = []  # and a new row comes into its slot
 cover([44, 12, 34, 70])
-figures.page_table(table, [44, 12, 34, 70], SIZE)
+figures.page_table(table, [44, 12, 34, 70], SIZE).captioned(
+    "The page table: the pages of each slot, in order. Pages of one "
+    "slot need not be neighbours."
+)
 
 # %% [markdown]
 # A slot's pages lie anywhere and in any order; the table says where.
@@ -547,7 +556,7 @@ figures.page_table(table, [44, 12, 34, 70], SIZE)
 # With rows as short as ours, attention to their own tokens is a small part
 # of a step's arithmetic, and so the engine does without pages.
 #
-# ## What is each idea worth?
+# ## What each idea gains
 #
 # An *ablation* answers that: take one idea away, and measure again.
 # `python -m experiments.engine_ablation` starts with
@@ -592,6 +601,9 @@ figures.ablation_bars(
         g and (g["median"], g["low"], g["high"])
         for g in (step["gain"] for step in evaluation["steps"])
     ],
+).captioned(
+    "CPU seconds for the same greedy replies, one idea after the "
+    "other. The factor is the gain over the bar above."
 )
 
 # %%
@@ -616,7 +628,7 @@ steps_of(job)
 # sharing with the length of the prefix. On prompts that share nothing a
 # shared prefix is worth nothing.
 #
-# ## How fast could it be?
+# ## Roofline: how fast could it be?
 #
 # A pass of the model has to do some arithmetic, and it has to read some
 # bytes: the weights, and the keys and values that its tokens attend to. It
@@ -689,6 +701,9 @@ figures.roofline(
         if name in table
     },
     table["roofline"].tolist(),
+).captioned(
+    "Tokens per second against the number of slots, with the ceiling "
+    "that the processor sets."
 )
 
 # %%
@@ -704,7 +719,7 @@ print(f"of the roofline: {first['share']:.0%}, then {last['share']:.0%}")
 # the speed of the large one that was measured. A larger model should have
 # less of both.
 #
-# ## Against the tools people use
+# ## Compared with other decoders
 #
 # `python -m experiments.peers` gives the same requests to three other
 # decoders: `generate` of Transformers, CTranslate2 and llama.cpp. Each is a

@@ -141,7 +141,7 @@ figures.form_and_content(
         )
         for name, report in reports.items()
     }
-)
+).captioned("Answered against right, for five ways to ask.")
 
 # %%
 from unitconv.evaluation.stats import holm
@@ -188,7 +188,7 @@ def outcomes(report):
 
 figures.outcome_bars(
     {name: outcomes(report) for name, report in reports.items()}, BARS
-)
+).captioned("What became of the replies, for the same five prompts.")
 
 # %% [markdown]
 # The bar of `direct` is mostly *other*: wrong for no reason that the
@@ -212,7 +212,7 @@ for style in ("raw", "chat", "direct", "cot"):
     )
 
 # %% [markdown]
-# ## The answer is there, the form is not
+# ## Knowledge without the form of an answer
 #
 # Without an example, does the model lack the answer, or only the form?
 # Look at its replies:
@@ -246,7 +246,7 @@ print(f"right answers: {raw.accuracy.successes}")
 # grader reads that tag only, so both count as wrong. Much of what is
 # missing is form, not knowledge.
 #
-# ## Form, from a single example
+# ## One worked example
 #
 # The instruction names the tag `<answer>` too. Does the example add
 # anything to it? Let us take the tag out of both: the instruction no longer
@@ -290,6 +290,9 @@ figures.intervals(
     xlabel="replies that mark their answer like the example",
     alt="Shares of replies that imitate a wrapper: "
     + "; ".join(f"{w} {rate.value:.2f}" for w, rate in kept.items()),
+).captioned(
+    "Share of replies that use the wrapper of the example, with 95 % "
+    "intervals."
 )
 
 # %% [markdown]
@@ -304,7 +307,7 @@ figures.intervals(
 # the instruction of `chat`, which names the tag, did so for about two
 # thirds of the questions.
 #
-# ## What else does it take from the example?
+# ## What the model copies from the example
 #
 # The example holds a fact, a product and an answer. Does the model need
 # them to be *true*? [Min et al. (2022)](https://arxiv.org/abs/2202.12837)
@@ -345,6 +348,8 @@ figures.stage_rates(
     [report.accuracy.value for report in contents.values()],
     [report.accuracy.ci95 for report in contents.values()],
     [report.answer_rate.value for report in contents.values()],
+).captioned(
+    "Right (bar) and answered (line), for three versions of the example."
 )
 
 # %%
@@ -371,7 +376,7 @@ if MODEL == "course":
 # may not show it. Check your examples all the same: another model may copy
 # a fact that it does not know.
 #
-# ## The trap: what the examples did not mean to say
+# ## The trap: round examples teach rounding
 #
 # Look again at the two examples of `direct`. Their answers are 900 and
 # 6000. These are answers of the model:
@@ -495,7 +500,7 @@ if MODEL == "course":
 # the other. Whenever a baseline is weak, ask whether anybody has tried to
 # make it strong.
 #
-# ## What thinking is worth
+# ## What chain of thought gains
 #
 # Now a fairer comparison: one example each, with the same question and the
 # same answer. `cot` has reasoning between them, and an instruction that
@@ -532,6 +537,8 @@ figures.outcome_bars(
         "cot": outcomes(thinking),
     },
     BARS,
+).captioned(
+    "What became of the replies: answers at once, and with reasoning."
 )
 
 # %% [markdown]
@@ -540,7 +547,7 @@ figures.outcome_bars(
 # which only a reply with reasoning can make, and answers that are right in
 # another unit.
 #
-# ### Where the products are long
+# ### Long products
 #
 # Most quantities of `valid` are whole numbers from 1 to 12. Those of
 # `valid_hard` have two or three digits, or decimals. A product is *long* if
@@ -653,7 +660,7 @@ print(f"parts against whole: {pair.difference:+.2f}, {pair.verdict()}")
 # shown. The replies took their form from the example, but not its way to
 # multiply. [Chapter 8](08_rft.ipynb) makes steps frequent by training.
 #
-# ## How many, in what order?
+# ## Number and order of examples
 #
 # Do more examples help, and does their order matter? In [Lu et al.
 # (2021)](https://arxiv.org/abs/2104.08786) the order alone could decide
@@ -692,6 +699,8 @@ figures.differences(
     [pair.difference for pair in pairs.values()],
     [pair.clustered_ci95 for pair in pairs.values()],
     xlabel="accuracy minus that of hours alone, paired",
+).captioned(
+    "Accuracy with other examples minus that with one, with 95 % intervals."
 )
 
 # %%
@@ -724,7 +733,7 @@ for name, half in [("first", slice(0, 100)), ("second", slice(100, 200))]:
 # by how much the best score overstates a prompt, and [chapter
 # 10](10_evaluation.ipynb) does the statistics in full.
 #
-# ### Another model needs another number
+# ### SmolLM2 needs more examples
 #
 # That one example is enough is a fact about this model, which was
 # pretrained on texts that keep a form. SmolLM2-135M-Instruct has fifty
@@ -753,7 +762,7 @@ figures.examples_in_prompt(
             "right": "accuracy",
         }.items()
     },
-)
+).captioned("Answered and right with one to eight worked examples.")
 
 # %% [markdown]
 # With one example SmolLM2 answers 6 or 7 of a hundred questions, with four
@@ -872,6 +881,9 @@ figures.vote_curves(
     votes,
     any_right,
     {name: report.accuracy.value for name, report in greedy.items()},
+).captioned(
+    "Accuracy of a vote of 1 to 15 replies. Grey: at least one of "
+    "them is right."
 )
 
 
@@ -945,7 +957,7 @@ for row in drawn["valid"].rows:
 # A vote corrects errors that differ from reply to reply. It cannot correct
 # an error that most replies share, and all fifteen come from one model.
 #
-# ## The bill
+# ## Cost in tokens
 #
 # Here are accuracy and tokens written for an answer, on the same sixty
 # questions:
@@ -973,7 +985,9 @@ for name, (written, (value, _)) in bills.items():
     print(f"{name:17} {written:6.1f} tokens, {value:.2f} right")
 
 # %% tags=["hide-input"]
-figures.price_of_accuracy(bills, xlabel="tokens written for an answer")
+figures.price_of_accuracy(
+    bills, xlabel="tokens written for an answer"
+).captioned("Accuracy against tokens written for an answer.")
 
 # %% [markdown]
 # The first steps gain much for few tokens. The votes cost many times the

@@ -73,7 +73,7 @@ llm
 # In each list the first half are ordinary questions. The second half
 # (`train_hard`, `valid_hard`) have longer numbers.
 #
-# ## The price of an example
+# ## The cost of a worked example
 #
 # How much of what the model reads is the question?
 
@@ -222,7 +222,7 @@ figures.label_masks(
         "masked by token": kinds(by_token),
         "masked by position": kinds(batch["labels"]),
     }
-)
+).captioned("Which tokens of eight rows are learned, with two masks.")
 
 # %% [markdown]
 # In the upper panel the end is masked together with the padding. A model
@@ -287,7 +287,7 @@ figures.low_rank(
     A[:, :corner].tolist(),
     (B @ A)[:corner, :corner].tolist(),
     "$BA$",
-)
+).captioned("A product of two thin matrices: a full matrix of rank 4.")
 
 # %% [markdown]
 # This is a corner of the product, blue where it is positive and orange
@@ -428,7 +428,7 @@ except TrainingError as error:
     print(error)
 
 # %% [markdown]
-# ## What the backward pass keeps
+# ## Memory of the backward pass
 #
 # Weights and optimiser are not all. The forward pass must keep the
 # intermediate results from which the backward pass computes gradients: the
@@ -700,7 +700,7 @@ assert logs
 # %% tags=["hide-input"]
 figures.training_curves(
     result.losses, result.valid_losses, result.valid_scores
-)
+).captioned("Loss in training and on valid, and accuracy, over the epochs.")
 
 # %% [markdown]
 # ### Which epoch?
@@ -754,7 +754,7 @@ assert losses[is_form].mean() < losses[is_number].mean() / 2
 # `valid` is too high. The number to report comes from questions that had
 # no part in the choice.
 #
-# ## What came of it
+# ## Results
 #
 # We compare on the first 200 questions of `test` and of `test_hard`. *CoT*
 # is the base with its worked example. *Direct* is the base with two
@@ -834,7 +834,7 @@ for (other, found), p in zip(against.items(), adjusted, strict=True):
 # the number with a fixed amount of computation for each token, whether the
 # product is 2 times 1000 or 7.75 times 453.6.
 #
-# ### The training or the target?
+# ### Is it the training, or the target?
 #
 # Would another training have kept more? Three are recorded, each measured
 # on all test questions. `sft` is the command above. `sft-matched` learns
@@ -935,7 +935,7 @@ pd.DataFrame(summary_cells(tests), columns=SUMMARY_HEADS).set_index(
 # learning rate and another batch size; [chapter 11](11_smollm2.ipynb) shows
 # how they were chosen.
 #
-# ## What the defaults rest on
+# ## How rank and digits were chosen
 #
 # Each row below is a full training with one setting changed, graded on
 # `valid`. The epoch was chosen on `valid` too, so all rates are a little
@@ -975,7 +975,7 @@ figures.rank_sizes(
     list(ranks["MB"]),
     list(ranks["accuracy"]),
     list(zip(ranks["low"], ranks["high"], strict=True)),
-)
+).captioned("Accuracy on valid against the size of the adapter.")
 
 # %% [markdown]
 # Each dot is one training with one seed. Is any of them better or worse

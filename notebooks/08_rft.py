@@ -111,7 +111,7 @@ asked = load_split("train")[:30] + load_split("train_hard")[:30]
 llm
 
 # %% [markdown]
-# ## Ask once, ask ten times
+# ## One reply against ten
 #
 # The base gets one worked example with every question. First its greedy
 # answers to sixty training questions, the first thirty of `train` and of
@@ -433,6 +433,9 @@ figures.grouped_intervals(
         for way, by in kept_shares.items()
     },
     xlabel="share of the replies that are kept",
+).captioned(
+    "Share of the replies that are kept, by length of the product "
+    "and way of calculating."
 )
 
 # %% [markdown]
@@ -476,7 +479,7 @@ assert sign_test.verdict() == "better"
 # of what is kept, and a model that is trained on what is kept can learn
 # it. For short products steps are rare and seldom right.
 #
-# ## How many samples, and how warm?
+# ## Number of samples and temperature
 #
 # Sixty questions are too few to choose settings by. The results of larger
 # runs, on the 400 validation questions, come with the package too. First
@@ -508,7 +511,10 @@ for name, curve in curves.items():
     )
 
 # %% tags=["hide-input"]
-figures.success_curves(curves)
+figures.success_curves(curves).captioned(
+    "Success rate: questions with a kept reply among the first N, by "
+    "temperature."
+)
 
 # %% [markdown]
 # The bands are 95 % intervals. A line can only climb: what was found among
@@ -534,7 +540,9 @@ for name, curve in curves.items():
 from unitconv.training.rollouts import REJECTION_REASONS
 
 by_warmth = {name: run["outcomes"] for name, run in sweep.items()}
-figures.outcome_bars(by_warmth, ["kept", *REJECTION_REASONS])
+figures.outcome_bars(by_warmth, ["kept", *REJECTION_REASONS]).captioned(
+    "What became of the replies, by temperature."
+)
 
 # %%
 kept = {
@@ -573,7 +581,7 @@ for (name, pair), p in zip(against.items(), adjusted, strict=True):
 # The order at one sample need not be the order at ten: choose the
 # temperature for the number of samples that you can pay for.
 #
-# ### A model that is seldom right
+# ### SmolLM2 is seldom right
 #
 # Most questions have a reply to keep, because the course model was made for
 # such questions. [Chapter 11](11_smollm2.ipynb) asks SmolLM2, a general
@@ -609,7 +617,7 @@ for name, curve in models.items():
 # and climbs to .28 with four samples. Whether RFT helps from there is
 # another question. In chapter 11 it did not.
 #
-# ### Where it fails
+# ### Success by family of units
 #
 # The recorded run on all training questions, ten samples at temperature
 # 0.8, by family of units:
@@ -630,6 +638,8 @@ print(f"n = {round_1['n']}; hardest: {hardest}")
 # %% tags=["hide-input"]
 figures.grouped_intervals(
     {"": families}, xlabel="questions with one kept, of ten samples"
+).captioned(
+    "Questions with at least one kept reply of ten, by family of units."
 )
 
 # %% [markdown]
@@ -669,7 +679,7 @@ table.groupby("names a rival")["kept"].agg(["mean", "size"]).round(3)
 # about gallons. Nothing in the prompt says which gallon is meant; the
 # choice of replies does, and so training can teach it.
 #
-# ### True, and no argument
+# ### True statements that lead nowhere
 #
 # An audit could ask only whether all statements are true, and not where
 # they lead. What would it keep that ours refuses? Those replies of the
@@ -703,7 +713,7 @@ for (family, names_rival), (q, text) in sorted(seen.items()):
 # nearly harmless replies too. That costs little, as most questions have
 # others.
 #
-# ## Different ways, not the same one twice
+# ## Removing duplicate reasoning
 #
 # Easy questions have ten completions to keep and hard ones few. If all
 # were learned from, the easy would be learned ten times over. So we take
@@ -747,7 +757,9 @@ for path in kept_paths(varied):
 # run, on all training questions:
 
 # %% tags=["hide-input"]
-figures.path_counts([len(kept_paths(record)) for record in replayed])
+figures.path_counts(
+    [len(kept_paths(record)) for record in replayed]
+).captioned("Questions by their number of distinct kept paths.")
 
 # %% [markdown]
 # Most questions have one path, however often it was sampled: to a short
@@ -777,7 +789,7 @@ assert len(select_examples(records, 10)) == sum(
 # not tuned, and with this record it hardly could be: more paths would add
 # few triples.
 #
-# ## A file that survives
+# ## Resuming after a kill
 #
 # Two thousand questions times ten take the course model some minutes, and a
 # larger model hours. Such a run gets killed: by Colab, by a full disk, by
@@ -847,7 +859,7 @@ else:
 assert killed.read_bytes() == whole.read_bytes()
 
 # %% [markdown]
-# ## Train
+# ## Training on the selection
 #
 # `unitconv rollouts --output rft.json` does all of the above: it writes
 # the rollouts to `rft.jsonl` and the selected triples to `rft.json`. With
@@ -918,7 +930,7 @@ for epoch, score in result.valid_scores:
 assert result.losses[-1][1] < result.losses[0][1]
 
 # %% [markdown]
-# ## Did it help?
+# ## Results
 #
 # The adapter gets the bare question, the base its worked example. Both
 # answer the first 100 questions of `test` and of `test_hard`:
@@ -1032,7 +1044,7 @@ figures.grouped_intervals(
         for seed, run in seeds.items()
     },
     xlabel="accuracy",
-)
+).captioned("Accuracy of the stages on both test sets; a dot is a seed.")
 
 # %% [markdown]
 # *sd* is the standard deviation of the accuracy over the seeds. The base
@@ -1082,7 +1094,7 @@ assert verdicts("cot", "rft-1") == verdicts("cot", "rft-2") == {"better"}
 # in training. Nor are "3 of 3" three independent votes: all seeds answer
 # the same questions, and `cot` is one and the same model in all of them.
 #
-# ## Longer where it must be
+# ## Length of the replies
 #
 # Where does the gain come from? The training measured the validation
 # questions after each epoch. Accuracy and length of the replies, by the
@@ -1103,7 +1115,9 @@ panels = {
         ("share in steps", "steps"),
     )
 }
-figures.run_curves([entry["epoch"] for entry in logged], panels)
+figures.run_curves([entry["epoch"] for entry in logged], panels).captioned(
+    "The first round of RFT, epoch by epoch, for short and long products."
+)
 
 # %%
 by_product = pd.DataFrame(
@@ -1288,7 +1302,7 @@ for split in seed_0["compared"]:
         assert share < 1 / 3
 
 # %% [markdown]
-# ### Was it there before?
+# ### pass@k: a new skill, or an old one?
 #
 # Samples of the base often hold a right reply where the greedy one is
 # wrong. Did training add a skill, or does it only bring out more often what
@@ -1308,7 +1322,7 @@ figures.pass_at_k(
         }
         for split, by_name in sampled["splits"].items()
     },
-)
+).captioned("pass@k: the probability that one of k samples is right.")
 
 # %%
 pd.DataFrame(
@@ -1400,6 +1414,8 @@ figures.grouped_intervals(
         for name, run in rounds.items()
     },
     xlabel="questions with one kept, of ten samples",
+).captioned(
+    "Questions with at least one kept reply of ten, in both rounds."
 )
 
 # %% [markdown]
@@ -1431,7 +1447,7 @@ tests(("rft-1", "rft-2"))
 # such a test decide when to stop, and not the share of replies kept: it
 # was still growing.
 #
-# ## On a task of your own
+# ## RFT on a task of your own
 #
 # 1. *Sample before you train.* Draw ten replies to a hundred training
 #    questions. Compare one greedy reply with the best of ten: the gap is

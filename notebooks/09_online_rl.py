@@ -334,7 +334,7 @@ assert error < 1e-3
 # %% [markdown]
 # From here on we use the library's.
 #
-# ## The trap: nothing happens, and nothing complains
+# ## The trap: no reward, no error
 #
 # The prompts above hold a worked example. But the goal is a model that
 # answers the bare question, as the adapters of chapters 7 and 8 do. So why
@@ -423,7 +423,7 @@ figures.run_curves(
         }.items()
     },
     xlabel="step",
-)
+).captioned("Twenty steps of online RL.")
 
 # %% tags=["hide-input"]
 by_fives = history.groupby((history["step"] - 1) // 5)[

@@ -46,7 +46,7 @@ except ImportError:
     subprocess.run(pip, check=True)
 
 # %% [markdown]
-# ## Sixty against sixty-six
+# ## Chance: sixty against sixty-six
 #
 # First the intervals of chapter 1:
 
@@ -82,14 +82,14 @@ figures.chance(
     xlabel="right answers of the second run minus the first",
     label="six or more apart",
     both_sides=True,
-)
+).captioned("Differences between two equal runs in 10,000 simulations.")
 
 # %% [markdown]
 # That is how often two equal models differ so much if each is asked
 # questions of its own. Counted like this, 60 against 66 is no evidence
 # worth an hour of training.
 #
-# ## Count the questions that changed
+# ## Paired comparison
 #
 # Both runs were asked the *same* questions, and the two totals throw that
 # away. Of all pairs of answers, four kinds are possible. Where both are
@@ -256,7 +256,7 @@ figures.stage_rates(
     [report["accuracy"] for report in shown.values()],
     [report["accuracy_ci95"] for report in shown.values()],
     [report["answer_rate"] for report in shown.values()],
-)
+).captioned("Right (bar) and answered (line) for each stage on test.")
 
 # %%
 assert table.accuracy["raw"] < min(table.accuracy[["cot", "sft", "rft"]])
@@ -288,7 +288,7 @@ for name, same in (("cot", "cot"), ("sft", "sft"), ("rft", "rft-2")):
         assert abs(here - there) < 0.02
 
 # %% [markdown]
-# ### Accuracy of what?
+# ### Of which questions?
 #
 # Answer rate and accuracy are two things, and one common ratio mixes them
 # up: it divides by the questions that were *answered*. Take `cot`, and let
@@ -322,7 +322,7 @@ assert of_answered > base.accuracy.value
 # It answers fewer questions right and scores higher. Report accuracy over
 # all questions, with the answer rate beside it.
 #
-# ## Which differences are real?
+# ## Paired tests of all stages
 #
 # Three comparisons matter, each on the same 1000 questions:
 
@@ -343,7 +343,7 @@ for name, pair in live.items():
 # whole loses questions that the earlier one had right. The total hides
 # this.
 #
-# ### How many tests was that?
+# ### Many tests: Holm's correction
 #
 # The record has many more comparisons, of several stages and seeds. Each
 # test at 5 % gives one false alarm in twenty where nothing is going on, and
@@ -386,6 +386,9 @@ figures.differences(
     [c.paired.difference for c in some],
     [c.paired.ci95 for c in some],
     xlabel="difference in accuracy, paired, with 95 % interval",
+).captioned(
+    "Paired differences with 95 % intervals; below zero the second "
+    "stage is worse."
 )
 
 # %% [markdown]
@@ -486,7 +489,7 @@ for (name, pair), p in zip(live.items(), live_p, strict=True):
     print(f"{b} against {a}: {pair.verdict(p)} (Holm p = {p:.1e})")
 
 # %% [markdown]
-# ### How many questions?
+# ### Sample size
 #
 # Before an experiment, ask whether it could show what you hope for. Say
 # the true difference is $d$, and a share $f$ of the questions flips, either
@@ -540,7 +543,7 @@ assert 0.7 < np.mean(seen) < 0.87
 # of *times as wide* above. And if 200 questions could hardly have shown a
 # difference, not seeing it there does not refute it.
 #
-# ## A seed is a sample too
+# ## Training seeds
 #
 # Every interval so far answers: what if there had been *other questions*?
 # It takes the trained model as given. But the model came from one training
@@ -576,7 +579,7 @@ figures.grouped_intervals(
         for seed, run in record["seeds"].items()
     },
     xlabel="accuracy on the test set, one dot per seed",
-)
+).captioned("Accuracy of each stage; a dot is a seed.")
 
 # %% [markdown]
 # These are two kinds of noise, and neither replaces the other:
@@ -610,7 +613,7 @@ assert high > 1.8
 # %% [markdown]
 # So the sd of three seeds is only a hint. Give the three values themselves.
 #
-# ## What went wrong, before and after
+# ## Error classes before and after
 #
 # The grader sorts each wrong answer into a class, the first that fits.
 # *Wrong fact* and *wrong arithmetic* are false statements that the audit
@@ -631,7 +634,7 @@ figures.before_after(
         for name in ("cot", "sft", "rft")
     },
     xlabel="share of all questions",
-)
+).captioned("Errors by class, before and after training.")
 
 # %% [markdown]
 # SFT has no wrong facts and no wrong arithmetic, it seems. It only no
@@ -677,7 +680,7 @@ figures.errors_by_group(
         for name, by in found.items()
     },
     xlabel="Share of the family's questions that went wrong",
-)
+).captioned("Errors by family of units and class, with 95 % intervals.")
 
 # %% [markdown]
 # Two classes hold most errors of `cot`, and each has its place. A
@@ -712,7 +715,7 @@ where
 # Long products it mostly works out at once, and often wrong. `rft` makes
 # fewer errors of both kinds. An exercise below tests the families.
 #
-# ### Another model, other errors
+# ### Errors of SmolLM2
 #
 # The classes describe any model. [Chapter 11](11_smollm2.ipynb) measures
 # SmolLM2 in the same way, on a thousand questions. With examples alone it
@@ -743,7 +746,7 @@ for seed, run in record["seeds"].items():
 # %% [markdown]
 # For all three seeds, the namesakes explain little of the gain.
 #
-# ### Look at them
+# ### Reading the replies
 #
 # Before you believe a story about classes, read rows. The flips are the
 # most informative.
@@ -1255,7 +1258,7 @@ figures.chance(
     xlabel="best score of 20 equal models, in percent; the truth is 80",
     label="82 or more",
     width=0.1,
-)
+).captioned("The best of twenty equal models, in simulations.")
 
 # %% [markdown]
 # On 100 questions it would be three times as bad. The cure is known and

@@ -50,7 +50,7 @@ except ImportError:
     subprocess.run(pip, check=True)
 
 # %% [markdown]
-# ## Load it
+# ## Loading the model
 #
 # `smollm2` is SmolLM2-135M-Instruct from the Hugging Face hub. Where the
 # hub does not answer, the library takes the model from the Python package
@@ -159,6 +159,8 @@ figures.examples_in_prompt(
             "right": "accuracy",
         }.items()
     },
+).captioned(
+    "Answered and right with one to eight worked examples, for both models."
 )
 
 # %%
@@ -344,7 +346,7 @@ pd.DataFrame.from_dict(
 )
 
 # %% [markdown]
-# ## After training
+# ## Results of training
 #
 # The recipe is chosen. What does each stage of this course give on a model
 # that was not made for it? Each stage below was run once, with these
@@ -401,6 +403,8 @@ figures.stage_rates(
     [run["accuracy"] for run in stages.values()],
     [run["accuracy_ci95"] for run in stages.values()],
     [run["answer_rate"] for run in stages.values()],
+).captioned(
+    "Right (bar) and answered (line) for each stage of SmolLM2 on test."
 )
 
 # %%
@@ -442,7 +446,7 @@ for (names, pair), p_holm in zip(compared.items(), adjusted, strict=True):
 # than half of its replies. The course model knew the facts and often chose
 # the wrong way to calculate. What a model does not know it cannot sample.
 #
-# ### Little to select from
+# ### RFT has little to select from
 #
 # RFT learns from the right replies of the model itself. How many questions
 # have one?
@@ -548,7 +552,7 @@ for row in live[adapter].rows[:5]:
 # second knows the fact too, and then writes a 5 where the question has a 6.
 # The other three are right in every part.
 #
-# ### What it costs
+# ### Costs
 #
 # A training on 2000 rows takes most of an hour on one core in float32. This
 # machine has fast products in bf16, and the small trainings used them; so
@@ -675,7 +679,7 @@ pd.DataFrame([asdict(p) for p in HARDWARE_PRESETS.values()]).set_index(
 # The preset is picked by the device and printed before a training starts.
 # It changes the rounding alone: batch size and rank come from the recipe.
 #
-# ### The trap: a card that says yes
+# ### The trap: bf16 on old GPUs
 #
 # bf16 is the format in which large models are trained. The obvious way to
 # ask for it is `torch.cuda.is_bf16_supported()`. By default it counts
@@ -727,7 +731,7 @@ pd.DataFrame(rows).T
 # likely, but it does change some. Write the format down with every number,
 # as the records of this course do, and compare like with like.
 #
-# ## Does it fit?
+# ## Memory
 #
 # Running out of memory is a common failure on a GPU, and easy to avoid:
 # most of what a stage keeps is known before it begins. We *compute* it here
@@ -890,7 +894,7 @@ figures.memory_bars(
         if kind == "reasoning"
     },
     {"16 GB": 16e9, "24 GB": 24e9},
-)
+).captioned("Computed memory of a training, and the memory of two GPUs.")
 
 # %%
 if MODEL != "course":
@@ -926,7 +930,7 @@ for size in SMOLLM2:
 #    changes what is learned at each step, so it is another training.
 # 4. A smaller model of the family.
 #
-# ## Before you pay: an unknown tokenizer
+# ## Checking an unknown tokenizer
 #
 # The code is the same for every model, and a tokenizer can break it in
 # silence. Four things are worth a look, and they need only the tokenizer's

@@ -68,7 +68,7 @@ print(f"{each:.1f} tokens for each parameter")
 print(f"{record['seconds'] / 60:.0f} minutes on {record['machine']}")
 
 # %% [markdown]
-# ## What it reads
+# ## The corpus
 #
 # A generator writes documents of five kinds. The factors come from
 # [pint](https://pint.readthedocs.io); everything else is a matter of form.
@@ -169,7 +169,7 @@ assert 0 < british < american
 # A model that has read this can mean either gallon. The exercise "Which
 # gallon?" counts how often it means which.
 #
-# ## Learning from the example, seen from inside
+# ## In-context learning during training
 #
 # The loss of a token says how little the model expected it, in nats. If
 # the model reads the form off the first answer, then the second and third
@@ -234,7 +234,7 @@ assert turns[0] > 1.5 * turns[2]
 # training asks the model to imitate: imitation is the cheapest way to
 # predict such documents.
 #
-# ## Watch one run
+# ## A live run
 #
 # The real run takes too long for a page. Here is the same loop, for
 # seconds, on a much smaller model:
@@ -269,6 +269,8 @@ figures.losses(
         "tiny, live": tiny.tokens_per_step,
         "course model": config["batch_size"] * config["row_length"],
     },
+).captioned(
+    "Loss over tokens: the small run of this page, and the real one."
 )
 
 # %% [markdown]
@@ -283,7 +285,7 @@ print(f"the learning rate falls over the last {share:.0%} of the steps,")
 print(f"from {decay:,.0f} tokens on")
 
 # %% [markdown]
-# ## What comes first?
+# ## Order in which skills appear
 #
 # A loss shows that something is learned, but not what. So six abilities
 # were measured at several checkpoints of the run, on generated development
@@ -309,7 +311,7 @@ figures.learning_curves(
     [point["tokens"] for point in curve],
     {name: [p[name]["rate"] for p in curve] for name in abilities},
     {name: [p[name]["ci95"] for p in curve] for name in abilities},
-)
+).captioned("What the model can do after so many tokens.")
 
 # %%
 first = {
@@ -482,7 +484,7 @@ pd.DataFrame(
 # 8](08_rft.ipynb)). So a short run is no guide here: what is learned first
 # need not be better in the end. We chose no setting by one.
 #
-# ## What came out
+# ## Results
 #
 # On the test sets (`unitconv measure` and `unitconv evaluate` write these
 # reports):

@@ -104,7 +104,10 @@ def picture(figure: Figure, alt: str) -> Picture:
 
 
 def _compact(svg: str) -> str:
-    """Cut coordinates to a hundredth of a point, fallback fonts, blanks."""
+    """Cut what no reader sees: digits, blanks, names nothing refers to.
+
+    Coordinates keep a hundredth of a point. A page may hold ten figures.
+    """
     fonts = r"('DejaVu Sans(?: Mono)?'),[^;\"]*, (sans-serif|monospace)"
     svg = re.sub(fonts, r"\1, \2", svg)
     svg = re.sub(
@@ -112,7 +115,20 @@ def _compact(svg: str) -> str:
         lambda match: re.sub(r"(\.\d\d)\d+", r"\1", match[0]),
         svg,
     )
-    return re.sub(r"\n\s+", "\n", svg)
+    svg = svg.replace(' style="fill: none"/>', ' fill="none"/>')
+    svg = re.sub(r' transform="rotate\(-?0 [^"]*\)"', "", svg)
+    svg = re.sub(r" ?\n([LQCz]) ?", r"\1", svg)  # commands of a path
+    used = set(re.findall(r'(?:url\(#|href="#)([^)"]+)', svg))
+    svg = re.sub(
+        r' id="([^"]*)"',
+        lambda match: match[0] if match[1] in used else "",
+        svg,
+    )
+    svg = re.sub(r"<path [^>]* fill=\"none\"/>", "", svg)
+    group, found = re.compile(r"<g>((?:(?!</?g\b).)*)</g>", re.DOTALL), 1
+    while found:  # a group without a name or a clip path, innermost first
+        svg, found = group.subn(r"\1", svg)
+    return re.sub(r"\s*\n\s*", "\n", svg)
 
 
 def listing(
