@@ -20,6 +20,7 @@ class Card:
     model: str  # and in words
     data: str
     commands: str
+    prompt: str = "the question alone as prompt"
 
 
 _COURSE = "the course model, which its package ships"
@@ -39,6 +40,16 @@ CARDS = {
         "unitconv rollouts --output rft.json\n"
         "unitconv rft --data rft.json --rounds 2 --output my_rft",
     ),
+    "rl": Card(
+        "Online RL",
+        "course",
+        _COURSE,
+        "questions with their answers; in each step the model sampled "
+        "replies, and those that were right and passed the audit became "
+        "likelier",
+        "unitconv rl --steps 40 --output my_rl",
+        "one worked example in the prompt",
+    ),
     "smollm2-sft": Card(
         "SFT of SmolLM2 on reasoning",
         "smollm2-q4_1",
@@ -52,10 +63,11 @@ TEMPLATE = Path(__file__).with_suffix(".md").read_text()
 
 def adapter_card(name: str, run: Path, reports: Mapping[str, Path]) -> str:
     """Write the card of adapter `name` from `run.json` and its reports."""
-    record = json.loads(run.read_text())
+    record, card = json.loads(run.read_text()), CARDS[name]
+    rows = f"{record['n_rows']}\nrows, " if "n_rows" in record else ""
     return TEMPLATE.format(
-        **asdict(CARDS[name]),
-        rows=record["n_rows"],
+        **asdict(card),
+        trained_on=rows + card.data,
         trained=", ".join(
             f"{key.replace('_', ' ')} {value}"
             for key, value in record.items()

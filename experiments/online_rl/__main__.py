@@ -2,12 +2,12 @@
 
     python -m experiments.online_rl sweep  # learning rates of two losses
     python -m experiments.online_rl run  # seeds, knobs, evaluations
+    python -m experiments.online_rl ship  # the adapter `rl`
     python -m experiments.online_rl collect  # the book's record
 
 Every step is a command that a reader can type. Its output goes to
 `_build/online_rl/`; a step with an output is skipped, and one that was
-killed is resumed. RFT's reports, which the runs are compared with, are
-those of `experiments.train_adapters`.
+killed is resumed. The runs are compared with the shipped adapter `rft`.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import typer
 from experiments.arms.stages import RESULTS
 from experiments.arms.steps import Jobs, run_all
 from experiments.online_rl import records, stages
+from experiments.online_rl.ship import ship_adapter
 from unitconv.common.io import write_json
 from unitconv.common.run_metadata import machine
 
@@ -25,16 +26,23 @@ app = typer.Typer(help=__doc__, no_args_is_help=True)
 
 @app.command()
 def sweep(jobs: Jobs = 2) -> None:
-    """Train with three learning rates for each loss, seed 0."""
+    """Train briefly with three learning rates for each loss."""
     run_all(stages.sweep_steps(), jobs)
 
 
 @app.command()
 def run(jobs: Jobs = 2) -> None:
-    """Train with all seeds and knobs, and measure."""
+    """Train with all seeds, knobs and variants, and measure."""
     run_all(stages.seed_steps(), jobs)
     run_all(stages.knob_steps(), jobs)
+    run_all(stages.variant_steps(), jobs)
     run_all(stages.evaluation_steps(), jobs)
+
+
+@app.command()
+def ship() -> None:
+    """Copy the adapter of seed 0 into the package."""
+    ship_adapter()
 
 
 @app.command()

@@ -6,13 +6,7 @@ import json
 from pathlib import Path
 
 from experiments.arms.records import Record, read_report, stage_record
-from experiments.arms.stages import (
-    N_SAMPLED,
-    N_SAMPLES,
-    SPLITS,
-    folder_of,
-)
-from experiments.arms.stages import WORK as ARMS
+from experiments.arms.stages import N_SAMPLED, N_SAMPLES, SPLITS
 from experiments.online_rl.stages import (
     CHOSEN,
     KNOBS,
@@ -20,46 +14,54 @@ from experiments.online_rl.stages import (
     RFT_WITH_EXAMPLE,
     SAMPLED,
     SEEDS,
+    VARIANTS,
     WORK,
     chosen_run,
-    run_name,
+    short_name,
 )
 from unitconv.evaluation.report import Report, compare
 from unitconv.inference.load.adapter import ADAPTER_WEIGHTS
 
 
 def online_record() -> Record:
-    """Collect the sweep, the seeds and the knobs."""
-    names = [run_name(loss, r, 0) for loss in CHOSEN for r in RATES]
-    names += [chosen_run(loss, seed) for loss in CHOSEN for seed in SEEDS]
+    """Collect the sweep, the seeds, the knobs and the variants."""
+    short = [short_name(loss, rate) for loss in CHOSEN for rate in RATES]
+    seeds = [chosen_run(loss, seed) for loss in CHOSEN for seed in SEEDS]
     done = [
         name
-        for name in dict.fromkeys([*names, *KNOBS])
+        for name in (*short, *seeds, *KNOBS, *VARIANTS, "long")
         if (WORK / name / ADAPTER_WEIGHTS).exists()
-    ]
-    measured = [
-        *done,
-        "warm",
-        RFT_WITH_EXAMPLE,
-        f"{chosen_run('dr_grpo')}-raw",
     ]
     return {
         "chosen": CHOSEN,
         "runs": {name: run_record(WORK / name) for name in done},
         "rates": {
             split: {
-                name: stage_record(read_report(path))
-                for name in measured
-                if (path := WORK / f"{name}-{split}.json").exists()
+                name: stage_record(report)
+                for name, report in reports_of(split).items()
             }
             for split in SPLITS
         },
-        "compared": {split: compared(split) for split in SPLITS},
+        "compared": {
+            split: compared(reports_of(split)) for split in SPLITS
+        },
         "samples": samples_record(),
         "took": {
             path.stem: json.loads(path.read_text())
             for path in sorted(WORK.glob("*.took"))
         },
+    }
+
+
+def reports_of(split: str) -> dict[str, Report]:
+    """Read the evaluations that there are: name -> report."""
+    seeds = [chosen_run(loss, seed) for loss in CHOSEN for seed in SEEDS]
+    raw = f"{chosen_run('dr_grpo')}-raw"
+    others = ("cot", "rft-2", RFT_WITH_EXAMPLE, "warm", raw, "long")
+    return {
+        name: read_report(path)
+        for name in (*seeds, *VARIANTS, *others)
+        if (path := WORK / f"{name}-{split}.json").exists()
     }
 
 
@@ -86,43 +88,22 @@ def _flat(step: Record) -> Record:
     }
 
 
-def compared(split: str) -> Record:
-    """Compare runs and RFT by paired tests, seed by seed."""
-    found: Record = {}
+def compared(reports: dict[str, Report]) -> Record:
+    """Compare runs by paired tests: rival and run -> what changed."""
+    first = chosen_run("dr_grpo")
+    pairs = [(first, "long"), ("rft-2", "rft"), ("warm", "bare-warm")]
     for seed in SEEDS:
-        reports = {
-            "cot": ARMS / "prompts" / f"cot-{split}.json",
-            "rft-2": folder_of(seed) / f"rft-2-{split}.json",
-            **{
-                loss: WORK / f"{chosen_run(loss, seed)}-{split}.json"
-                for loss in CHOSEN
-            },
-        }
-        if seed == 0:
-            reports |= {
-                name: WORK / f"{name}-{split}.json"
-                for name in (*KNOBS, "warm", RFT_WITH_EXAMPLE)
-            }
-        found[f"seed-{seed}"] = _pairs(
-            {
-                name: read_report(path)
-                for name, path in reports.items()
-                if path.exists()
-            }
-        )
-    return found
-
-
-def _pairs(reports: dict[str, Report]) -> Record:
-    pairs = [
-        ("cot", "dr_grpo"),
-        ("rft-2", "dr_grpo"),
-        ("rft-2", "raft"),
-        ("dr_grpo", "raft"),
-        (RFT_WITH_EXAMPLE, "dr_grpo"),
-        ("rft-2", "rft"),
-        ("warm", "bare-warm"),
-        *((knob, "dr_grpo") for knob in KNOBS),
+        dr_grpo, raft = (chosen_run(loss, seed) for loss in CHOSEN)
+        pairs += [
+            (rival, run)
+            for rival in ("cot", "rft-2")
+            for run in (dr_grpo, raft)
+        ]
+        pairs += [(dr_grpo, raft)]
+    pairs += [
+        (RFT_WITH_EXAMPLE, first),
+        (first, "answer"),
+        (first, f"{first}-raw"),
     ]
     return {
         f"{a} {b}": compare(reports[a], reports[b]).to_json()
