@@ -736,6 +736,47 @@ attempt(check_cut, cut_by_pair)
 # ```{solution-end}
 # ```
 #
+# ## Three questions
+#
+# ```{quiz}
+# :right: 1
+#
+# A parser takes the last number of a reply if the answer tag is missing.
+# What does its score measure?
+#
+# - Partly the parser: it answers for the model.
+# - The accuracy of the model, with fewer missing answers.
+# - How often the model follows the format.
+#
+# It gives credit for refusals, and it misses right answers that other
+# numbers follow.
+# ```
+#
+# ```{quiz}
+# :right: 3
+#
+# Two question sets share no sentence. Can one leak into the other?
+#
+# - No, the sets are disjoint.
+# - Only if the model has seen both.
+# - Yes: two sentences can ask for one conversion.
+#
+# The sets of this course are cut between conversions, before any sentence
+# is written.
+# ```
+#
+# ```{quiz}
+# :right: 2
+#
+# 60 of 100 answers are right. Which true rates fit, with a 95 % interval?
+#
+# - From .59 to .61.
+# - From about .50 to .69.
+# - Only .60.
+#
+# Wilson's interval for 60 of 100 is .502 to .691.
+# ```
+#
 # ## Recap
 #
 # - The truth comes from pint. Ambiguous units are decided once, and the

@@ -1108,6 +1108,46 @@ attempt(check_encode_safely, encode_safely)
 # ```{solution-end}
 # ```
 #
+# ## Three questions
+#
+# ```{quiz}
+# :right: 2
+#
+# Why does the course's tokenizer cut numbers into single digits?
+#
+# - To make numbers shorter.
+# - So that similar numbers have similar tokens.
+# - Because a vocabulary has no room for larger numbers.
+#
+# With merged digits `6000` and `60000` share no token, and appending a zero
+# changes all tokens of every third number.
+# ```
+#
+# ```{quiz}
+# :right: 1
+#
+# What does the generation prompt do?
+#
+# - It opens the assistant's turn.
+# - It tells the model to be helpful.
+# - It ends the user's turn.
+#
+# Without it the model first has to choose whose turn it is.
+# ```
+#
+# ```{quiz}
+# :right: 3
+#
+# Nine query heads share three key/value heads. What becomes smaller?
+#
+# - The number of layers.
+# - The context.
+# - The cache of keys and values.
+#
+# Keys and values are kept for every token, queries are not. The cache is a
+# third of what nine key/value heads would need.
+# ```
+#
 # ## Recap
 #
 # - A tokenizer's vocabulary is counted, not designed. With merged digits

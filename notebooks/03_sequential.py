@@ -925,6 +925,47 @@ attempt(check_fair, draw_many)
 # ```{solution-end}
 # ```
 #
+# ## Three questions
+#
+# ```{quiz}
+# :right: 2
+#
+# A prompt has 100 tokens and the reply 50. How many tokens does a decoder
+# with a KV cache read?
+#
+# - 100
+# - 149
+# - 150 times 50
+#
+# The prompt in the prefill, then each new token but the last.
+# ```
+#
+# ```{quiz}
+# :right: 3
+#
+# Why give the position of a token that is decoded with a cache?
+#
+# - Its mask would hide the prompt.
+# - The cache does not hold the prompt.
+# - The model sees one token, and cannot count those before it.
+#
+# It reads earlier tokens through their keys and values, but its own
+# rotation depends on its position.
+# ```
+#
+# ```{quiz}
+# :right: 1
+#
+# Top-p 0.9 and a distribution in which one token has a probability of .95.
+# How many tokens can be drawn?
+#
+# - One
+# - As many as are above .1
+# - All
+#
+# The smallest set whose probabilities reach .9 is that token alone.
+# ```
+#
 # ## Recap
 #
 # - A model computes how likely each next token is; decoding is a loop

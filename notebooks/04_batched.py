@@ -749,6 +749,47 @@ attempt(check_positions, forgiven, noticed)
 # ```{solution-end}
 # ```
 #
+# ## Three questions
+#
+# ```{quiz}
+# :right: 1
+#
+# Why is one row a waste on a GPU?
+#
+# - The weights are read for a single token each time.
+# - A GPU cannot compute single rows.
+# - The prompt is too short.
+#
+# A token takes about 2N operations for 2N bytes of weights, and a GPU could
+# do some 200 operations in the time of one byte.
+# ```
+#
+# ```{quiz}
+# :right: 2
+#
+# Padding is on the right and the mask is correct. Why is the next token
+# still wrong?
+#
+# - The positions are wrong.
+# - The logits are read at a padding token.
+# - The softmax includes the padding.
+#
+# The mask hides padding as a key. Here the padding is the query.
+# ```
+#
+# ```{quiz}
+# :right: 3
+#
+# A reply changes with the batch size in bf16, and not in float32. What
+# happened?
+#
+# - A row attended to another row.
+# - The noise was not reproducible.
+# - Two tokens were nearly tied, and rounding decided.
+#
+# Sums are taken in another order, and bf16 keeps two to three digits.
+# ```
+#
 # ## Recap
 #
 # - A token costs about 2N operations and, in bf16, 2N bytes of weights. A

@@ -1091,6 +1091,45 @@ attempt(check_who_first, steps_taken)
 # ```{solution-end}
 # ```
 #
+# ## Three questions
+#
+# ```{quiz}
+# :right: 1
+#
+# What does refilling slots save?
+#
+# - Steps in which finished rows wait.
+# - The prefill of the prompts.
+# - Memory for the weights.
+#
+# A new request takes the slot of a reply that is finished.
+# ```
+#
+# ```{quiz}
+# :right: 2
+#
+# All prompts begin with the same example. What can be computed once?
+#
+# - The logits of the reply.
+# - The keys and values of that beginning.
+# - The sampling noise.
+#
+# A token attends only to what comes before it, so the prefix has the same
+# keys and values in every prompt.
+# ```
+#
+# ```{quiz}
+# :right: 3
+#
+# What does a roofline compare a program with?
+#
+# - Another program.
+# - The same program with more threads.
+# - What the machine could do, given its arithmetic and its memory.
+#
+# Whichever of the two takes longer sets the ceiling.
+# ```
+#
 # ## Recap
 #
 # - In a batch without refill, rows that are done go on costing what a live

@@ -1255,6 +1255,44 @@ attempt(check_winner, excess)
 # ```{solution-end}
 # ```
 #
+# ## Three questions
+#
+# ```{quiz}
+# :right: 1
+#
+# A prompt gets .38 answered and .36 right. What does the model lack?
+#
+# - The form of an answer.
+# - Knowledge of units.
+# - Arithmetic.
+#
+# Nearly all replies that have an answer are right.
+# ```
+#
+# ```{quiz}
+# :right: 2
+#
+# The examples of `direct` have round answers. What happens?
+#
+# - Nothing, the model ignores their numbers.
+# - The model rounds its own answers.
+# - The model copies their answers.
+#
+# With precise examples the share of right answers more than doubles.
+# ```
+#
+# ```{quiz}
+# :right: 3
+#
+# Two prompts are compared on the same 200 questions. Which numbers count?
+#
+# - The two intervals.
+# - The two accuracies.
+# - The questions that only one of them has right.
+#
+# The intervals of two rates say little about a paired difference.
+# ```
+#
 # ## Recap
 #
 # - Answering and being right are two skills. Plot both, and you see which

@@ -1419,6 +1419,46 @@ attempt(check_shown, shown, reasoned)
 # ```{solution-end}
 # ```
 #
+# ## Three questions
+#
+# ```{quiz}
+# :right: 2
+#
+# The padding token is the end token, and all padding is masked by its id.
+# What goes wrong?
+#
+# - The loss becomes zero.
+# - The model never learns to stop.
+# - The model learns to pad.
+#
+# The end of every reply has the same id and is masked with it.
+# ```
+#
+# ```{quiz}
+# :right: 1
+#
+# LoRA of rank 16 is added to a matrix of 192 by 192. What is trained?
+#
+# - Two matrices, 192 by 16 and 16 by 192.
+# - 16 rows of the matrix.
+# - A copy of the matrix.
+#
+# Their product is added to the matrix, which stays as it is.
+# ```
+#
+# ```{quiz}
+# :right: 3
+#
+# Why can SFT on bare answers lose to a prompt with a worked example?
+#
+# - It forgets the units.
+# - It overfits the training questions.
+# - It has to compute the answer in one pass.
+#
+# Without written steps there are no tokens on which to spread the
+# calculation.
+# ```
+#
 # ## Recap
 #
 # - SFT teaches one continuation. Here it replaces the instruction and the

@@ -1827,6 +1827,46 @@ attempt(check_leads_there, leads_there)
 scratch.cleanup()
 
 # %% [markdown]
+# ## Three questions
+#
+# ```{quiz}
+# :right: 1
+#
+# A reply has the right answer. Why may RFT still reject it?
+#
+# - A statement in it is false, or it does not lead to the answer.
+# - It is too short.
+# - Another reply has the same answer.
+#
+# Training on such replies was measured: it gained nothing on the hard
+# questions.
+# ```
+#
+# ```{quiz}
+# :right: 2
+#
+# What is the control for?
+#
+# - To choose the temperature.
+# - To see what training on unselected replies of the same model does.
+# - To measure the spread of the seeds.
+#
+# Only the difference from it is due to the selection.
+# ```
+#
+# ```{quiz}
+# :right: 3
+#
+# After RFT pass@1 has risen and pass@64 has not. What has changed?
+#
+# - The model has a new skill.
+# - The grader has become easier.
+# - What some samples did has become the rule.
+#
+# The base finds a right reply to nearly all of these questions as well, but
+# it needs more samples.
+# ```
+#
 # ## Recap
 #
 # - Several samples contain what one greedy reply does not show. A grader

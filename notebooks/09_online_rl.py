@@ -986,6 +986,45 @@ attempt(check_reorder, reorder)
 scratch.cleanup()
 
 # %% [markdown]
+# ## Three questions
+#
+# ```{quiz}
+# :right: 1
+#
+# All eight replies to a question are wrong. What does the group teach?
+#
+# - Nothing: all advantages are zero.
+# - The model avoids these replies.
+# - The loss is large, so it teaches much.
+#
+# A reply is compared with the mean of its group.
+# ```
+#
+# ```{quiz}
+# :right: 3
+#
+# The loss does not fall, and the reward rises. What is wrong?
+#
+# - The learning rate.
+# - The baseline.
+# - Nothing.
+#
+# The loss is only written so that its gradient is the policy gradient.
+# ```
+#
+# ```{quiz}
+# :right: 2
+#
+# Sampling was at temperature 0.7. At which temperature are the
+# log-probabilities computed?
+#
+# - At 1, as in pretraining.
+# - At 0.7.
+# - It does not matter.
+#
+# The model that learns must be the one that sampled.
+# ```
+#
 # ## Recap
 #
 # - The policy gradient raises the log-probability of a sampled reply in

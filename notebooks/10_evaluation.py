@@ -1660,6 +1660,49 @@ attempt(check_peeking, reports_a_difference)
 # ```{solution-end}
 # ```
 #
+# ## Three questions
+#
+# ```{quiz}
+# :right: 2
+#
+# Two models have .60 and .66 on 100 questions each, with other questions
+# for each. Is the second better?
+#
+# - Yes, by six points.
+# - That is not shown: equal models differ as much in many cases.
+# - No.
+#
+# In the simulation two equal models differ by six or more in 42 % of the
+# cases.
+# ```
+#
+# ```{quiz}
+# :right: 1
+#
+# What does a paired test look at?
+#
+# - Questions that exactly one of the models has right.
+# - The overlap of the two intervals.
+# - The two accuracies.
+#
+# Questions that both have right, or both wrong, say nothing about the
+# difference.
+# ```
+#
+# ```{quiz}
+# :right: 3
+#
+# Twenty variants are compared on the test set, and the best is reported.
+# What about its score?
+#
+# - It is right, as the test set is large.
+# - It is too low.
+# - It is too high.
+#
+# The best of twenty was also lucky. Choose on `valid`, and report on `test`
+# once.
+# ```
+#
 # ## Recap
 #
 # - Two equal models, each asked 100 questions of its own, often differ by

@@ -1387,6 +1387,46 @@ attempt(check_batch, largest_batch)
 scratch.cleanup()
 
 # %% [markdown]
+# ## Three questions
+#
+# ```{quiz}
+# :right: 1
+#
+# SmolLM2 answers 87 % of the questions with four examples, and 7 % are
+# right. What does it lack?
+#
+# - Facts and arithmetic, not the form.
+# - The form of an answer.
+# - A longer context.
+#
+# The examples gave it the form.
+# ```
+#
+# ```{quiz}
+# :right: 2
+#
+# Why does RFT not help the base here?
+#
+# - The adapter is too small.
+# - Hardly any sample is right, so there is little to select.
+# - The learning rate is too low.
+#
+# Of 3000 samples 54 were kept, and 90 % of the questions had none.
+# ```
+#
+# ```{quiz}
+# :right: 3
+#
+# What brought SmolLM2 above .70?
+#
+# - A larger rank.
+# - More worked examples.
+# - About 2000 rows of reasoning that something else wrote.
+#
+# Rows written by code, or by the course model, which knows one subject
+# only.
+# ```
+#
 # ## Recap
 #
 # - A general model needs several worked examples to take over a form that

@@ -868,6 +868,45 @@ attempt(check_transplant, transplant)
 # ```{solution-end}
 # ```
 #
+# ## Three questions
+#
+# ```{quiz}
+# :right: 1
+#
+# Why does the corpus vary conventions between documents, and never within
+# one?
+#
+# - So that the model learns to follow the document it is in.
+# - To save memory.
+# - To make the corpus larger.
+#
+# That is in-context learning: a worked example sets the convention.
+# ```
+#
+# ```{quiz}
+# :right: 2
+#
+# A check for leaks has never failed. What do you know?
+#
+# - There is no leak.
+# - Little: it may not be able to fail.
+# - The corpus is too small.
+#
+# Plant a leak and see whether the check finds it.
+# ```
+#
+# ```{quiz}
+# :right: 3
+#
+# Which ability comes last in the recorded run?
+#
+# - Imitating the form of an example.
+# - Facts.
+# - Hard answers.
+#
+# They need facts, long products and sums at once.
+# ```
+#
 # ## Recap
 #
 # - Documents differ in form and each keeps its own, so imitation is the

@@ -202,21 +202,29 @@ def shared_heads(models: Mapping[str, tuple[int, int]]) -> Picture:
     `models` maps a name to the numbers of query and of key/value heads.
     """
     widest = max(heads for heads, _ in models.values())
-    height = 1.25 * len(models)
-    figure, axes = make_axes(6.4, height)
+    step = 2.2  # from one model to the next
+    figure, axes = make_axes(6.4, 1.3 * len(models))
     for row, (name, (heads, kv_heads)) in enumerate(models.items()):
-        top, group = -1.25 * row, heads // kv_heads
-        axes.text(-1.6, top + 0.75, name, weight="bold")
-        axes.text(-1.6, top + 0.4, "queries", va="center")
-        axes.text(-1.6, top - 0.2, "keys, values", va="center")
+        top, group = -step * row, heads // kv_heads
+        axes.text(-2.6, top + 0.95, name, weight="bold")
+        axes.text(-2.6, top + 0.4, "queries", va="center")
+        axes.text(-2.6, top - 0.5, "keys, values", va="center")
         for head in range(heads):
             shared = (head // group * group) + (group - 1) / 2
-            axes.plot((head, shared), (0.3 + top, top - 0.1), color=GREY)
+            axes.plot(
+                (head, shared), (top + 0.4, top - 0.5), color=GREY, zorder=0
+            )
             axes.plot(head, top + 0.4, "o", color=BLUE, markersize=9)
-            axes.plot(shared, top - 0.2, "s", color=ORANGE, markersize=9)
-    axes.set(xlim=(-1.7, widest), ylim=(0.3 - height, 1.1))
+            axes.plot(shared, top - 0.5, "s", color=ORANGE, markersize=9)
+    axes.set(xlim=(-2.7, widest), ylim=(1.2 - step * len(models), 1.4))
     axes.axis("off")
-    listed = listing("{}: {} query heads, {} key/value heads", *zip(
-        *((name, *counts) for name, counts in models.items()), strict=True
-    ))
-    return picture(figure, f"Lines from query to key/value heads. {listed}.")
+    listed = listing(
+        "{}: {} query heads, {} key/value heads",
+        *zip(
+            *((name, *counts) for name, counts in models.items()),
+            strict=True,
+        ),
+    )
+    return picture(
+        figure, f"Lines from query to key/value heads. {listed}."
+    )
