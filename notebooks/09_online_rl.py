@@ -492,7 +492,7 @@ print("20 steps, against the base:", found.verdict())
 # improved as well: .57 of the base's replies were valid, and .71 are now.
 # The replies have grown by a quarter, from 50 to 63 tokens on average.
 #
-# The run took 2560 samples, an eighth of what two rounds of RFT take. Do
+# The run took 2560 samples, a sixteenth of what two rounds of RFT take. Do
 # not conclude from it that online RL is better than RFT: this is one seed
 # and 200 questions, and the learning rate of each method would have to be
 # tuned first. That comparison, at equal samples and at equal time, is not

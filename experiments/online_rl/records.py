@@ -113,14 +113,20 @@ def compared(reports: dict[str, Report]) -> Record:
 
 
 def samples_record() -> Record:
-    """Collect pass@k of the runs that were sampled."""
-    splits: Record = {split: {} for split in SPLITS}
-    for split, runs in splits.items():
+    """Collect pass@k, and greedy accuracy on the questions sampled."""
+    splits: Record = {}
+    for split in SPLITS:
+        splits[split] = {
+            "greedy": {
+                name: sum(r.correct for r in report.rows[:N_SAMPLED])
+                for name, report in reports_of(split).items()
+            }
+        }
         for name in SAMPLED:
             path = WORK / f"samples-{name}-{split}.json"
             if path.exists():
                 report = json.loads(path.read_text())
-                runs[name] = {
+                splits[split][name] = {
                     key: report[key]
                     for key in ("pass_at_k", "majority", "best_of_n")
                 }
