@@ -5,42 +5,36 @@ from __future__ import annotations
 import errno
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from unitconv.common.io import write_json
+from unitconv.common.io import write_json, write_parts
 
 
 def disk_is_full(*_: object, **__: object) -> None:
     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
-def write_half(path: Path, content: bytes) -> None:
-    with path.open("wb") as file:
-        file.write(content[: len(content) // 2])
-    disk_is_full()
-
-
-@pytest.mark.parametrize(
-    ("method", "failing"),
-    [("write_bytes", write_half), ("replace", disk_is_full)],
-)
 def test_a_failed_write_leaves_the_old_report(
-    method: str,
-    failing: Callable[..., None],
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "report.json"
     write_json({"n": 1}, path)
     old = path.read_text()
+
+    def parts() -> Iterator[bytes]:
+        yield b"x" * 10_000
+        disk_is_full()
+
     with monkeypatch.context() as patch:
-        patch.setattr(Path, method, failing)
+        patch.setattr(Path, "replace", disk_is_full)
         with pytest.raises(OSError, match=r"report\.json") as error:
             write_json({"n": 2, "long": "x" * 10_000}, path)
-    assert error.value.errno == errno.ENOSPC
+    with pytest.raises(OSError, match=r"report\.json") as half:
+        write_parts(parts(), path)
+    assert [error.value.errno, half.value.errno] == [errno.ENOSPC] * 2
     assert path.read_text() == old
     assert list(tmp_path.iterdir()) == [path]
 

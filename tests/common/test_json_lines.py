@@ -6,7 +6,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import pytest
@@ -15,7 +15,7 @@ from pydantic import TypeAdapter
 from unitconv.common.errors import UnitconvError
 from unitconv.common.files.json_lines import (
     append_lines,
-    read_lines,
+    iter_lines,
     to_line,
 )
 
@@ -35,18 +35,19 @@ KIND = TypeAdapter(Point)
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     path = tmp_path / "points.jsonl"
-    append_lines(path, POINTS[:1])
-    append_lines(path, POINTS[1:])
+    append_lines(path, map(asdict, POINTS[:1]))
+    append_lines(path, map(asdict, POINTS[1:]))
     return path
 
 
 def read(path: Path) -> list[Point]:
-    return read_lines(path, KIND, UnitconvError)
+    return list(iter_lines(path, KIND, UnitconvError))
 
 
 def test_records_come_back(path: Path) -> None:
     assert read(path) == POINTS
-    assert read_lines(path, KIND, UnitconvError, first=2) == POINTS[1:]
+    rest = iter_lines(path, KIND, UnitconvError, first=2)
+    assert list(rest) == POINTS[1:]
 
 
 def test_a_line_is_checked_without_our_code(path: Path) -> None:
@@ -114,4 +115,4 @@ def test_a_file_of_an_older_version_is_read(path: Path) -> None:
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")
 def test_a_full_disk_is_an_error_of_the_file() -> None:
     with pytest.raises(OSError, match="/dev/full"):
-        append_lines(Path("/dev/full"), POINTS)
+        append_lines(Path("/dev/full"), map(asdict, POINTS))

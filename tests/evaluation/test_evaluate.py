@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import json
+import os
+import time
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.evaluation.test_grade import GRAMS, RIGHT, graded
 from unitconv.common.errors import UnitconvError
-from unitconv.evaluation.evaluate import evaluate, evaluate_samples
+from unitconv.common.files import json_lines
+from unitconv.evaluation.breakdown import unit_pair
+from unitconv.evaluation.evaluate import (
+    EvaluationOptions,
+    evaluate,
+    evaluate_samples,
+)
 from unitconv.evaluation.grade import FAILURES, grade
-from unitconv.evaluation.report import Report, Samples, compare, unit_pair
+from unitconv.evaluation.report import Report, Samples, compare
 from unitconv.evaluation.stats import (
     PairedComparison,
     Proportion,
@@ -129,9 +138,8 @@ def test_texts_do_not_depend_on_the_batch_size(
     texts = [tiny.generate(q.text, settings) for q in questions]
     for batch_size in (1, 7, 64):
         done: list[int] = []
-        report = evaluate(
-            tiny, questions, batch_size, settings, done.append
-        )
+        options = EvaluationOptions(batch_size, done.append)
+        report = evaluate(tiny, questions, settings, options)
         assert [row.text for row in report.rows] == texts
         assert [row.question for row in report.rows] == [
             question.text for question in questions
@@ -141,7 +149,7 @@ def test_texts_do_not_depend_on_the_batch_size(
 
 def test_a_report_describes_its_run(tiny: LLM) -> None:
     settings = Decoding(max_new_tokens=3, temperature=0.5, seed=8)
-    report = evaluate(tiny, [GRAMS], 5, settings)
+    report = evaluate(tiny, [GRAMS], settings, EvaluationOptions(5))
     run = strict_json(report.to_json())["run"]
     assert (
         run.items()
@@ -157,11 +165,112 @@ def test_samples_repeat_and_differ(tiny: LLM) -> None:
     questions = load_split("valid")[:3]
     settings = Decoding(temperature=1.0, max_new_tokens=8)
     samples = evaluate_samples(tiny, questions, 4, settings)
-    again = evaluate_samples(tiny, questions, 4, settings, batch_size=1)
+    one = EvaluationOptions(batch_size=1)
+    again = evaluate_samples(tiny, questions, 4, settings, one)
     texts = [[graded.text for graded in row] for row in samples.rows]
     assert [len(set(row)) for row in texts] == [4, 4, 4]
     assert [[g.text for g in row] for row in again.rows] == texts
     assert samples.run["num_return_sequences"] == 4
+
+
+# --- a log of the replies -----------------------------------------------
+
+
+class Killed(BaseException):
+    """Stands for `kill -9`: nothing in the library catches it."""
+
+
+@pytest.fixture
+def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("unitconv.evaluation.evaluate.CHUNK_SIZE", 4)
+    monkeypatch.setattr(time, "perf_counter", lambda: 0.0)
+    monkeypatch.setattr(
+        "unitconv.evaluation.evaluate.run_metadata", lambda: {}
+    )
+
+
+def content(report: Report | Samples) -> bytes:
+    if isinstance(report, Samples):
+        return json.dumps(report.to_json()).encode()
+    return b"".join(report.json_parts())
+
+
+def run_logged(llm: LLM, log: Path | None, n: int | None) -> bytes:
+    options = EvaluationOptions(log=log)
+    settings = Decoding(max_new_tokens=6, temperature=1.0)
+    asked = load_split("valid")[:10]
+    if n:
+        return content(evaluate_samples(llm, asked, n, settings, options))
+    return content(evaluate(llm, asked, settings, options))
+
+
+@pytest.mark.usefixtures("small_chunks")
+@pytest.mark.parametrize("n", [None, 3])
+@pytest.mark.parametrize("share", [0.0, 0.3, 0.999, 1.0])
+@pytest.mark.parametrize("chunk", [0, 1, 2])
+def test_a_killed_evaluation_resumes_to_the_same_report(
+    tiny: LLM, tmp_path: Path, chunk: int, share: float, n: int | None
+) -> None:
+    log = tmp_path / "log.jsonl"
+    with pytest.MonkeyPatch.context() as patch:
+        kill_in_append(patch, chunk, share)
+        with pytest.raises(Killed):
+            run_logged(tiny, log, n)
+    asked: list[int] = []
+    with pytest.MonkeyPatch.context() as patch:
+        complete = LLM.complete
+        patch.setattr(
+            LLM,
+            "complete",
+            lambda self, prompts, **rest: (
+                asked.append(len(prompts)),
+                complete(self, prompts, **rest),
+            )[1],
+        )
+        resumed = run_logged(tiny, log, n)
+    assert resumed == run_logged(tiny, None, n)
+    # One chunk is lost at most.
+    kept = 10 - sum(asked)
+    assert kept in (4 * chunk, min(4 * chunk + 4, 10))
+
+
+def kill_in_append(
+    monkeypatch: pytest.MonkeyPatch, chunk: int, share: float
+) -> None:
+    """Kill the run when it has written a share of a chunk's bytes."""
+    append, calls = json_lines.append_lines, iter(range(99))
+
+    def killed(path: Path, records: Any) -> None:
+        before = path.stat().st_size
+        append(path, records)
+        if next(calls) == chunk:
+            written = path.stat().st_size - before
+            os.truncate(path, before + int(share * written))
+            raise Killed
+
+    monkeypatch.setattr(json_lines, "append_lines", killed)
+
+
+@pytest.mark.usefixtures("small_chunks")
+def test_the_log_of_another_run_is_refused(
+    tiny: LLM, make_model: Any, byte_tokenizer: Any, tmp_path: Path
+) -> None:
+    log = tmp_path / "log.jsonl"
+    run_logged(tiny, log, None)
+    before = log.read_bytes()
+    other = LLM(make_model(seed=1), byte_tokenizer, "raw", "tiny")
+    with pytest.raises(UnitconvError, match=r"settings \(weights\)"):
+        run_logged(other, log, None)
+    with pytest.raises(UnitconvError, match="num_return_sequences"):
+        run_logged(tiny, log, 3)
+    assert log.read_bytes() == before
+
+
+def test_a_report_is_written_as_json_writes_it() -> None:
+    report = make_report(*TEXTS)
+    data = report.to_json(rows=True)
+    expected = json.dumps(data, indent=2, allow_nan=False) + "\n"
+    assert b"".join(report.json_parts()).decode() == expected
 
 
 def test_no_questions_are_an_error(tiny: LLM) -> None:

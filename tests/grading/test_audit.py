@@ -21,6 +21,7 @@ from unitconv.grading.audit import (
     reasoning_is_valid,
 )
 from unitconv.grading.expression_parser import chains
+from unitconv.grading.reasoning.claims import read_links
 
 T, F = True, False
 GRAMS = "How many gram are there per 6 kg?"
@@ -343,3 +344,10 @@ def test_hostile_texts_are_audited_in_linear_time(text: str) -> None:
     assert not reasoning_is_valid(text, GRAMS)
     assert all(chains(text))
     audit_reasoning("6 * 5 = 30\n" + text, GRAMS)
+
+
+def test_a_chain_of_many_links_is_read_once() -> None:
+    text = "1 + 1 = 2" + " = 1 + 1" * 2500
+    [links] = read_links(text)
+    assert len(links) == 2501
+    assert all(link.holds for link in links)

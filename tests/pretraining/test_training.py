@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -20,8 +21,10 @@ from transformers import (
 )
 from typer.testing import CliRunner
 
+from tests.faults import damage
 from unitconv.cli import app
 from unitconv.common.errors import UnitconvError
+from unitconv.common.files.lock_file import locked
 from unitconv.inference.load.model import COURSE_MODEL, is_course_model
 from unitconv.pretraining.checkpoint import (
     ResumeError,
@@ -145,6 +148,40 @@ def test_resuming_needs_a_checkpoint_of_the_same_run(
     wider = make_model(replace(TINY, hidden_size=64), tokenizer)
     with pytest.raises(ResumeError, match="another model"):
         load_weights(tmp_path / "step-000002", wider)
+
+
+FILES = ("state.json", "model.safetensors", "optimizer.safetensors")
+
+
+@pytest.mark.parametrize("how", ["missing", "truncated", "overwritten"])
+@pytest.mark.parametrize("name", FILES)
+def test_a_broken_file_of_a_checkpoint_is_named(
+    whole_run: Run, tmp_path: Path, name: str, how: str
+) -> None:
+    _, tokenizer, _ = whole_run
+    kept = replace(TINY, steps=2, checkpoint_every=1, keep_checkpoints=True)
+    train(kept, make_model(TINY, tokenizer), tokenizer, tmp_path)
+    model = make_model(TINY, tokenizer)
+    last = tmp_path / "step-000002"
+    damage(last / name, how)
+    with pytest.raises(ResumeError) as caught:
+        train(kept, model, tokenizer, tmp_path, resume=True)
+    message = str(caught.value)
+    assert message.startswith(f"{last / name}: ")
+    then = f"Delete {last}: --resume then goes on from step-000001"
+    assert message.endswith(then)
+    shutil.rmtree(last)
+    progress = train(kept, model, tokenizer, tmp_path, resume=True)
+    assert progress.step == 2
+
+
+def test_two_pretrainings_in_one_folder(tmp_path: Path) -> None:
+    command = ["pretrain", str(tmp_path / "model"), "--preset", "tiny"]
+    with locked(tmp_path / "model"):
+        run = CliRunner().invoke(app, command)
+    assert run.exit_code == 2
+    assert "model is being written by the process" in run.stderr
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_command_trains_a_model_that_auto_classes_load(

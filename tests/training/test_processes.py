@@ -1,22 +1,25 @@
-"""Real processes: one `kill -9` a command, and two that share the work.
+"""Real processes: commands that get a signal, two that share the work.
 
-Faults at every named point are in `test_trainer` and `test_rollouts`.
+Faults at more points are in `test_trainer`, `test_rollouts`, `test_rl_run`
+and `test_evaluate`; `experiments.robustness` kills at random moments.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from safetensors.torch import load_file
 
+from scripts.move_repository import ROOT
 from unitconv.inference.load.adapter import ADAPTER_WEIGHTS
 from unitconv.task.dataset import load_split
 from unitconv.training.rl.pipeline import RECORD
@@ -31,6 +34,8 @@ LOCAL = os.environ | {"GLOO_SOCKET_IFNAME": "lo", "OMP_NUM_THREADS": "1"}
 CLI = [sys.executable, "-m", "unitconv.cli"]
 ROLLOUTS = ["rft.json", "rft.jsonl"]
 WEIGHTS = f"sft/{ADAPTER_WEIGHTS}"
+REPORT = "report.json"
+GGUF = "model.gguf"
 # No answer of a random model is right: the best step is that before any.
 RL_WEIGHTS = "rl/checkpoints/step-000002/adapter.safetensors"
 #: Rewards what a random model writes, too.
@@ -50,8 +55,12 @@ def arguments(
     LOCAL["PYTHONPATH"] = os.pathsep.join([*sys.path, str(data.parent)])
     questions = load_split("train")[: 3 * CHUNK_SIZE + 5]
     data.write_text(json.dumps([[q.text, q.answer] for q in questions]))
+    many = data.with_name("many.json")
+    questions = load_split("train")[:300]
+    many.write_text(json.dumps([[q.text, q.answer] for q in questions]))
     inputs = [f"--model={model_folder}", f"--data={data}", "--device=cpu"]
     options = {
+        "evaluate": ["--prompt=raw", f"--data={many}", f"--json={REPORT}"],
         "rollouts": ["--prompt=raw", "--samples=2", "--output=rft.json"],
         # So many examples that every batch is full.
         "sft": [
@@ -67,6 +76,8 @@ def arguments(
     }
 
     def arguments(name: str, folder: Path) -> list[str]:
+        if name == "export":  # of the course model
+            return [name, f"--output={folder / GGUF}"]
         *rest, output = options[name]
         output = output.replace("=", f"={folder}/")
         return [name, *inputs, *rest, output]
@@ -91,41 +102,79 @@ def uninterrupted(
 ) -> Path:
     """A folder with the outputs of every command in one process."""
     folder = tmp_path_factory.mktemp("uninterrupted")
-    for name in ("rollouts", "sft", "rl"):
+    for name in ("rollouts", "sft", "rl", "evaluate", "export"):
         run(CLI + arguments(name, folder))
     return folder
 
 
-@pytest.mark.parametrize(
-    ("name", "again", "outputs"),
-    [("rollouts", [], ROLLOUTS), ("sft", ["--resume"], [WEIGHTS])],
-)
+APPEND = "unitconv.common.files.json_lines:append_lines"
+
+
+@dataclass(frozen=True)
+class Kill:
+    """A signal before a numbered call, and outputs to compare."""
+
+    command: str
+    point: str
+    number: int
+    signal: str
+    outputs: list[str]
+
+
+KILLS = [
+    Kill("rollouts", APPEND, 1, "TERM", ROLLOUTS),
+    Kill("rollouts", APPEND, 3, "KILL", ROLLOUTS),
+    Kill("rollouts", "pathlib:Path.replace", 2, "INT", ROLLOUTS),
+    Kill("evaluate", APPEND, 2, "KILL", [REPORT]),
+    Kill("evaluate", "pathlib:Path.replace", 2, "TERM", [REPORT]),
+    Kill(
+        *("sft", "transformers:Trainer._save_checkpoint", 2),
+        *("KILL", [WEIGHTS]),
+    ),
+    Kill(
+        *("sft", "unitconv.training.trainer:save_adapter", 1),
+        *("INT", [WEIGHTS]),
+    ),
+    Kill(
+        *("rl", "unitconv.training.rl.pipeline:save_checkpoint", 2),
+        *("TERM", [RL_WEIGHTS, f"rl/{RECORD}"]),
+    ),
+    Kill("export", "pathlib:Path.replace", 1, "KILL", [GGUF]),
+]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="sends POSIX signals")
+@pytest.mark.parametrize("kill", KILLS, ids=str)
 def test_a_killed_command_resumes_to_the_same_bytes(
-    arguments: Arguments,
-    uninterrupted: Path,
-    tmp_path: Path,
-    name: str,
-    again: list[str],
-    outputs: list[str],
+    arguments: Arguments, uninterrupted: Path, tmp_path: Path, kill: Kill
 ) -> None:
-    command = CLI + arguments(name, tmp_path)
-    process = subprocess.Popen(
-        command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    command = arguments(kill.command, tmp_path)
+    planted = [kill.point, str(kill.number), kill.signal, *command]
+    killed = subprocess.run(
+        [sys.executable, "-m", "tests.kill_at", *planted],
+        capture_output=True,
+        timeout=TIMEOUT,
+        env=LOCAL,
+        cwd=ROOT,
     )
-    deadline = time.monotonic() + TIMEOUT
-    # Until a chunk of rollouts or a checkpoint of the training is written.
-    while not any(tmp_path.glob("sft/checkpoints/*/trainer_state.json")):
-        if any(b"\n{" in p.read_bytes() for p in tmp_path.glob("*.jsonl")):
-            break
-        assert process.poll() is None, "it ended before it was killed"
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-    process.kill()
-    process.wait()
-    run(command + again)
-    for output in outputs:
-        expected = (uninterrupted / output).read_bytes()
-        assert (tmp_path / output).read_bytes() == expected
+    by_signal = -signal.Signals[f"SIG{kill.signal}"]
+    expected = 130 if kill.signal == "INT" else by_signal
+    assert killed.returncode == expected, killed.stderr
+    resume = ["--resume"] if kill.command in ("sft", "rl") else []
+    run(CLI + command + resume)
+    for output in kill.outputs:
+        written = content(tmp_path / output)
+        assert written == content(uninterrupted / output)
+
+
+def content(path: Path) -> object:
+    """Return a file, but for times and for what depends on them."""
+    if path.name != REPORT:
+        return path.read_bytes()
+    report = json.loads(path.read_text())
+    del report["seconds"], report["tokens_per_second"]
+    del report["run"]["when"]
+    return report
 
 
 def run_two(arguments: list[str]) -> None:

@@ -13,6 +13,7 @@ import torch
 from safetensors.torch import load_file
 from typer.testing import CliRunner
 
+from tests.faults import damage
 from unitconv.cli import app
 from unitconv.common import checkpoint
 from unitconv.evaluation.grade import Graded
@@ -183,6 +184,34 @@ def test_a_broken_checkpoint_is_named(state: str, tmp_path: Path) -> None:
     optimizer = torch.optim.AdamW(model.parameters())
     with pytest.raises(TrainingError, match=r"state\.json: "):
         resume(tmp_path, model, optimizer)
+
+
+RL_FILES = ("adapter", "best", "optimizer")
+
+
+@pytest.mark.parametrize("how", ["missing", "truncated", "overwritten"])
+@pytest.mark.parametrize("name", RL_FILES)
+def test_a_broken_file_of_a_checkpoint_is_named(
+    base: Base,
+    data: RLData,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    how: str,
+) -> None:
+    rising_scores(monkeypatch)
+    run = TrainingRun(tmp_path)
+    with pytest.raises(Killed):
+        train_rl(base, data, SETTINGS, run, kill_at(2))
+    path = tmp_path / "checkpoints" / "step-000002" / f"{name}.safetensors"
+    damage(path, how)
+    with pytest.raises(TrainingError) as caught:
+        train_rl(base, data, SETTINGS, replace(run, resume=True))
+    message = str(caught.value)
+    assert message.startswith(f"{path}: cannot be read (")
+    assert message.endswith(
+        f"Delete {path.parent}: there is none before it, so start again"
+    )
 
 
 def test_what_cannot_run_is_refused_before_anything_is_written(

@@ -3,7 +3,9 @@ resumes to the bytes of an uninterrupted one."""
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +17,7 @@ from peft import PeftConfig
 from safetensors import SafetensorError
 from transformers import TrainerCallback, TrainerState
 
+from tests.faults import damage
 from unitconv.common.files.lock_file import LockError, locked
 from unitconv.inference.load.adapter import ADAPTER_WEIGHTS, load_adapter
 from unitconv.inference.load.errors import ModelError
@@ -282,4 +285,53 @@ def test_a_broken_record_of_a_training_is_named(
 ) -> None:
     (tmp_path / "run.json").write_text("[]")
     with pytest.raises(TrainingError, match=r"run\.json: expected a JSON"):
+        tune(tmp_path, resume=True)
+
+
+FILES = (
+    ADAPTER_WEIGHTS,
+    "optimizer.pt",
+    "scheduler.pt",
+    "rng_state.pth",
+)
+
+
+@pytest.mark.parametrize("how", ["missing", "truncated", "overwritten"])
+@pytest.mark.parametrize("name", FILES)
+def test_a_broken_file_of_a_checkpoint_is_named(
+    tune: FineTune,
+    uninterrupted: TrainingResult,
+    tmp_path: Path,
+    name: str,
+    how: str,
+) -> None:
+    with pytest.raises(Killed):
+        tune(tmp_path, callbacks=[KillAt("on_step_begin", 7)])
+    last = tmp_path / "checkpoints" / "checkpoint-6"
+    damage(last / name, how)
+    with pytest.raises(TrainingError) as caught:
+        tune(tmp_path, resume=True)
+    message = str(caught.value)
+    assert message.startswith(f"{last / name}: cannot be read (")
+    assert f"Delete {last}: --resume then goes on from" in message
+    shutil.rmtree(last)
+    assert_resumes(tune, tmp_path, uninterrupted)
+
+
+def test_the_last_checkpoint_needs_the_best(
+    tune: FineTune, tmp_path: Path
+) -> None:
+    with pytest.raises(Killed):
+        tune(tmp_path, callbacks=[KillAt("on_step_begin", 7)])
+    last = tmp_path / "checkpoints" / "checkpoint-6"
+    state = last / "trainer_state.json"
+    best = last.with_name("checkpoint-3")
+    content = json.loads(state.read_text())
+    content["best_model_checkpoint"] = str(best)
+    state.write_text(json.dumps(content))
+    (best / ADAPTER_WEIGHTS).unlink()
+    with pytest.raises(TrainingError, match=r"checkpoint-3/.*\(missing\)"):
+        tune(tmp_path, resume=True)
+    shutil.rmtree(last)
+    with pytest.raises(TrainingError, match="there is none before it"):
         tune(tmp_path, resume=True)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated
 
 from typer import Argument, Option
@@ -53,12 +55,14 @@ def evaluate(
     device: options.Device = None,
     dtype: options.Dtype = None,
 ) -> None:
-    """Evaluate a model on questions, with 95 % confidence intervals."""
+    """Evaluate a model on questions, with 95 % confidence intervals.
+
+    A run with --json that was stopped continues when the same command is
+    given again.
+    """
     name, questions = options.choose_questions(data, split, limit, task)
     options.check_writable(json_file)
-    from unitconv.common.io import write_json
     from unitconv.evaluation import evaluate as evaluation
-    from unitconv.evaluation.report import Samples
     from unitconv.inference.reference import BATCH_SIZE, Decoding
 
     llm = options.load_llm(model, adapter, prompt, device, dtype, task)
@@ -69,25 +73,52 @@ def evaluate(
             num_return_sequences=samples,
             settings=Decoding(temperature=temperature),
         )
-    with console.progress_bar("evaluating", len(questions)) as update:
-        report = run(
-            llm=llm,
-            questions=questions,
-            batch_size=batch_size or BATCH_SIZE,
-            progress=lambda done: update(advance=done),
-        )
-    report.run["data"] = name
-    try:
-        if json_file is not None:
-            content = (
-                report.to_json()
-                if isinstance(report, Samples)
-                else report.to_json(rows=True)
+    with _replies_file(json_file) as log:
+        with console.progress_bar("evaluating", len(questions)) as update:
+            how = evaluation.EvaluationOptions(
+                batch_size=batch_size or BATCH_SIZE,
+                progress=lambda done: update(advance=done),
+                log=log,
             )
-            write_json(content, json_file)
-            console.write(f"written: {json_file}", console.err)
-    finally:  # on a full disk the numbers are still to be seen
-        _write_report(report)
+            report = run(llm=llm, questions=questions, options=how)
+        report.run["data"] = name
+        try:
+            if json_file is not None:
+                _write_json(report, json_file)
+        finally:  # on a full disk the numbers are still to be seen
+            _write_report(report)
+
+
+@contextmanager
+def _replies_file(json_file: Path | None) -> Iterator[Path]:
+    """Yield a file for the replies, and remove it when all is done.
+
+    It is beside the report, where a killed run finds it again. Without a
+    report, or where that is a pipe, it is a temporary file.
+    """
+    from unitconv.common.files.lock_file import locked
+
+    if json_file is None or (
+        json_file.exists() and not json_file.is_file()
+    ):
+        with TemporaryDirectory() as folder:
+            yield Path(folder) / "replies.jsonl"
+        return
+    with locked(json_file):
+        log = json_file.with_name(f"{json_file.name}.unfinished")
+        yield log
+        log.unlink()
+
+
+def _write_json(report: Report | Samples, path: Path) -> None:
+    from unitconv.common.io import write_json, write_parts
+    from unitconv.evaluation.report import Samples
+
+    if isinstance(report, Samples):
+        write_json(report.to_json(), path)
+    else:
+        write_parts(report.json_parts(), path)
+    console.write(f"written: {path}", console.err)
 
 
 def _write_report(report: Report | Samples) -> None:

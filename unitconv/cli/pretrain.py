@@ -50,10 +50,24 @@ def pretrain(
         config = replace(config, steps=steps, warmup_steps=warmup)
     from transformers.utils.logging import disable_progress_bar
 
+    from unitconv.common.files.lock_file import locked
+
+    disable_progress_bar()  # of transformers, for the one file it writes
+    with locked(output):
+        progress = _pretrain(config, output, resume)
+    console.write(
+        f"loss {progress.losses[-1]:.3f} after "
+        f"{progress.seconds / 60:.1f} minutes; the model is in {output}",
+        console.err,
+    )
+
+
+def _pretrain(
+    config: PretrainConfig, output: Path, resume: bool
+) -> TrainingProgress:
     from unitconv.pretraining.model_card import export_model
     from unitconv.pretraining.train import make_model, make_tokenizer, train
 
-    disable_progress_bar()  # of transformers, for the one file it writes
     tokenizer = make_tokenizer(config)
     model = make_model(config, tokenizer)
     console.write(
@@ -72,11 +86,7 @@ def pretrain(
             on_step=_reporter(config, update),
         )
     export_model(output, model, tokenizer, config, progress)
-    console.write(
-        f"loss {progress.losses[-1]:.3f} after "
-        f"{progress.seconds / 60:.1f} minutes; the model is in {output}",
-        console.err,
-    )
+    return progress
 
 
 def _pick_preset(name: str) -> PretrainConfig:

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile, ZipFile
 
 import torch
-from safetensors.torch import save_file
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 from torch.optim import Optimizer
 
+from unitconv.common.errors import UnitconvError
 from unitconv.common.io import naming
 
 
@@ -50,6 +54,89 @@ def write_checkpoint(
         for other in target.parent.glob("step-*"):
             if other != target:
                 shutil.rmtree(other)
+
+
+@contextmanager
+def advising(folder: Path, error: type[UnitconvError]) -> Iterator[None]:
+    """Say in an error what to do about the broken checkpoint `folder`.
+
+    Raises:
+        UnitconvError: of the type `error`; names an earlier checkpoint,
+            where there is one.
+    """
+    try:
+        yield
+    except UnitconvError as problem:
+        kind, _, steps = folder.name.partition("-")
+        earlier = [
+            (int(number), other.name)
+            for other in folder.parent.glob(f"{kind}-*")
+            if (number := other.name.partition("-")[2]).isdecimal()
+            and int(number) < int(steps)
+        ]
+        then = "there is none before it, so start again"
+        if earlier:
+            then = f"--resume then goes on from {max(earlier)[1]}"
+        raise error(f"{problem}. Delete {folder}: {then}") from problem
+
+
+def read_tensors(
+    path: Path, error: type[UnitconvError]
+) -> dict[str, Tensor]:
+    """Read a file of safetensors.
+
+    Raises:
+        UnitconvError: of the type `error`; the file is missing or broken.
+    """
+    try:
+        return load_file(path)
+    except (OSError, SafetensorError) as problem:
+        reason = "missing" if not path.exists() else str(problem)
+        raise error(f"{path}: cannot be read ({reason})") from problem
+
+
+def check_trainer_files(
+    folder: Path, best: Path, error: type[UnitconvError]
+) -> None:
+    """Check a checkpoint of `Trainer` and the best one, which it needs.
+
+    `Trainer` would go on without some of the files. Those of `torch.save`
+    are zip archives, with a checksum for each part.
+
+    Raises:
+        UnitconvError: of the type `error`; a file is missing or broken.
+    """
+    for place in (folder, best):
+        read_tensors(place / "adapter_model.safetensors", error)
+    # One of each process, if there were several.
+    random = [*folder.glob("rng_state_*.pth")] or [folder / "rng_state.pth"]
+    for path in (folder / "optimizer.pt", folder / "scheduler.pt", *random):
+        try:
+            with ZipFile(path) as archive:
+                reason = archive.testzip()
+        except (OSError, BadZipFile) as problem:
+            reason = str(problem) if path.exists() else "missing"
+        if reason:
+            raise error(f"{path}: cannot be read ({reason})")
+
+
+def check_shapes(
+    found: Mapping[str, Tensor],
+    expected: Mapping[str, Tensor],
+    path: Path,
+    error: type[UnitconvError],
+) -> None:
+    """Check that the tensors of `path` are those of a model.
+
+    Raises:
+        UnitconvError: of the type `error`; other names or shapes.
+    """
+    shapes = {name: tensor.shape for name, tensor in found.items()}
+    if shapes != {name: t.shape for name, t in expected.items()}:
+        raise error(
+            f"{path} holds the weights of another model: use the settings "
+            "it was trained with"
+        )
 
 
 def optimizer_tensors(optimizers: Sequence[Optimizer]) -> dict[str, Tensor]:

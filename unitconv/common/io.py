@@ -11,7 +11,7 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -41,17 +41,26 @@ def write_text(text: str, path: Path) -> None:
 
 
 def write_bytes(content: bytes, path: Path) -> None:
-    """Write a file atomically; a link or pipe stays one.
+    """Write a file atomically: see `write_parts`."""
+    write_parts([content], path)
+
+
+def write_parts(parts: Iterable[bytes], path: Path) -> None:
+    """Write a file part by part, atomically; a link or pipe stays one.
 
     Raises:
         OSError: the file cannot be written; its old content is kept.
     """
     with naming(path):
         if path.exists() and not path.is_file():
-            path.write_bytes(content)  # a pipe, /dev/stdout
+            with path.open("wb") as file:  # a pipe, /dev/stdout
+                file.writelines(parts)
             return
-        with replacing(path.resolve()) as unfinished:  # a link stays a link
-            unfinished.write_bytes(content)
+        with (
+            replacing(path.resolve()) as unfinished,  # a link stays a link
+            unfinished.open("wb") as file,
+        ):
+            file.writelines(parts)
 
 
 @contextmanager

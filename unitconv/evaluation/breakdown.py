@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import (
+    Callable,
+    Collection,
+    Hashable,
+    Iterable,
+    Sequence,
+)
 from dataclasses import dataclass
 from statistics import mean, stdev
 
@@ -29,7 +35,7 @@ class Group:
     tokens: float  #: mean length of a reply
 
 
-def by_difficulty(rows: Sequence[Graded]) -> dict[str, Group]:
+def by_difficulty(rows: Iterable[Graded]) -> dict[str, Group]:
     """Group replies by the difficulty of their conversion.
 
     Groups without a row, and rows whose question does not parse, are left
@@ -38,13 +44,13 @@ def by_difficulty(rows: Sequence[Graded]) -> dict[str, Group]:
     return _grouped(rows, DIFFICULTIES, lambda c: c.difficulty)
 
 
-def by_product(rows: Sequence[Graded]) -> dict[str, Group]:
+def by_product(rows: Iterable[Graded]) -> dict[str, Group]:
     """Group replies by `Conversion.product`, as `by_difficulty` does."""
     return _grouped(rows, PRODUCTS, lambda c: c.product)
 
 
 def _grouped(
-    rows: Sequence[Graded],
+    rows: Iterable[Graded],
     kinds: Sequence[str],
     kind_of: Callable[[Conversion], str],
 ) -> dict[str, Group]:
@@ -55,7 +61,7 @@ def _grouped(
     return {kind: summarize(part) for kind, part in groups.items() if part}
 
 
-def summarize(rows: Sequence[Graded]) -> Group:
+def summarize(rows: Collection[Graded]) -> Group:
     """Summarize at least one reply."""
     steps = sum(uses_steps(row.text) for row in rows)
     return Group(
@@ -65,11 +71,23 @@ def summarize(rows: Sequence[Graded]) -> Group:
     )
 
 
+def unit_pair(question: str) -> Hashable:
+    """Return the two units of a question, in either order: its cluster.
+
+    Questions about the same units share a fact, and mistakes with it. A
+    question that cannot be parsed is a cluster of its own.
+    """
+    conversion = parse_question(question)
+    if conversion is None:
+        return question
+    return frozenset((conversion.source, conversion.target))
+
+
 Rates = dict[str, dict[str, float | list[float]]]
 
 
 def sampling_curves(
-    rows: Sequence[Sequence[Graded]],
+    rows: Collection[Sequence[Graded]],
     is_right: Callable[[float, float], bool] = is_correct,
 ) -> dict[str, Rates]:
     """Compute what k samples of a question are worth, for k = 1, 2, 4, ...
@@ -89,7 +107,7 @@ def sampling_curves(
     Returns:
         curve -> k -> `rate` and `ci95`.
     """
-    n = len(rows[0])
+    n = len(next(iter(rows)))
     sizes = [2**i for i in range(n.bit_length())]
 
     def chosen_by(choose: _Chooser, k: int) -> list[float]:

@@ -1,51 +1,93 @@
-"""Evaluation of a model: ask questions, grade the replies, report."""
+"""Evaluation of a model: ask questions, grade the replies, report.
+
+Questions are asked in chunks, so that a run takes as much memory for many
+questions as for few, and a run that was killed loses one chunk at most.
+"""
 
 from __future__ import annotations
 
 import time
+import zlib
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
+from operator import attrgetter
+from pathlib import Path
+from typing import Any
 
+import torch
+from pydantic import TypeAdapter
+
+from unitconv.common.files.chunk_log import ChunkLog, Parts
+from unitconv.common.io import digest
 from unitconv.common.run_metadata import run_metadata
-from unitconv.evaluation.grade import grade
+from unitconv.evaluation.grade import Graded, grade
 from unitconv.evaluation.report import EvaluationError, Report, Samples
 from unitconv.inference.llm import LLM
 from unitconv.inference.reference import BATCH_SIZE, GREEDY, Decoding
 from unitconv.task.dataset import Question
 
+CHUNK_SIZE = 256  #: questions decoded, graded and written together
+
+
+@dataclass(frozen=True)
+class EvaluationOptions:
+    """Settings that change how a run goes, not its replies."""
+
+    batch_size: int = BATCH_SIZE  #: sequences decoded together
+    #: Called with the number of questions just finished.
+    progress: Callable[[int], None] | None = None
+    #: File for the replies, with which a killed run goes on. None keeps
+    #: them in memory.
+    log: Path | None = None
+
+
+DEFAULT_OPTIONS = EvaluationOptions()
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A question's graded replies, and its share of their chunk's time."""
+
+    replies: list[Graded]
+    seconds: float
+
+    @property
+    def reply(self) -> Graded:
+        """The first reply."""
+        return self.replies[0]
+
+    def to_json(self) -> dict[str, Any]:
+        """Convert to plain data."""
+        replies = [graded.to_json() for graded in self.replies]
+        return {"replies": replies, "seconds": self.seconds}
+
+
+_ASKED = TypeAdapter(Asked)
+
 
 def evaluate(
     llm: LLM,
     questions: Sequence[Question],
-    batch_size: int = BATCH_SIZE,
     settings: Decoding = GREEDY,
-    progress: Callable[[int], None] | None = None,
+    options: EvaluationOptions = DEFAULT_OPTIONS,
 ) -> Report:
     """Ask every question once, and grade the replies.
 
     Args:
         llm: the model, with its prompt style.
         questions: with the answers to grade against.
-        batch_size: questions decoded together; changes the speed alone.
         settings: greedy by default.
-        progress: called with the number of questions just finished.
+        options: batch size, progress, and a file for the replies.
 
     Raises:
-        EvaluationError: no questions.
+        ContextError: a prompt is longer than the context.
+        EvaluationError: no questions, or the log of another run.
     """
-    samples = evaluate_samples(
-        llm=llm,
-        questions=questions,
-        num_return_sequences=1,
-        settings=settings,
-        batch_size=batch_size,
-        progress=progress,
-    )
-    del samples.run["num_return_sequences"]
+    asked = _ask(llm, questions, 1, settings, options)
     return Report(
-        rows=[row[0] for row in samples.rows],
-        seconds=samples.seconds,
-        run=samples.run,
+        rows=_parts(asked, "reply"),
+        seconds=sum(_parts(asked, "seconds")),
+        run=_describe(llm, settings, options),
     )
 
 
@@ -54,40 +96,139 @@ def evaluate_samples(
     questions: Sequence[Question],
     num_return_sequences: int,
     settings: Decoding,
-    batch_size: int = BATCH_SIZE,
-    progress: Callable[[int], None] | None = None,
+    options: EvaluationOptions = DEFAULT_OPTIONS,
 ) -> Samples:
     """Ask every question several times, and grade the replies.
 
     Raises:
-        EvaluationError: no questions.
+        ContextError: a prompt is longer than the context.
+        EvaluationError: no questions, or the log of another run.
     """
+    n = num_return_sequences
+    asked = _ask(llm, questions, n, settings, options)
+    run = _describe(llm, settings, options)
+    return Samples(
+        rows=_parts(asked, "replies"),
+        seconds=sum(_parts(asked, "seconds")),
+        run=run | {"num_return_sequences": n},
+        is_right=llm.task.is_right,
+    )
+
+
+def _ask(
+    llm: LLM,
+    questions: Sequence[Question],
+    num_return_sequences: int,
+    settings: Decoding,
+    options: EvaluationOptions,
+) -> list[Asked] | ChunkLog[Asked]:
+    """Ask all questions, from the first chunk on that the log lacks."""
     if not questions:
         raise EvaluationError("there are no questions to evaluate on")
-    prompts = [llm.format_prompt(question.text) for question in questions]
+    n, size = num_return_sequences, CHUNK_SIZE
+    chunks = {
+        i: questions[i : i + size] for i in range(0, len(questions), size)
+    }
+    for start, chunk in chunks.items():  # refused before any is decoded
+        llm.encode_all(_prompts(llm, chunk), first=start + 1)
+    memory: list[Asked] = []
+    done, log = 0, None
+    if options.log is not None:
+        log = ChunkLog(options.log, _ASKED, EvaluationError)
+        header = _header(llm, questions, n, settings)
+        done = log.begin(header, _asks(questions), len(questions), size)
+    if done and options.progress:
+        options.progress(done)
+    for start in [start for start in chunks if start >= done]:
+        asked = _ask_chunk(llm, chunks[start], n, settings, options)
+        if log is not None:
+            log.extend(one.to_json() for one in asked)
+        else:
+            memory += asked
+    return memory if log is None else log
+
+
+def _ask_chunk(
+    llm: LLM,
+    questions: Sequence[Question],
+    num_return_sequences: int,
+    settings: Decoding,
+    options: EvaluationOptions,
+) -> list[Asked]:
     start = time.perf_counter()
     completions = llm.complete(
-        prompts=prompts,
+        prompts=_prompts(llm, questions),
         num_return_sequences=num_return_sequences,
         settings=settings,
-        batch_size=batch_size,
-        progress=progress,
+        batch_size=options.batch_size,
+        progress=options.progress,
     )
-    seconds = time.perf_counter() - start
-    rows = [
-        [grade(question, generation, llm.task) for generation in row]
+    share = (time.perf_counter() - start) / len(questions)
+    return [
+        Asked([grade(question, c, llm.task) for c in row], share)
         for question, row in zip(questions, completions, strict=True)
     ]
-    run = {
+
+
+def _prompts(llm: LLM, questions: Sequence[Question]) -> list[str]:
+    return [llm.format_prompt(question.text) for question in questions]
+
+
+def _parts(asked: list[Asked] | ChunkLog[Asked], name: str) -> Any:
+    """Return an attribute of each; from the file anew at each iteration."""
+    if isinstance(asked, list):
+        return [getattr(one, name) for one in asked]
+    return Parts(asked, attrgetter(name))
+
+
+def _asks(questions: Sequence[Question]) -> Callable[[int, Asked], bool]:
+    """Return a check that a numbered record is of its question."""
+
+    def is_own(number: int, asked: Asked) -> bool:
+        pairs = {Question(row.question, row.truth) for row in asked.replies}
+        return pairs == {*questions[number : number + 1]}
+
+    return is_own
+
+
+def _header(
+    llm: LLM,
+    questions: Sequence[Question],
+    num_return_sequences: int,
+    settings: Decoding,
+) -> dict[str, Any]:
+    """Build the first line of a log: what a resumed run must share."""
+    crc = 0
+    for weights in llm.model.parameters():
+        numbers = weights.detach().cpu().flatten().view(torch.uint8)
+        crc = zlib.crc32(numbers.numpy(), crc)
+    return {
+        **_model(llm),
+        "weights": f"{crc:08x}",  # an adapter may be trained again
+        "decoding": asdict(settings),
+        "num_return_sequences": num_return_sequences,
+        "questions": len(questions),
+        "digest": digest([(q.text, q.answer) for q in questions]),
+    }
+
+
+def _model(llm: LLM) -> dict[str, Any]:
+    return {
         "model": llm.name,
         "adapter": llm.adapter,
         "prompt": llm.style,
         "device": str(llm.device),
         "dtype": str(llm.dtype).removeprefix("torch."),
-        "decoding": asdict(settings),
-        "batch_size": batch_size,
         **llm.task.entry,
-        **run_metadata(),
-        "num_return_sequences": num_return_sequences,
     }
-    return Samples(rows, seconds, run, llm.task.is_right)
+
+
+def _describe(
+    llm: LLM, settings: Decoding, options: EvaluationOptions
+) -> dict[str, Any]:
+    return {
+        **_model(llm),
+        "decoding": asdict(settings),
+        "batch_size": options.batch_size,
+        **run_metadata(),
+    }

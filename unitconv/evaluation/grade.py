@@ -7,8 +7,11 @@ millimeters and meters looks like an answer in centimeters.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import product
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator
 
 from unitconv.grading.answer import AUDIT_TOLERANCE, is_correct
 from unitconv.grading.audit import names_other_unit
@@ -46,6 +49,10 @@ FAILURES = (
 )
 
 
+def _nan_if_none(value: Any) -> Any:
+    return math.nan if value is None else value
+
+
 @dataclass(frozen=True)
 class Graded:
     """A question, the model's reply, and its grade."""
@@ -53,7 +60,7 @@ class Graded:
     question: str
     truth: float
     text: str
-    answer: float
+    answer: Annotated[float, BeforeValidator(_nan_if_none)]
     correct: bool
     facts_ok: bool | None  # None: the text states none to be checked
     arithmetic_ok: bool | None
@@ -73,6 +80,11 @@ class Graded:
     def reasoning_ok(self) -> bool | None:
         """True if the reasoning is valid; None if there is none."""
         return None if self.fault == "no reasoning" else self.fault is None
+
+    def to_json(self) -> dict[str, Any]:
+        """Convert to plain data; NaN, which JSON lacks, becomes None."""
+        answer = self.answer if math.isfinite(self.answer) else None
+        return asdict(self) | {"answer": answer}
 
 
 def grade(

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterable, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import (
+    Callable,
+    Collection,
+    Iterable,
+    Iterator,
+)
+from dataclasses import dataclass, field
+from textwrap import indent
 from typing import TYPE_CHECKING, Any
 
 from pydantic import TypeAdapter, ValidationError
 
 from unitconv.common.errors import UnitconvError
 from unitconv.common.files.json_file import first_problem
-from unitconv.evaluation.breakdown import sampling_curves
+from unitconv.evaluation.breakdown import sampling_curves, unit_pair
 from unitconv.evaluation.grade import (
     FAILURES,
     QUANTITY_KINDS,
@@ -25,7 +32,6 @@ from unitconv.evaluation.stats import (
     clustered_interval,
 )
 from unitconv.grading.answer import is_correct
-from unitconv.task.question_parser import parse_question
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -39,7 +45,7 @@ class EvaluationError(UnitconvError):
 class Report:
     """The graded questions of one run, and the rates drawn from them."""
 
-    rows: list[Graded]
+    rows: Collection[Graded]
     seconds: float
     run: dict[str, Any] = field(default_factory=dict)
 
@@ -53,7 +59,7 @@ class Report:
         """95 % interval of the accuracy, clustered by `unit_pair`."""
         return clustered_interval(
             values=[float(row.correct) for row in self.rows],
-            clusters=[unit_pair(row.question) for row in self.rows],
+            clusters=(unit_pair(row.question) for row in self.rows),
             bounds=(0.0, 1.0),
         )
 
@@ -75,25 +81,25 @@ class Report:
     @property
     def by_family(self) -> dict[str, Proportion]:
         """Accuracy by what is measured, such as `length`."""
-        keys = [row.family for row in self.rows]
-        return self._accuracy_by(keys, sorted(set(keys)))
+        return self._accuracy_by(lambda row: row.family)
 
     @property
     def by_quantity(self) -> dict[str, Proportion]:
         """Accuracy by `quantity_kind`."""
-        keys = [quantity_kind(row.question) for row in self.rows]
-        return self._accuracy_by(keys, QUANTITY_KINDS)
+        rates = self._accuracy_by(lambda row: quantity_kind(row.question))
+        return {
+            kind: rates[kind] for kind in QUANTITY_KINDS if kind in rates
+        }
 
     def _accuracy_by(
-        self, keys: Sequence[str | None], groups: Sequence[str]
+        self, key_of: Callable[[Graded], str | None]
     ) -> dict[str, Proportion]:
-        keyed = list(zip(keys, self.rows, strict=True))
+        counts = Counter((key_of(row), row.correct) for row in self.rows)
         return {
-            group: _share_true(
-                r.correct for key, r in keyed if key == group
+            key: Proportion(
+                counts[key, True], counts[key, True] + counts[key, False]
             )
-            for group in groups
-            if group in keys
+            for key in sorted({key for key, _ in counts if key is not None})
         }
 
     @property
@@ -157,11 +163,19 @@ class Report:
             "run": self.run,
         }
         if rows:
-            data["rows"] = [
-                asdict(row) | {"answer": _none_if_nan(row.answer)}
-                for row in self.rows
-            ]
+            data["rows"] = [row.to_json() for row in self.rows]
         return data
+
+    def json_parts(self) -> Iterator[bytes]:
+        """Write `to_json(rows=True)` as indented JSON, row by row."""
+        data = self.to_json() | {"rows": []}
+        text = json.dumps(data, indent=2, allow_nan=False)
+        yield text.removesuffix("]\n}").encode()
+        for number, row in enumerate(self.rows):
+            text = json.dumps(row.to_json(), indent=2, allow_nan=False)
+            yield b",\n" if number else b"\n"
+            yield indent(text, " " * 4).encode()
+        yield b"\n  ]\n}\n"
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Report:
@@ -177,16 +191,11 @@ class Report:
             )
         try:
             stored = _STORED.validate_python(data)
-            nan = {"answer": math.nan}
-            rows = _ROWS.validate_python(
-                row | (nan if row.get("answer", 0) is None else {})
-                for row in stored.rows
-            )
         except ValidationError as error:
             raise EvaluationError(
                 f"no report of an evaluation ({first_problem(error)})"
             ) from error
-        return cls(rows, stored.seconds, stored.run)
+        return cls(stored.rows, stored.seconds, stored.run)
 
     def table(self) -> pd.DataFrame:
         """Tabulate the rates: value, interval, and number of cases."""
@@ -202,20 +211,19 @@ class Report:
 
 @dataclass(frozen=True)
 class _Stored:
-    rows: list[dict[str, Any]]
+    rows: list[Graded]
     seconds: float
     run: dict[str, Any]
 
 
 _STORED = TypeAdapter(_Stored)
-_ROWS = TypeAdapter(list[Graded])
 
 
 @dataclass(frozen=True)
 class Samples:
     """Several graded completions of each question."""
 
-    rows: list[list[Graded]]
+    rows: Collection[list[Graded]]
     seconds: float
     run: dict[str, Any] = field(default_factory=dict)
     is_right: Callable[[float, float], bool] = is_correct  #: of the task
@@ -239,9 +247,9 @@ class Samples:
             key = name.replace(" ", "_")
             data[key] = rate.value
             data[f"{key}_ci95"] = list(rate.ci95)
-        correct = [graded.correct for row in self.rows for graded in row]
+        correct = (graded.correct for row in self.rows for graded in row)
         # Samples of one question are alike: no interval for their share.
-        data["right_of_all"] = sum(correct) / len(correct)
+        data["right_of_all"] = _share_true(correct).value
         data |= sampling_curves(self.rows, self.is_right)
         return data | {"seconds": round(self.seconds, 3), "run": self.run}
 
@@ -278,22 +286,10 @@ def compare(a: Report, b: Report) -> PairedComparison:
     )
 
 
-def unit_pair(question: str) -> Hashable:
-    """Return the two units of a question, in either order: its cluster.
-
-    Questions about the same units share a fact, and mistakes with it. A
-    question that cannot be parsed is a cluster of its own.
-    """
-    conversion = parse_question(question)
-    if conversion is None:
-        return question
-    return frozenset((conversion.source, conversion.target))
-
-
 def _share_true(verdicts: Iterable[bool | None]) -> Proportion:
     """Return the share of True among the verdicts that are not None."""
-    known = [verdict for verdict in verdicts if verdict is not None]
-    return Proportion(sum(known), len(known))
+    counts = Counter(verdicts)
+    return Proportion(counts[True], counts[True] + counts[False])
 
 
 def _none_if_nan(value: float) -> float | None:

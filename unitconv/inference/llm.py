@@ -262,14 +262,19 @@ class LLM:
         )
         return [[self.decode(c) for c in row] for row in done]
 
-    def encode_all(self, prompts: Sequence[str]) -> list[list[int]]:
+    def encode_all(
+        self, prompts: Sequence[str], first: int = 1
+    ) -> list[list[int]]:
         """Tokenize prompts that must fit into the model's context.
+
+        Args:
+            first: number of the first prompt, for the error.
 
         Raises:
             ContextError: one is empty or too long; names it.
         """
         encoded = [self.encode(prompt) for prompt in prompts]
-        for number, token_ids in enumerate(encoded, start=1):
+        for number, token_ids in enumerate(encoded, start=first):
             try:
                 token_limit(self.model, token_ids, limit=1)
             except ContextError as error:

@@ -7,6 +7,7 @@ a near tie may be decided differently.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -46,8 +47,10 @@ class Decoding:
     def __post_init__(self) -> None:
         if self.max_new_tokens < 1:
             raise UnitconvError("max_new_tokens must be at least 1")
-        if not self.temperature >= 0:
-            raise UnitconvError("temperature must be 0 (greedy) or more")
+        if not 0 <= self.temperature < math.inf:
+            raise UnitconvError(
+                "temperature must be 0 (greedy) or more, and finite"
+            )
         if not 0 < self.top_p <= 1:
             raise UnitconvError("top_p must be above 0 and at most 1")
 

@@ -13,11 +13,13 @@ from typing import Any
 
 import torch
 from pydantic import TypeAdapter
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from unitconv.common.checkpoint import (
+    advising,
+    check_shapes,
     optimizer_tensors,
+    read_tensors,
     restore_optimizers,
     write_checkpoint,
 )
@@ -100,7 +102,10 @@ def load_checkpoint(
         ResumeError: the checkpoint is broken, or was written with other
             settings.
     """
-    state = read_as(checkpoint / "state.json", _STATE, ResumeError)
+    path = checkpoint / "optimizer.safetensors"
+    with advising(checkpoint, ResumeError):
+        state = read_as(checkpoint / "state.json", _STATE, ResumeError)
+        tensors = read_tensors(path, ResumeError)
     stored, current = state.config, asdict(config)
     changed = sorted(
         name
@@ -112,8 +117,8 @@ def load_checkpoint(
             f"{checkpoint.name} was written with other settings "
             f"({', '.join(changed)}): resume with the same ones"
         )
-    load_weights(checkpoint, model)
-    tensors = load_file(checkpoint / "optimizer.safetensors")
+    with advising(checkpoint, ResumeError):
+        load_weights(checkpoint, model)
     restore_optimizers(optimizers, tensors)
     return state.progress
 
@@ -122,14 +127,10 @@ def load_weights(checkpoint: Path, model: nn.Module) -> None:
     """Load a checkpoint's weights into a model of the same shape.
 
     Raises:
-        ResumeError: the weights have other names or shapes.
+        ResumeError: no file of weights, or one of other names or shapes.
     """
-    tensors = load_file(checkpoint / "model.safetensors")
-    stored = {name: tensor.shape for name, tensor in tensors.items()}
-    if stored != {n: p.shape for n, p in model.named_parameters()}:
-        raise ResumeError(
-            f"{checkpoint} holds the weights of another model: use the "
-            "settings it was trained with"
-        )
+    path = checkpoint / "model.safetensors"
+    tensors = read_tensors(path, ResumeError)
+    check_shapes(tensors, dict(model.named_parameters()), path, ResumeError)
     # Not strict: the tied output layer is stored once, as the embedding.
     model.load_state_dict(tensors, strict=False)

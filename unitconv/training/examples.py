@@ -7,7 +7,7 @@ label of every prompt token is `IGNORE_INDEX`.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import astuple, dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -20,7 +20,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 from unitconv.common.errors import UnitconvError
 from unitconv.common.files.json_file import read_text
-from unitconv.common.io import write_text
+from unitconv.common.io import write_parts
 from unitconv.grading.tasks.protocol import Task
 from unitconv.grading.tasks.unit_conversion import UNIT_CONVERSION
 from unitconv.grading.tasks.unit_conversion import (
@@ -238,13 +238,28 @@ def read_triples(
 
 
 def write_triples(
-    triples: Sequence[ReasoningExample],
+    triples: Iterable[ReasoningExample],
     path: Path,
     task: Task = UNIT_CONVERSION,
-) -> None:
-    """Write the file that `read_triples` reads, one triple a line."""
-    lines = [json.dumps(astuple(triple)) for triple in triples]
-    text = "[\n" + ",\n".join(lines) + "\n]"
+) -> int:
+    """Write the file that `read_triples` reads, one triple a line.
+
+    Returns:
+        the number of triples.
+    """
+    opening, closing, count = "[\n", "\n]\n", 0
     if task.entry:
-        text = f'{{"task": {json.dumps(task.name)}, "triples": {text}}}'
-    write_text(f"{text}\n", path)
+        opening = f'{{"task": {json.dumps(task.name)}, "triples": [\n'
+        closing = "\n]}\n"
+
+    def lines() -> Iterator[bytes]:
+        nonlocal count
+        yield opening.encode()
+        for triple in triples:
+            separator = ",\n" if count else ""
+            yield (separator + json.dumps(astuple(triple))).encode()
+            count += 1
+        yield closing.encode()
+
+    write_parts(lines(), path)
+    return count

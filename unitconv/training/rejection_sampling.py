@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from unitconv.evaluation.grade import grade
 from unitconv.evaluation.reasoning_path import path_key
@@ -42,7 +42,7 @@ def check_policy(policy: str) -> None:
 
 
 def select_examples(
-    records: Sequence[RolloutRecord],
+    records: Iterable[RolloutRecord],
     max_paths: int = MAX_PATHS,
     policy: str = "strict",
     seed: int = 0,
@@ -56,16 +56,25 @@ def select_examples(
     Raises:
         RolloutError: unknown policy.
     """
+    return list(iter_examples(records, max_paths, policy, seed, task))
+
+
+def iter_examples(
+    records: Iterable[RolloutRecord],
+    max_paths: int = MAX_PATHS,
+    policy: str = "strict",
+    seed: int = 0,
+    task: Task = UNIT_CONVERSION,
+) -> Iterator[ReasoningExample]:
+    """Choose as `select_examples` does, one question after the other."""
     check_policy(policy)
-    examples = []
     for record in records:
         limit, pool = max_paths, _admitted(record, policy, task)
         if policy == "random":
             kept = _examples(record, record.kept)
             limit = len(_distinct_paths(kept, max_paths))
             random.Random(f"{seed} {record.question}").shuffle(pool)
-        examples += _distinct_paths(_examples(record, pool), limit)
-    return examples
+        yield from _distinct_paths(_examples(record, pool), limit)
 
 
 def _admitted(
@@ -98,8 +107,8 @@ def _passes_audit(
 
 
 def merge_rounds(
-    earlier: Sequence[ReasoningExample],
-    records: Sequence[RolloutRecord],
+    earlier: Iterable[ReasoningExample],
+    records: Iterable[RolloutRecord],
     max_paths: int,
 ) -> list[ReasoningExample]:
     """Add a new round's completions to the examples of earlier rounds.
@@ -132,28 +141,36 @@ def _distinct_paths(
 
 
 def success_rate(
-    records: Sequence[RolloutRecord], samples: int | None = None
+    records: Iterable[RolloutRecord], samples: int | None = None
 ) -> Proportion:
     """Share of questions with a kept completion in the first `samples`."""
-    successes = sum(
-        any(r.reason is None for r in record.rollouts[:samples])
+    outcomes = Counter(
+        any(rollout.reason is None for rollout in record.rollouts[:samples])
         for record in records
     )
-    return Proportion(successes, len(records))
+    return Proportion(outcomes[True], outcomes.total())
 
 
 def success_rate_by_family(
-    records: Sequence[RolloutRecord],
+    records: Iterable[RolloutRecord],
 ) -> dict[str, Proportion]:
     """`success_rate` for each family of units."""
-    families = sorted({record.family for record in records})
+    outcomes = Counter(
+        (record.family, bool(record.kept)) for record in records
+    )
     return {
-        family: success_rate([r for r in records if r.family == family])
-        for family in families
+        family: Proportion(
+            outcomes[family, True],
+            outcomes[family, True] + outcomes[family, False],
+        )
+        for family in sorted({family for family, _ in outcomes})
     }
 
 
-def outcome_counts(records: Sequence[RolloutRecord]) -> Counter[str]:
+def outcome_counts(records: Iterable[RolloutRecord]) -> Counter[str]:
     """Count completions by outcome: kept, or the reason for rejection."""
-    rollouts = [r for record in records for r in record.rollouts]
-    return Counter(rollout.reason or "kept" for rollout in rollouts)
+    return Counter(
+        rollout.reason or "kept"
+        for record in records
+        for rollout in record.rollouts
+    )

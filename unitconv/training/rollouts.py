@@ -9,8 +9,9 @@ processes write a shard each: the bytes are those of one uninterrupted run.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +20,9 @@ from pydantic import FiniteFloat, TypeAdapter
 from unitconv.common import distributed
 from unitconv.common.errors import UnitconvError
 from unitconv.common.files import json_lines
+from unitconv.common.files.chunk_log import ChunkLog
 from unitconv.common.files.lock_file import locked
-from unitconv.common.io import digest, write_bytes
+from unitconv.common.io import digest, write_parts
 from unitconv.evaluation.grade import Graded, grade
 from unitconv.grading.answer import is_correct
 from unitconv.grading.audit import FAULTS
@@ -103,7 +105,6 @@ class RolloutRecord:
 
 
 _RECORD = TypeAdapter(RolloutRecord)
-_HEADER = TypeAdapter(dict[str, Any])
 
 
 def rejection_reason(
@@ -149,6 +150,19 @@ def sample_rollouts(
     batch_size: int = BATCH_SIZE,
     progress: Callable[[int], None] = lambda done: None,
 ) -> list[RolloutRecord]:
+    """Call `record_rollouts`, and read the records from its file."""
+    record_rollouts(llm, questions, settings, path, batch_size, progress)
+    return read_rollouts(path)
+
+
+def record_rollouts(
+    llm: LLM,
+    questions: Sequence[Question],
+    settings: RolloutSettings,
+    path: Path,
+    batch_size: int = BATCH_SIZE,
+    progress: Callable[[int], None] = lambda done: None,
+) -> None:
     """Sample completions of every question into the JSONL file `path`.
 
     If `path` exists, the run continues after its last complete chunk.
@@ -164,8 +178,7 @@ def sample_rollouts(
     rank, count = distributed.rank(), distributed.world_size()
     if count == 1:
         _sample(llm, questions, settings, path, batch_size, progress)
-        return read_rollouts(path)
-    header = _header(llm, questions, settings)
+        return
     if not path.exists():
         n_chunks = math.ceil(len(questions) / CHUNK_SIZE)
         share = math.ceil(n_chunks / count) * CHUNK_SIZE
@@ -175,16 +188,14 @@ def sample_rollouts(
         distributed.barrier()
         if distributed.is_main_process():
             shards = [shard_path(path, i, count) for i in range(count)]
-            bodies = [s.read_bytes().partition(b"\n")[2] for s in shards]
-            write_bytes(json_lines.to_line(header) + b"".join(bodies), path)
-            for shard in shards:
-                shard.unlink()
+            _merge(shards, _header(llm, questions, settings), path)
         distributed.barrier()
-    elif _whole_chunks(path, header, questions)[0] < len(questions):
+    elif ChunkLog(path, _RECORD, RolloutError).check(
+        _header(llm, questions, settings), _asks(questions)
+    ) < len(questions):
         raise RolloutError(
             f"{path} was begun by one process: let one go on with it"
         )
-    return read_rollouts(path)
 
 
 def _sample(
@@ -196,9 +207,14 @@ def _sample(
     progress: Callable[[int], None],
 ) -> None:
     """Sample `questions` into `path`, from the first missing chunk on."""
+    log = ChunkLog(path, _RECORD, RolloutError)
     with locked(path):
-        header = _header(llm, questions, settings)
-        done = _begin_or_resume(path, header, questions)
+        done = log.begin(
+            _header(llm, questions, settings),
+            _asks(questions),
+            len(questions),
+            CHUNK_SIZE,
+        )
         progress(done)
         for start in range(done, len(questions), CHUNK_SIZE):
             chunk = questions[start : start + CHUNK_SIZE]
@@ -208,11 +224,12 @@ def _sample(
                 settings=settings.decoding,
                 batch_size=batch_size,
             )
-            records = [
-                grade_completions(q, row, settings.tolerance, llm.task)
+            log.extend(
+                asdict(
+                    grade_completions(q, row, settings.tolerance, llm.task)
+                )
                 for q, row in zip(chunk, completions, strict=True)
-            ]
-            json_lines.append_lines(path, records)
+            )
             progress(len(chunk))
 
 
@@ -232,67 +249,47 @@ def _header(
     }
 
 
-def _begin_or_resume(
-    path: Path, header: dict[str, Any], questions: Sequence[Question]
-) -> int:
-    """Count the questions of `path`; cut off what follows whole chunks."""
-    if not path.exists() or not path.stat().st_size:
-        write_bytes(json_lines.to_line(header), path)
-        return 0
-    done, texts = _whole_chunks(path, header, questions)
-    # A line of an older version gets its checksum here.
-    write_bytes(b"".join(map(json_lines.add_checksum, texts)), path)
-    return done
+def _asks(
+    questions: Sequence[Question],
+) -> Callable[[int, RolloutRecord], bool]:
+    """Return a check that a numbered record is of its question."""
+
+    def is_own(number: int, record: RolloutRecord) -> bool:
+        asked = questions[number : number + 1]
+        return [Question(record.question, record.answer)] == [*asked]
+
+    return is_own
 
 
-def _whole_chunks(
-    path: Path, header: dict[str, Any], questions: Sequence[Question]
-) -> tuple[int, list[bytes]]:
-    """Return the number of questions in whole chunks, and their lines.
-
-    Raises:
-        RolloutError: `path` is no record of these questions.
-    """
-    # A kill may have left a partial line behind the last line end.
-    *lines, _ = path.read_bytes().split(b"\n")
-    if not lines:
-        raise RolloutError(f"{path}, line 1: no valid record; move it away")
-    texts = json_lines.check_lines(lines, path, RolloutError)
-    [existing] = json_lines.parse_lines(
-        texts[:1], _HEADER, path, RolloutError
-    )
-    changed = sorted(
-        k for k in header | existing if header.get(k) != existing.get(k)
-    )
-    if changed:
-        raise RolloutError(
-            f"{path} was begun with other settings ({', '.join(changed)}): "
-            "give the same ones, or another output"
+def _merge(
+    shards: Sequence[Path], header: dict[str, Any], path: Path
+) -> None:
+    """Write the records of shards into one file, and remove the shards."""
+    lines = (
+        json_lines.add_checksum(text)
+        for shard in shards
+        for text in islice(
+            json_lines.iter_texts(shard, RolloutError), 1, None
         )
-    records = json_lines.parse_lines(
-        texts, _RECORD, path, RolloutError, first=2
     )
-    for number, record in enumerate(records):
-        asked = [*questions[number : number + 1]]
-        if [Question(record.question, record.answer)] != asked:
-            raise RolloutError(
-                f"{path}, line {number + 2}: no valid record (of another "
-                "question than this run asks): move it away"
-            )
-    done = len(records)
-    if done < len(questions):
-        done -= done % CHUNK_SIZE
-    return done, texts[: done + 1]
+    write_parts(chain([json_lines.to_line(header)], lines), path)
+    for shard in shards:
+        shard.unlink()
 
 
-def read_rollouts(path: Path) -> list[RolloutRecord]:
+def iter_rollouts(path: Path) -> Iterator[RolloutRecord]:
     """Read the JSONL file of `sample_rollouts`, also packed as `.gz`.
 
     Raises:
         RolloutError: the file cannot be read, or a line is not a record or
             was changed; the message says which.
     """
-    return json_lines.read_lines(path, _RECORD, RolloutError, first=2)
+    return iter(ChunkLog(path, _RECORD, RolloutError))
+
+
+def read_rollouts(path: Path) -> list[RolloutRecord]:
+    """Return all that `iter_rollouts` reads."""
+    return list(iter_rollouts(path))
 
 
 def shard_path(path: Path, rank: int, world_size: int) -> Path:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -28,6 +28,7 @@ from transformers import (
 from transformers.trainer_pt_utils import LengthGroupedSampler
 
 from unitconv.common import distributed
+from unitconv.common.checkpoint import advising, check_trainer_files
 from unitconv.common.files.json_file import read_object
 from unitconv.common.files.lock_file import locked
 from unitconv.common.io import digest, naming, write_json
@@ -83,8 +84,8 @@ def fine_tune(
     The best has the highest score, or without `probe` the lowest loss.
 
     Raises:
-        TrainingError: no examples, an adapter over its budget, or a run
-            that cannot be started or resumed.
+        TrainingError: no examples, an adapter over its budget, a run that
+            cannot be started or resumed, a broken checkpoint.
         LockError: another process is training in the folder.
         OSError: the disk is full; earlier checkpoints are still usable.
     """
@@ -97,9 +98,7 @@ def fine_tune(
         model.set_attn_implementation("eager")
     with begin_run(run, content):
         wrapped = add_lora(model, settings)
-        trainer = _make_trainer(
-            wrapped, tokenizer, data, settings, run, probe
-        )
+        trainer = _trainer(wrapped, tokenizer, data, settings, run, probe)
         start = time.perf_counter()
         last = _last_checkpoint(run.checkpoints) if run.resume else None
         trainer.train(resume_from_checkpoint=last)
@@ -189,13 +188,22 @@ def _compare(run: TrainingRun, content: dict[str, Any]) -> None:
 
 
 def _last_checkpoint(checkpoints: Path) -> str | None:
-    """Find the last complete checkpoint; a kill may leave a partial one."""
-    # `Trainer` writes this file after all others.
+    """Find the last complete checkpoint; raise `TrainingError` if broken.
+
+    `Trainer` writes its state last: a kill may leave a folder without it.
+    """
     folders = checkpoints.glob("checkpoint-*")
     for folder in sorted(folders, key=lambda f: -int(f.name.split("-")[1])):
-        with suppress(TrainingError):
-            read_object(folder / "trainer_state.json", TrainingError)
-            return str(folder)
+        try:
+            state = read_object(
+                folder / "trainer_state.json", TrainingError
+            )
+        except TrainingError:
+            continue
+        with advising(folder, TrainingError):
+            best = Path(state.get("best_model_checkpoint") or folder)
+            check_trainer_files(folder, best, TrainingError)
+        return str(folder)
     return None
 
 
@@ -210,7 +218,7 @@ class _ShufflingTrainer(Trainer):
         return ShuffledBatches(grouped)
 
 
-def _make_trainer(
+def _trainer(
     wrapped: PeftModel,
     tokenizer: PreTrainedTokenizerBase,
     data: TrainingData,
@@ -222,10 +230,8 @@ def _make_trainer(
     pad = tokenizer.pad_token_id
     pad = tokenizer.eos_token_id if pad is None else pad
     stop_early = EarlyStoppingCallback(settings.patience)
-    trainer_type = (
-        _ShufflingTrainer if settings.shuffle_batches else Trainer
-    )
-    trainer = trainer_type(
+    kind = _ShufflingTrainer if settings.shuffle_batches else Trainer
+    trainer = kind(
         model=wrapped,
         args=_training_arguments(
             base.device, settings, run, len(data.train), probe is not None

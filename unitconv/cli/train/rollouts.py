@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from unitconv.inference.llm import LLM
     from unitconv.task.dataset import Question
     from unitconv.training.examples import ReasoningExample
-    from unitconv.training.rollouts import RolloutRecord, RolloutSettings
+    from unitconv.training.rollouts import RolloutSettings
 
 
 def rollouts(
@@ -58,18 +58,18 @@ def rollouts(
         raise UnitconvError(f"--output {output}: name a .json file")
     options.check_writable(output, "--output")
     from unitconv.training import rejection_sampling
-    from unitconv.training.rollouts import RolloutSettings
+    from unitconv.training.rollouts import RolloutSettings, iter_rollouts
 
     rejection_sampling.check_policy(policy)
     settings = RolloutSettings(samples, temperature, seed=seed)
     distributed.barrier()
     llm = options.load_llm(model, adapter, prompt, device, dtype, task)
     log = output.with_suffix(".jsonl")
-    records = sample(llm, questions, settings, log, batch_size)
-    examples = rejection_sampling.select_examples(
-        records, policy=policy, seed=seed, task=llm.task
+    sample(llm, questions, settings, log, batch_size)
+    examples = rejection_sampling.iter_examples(
+        iter_rollouts(log), policy=policy, seed=seed, task=llm.task
     )
-    write_rollouts(records, examples, output, llm.task)
+    write_rollouts(log, examples, output, llm.task)
 
 
 def sample(
@@ -78,15 +78,15 @@ def sample(
     settings: RolloutSettings,
     log: Path,
     batch_size: int | None = None,
-) -> list[RolloutRecord]:
+) -> None:
     """Sample into the JSONL file `log`, with a progress bar."""
     from unitconv.inference.reference import BATCH_SIZE
-    from unitconv.training.rollouts import sample_rollouts
+    from unitconv.training.rollouts import record_rollouts
 
     log.parent.mkdir(parents=True, exist_ok=True)
     total = len(questions) // distributed.world_size()
     with console.progress_bar("sampling", total) as update:
-        return sample_rollouts(
+        record_rollouts(
             llm,
             questions,
             settings,
@@ -97,23 +97,26 @@ def sample(
 
 
 def write_rollouts(
-    records: Sequence[RolloutRecord],
-    examples: Sequence[ReasoningExample],
+    log: Path,
+    examples: Iterable[ReasoningExample],
     output: Path,
     task: Task,
 ) -> None:
     """Write the selected examples, and print why others were rejected."""
     from unitconv.training import rejection_sampling as sampling
     from unitconv.training.examples import write_triples
+    from unitconv.training.rollouts import iter_rollouts
 
     if not distributed.is_main_process():
         return
-    write_triples(examples, output, task)
-    n_samples = len(records[0].rollouts)
-    write_field("sampled", f"{len(records)} questions x {n_samples}")
-    rates = {"all": sampling.success_rate(records)}
-    rates |= sampling.success_rate_by_family(records)
+    n_triples = write_triples(examples, output, task)
+    rates = {"all": sampling.success_rate(iter_rollouts(log))}
+    rates |= sampling.success_rate_by_family(iter_rollouts(log))
+    counts = sampling.outcome_counts(iter_rollouts(log))
+    n_questions = rates["all"].n
+    n_samples = counts.total() // n_questions
+    write_field("sampled", f"{n_questions} questions x {n_samples}")
     console.write_rates("questions with a right completion", rates)
-    counts = sampling.outcome_counts(records).most_common()
-    write_field("of all", ", ".join(f"{name} {n}" for name, n in counts))
-    write_field("triples", f"{len(examples)} in {output}")
+    listed = (f"{name} {n}" for name, n in counts.most_common())
+    write_field("of all", ", ".join(listed))
+    write_field("triples", f"{n_triples} in {output}")

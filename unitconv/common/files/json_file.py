@@ -5,9 +5,10 @@ from __future__ import annotations
 import gzip
 import json
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import IO, Any, TypeVar, cast
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -16,15 +17,17 @@ from unitconv.common.errors import UnitconvError
 T = TypeVar("T")
 
 
-def read_bytes(path: Path, error: type[UnitconvError]) -> bytes:
-    """Read a file, unpacked if its name ends in `.gz`.
+@contextmanager
+def reading(path: Path, error: type[UnitconvError]) -> Iterator[None]:
+    """Name the file in an error of reading or unpacking it.
 
     Raises:
         UnitconvError: of the type `error`; it cannot be read or unpacked.
     """
     try:
-        data = path.read_bytes()
-        return gzip.decompress(data) if path.suffix == ".gz" else data
+        yield
+    except UnitconvError:
+        raise
     except (gzip.BadGzipFile, EOFError, zlib.error) as problem:
         raise error(
             f"{path}: broken gzip ({problem}): fetch or pack it again"
@@ -34,13 +37,21 @@ def read_bytes(path: Path, error: type[UnitconvError]) -> bytes:
         raise error(f"{path}: cannot be read ({reason})") from problem
 
 
+def open_bytes(path: Path) -> IO[bytes]:
+    """Open a file, unpacked if its name ends in `.gz`."""
+    if path.suffix == ".gz":
+        return cast("IO[bytes]", gzip.open(path))
+    return path.open("rb")
+
+
 def read_text(path: Path, error: type[UnitconvError]) -> str:
     """Read UTF-8, with or without the byte-order mark of some editors.
 
     Raises:
         UnitconvError: of the type `error`; names the first wrong byte.
     """
-    data = read_bytes(path, error)
+    with reading(path, error), open_bytes(path) as file:
+        data = file.read()
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as problem:

@@ -10,19 +10,20 @@ import json
 import os
 import re
 import zlib
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict
+from collections.abc import Iterable, Iterator
+from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
 from unitconv.common.errors import UnitconvError
-from unitconv.common.files.json_file import first_problem, read_bytes
+from unitconv.common.files.json_file import (
+    first_problem,
+    open_bytes,
+    reading,
+)
 from unitconv.common.io import naming
-
-if TYPE_CHECKING:
-    from _typeshed import DataclassInstance
 
 T = TypeVar("T")
 _CHECKED = re.compile(rb'(.+), "crc32": "(.*)"\}')
@@ -38,79 +39,83 @@ def add_checksum(text: bytes) -> bytes:
     return text[:-1] + b', "crc32": "%08x"}\n' % zlib.crc32(text)
 
 
-def append_lines(path: Path, records: Iterable[DataclassInstance]) -> None:
+def append_lines(path: Path, records: Iterable[dict[str, Any]]) -> None:
     """Append records and wait until they are on the disk.
 
     Raises:
         OSError: the disk is full; a part of the last line may be there.
     """
     with naming(path), path.open("ab") as file:
-        file.writelines(to_line(asdict(record)) for record in records)
+        file.writelines(map(to_line, records))
         file.flush()
         os.fsync(file.fileno())
 
 
-def check_lines(
-    lines: Sequence[bytes], path: Path, error: type[UnitconvError]
-) -> list[bytes]:
-    """Return the JSON of the lines of `path`, without their checksums.
+def iter_texts(
+    path: Path, error: type[UnitconvError], whole: bool = False
+) -> Iterator[bytes]:
+    """Yield the JSON of one line after the other, without its checksum.
+
+    Args:
+        path: packed, if its name ends in `.gz`.
+        error: type of the errors.
+        whole: leave out a last line that lacks its line end.
 
     Raises:
         UnitconvError: of the type `error`; a line was changed since it was
             written, or has no checksum and others have.
     """
-    found = [_CHECKED.fullmatch(line) for line in lines]
-    texts = []
-    for number, (match, line) in enumerate(
-        zip(found, lines, strict=True), start=1
-    ):
-        text = match[1] + b"}" if match else line
-        if bool(match) != bool(found[0]):
-            reason = "it lacks its checksum, or the first line does"
-        elif match and add_checksum(text)[:-1] != line:
-            reason = "its checksum is that of another text"
-        else:
-            texts.append(text)
-            continue
-        raise _broken(path, number, reason, error)
-    return texts
+    first = None
+    with reading(path, error), open_bytes(path) as file:
+        for number, line in enumerate(file, start=1):
+            if whole and not line.endswith(b"\n"):
+                return
+            line = line.rstrip(b"\r\n")
+            match = _CHECKED.fullmatch(line)
+            first = bool(match) if first is None else first
+            text = match[1] + b"}" if match else line
+            reason = None
+            if bool(match) != first:
+                reason = "it lacks its checksum, or the first line does"
+            elif match and add_checksum(text)[:-1] != line:
+                reason = "its checksum is that of another text"
+            if reason:
+                raise _broken(path, number, reason, error)
+            yield text
 
 
 def parse_lines(
-    texts: Sequence[bytes],
+    texts: Iterable[bytes],
     kind: TypeAdapter[T],
     path: Path,
     error: type[UnitconvError],
     first: int = 1,
-) -> list[T]:
-    """Parse the JSON of the lines of `path`, from number `first` on.
+) -> Iterator[T]:
+    """Parse the JSON of lines of `path`, whose first has number `first`.
 
     Raises:
         UnitconvError: of the type `error`; names the broken line.
     """
-    records = []
-    for number, text in enumerate(texts[first - 1 :], start=first):
+    for number, text in enumerate(texts, start=first):
         try:
-            records.append(kind.validate_json(text, strict=True))
+            yield kind.validate_json(text, strict=True)
         except ValidationError as problem:
             reason = first_problem(problem)
             raise _broken(path, number, reason, error) from problem
-    return records
 
 
-def read_lines(
+def iter_lines(
     path: Path,
     kind: TypeAdapter[T],
     error: type[UnitconvError],
     first: int = 1,
-) -> list[T]:
-    """Read the records of a file, also packed as `.gz`.
+) -> Iterator[T]:
+    """Read one record after the other, from line `first` on.
 
     Raises:
         UnitconvError: of the type `error`; names the file and the line.
     """
-    lines = read_bytes(path, error).splitlines()
-    texts = check_lines(lines, path, error)
+    texts = islice(iter_texts(path, error), first - 1, None)
     return parse_lines(texts, kind, path, error, first)
 
 

@@ -126,14 +126,13 @@ def read_links(text: str) -> list[list[Link]]:
 def _connected(links: Iterator[Link]) -> Iterator[list[Link]]:
     """Split `2 * 3 = 6 and 6 * 4 = 24` where no side is shared."""
     part: list[Link] = []
+    sides: set[str] = set()
     for link in links:
-        sides = {
-            side.text for it in part for side in (it.left, it.right) if side
-        }
         if part and link.left and link.left.text not in sides:
             yield part
-            part = []
+            part, sides = [], set()
         part.append(link)
+        sides |= {side.text for side in (link.left, link.right) if side}
     yield part
 
 

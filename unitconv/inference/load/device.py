@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+import os
+
 import torch
 
 from unitconv.inference.load.errors import ModelError, reason_of
+
+# For bf16 on a CPU, oneDNN and torch each keep 1,024 compiled products, by
+# the shapes of their operands. In decoding these change with every token:
+# 1,000 long replies of SmolLM2 took 15 GB. A layer needs about ten.
+for _cache in ("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "LRU_CACHE_CAPACITY"):
+    os.environ.setdefault(_cache, "32")
 
 #: Kinds of devices. After cuda there may be a number: "cuda:1".
 DEVICES = ("cpu", "cuda", "mps")

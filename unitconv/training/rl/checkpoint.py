@@ -6,12 +6,14 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from pydantic import TypeAdapter
-from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from unitconv.common.checkpoint import (
+    advising,
+    check_shapes,
     optimizer_tensors,
+    read_tensors,
     restore_optimizers,
     write_checkpoint,
 )
@@ -80,14 +82,19 @@ def resume(
     Raises:
         TrainingError: a broken checkpoint; names the file.
     """
-    progress = Progress()
-    best = {n: t.clone() for n, t in trainable(model).items()}
     last = max(folder.glob("step-*"), default=None)
-    if last is not None:
-        state = last / "state.json"
-        progress = read_as(state, _PROGRESS, TrainingError)
-        set_weights(model, load_file(last / "adapter.safetensors"))
-        tensors = load_file(last / "optimizer.safetensors")
-        restore_optimizers([optimizer], tensors)
-        best = load_file(last / "best.safetensors")
+    learning = trainable(model)
+    if last is None:
+        return Progress(), {n: t.clone() for n, t in learning.items()}
+    with advising(last, TrainingError):
+        progress = read_as(last / "state.json", _PROGRESS, TrainingError)
+        adapter, best, states = (
+            read_tensors(last / f"{name}.safetensors", TrainingError)
+            for name in ("adapter", "best", "optimizer")
+        )
+        for name, found in {"adapter": adapter, "best": best}.items():
+            path = last / f"{name}.safetensors"
+            check_shapes(found, learning, path, TrainingError)
+    set_weights(model, adapter)
+    restore_optimizers([optimizer], states)
     return progress, best

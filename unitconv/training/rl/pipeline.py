@@ -181,7 +181,7 @@ def _train(
             llm, data.train, settings, optimizer, progress.step, data.reward
         ):
             if is_writer:
-                append_lines(record, groups)
+                append_lines(record, map(asdict, groups))
                 progress.record_bytes = record.stat().st_size
             progress.step = step = metrics.step
             progress.history.append(metrics)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pydantic import FiniteFloat, TypeAdapter
 
-from unitconv.common.files.json_lines import read_lines
+from unitconv.common.files.json_lines import iter_lines
 from unitconv.evaluation.grade import grade
 from unitconv.inference.generate import generate
 from unitconv.inference.llm import LLM
@@ -151,4 +151,4 @@ def read_groups(path: Path) -> list[Group]:
         RolloutError: the file cannot be read, or a line is not a group or
             was changed; the message says which.
     """
-    return read_lines(path, _GROUP, RolloutError)
+    return list(iter_lines(path, _GROUP, RolloutError))
