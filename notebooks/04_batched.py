@@ -292,6 +292,17 @@ figures.padded_batch(
 )
 
 # %% [markdown]
+# On the book's page the next figure is alive. It pads texts of your own,
+# and the base model continues each row:
+#
+# ```{live-padding} How many cm are in 3 m?|2 h in min|What is 5 kg in g?
+# A batch padded on either side: each token above its mask and its position,
+# and what the model writes after it. Look at the last column. With padding
+# on the right, the model is asked what follows padding, and a row that goes
+# on as it does alone is lucky. Without mask or positions you see traps 2
+# and 3.
+# ```
+#
 # ## Decoding a batch
 #
 # Now the loop. It is that of chapter 3 with one more column of tokens, mask

@@ -247,6 +247,16 @@ figures.slots_over_time(
 # that tail a benchmark needs several times as many prompts as there are
 # slots.
 #
+# On the book's page you can step through a smaller run, with lengths of
+# your own:
+#
+# ```{live-slots} 4
+# Sixteen replies in four slots. A number is a reply, a dashed box a row
+# that waits for its batch. Look at the gaps: with refill they come at the
+# end only. A bar that goes on in another slot has moved there to close a
+# gap. Give one reply 190 tokens, and see who waits for it.
+# ```
+#
 # ## A shared prompt prefix
 #
 # Now look at what is read *before* the first token. Every prompt of the

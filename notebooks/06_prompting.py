@@ -376,6 +376,17 @@ if MODEL == "course":
 # may not show it. Check your examples all the same: another model may copy
 # a fact that it does not know.
 #
+# On the book's page you can write an example of your own. The base then
+# answers twenty questions of `valid` with it:
+#
+# ```{live-prompting} 20
+# Answered and right, with the example of the prompt and with yours: a tick
+# is a right answer, a cross a wrong one, a dash no answer in the tag.
+# Change the form, the facts, or the order of answer and reasons, and look
+# at which of the two numbers moves. Among twenty questions, one or two more or less
+# are chance.
+# ```
+#
 # ## The trap: round examples teach rounding
 #
 # Look again at the two examples of `direct`. Their answers are 900 and

@@ -789,6 +789,14 @@ assert len(select_examples(records, 10)) == sum(
 # not tuned, and with this record it hardly could be: more paths would add
 # few triples.
 #
+# On the book's page you can sample and select yourself:
+#
+# ```{live-rollouts} pints in 461 gallon?
+# Replies to one training question, and what becomes of them. A true claim
+# is underlined, a false one has a wavy line. Look at what a higher
+# temperature does: more different replies, and fewer that are kept.
+# ```
+#
 # ## Resuming after a kill
 #
 # Two thousand questions times ten take the course model some minutes, and a

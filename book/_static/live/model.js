@@ -56,11 +56,13 @@ window.unitconv = window.unitconv || {};
     for (let i = 0; i < count; i++) x[i] /= sum;
   }
 
-  /* One head's attention to positions 0 to `last`.
+  /* One head's attention to places 0 to `last`, but for those whose
+     `mask`, if there is one, is 0.
 
      `from` is the head's first number in `query` and `out`, `kvFrom` that
      of the key and value head it reads, in each row of the cache. */
-  function attendHead(query, cache, { last, from, kvFrom, dim }, out) {
+  function attendHead(query, cache, place, out) {
+    const { last, mask, from, kvFrom, dim } = place;
     const { keys, values, width, weights } = cache;
     const scale = 1 / Math.sqrt(dim);
     for (let t = 0; t <= last; t++) {
@@ -68,7 +70,7 @@ window.unitconv = window.unitconv || {};
       const key = t * width + kvFrom;
       for (let i = 0; i < dim; i++)
         score += query[from + i] * keys[key + i];
-      weights[t] = score * scale;
+      weights[t] = mask && !mask[t] ? -Infinity : score * scale;
     }
     softmax(weights, last + 1);
     out.fill(0, from, from + dim);
@@ -80,12 +82,12 @@ window.unitconv = window.unitconv || {};
   }
 
   /* Grouped-query attention: several query heads read one KV head. */
-  function attend(query, cache, last, sizes, out) {
+  function attend(query, cache, { last, mask }, sizes, out) {
     const { heads, kvHeads, headDim: dim } = sizes;
     const group = heads / kvHeads;
     for (let head = 0; head < heads; head++) {
       const kvFrom = Math.floor(head / group) * dim;
-      const place = { last, from: head * dim, kvFrom, dim };
+      const place = { last, mask, from: head * dim, kvFrom, dim };
       attendHead(query, cache, place, out);
     }
   }
@@ -158,18 +160,21 @@ window.unitconv = window.unitconv || {};
     }
 
     /* Read a token: its keys and values enter the cache, and the residual
-       stream after the last layer stays in the working memory. */
-    read(token, position, cache) {
+       stream after the last layer stays in the working memory.
+
+       In a padded batch (chapter 4) its `place` in the cache is not its
+       position, and a `mask` hides the places of padding. */
+    read(token, position, cache, { place = position, mask } = {}) {
       const { x } = this.scratch;
       const start = token * x.length;
       x.set(this.outer.embedding.subarray(start, start + x.length));
       this.layers.forEach((layer, i) => {
-        this.attentionBlock(layer, position, cache[i]);
+        this.attentionBlock(layer, { position, place, mask }, cache[i]);
         this.feedForwardBlock(layer);
       });
     }
 
-    attentionBlock(layer, position, cache) {
+    attentionBlock(layer, { position, place, mask }, cache) {
       const { x, normed, query, key, value, mixed, change } = this.scratch;
       const { multiply } = this.kernel;
       const { eps, headDim } = this.sizes;
@@ -179,9 +184,9 @@ window.unitconv = window.unitconv || {};
       multiply(layer.value, normed, value);
       rotate(query, position, this.rotary, headDim);
       rotate(key, position, this.rotary, headDim);
-      cache.keys.set(key, position * cache.width);
-      cache.values.set(value, position * cache.width);
-      attend(query, cache, position, this.sizes, mixed);
+      cache.keys.set(key, place * cache.width);
+      cache.values.set(value, place * cache.width);
+      attend(query, cache, { last: place, mask }, this.sizes, mixed);
       multiply(layer.output, mixed, change);
       add(x, change);
     }

@@ -14,6 +14,7 @@ window.unitconv = window.unitconv || {};
     ...["answer", "wording", "lexer", "expression_parser"],
     ...["reasoning/claims", "reasoning/dimensions"],
     ...["reasoning/derivation", "audit", "grade", "mark"],
+    ...["reasoning/path", "selection"],
   ];
   const here = globalThis.document?.currentScript.src;
   let loading = null;
