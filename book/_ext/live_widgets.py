@@ -103,11 +103,12 @@ def add_scripts(app: Sphinx, *arguments: Any) -> None:
     doctree: nodes.document | None = arguments[-1]
     if doctree is None:
         return
-    raw = doctree.findall(nodes.raw)
+    raw = [*doctree.findall(nodes.raw)]
     scripts = [name for node in raw for name in node.get("scripts", [])]
+    styles = [name for node in raw for name in node.get("styles", [])]
     for name in dict.fromkeys(scripts):
         app.add_js_file(name, loading_method="defer")
-    for name in STYLES if scripts else []:
+    for name in dict.fromkeys([*STYLES, *styles] if scripts else []):
         app.add_css_file(name)
 
 
