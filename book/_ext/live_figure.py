@@ -39,6 +39,8 @@ class LiveFigureDirective(SphinxDirective):
     figure: ClassVar[str]
     #: Loaded with the page, in this order, after live_figure.js.
     scripts: ClassVar[tuple[str, ...]]
+    #: Of its own, after live_figure.css.
+    styles: ClassVar[tuple[str, ...]] = ()
 
     def draw(self, argument: str) -> str:
         """Draw the form and the figure without its caption.
@@ -61,7 +63,8 @@ class LiveFigureDirective(SphinxDirective):
         widgets = ["live_figure", *self.scripts]
         names = [f"{FOLDER}/{name}.js" for name in widgets]
         loaders = ["live/load.js", "live/grading/load.js"]
-        styles = [f"{FOLDER}/live_figure.css"]
+        sheets = ["live_figure", *self.styles]
+        styles = [f"{FOLDER}/{name}.css" for name in sheets]
         return [
             nodes.raw(
                 "",

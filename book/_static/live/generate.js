@@ -15,6 +15,7 @@ window.unitconv = window.unitconv || {};
     maxNewTokens: 192,
     style: null, // of the prompt; by default that of the training
     onToken: () => {}, // called with { id, text }, the text so far
+    observe: null, // what each head looks at: see Model.newCache
     signal: null, // an AbortSignal
   };
 
@@ -84,7 +85,7 @@ window.unitconv = window.unitconv || {};
       const limit = this.tokenLimit(prompt, settings.maxNewTokens);
       const key = rowKey(seed, prompt, sample);
       const pauses = new Pauses(settings.signal);
-      const cache = this.model.newCache();
+      const cache = this.model.newCache(settings.observe);
       const ids = [];
       await this.prefill(prompt, cache, pauses);
       for (;;) {

@@ -66,13 +66,18 @@ window.unitconv = window.unitconv || {};
     return { tensors: mergeAdapter(base, adapter, scale), style };
   }
 
-  async function start(name, options) {
+  /* Load the tokenizer alone: without the six megabytes of weights. */
+  async function loadTokenizer() {
     await loadRuntime();
-    const { readSizes, Model, Tokenizer, LLM } = window.unitconv;
+    return new window.unitconv.Tokenizer(data.course.tokenizer);
+  }
+
+  async function start(name, options) {
+    const tokenizer = await loadTokenizer();
+    const { readSizes, Model, LLM } = window.unitconv;
     const { course } = data;
     const { tensors, style } = await loadTensors(name);
     const model = new Model(readSizes(course.config), tensors, options);
-    const tokenizer = new Tokenizer(course.tokenizer);
     return new LLM({ name, model, tokenizer, style, task: course.task });
   }
 
@@ -82,5 +87,5 @@ window.unitconv = window.unitconv || {};
     return once(models, `${name} ${simd}`, () => start(name, { simd }));
   }
 
-  Object.assign(window.unitconv, { data, load });
+  Object.assign(window.unitconv, { data, load, loadTokenizer });
 }

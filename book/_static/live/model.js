@@ -89,6 +89,7 @@ window.unitconv = window.unitconv || {};
       const kvFrom = Math.floor(head / group) * dim;
       const place = { last, mask, from: head * dim, kvFrom, dim };
       attendHead(query, cache, place, out);
+      cache.observe?.(head, cache.weights.subarray(0, last + 1));
     }
   }
 
@@ -147,11 +148,15 @@ window.unitconv = window.unitconv || {};
       this.rotary = rotaryTable(sizes);
     }
 
-    /* An empty KV cache: keys and values of every layer and position. */
-    newCache() {
+    /* An empty KV cache: keys and values of every layer and position.
+       `observe`, if there is one, is called with (layer, head, weights)
+       whenever a head has looked at the positions so far; the weights are
+       to be copied. */
+    newCache(observe = null) {
       const { kvHeads, headDim, context } = this.sizes;
       const width = kvHeads * headDim;
-      return this.layers.map(() => ({
+      return this.layers.map((_, layer) => ({
+        observe: observe && ((...seen) => observe(layer, ...seen)),
         width,
         keys: new Float32Array(context * width),
         values: new Float32Array(context * width),
