@@ -1,6 +1,7 @@
 """A submission is read whatever it is, and its exercises are found."""
 
 import json
+import os
 from pathlib import Path
 
 import jupytext
@@ -9,6 +10,7 @@ import pytest
 
 from scripts.grading.chapter import Chapter, Exercise, read_chapter
 from scripts.grading.submission import (
+    LONGEST_CODE,
     UnreadableError,
     name_students,
     plan,
@@ -95,6 +97,24 @@ def test_an_attempt_that_is_not_found_is_explained(
     assert why in trials.missing
 
 
+@pytest.mark.parametrize(
+    "bomb",
+    [
+        "x = '\ud800'",
+        "\0",
+        "a = !ls\n" * 600,
+        "-" * 100_000 + "1",
+        "x" + ".a" * 50_000,
+        "(" * 5000 + ")" * 5000,
+    ],
+    ids=["surrogate", "null", "magics", "minus", "dots", "brackets"],
+)
+def test_code_that_breaks_a_parser_is_read(bomb: str) -> None:
+    source = f"attempt(check_a, mine)\n{bomb}"
+    [trials, _] = plan([("code", source)], CHAPTER)
+    assert trials.answers[0] in [("mine",), ("a",)]
+
+
 def test_the_wrong_chapter_is_told() -> None:
     with pytest.raises(UnreadableError, match="wrong chapter"):
         plan([("code", "check_above")], CHAPTER)
@@ -128,6 +148,13 @@ def test_notebook_of_any_encoding_and_version(tmp_path: Path) -> None:
         (b"[" * 100_000, "no notebook"),
         (b"\xff\xfe\x00", "no notebook"),
         (b'{"cells": [3], "nbformat": 4, "nbformat_minor": 5}', "notebook"),
+        (
+            b'{"nbformat": 4, "nbformat_minor": 2, "metadata": {}, "cells":'
+            b'[{"cell_type": "raw", "metadata": {}, "source": "'
+            + b"x" * (LONGEST_CODE + 1)
+            + b'"}]}',
+            "characters",
+        ),
     ],
 )
 def test_unreadable_file_has_a_reason(
@@ -147,6 +174,9 @@ def test_link_out_of_the_folder_is_refused(tmp_path: Path) -> None:
         read_cells(tmp_path / "in" / "b.ipynb")
     with pytest.raises(UnreadableError, match="No such file"):
         read_cells(tmp_path / "in" / "c.ipynb")
+    os.mkfifo(tmp_path / "in" / "d.ipynb")
+    with pytest.raises(UnreadableError, match="no file"):
+        read_cells(tmp_path / "in" / "d.ipynb")
 
 
 def test_names_of_students() -> None:
