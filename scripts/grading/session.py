@@ -175,15 +175,20 @@ def grade(
 
 
 def _better(mark: Mark, found: Sequence[Verdict], trial: Trials) -> Mark:
-    """Return what a trial earns, or what an earlier one did if more."""
+    """Return what a trial earns, or what an earlier one did if more.
+
+    Of two that earn the same, the later one says more of the answer.
+    """
     first, *hidden = found
     points, text = trial.exercise.points, first["text"]
     if not first["solved"]:
         points = min(first["parts"], points - 1)
         text = f"{trial.missing}. {text}" if trial.missing else text
     made = replace(mark, points=points, text=text, hidden=tuple(hidden))
-    is_better = (points, made.held) > (mark.points, mark.held)
-    return made if is_better or mark.is_empty else mark
+    if made.is_empty and not mark.is_empty:
+        return mark
+    later_counts = (points, made.held) >= (mark.points, mark.held)
+    return made if later_counts else mark
 
 
 def _note(result: Result, error: str) -> None:

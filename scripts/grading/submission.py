@@ -85,8 +85,8 @@ def plan(
 ) -> list[Trials]:
     """Return when to check each exercise, by places among code cells.
 
-    An answer is looked at after the last attempt, once more before the
-    next exercise, and at the end: some people write it further down.
+    An answer is looked at after each attempt, once more before the next
+    exercise, and at the end: some people write it further down.
 
     Raises:
         UnreadableError: no cell names any check of the chapter.
@@ -127,7 +127,7 @@ def _trials(
         return Trials(exercise, {end: exercise.answers}, why)
     place = max(attempts)
     next_one = min((n for n in last.values() if n > place), default=end + 1)
-    answers = {place: attempts[place] or exercise.answers}
+    answers = {n: said or exercise.answers for n, said in attempts.items()}
     for later in (next_one - 1, end):
         answers.setdefault(later, exercise.answers)
     return Trials(exercise, answers)

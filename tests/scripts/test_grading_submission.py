@@ -65,7 +65,10 @@ CHAPTER = Chapter(
         (["%%time\nx = attempt(check_a, mine)"], {0: "mine"}),
         (["!ls\n%matplotlib inline\nu.attempt(check_a, 2)"], {0: "2"}),
         (["if 1:\n    attempt(check_a, a)", "a = 2"], {0: "a", 1: "a"}),
-        (["attempt(check_a, a)", "attempt(check_a, 3)"], {1: "3"}),
+        (
+            ["attempt(check_a, a)", "attempt(check_a, 3)"],
+            {0: "a", 1: "3"},
+        ),
         (
             ["attempt(check_a, a)", "a = 1", "attempt(check_b, b)", "c"],
             {0: "a", 1: "a", 3: "a"},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -37,6 +38,15 @@ NumSamples = Annotated[
     ),
 ]
 
+Tolerance = Annotated[
+    float | None,
+    Option(
+        min=0.0,
+        help="How far a right answer may be from the truth, as a share.",
+        show_default="that of the task: 0.05",
+    ),
+]
+
 
 def evaluate(
     data: options.Data = None,
@@ -50,6 +60,7 @@ def evaluate(
     temperature: options.Temperature = TEMPERATURE,
     json_file: options.JsonReport = None,
     task: options.TaskName = DEFAULT_TASK,
+    tolerance: Tolerance = None,
     device: options.Device = None,
     dtype: options.Dtype = None,
 ) -> None:
@@ -59,9 +70,13 @@ def evaluate(
     from unitconv.common.io import write_json
     from unitconv.evaluation import evaluate as evaluation
     from unitconv.evaluation.report import Samples
+    from unitconv.grading.answer import is_correct
     from unitconv.inference.reference import BATCH_SIZE, Decoding
 
     llm = options.load_llm(model, adapter, prompt, device, dtype, task)
+    if tolerance is not None:
+        is_right = partial(is_correct, tolerance=tolerance)
+        llm.task = replace(llm.task, is_right=is_right)
     run: Callable[..., Report | Samples] = evaluation.evaluate
     if samples is not None:
         run = partial(
@@ -77,6 +92,8 @@ def evaluate(
             progress=lambda done: update(advance=done),
         )
     report.run["data"] = name
+    if tolerance is not None:
+        report.run["tolerance"] = tolerance
     try:
         if json_file is not None:
             content = (
