@@ -13,20 +13,19 @@ not grade again.
 
 import argparse
 import csv
-import hashlib
-import json
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
-from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from threading import Lock
 
-from scripts.grading.chapter import Chapter, read_chapter
+from scripts.grading.chapter import read_chapter
+from scripts.grading.messages import one_line
+from scripts.grading.records import FAULT, Records
 from scripts.grading.reference import Reference
 from scripts.grading.report import (
     lines,
@@ -40,84 +39,10 @@ from scripts.grading.sandbox import (
     best_level,
     copy_library,
 )
-from scripts.grading.session import UNSEEN, Mark, Result, grade
-from scripts.grading.submission import (
-    Trials,
-    UnreadableError,
-    name_students,
-    plan,
-    read_cells,
-)
+from scripts.grading.session import Result, grade
+from scripts.grading.submission import name_students
+from scripts.grading.task import Task, absent, prepare
 from unitconv.common.errors import UnitconvError
-from unitconv.common.io import write_json
-
-FAULT = "a fault of the grader, tell us"
-
-
-@dataclass(frozen=True)
-class Task:
-    """A submission to run, and where its marks go."""
-
-    result: Result
-    cells: list[str]
-    trials: list[Trials]
-
-
-def prepare(path: Path, student: str, chapter: Chapter) -> Task:
-    """Read a submission; one that cannot be run has no trials."""
-    result = Result(student, str(path))
-    try:
-        cells = read_cells(path)
-        trials = plan(cells, chapter)
-    except UnreadableError as error:
-        result.reason = str(error)
-        result.marks = no_marks(chapter, f"Not yet: {error}.")
-        return Task(result, [], [])
-    code = [source for kind, source in cells if kind == "code"]
-    return Task(result, code, trials)
-
-
-def no_marks(chapter: Chapter, text: str) -> list[Mark]:
-    return [
-        Mark(one.check, 0, one.points, text) for one in chapter.exercises
-    ]
-
-
-class Records:
-    """Results of an earlier call, by all that they depend on."""
-
-    def __init__(self, path: Path | None, *depends_on: object) -> None:
-        self.path, self.depends_on = path, repr(depends_on)
-        self.known: dict[str, Result] = {}
-        if path and path.exists():
-            for key, record in json.loads(path.read_text("utf-8")).items():
-                marks = [
-                    Mark(**mark | {"hidden": tuple(mark["hidden"])})
-                    for mark in record.pop("marks")
-                ]
-                self.known[key] = Result(**record, marks=marks)
-
-    def find(self, task: Task) -> bool:
-        """Fill in a task's result if it is known."""
-        if known := self.known.get(self._key(task)):
-            task.result.marks, task.result.errors = (
-                known.marks,
-                known.errors,
-            )
-            task.result.reason = known.reason
-        return known is not None
-
-    def add(self, task: Task) -> None:
-        if not task.trials or task.result.reason.startswith(FAULT):
-            return
-        self.known[self._key(task)] = task.result
-        if self.path:
-            data = {key: asdict(one) for key, one in self.known.items()}
-            write_json(data, self.path)
-
-    def _key(self, task: Task) -> str:
-        text = repr((task.cells, task.trials, self.depends_on))
-        return hashlib.sha256(text.encode()).hexdigest()
 
 
 def grade_all(
@@ -249,7 +174,7 @@ def main(arguments: Sequence[str]) -> None:
     def done(task: Task) -> None:
         records.add(task)
         write_all(results, options.output)
-        said = [task.result.file, *lines(task.result)]
+        said = [one_line(task.result.file), *lines(task.result)]
         print("\n  ".join(said), flush=True)
 
     waiting = [t for t in tasks if t.trials and not records.find(t)]
@@ -269,23 +194,6 @@ def main(arguments: Sequence[str]) -> None:
     write_all(results, options.output)
     if options.gradescope:
         write_gradescope(options.gradescope, results[0])
-
-
-def absent(
-    roster: Sequence[Sequence[str]], names: Sequence[str], chapter: Chapter
-) -> list[Result]:
-    """Return results of those on the roster who handed in nothing."""
-    missing = [
-        row[0]
-        for row in roster
-        if not any(
-            n == row[0] or n.startswith(f"{row[0]} (") for n in names
-        )
-    ]
-    marks = no_marks(chapter, UNSEEN)
-    return [
-        Result(name, "", "nothing handed in", marks) for name in missing
-    ]
 
 
 def write_all(results: Sequence[Result], folder: Path | None) -> None:

@@ -25,6 +25,11 @@ _COLLECTIONS: dict[str, Callable[[list[Any]], object]] = {
 }
 
 
+def one_line(text: str) -> str:
+    """Replace what no terminal or table should be sent by spaces."""
+    return "".join(c if c.isprintable() else " " for c in text)
+
+
 class AnswerError(Exception):
     """The other side's code failed, or its value is none to be sent."""
 

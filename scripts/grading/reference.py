@@ -23,9 +23,9 @@ from pathlib import Path
 from typing import Any, NoReturn, TypedDict
 
 from scripts.grading.chapter import Exercise, read_chapter
-from scripts.grading.messages import AnswerError, Peer
+from scripts.grading.messages import AnswerError, Peer, one_line
 from scripts.grading.sandbox import ENVIRONMENT
-from scripts.grading.worker import describe, new_shell, run_cell
+from scripts.grading.worker import describe, limit, new_shell, run_cell
 from scripts.move_repository import ROOT
 from unitconv.common.errors import UnitconvError
 from unitconv.common.exercises import UNWRITTEN
@@ -61,7 +61,9 @@ def judge(check: Check, peer: Peer, names: list[str]) -> Verdict:
         missing.append(PLAIN.get(error.kind, str(error)))
     except Exception as error:
         missing.append(f"{type(error).__name__}: {error}")
-    text = f"Not yet: {missing[0][:500]}." if missing else "Solved."
+    text = "Solved."
+    if missing:
+        text = f"Not yet: {one_line(missing[0][:500])}."
     return {
         "check": getattr(check, "__name__", "checks"),
         "solved": not missing,
@@ -99,6 +101,7 @@ def answer_one(
     peer = Peer(connection)
     request = peer.receive()
     signal.alarm(request["seconds"])  # ends the process
+    limit({"RLIMIT_AS": request["memory"]})  # an answer may be a huge one
     checks = [space[exercise.check]]
     try:
         checks += hidden_checks(hidden, exercise.check, space)

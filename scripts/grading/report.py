@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from scripts.grading.messages import one_line
 from scripts.grading.session import Mark, Result
 from unitconv.common.io import write_json, write_text
 
@@ -35,10 +36,7 @@ def lines(result: Result) -> list[str]:
     for mark in result.marks:
         told.append(f"{mark.check}: {mark.text}")
         told += [f"hidden {v['check']}: {v['text']}" for v in mark.hidden]
-    return [
-        "".join(c if c.isprintable() else " " for c in line)
-        for line in told + result.errors
-    ]
+    return [one_line(line) for line in told + result.errors]
 
 
 def write_table(path: Path, results: Sequence[Result]) -> None:

@@ -21,6 +21,8 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection, Pipe
 from pathlib import Path
 
+import psutil
+
 from scripts.grading.messages import Peer
 
 FIRST_USER = 61_000  # and one more for each job
@@ -99,6 +101,24 @@ class Worker:
         with suppress(ProcessLookupError):
             os.killpg(self.process.pid, number)
 
+    def processes(self) -> list[psutil.Process]:
+        """Return it and what it started, as far as the system knows."""
+        with suppress(psutil.Error):
+            first = psutil.Process(self.process.pid)
+            return [*first.children(recursive=True), first]
+        return []
+
+    def kill(self) -> None:
+        """Kill all of them, whatever group and session they are in.
+
+        The first child is the first process of its namespaces, with which
+        all others in them end.
+        """
+        for process in self.processes():
+            with suppress(psutil.Error):
+                process.kill()
+        self.signal(signal.SIGKILL)
+
 
 @dataclass(frozen=True)
 class Sandbox:
@@ -145,7 +165,7 @@ class Sandbox:
             try:
                 yield worker
             finally:
-                worker.signal(signal.SIGKILL)
+                worker.kill()
                 process.wait()
                 if user:
                     _kill_all_of(user)

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from signal import SIGINT, SIGKILL, SIGXCPU, Signals
 from subprocess import TimeoutExpired
-from threading import Timer
 
-from scripts.grading.messages import LONGEST
+from scripts.grading.messages import LONGEST, one_line
 from scripts.grading.reference import Reference, Verdict
-from scripts.grading.sandbox import Limits, Sandbox, Worker
+from scripts.grading.sandbox import Sandbox, Worker
 from scripts.grading.submission import Trials
+from scripts.grading.watch import Watch
 from unitconv.common.exercises import UNWRITTEN
 
 GRACE = 5  # seconds to stop in, once interrupted
@@ -62,9 +62,9 @@ class StoppedError(Exception):
 class Session:
     """A submission that runs, with its clock."""
 
-    def __init__(self, worker: Worker, limits: Limits) -> None:
-        self.worker, self.limits = worker, limits
-        self.end = time.monotonic() + limits.seconds
+    def __init__(self, worker: Worker, watch: Watch) -> None:
+        self.worker, self.watch = worker, watch
+        self.limits = watch.limits
 
     def ask(self, message: bytes, until: float) -> bytes:
         """Send a message; return the reply, at the latest after `GRACE`.
@@ -88,7 +88,7 @@ class Session:
 
     def start(self) -> None:
         """Wait until the process is ready, which no cell is charged for."""
-        self.ask(b'{"run": ""}', self.end)
+        self.ask(b'{"run": ""}', self.watch.end)
 
     def run(self, source: str) -> str:
         """Run a cell; return the error that it ends with, if any."""
@@ -96,7 +96,7 @@ class Session:
         reply = self.ask(json.dumps({"run": source}).encode(), until)
         try:
             found = json.loads(reply)
-            return f"{found['error']}: {found['text']}"[:500]
+            return one_line(f"{found['error']}: {found['text']}"[:500])
         except (ValueError, TypeError, KeyError, RecursionError):
             return ""  # no error, or none that can be read
 
@@ -106,7 +106,11 @@ class Session:
         """Let the checks ask for answers; return what each of them says."""
         seconds = self.limits.cell_seconds
         until = time.monotonic() + seconds
-        request = {"names": names, "seconds": seconds + 2 * GRACE}
+        request = {
+            "names": names,
+            "seconds": seconds + 2 * GRACE,
+            "memory": self.limits.memory,
+        }
         with reference.connect(check) as checker:
             checker.send_bytes(json.dumps(request).encode())
             while True:
@@ -129,7 +133,9 @@ class Session:
             code = self.worker.process.wait(timeout=GRACE)
         except TimeoutExpired:
             return "it closed the connection to the grader"
-        if time.monotonic() >= self.end or -code == SIGXCPU:
+        if self.watch.reason:
+            return self.watch.reason
+        if -code == SIGXCPU:
             return f"out of time: {self.limits.seconds} s for all of it"
         if code >= 0:
             return f"it ended itself, with exit code {code}"
@@ -145,15 +151,13 @@ def grade(
     sandbox: Sandbox,
 ) -> None:
     """Run code cells; note in the result what each exercise earns."""
-    limits, place = sandbox.limits, 0
+    place = 0
     result.marks = [
         Mark(trial.exercise.check, 0, trial.exercise.points, UNSEEN)
         for trial in trials
     ]
-    with sandbox.start() as worker:
-        clock = Timer(limits.seconds, worker.signal, [SIGKILL])
-        clock.start()
-        session = Session(worker, limits)
+    with sandbox.start() as worker, Watch(worker, sandbox.limits) as watch:
+        session = Session(worker, watch)
         try:
             session.start()
             for place, source in enumerate(cells):
@@ -168,20 +172,23 @@ def grade(
                         result.marks[number] = _better(mark, found, trial)
         except StoppedError as error:
             result.reason = f"cell {place + 1}: {error}"
-        finally:
-            clock.cancel()
 
 
 def _better(mark: Mark, found: Sequence[Verdict], trial: Trials) -> Mark:
-    """Return what a trial earns, or what an earlier one did if more."""
+    """Return what a trial earns, or what an earlier one did if more.
+
+    Of two that earn the same, the later one says more of the answer.
+    """
     first, *hidden = found
     points, text = trial.exercise.points, first["text"]
     if not first["solved"]:
         points = min(first["parts"], points - 1)
         text = f"{trial.missing}. {text}" if trial.missing else text
     made = replace(mark, points=points, text=text, hidden=tuple(hidden))
-    is_better = (points, made.held) > (mark.points, mark.held)
-    return made if is_better or mark.is_empty else mark
+    if made.is_empty and not mark.is_empty:
+        return mark
+    later_counts = (points, made.held) >= (mark.points, mark.held)
+    return made if later_counts else mark
 
 
 def _note(result: Result, error: str) -> None:

@@ -1,17 +1,27 @@
 """Read a submission: its cells, its attempts, and whose it is."""
 
 import re
+import stat
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import nbformat
-from IPython.core.inputtransformer2 import TransformerManager
 
 from scripts.grading.chapter import Chapter, Exercise, find_attempts
+from scripts.grading.messages import one_line
 
 LARGEST = 200 * 2**20  # bytes of a notebook, with its outputs
+LONGEST_CODE = 2**19  # characters of its cells
+
+# Lines that are IPython's and not Python's: !ls, x = %magic, help?
+_MAGIC = re.compile(
+    r"^([ \t]*)(?:[!%?].*|[\w., ]+=[ \t]*[!%].*|[\w.]+\?\??[ \t]*)$", re.M
+)
+
+# What the parser raises, also for code that no person writes.
+_NO_PYTHON = (SyntaxError, ValueError, RecursionError, MemoryError)
 
 # Canvas: lovelaceada_LATE_10234_887766_01_task-1.ipynb
 _CANVAS = re.compile(r"([^_]+)(?:_LATE)?_(\d+)_\d+_.+")
@@ -41,6 +51,8 @@ def read_cells(path: Path) -> list[tuple[str, str]]:
     if path.resolve().parent != path.parent.resolve():
         raise UnreadableError("a link to another folder")
     try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise UnreadableError("no file")
         if path.stat().st_size > LARGEST:
             raise UnreadableError(f"more than {LARGEST >> 20} MB")
         content = path.read_bytes()
@@ -57,12 +69,15 @@ def read_cells(path: Path) -> list[tuple[str, str]]:
     try:
         with warnings.catch_warnings(action="ignore"):
             notebook = nbformat.reads(text, as_version=4)
-        return [(str(c.cell_type), str(c.source)) for c in notebook.cells]
+        cells = [(str(c.cell_type), str(c.source)) for c in notebook.cells]
     except Exception as error:  # of many kinds, for a file of any content
         kind = type(error).__name__
         raise UnreadableError(
             f"no notebook can be read ({kind})"
         ) from error
+    if sum(len(source) for _, source in cells) > LONGEST_CODE:
+        raise UnreadableError(f"more than {LONGEST_CODE:,} characters")
+    return cells
 
 
 def plan(
@@ -70,8 +85,8 @@ def plan(
 ) -> list[Trials]:
     """Return when to check each exercise, by places among code cells.
 
-    An answer is looked at after the last attempt, once more before the
-    next exercise, and at the end: some people write it further down.
+    An answer is looked at after each attempt, once more before the next
+    exercise, and at the end: some people write it further down.
 
     Raises:
         UnreadableError: no cell names any check of the chapter.
@@ -112,7 +127,7 @@ def _trials(
         return Trials(exercise, {end: exercise.answers}, why)
     place = max(attempts)
     next_one = min((n for n in last.values() if n > place), default=end + 1)
-    answers = {place: attempts[place] or exercise.answers}
+    answers = {n: said or exercise.answers for n, said in attempts.items()}
     for later in (next_one - 1, end):
         answers.setdefault(later, exercise.answers)
     return Trials(exercise, answers)
@@ -122,16 +137,17 @@ def _attempts(
     source: str, checks: Iterable[str]
 ) -> dict[str, tuple[str, ...]]:
     """Return the attempts of a cell with magics; no answers: unknown."""
-    body = re.sub(r"\A\s*%%.*", "", source)  # of %%time and the like
-    try:
-        found = find_attempts(TransformerManager().transform_cell(body))
+    for text in (source, _MAGIC.sub(r"\1pass", source)):
+        try:
+            found = find_attempts(text)
+        except _NO_PYTHON:
+            continue
         return {check: found[check] for check in checks if check in found}
-    except SyntaxError:
-        return {
-            check: ()
-            for check in checks
-            if re.search(rf"^[^#\n]*\battempt\(\s*{check}\b", source, re.M)
-        }
+    return {
+        check: ()
+        for check in checks
+        if re.search(rf"^[^#\n]*\battempt\(\s*{check}\b", source, re.M)
+    }
 
 
 def _why(exercise: Exercise, cells: Sequence[tuple[str, str]]) -> str:
@@ -170,7 +186,7 @@ def name_students(
         )
         names.append(on_roster[0] if on_roster else own)
     return [
-        name if names.count(name) == 1 else f"{name} ({path})"
+        one_line(name if names.count(name) == 1 else f"{name} ({path})")
         for name, path in zip(names, paths, strict=True)
     ]
 

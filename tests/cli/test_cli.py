@@ -20,7 +20,7 @@ from typer.testing import CliRunner, Result
 
 import unitconv
 from unitconv.cli import app, console
-from unitconv.grading.answer import is_correct
+from unitconv.grading.answer import TOLERANCE, is_correct
 from unitconv.inference.llm import LLM
 from unitconv.inference.reference import BATCH_SIZE
 from unitconv.task.dataset import SPLITS, load_split
@@ -381,19 +381,21 @@ def test_progress_bars_are_for_terminals_only(
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("tolerance", [TOLERANCE, 0.0001])
 def test_evaluate_writes_and_shows_the_report_of_the_library(
-    course: LLM, tmp_path: Path
+    tolerance: float, course: LLM, tmp_path: Path
 ) -> None:
     path = tmp_path / "report.json"
     shown = succeed(
         *("evaluate", "--limit", "20", "--split", "test_hard"),
         *("--json", str(path), "--device", "cpu"),
+        *("--tolerance", str(tolerance)),
     )
     report = json.loads(path.read_text("utf-8"))
     questions = load_split("test_hard")[:20]
     answers = course.answer(*(q.text for q in questions))
     right = [
-        is_correct(answer, question.answer)
+        is_correct(answer, question.answer, tolerance)
         for answer, question in zip(answers, questions, strict=True)
     ]
     assert [row["question"] for row in report["rows"]] == [

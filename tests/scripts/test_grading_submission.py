@@ -1,6 +1,7 @@
 """A submission is read whatever it is, and its exercises are found."""
 
 import json
+import os
 from pathlib import Path
 
 import jupytext
@@ -9,6 +10,7 @@ import pytest
 
 from scripts.grading.chapter import Chapter, Exercise, read_chapter
 from scripts.grading.submission import (
+    LONGEST_CODE,
     UnreadableError,
     name_students,
     plan,
@@ -63,7 +65,10 @@ CHAPTER = Chapter(
         (["%%time\nx = attempt(check_a, mine)"], {0: "mine"}),
         (["!ls\n%matplotlib inline\nu.attempt(check_a, 2)"], {0: "2"}),
         (["if 1:\n    attempt(check_a, a)", "a = 2"], {0: "a", 1: "a"}),
-        (["attempt(check_a, a)", "attempt(check_a, 3)"], {1: "3"}),
+        (
+            ["attempt(check_a, a)", "attempt(check_a, 3)"],
+            {0: "a", 1: "3"},
+        ),
         (
             ["attempt(check_a, a)", "a = 1", "attempt(check_b, b)", "c"],
             {0: "a", 1: "a", 3: "a"},
@@ -93,6 +98,24 @@ def test_an_attempt_that_is_not_found_is_explained(
 ) -> None:
     [trials, _] = plan([(kind, source), ("code", "1")], CHAPTER)
     assert why in trials.missing
+
+
+@pytest.mark.parametrize(
+    "bomb",
+    [
+        "x = '\ud800'",
+        "\0",
+        "a = !ls\n" * 600,
+        "-" * 100_000 + "1",
+        "x" + ".a" * 50_000,
+        "(" * 5000 + ")" * 5000,
+    ],
+    ids=["surrogate", "null", "magics", "minus", "dots", "brackets"],
+)
+def test_code_that_breaks_a_parser_is_read(bomb: str) -> None:
+    source = f"attempt(check_a, mine)\n{bomb}"
+    [trials, _] = plan([("code", source)], CHAPTER)
+    assert trials.answers[0] in [("mine",), ("a",)]
 
 
 def test_the_wrong_chapter_is_told() -> None:
@@ -128,6 +151,13 @@ def test_notebook_of_any_encoding_and_version(tmp_path: Path) -> None:
         (b"[" * 100_000, "no notebook"),
         (b"\xff\xfe\x00", "no notebook"),
         (b'{"cells": [3], "nbformat": 4, "nbformat_minor": 5}', "notebook"),
+        (
+            b'{"nbformat": 4, "nbformat_minor": 2, "metadata": {}, "cells":'
+            b'[{"cell_type": "raw", "metadata": {}, "source": "'
+            + b"x" * (LONGEST_CODE + 1)
+            + b'"}]}',
+            "characters",
+        ),
     ],
 )
 def test_unreadable_file_has_a_reason(
@@ -147,6 +177,9 @@ def test_link_out_of_the_folder_is_refused(tmp_path: Path) -> None:
         read_cells(tmp_path / "in" / "b.ipynb")
     with pytest.raises(UnreadableError, match="No such file"):
         read_cells(tmp_path / "in" / "c.ipynb")
+    os.mkfifo(tmp_path / "in" / "d.ipynb")
+    with pytest.raises(UnreadableError, match="no file"):
+        read_cells(tmp_path / "in" / "d.ipynb")
 
 
 def test_names_of_students() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -39,6 +40,15 @@ NumSamples = Annotated[
     ),
 ]
 
+Tolerance = Annotated[
+    float | None,
+    Option(
+        min=0.0,
+        help="How far a right answer may be from the truth, as a share.",
+        show_default="that of the task: 0.05",
+    ),
+]
+
 
 def evaluate(
     data: options.Data = None,
@@ -52,6 +62,7 @@ def evaluate(
     temperature: options.Temperature = TEMPERATURE,
     json_file: options.JsonReport = None,
     task: options.TaskName = DEFAULT_TASK,
+    tolerance: Tolerance = None,
     device: options.Device = None,
     dtype: options.Dtype = None,
 ) -> None:
@@ -63,9 +74,13 @@ def evaluate(
     name, questions = options.choose_questions(data, split, limit, task)
     options.check_writable(json_file)
     from unitconv.evaluation import evaluate as evaluation
+    from unitconv.grading.answer import is_correct
     from unitconv.inference.reference import BATCH_SIZE, Decoding
 
     llm = options.load_llm(model, adapter, prompt, device, dtype, task)
+    if tolerance is not None:
+        is_right = partial(is_correct, tolerance=tolerance)
+        llm.task = replace(llm.task, is_right=is_right)
     run: Callable[..., Report | Samples] = evaluation.evaluate
     if samples is not None:
         run = partial(
@@ -78,10 +93,13 @@ def evaluate(
             how = evaluation.EvaluationOptions(
                 batch_size=batch_size or BATCH_SIZE,
                 progress=lambda done: update(advance=done),
-                log=log,
+                # A log does not say which tolerance it was graded with.
+                log=log if tolerance is None else None,
             )
             report = run(llm=llm, questions=questions, options=how)
         report.run["data"] = name
+        if tolerance is not None:
+            report.run["tolerance"] = tolerance
         try:
             if json_file is not None:
                 _write_json(report, json_file)
@@ -107,7 +125,7 @@ def _replies_file(json_file: Path | None) -> Iterator[Path]:
     with locked(json_file):
         log = json_file.with_name(f"{json_file.name}.unfinished")
         yield log
-        log.unlink()
+        log.unlink(missing_ok=True)
 
 
 def _write_json(report: Report | Samples, path: Path) -> None:

@@ -1,0 +1,63 @@
+"""What is to be graded: a submission with its trials, or its absence."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from scripts.grading.chapter import Chapter
+from scripts.grading.messages import one_line
+from scripts.grading.session import UNSEEN, Mark, Result
+from scripts.grading.submission import (
+    Trials,
+    UnreadableError,
+    plan,
+    read_cells,
+)
+
+
+@dataclass(frozen=True)
+class Task:
+    """A submission to run, and where its marks go."""
+
+    result: Result
+    cells: list[str]
+    trials: list[Trials]
+
+
+def prepare(path: Path, student: str, chapter: Chapter) -> Task:
+    """Read a submission; one that cannot be run has no trials."""
+    result = Result(student, str(path))
+    try:
+        cells = read_cells(path)
+        trials = plan(cells, chapter)
+    except Exception as error:  # whatever is in it, the class goes on
+        known = isinstance(error, UnreadableError)
+        said = str(error) if known else f"unreadable: {error!r}"
+        result.reason = one_line(said)
+        result.marks = no_marks(chapter, f"Not yet: {result.reason}.")
+        return Task(result, [], [])
+    code = [source for kind, source in cells if kind == "code"]
+    return Task(result, code, trials)
+
+
+def no_marks(chapter: Chapter, text: str) -> list[Mark]:
+    return [
+        Mark(one.check, 0, one.points, text) for one in chapter.exercises
+    ]
+
+
+def absent(
+    roster: Sequence[Sequence[str]], names: Sequence[str], chapter: Chapter
+) -> list[Result]:
+    """Return results of those on the roster who handed in nothing."""
+    missing = [
+        row[0]
+        for row in roster
+        if not any(
+            n == row[0] or n.startswith(f"{row[0]} (") for n in names
+        )
+    ]
+    marks = no_marks(chapter, UNSEEN)
+    return [
+        Result(name, "", "nothing handed in", marks) for name in missing
+    ]
