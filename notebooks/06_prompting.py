@@ -383,8 +383,8 @@ if MODEL == "course":
 # Answered and right, with the example of the prompt and with yours: a tick
 # is a right answer, a cross a wrong one, a dash no answer in the tag.
 # Change the form, the facts, or the order of answer and reasons, and look
-# at which of the two numbers moves. Among twenty questions, one or two more or less
-# are chance.
+# at which of the two numbers moves. Among twenty questions, one or two more
+# or less are chance.
 # ```
 #
 # ## The trap: round examples teach rounding

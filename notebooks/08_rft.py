@@ -2,35 +2,32 @@
 # # Rejection-sampling fine-tuning: learning from one's own right answers
 #
 # Asked once, a base model gives the reply it finds likeliest. Asked ten
-# times at a temperature above zero, it gives others, and often one of them
-# is right where the first was not. The skill is there, and greedy decoding
-# does not show it. In our base this is by design. We pretrained it on
-# generated text that multiplies long numbers in two ways, at once and in
-# steps, and that holds British volumes beside American ones. Its
-# settings were chosen on generated development questions, though the last
-# two candidates had been measured on the test sets as well ([the
-# appendix](90_pretraining.ipynb)).
+# times at a temperature above zero, it gives other replies too, and often
+# one of them is right where the first was wrong. So the model can do more
+# than greedy decoding shows. In our base this is by design: its generated
+# pretraining text multiplies long numbers in two ways, at once and in
+# steps, and mixes British and American volumes. We chose its settings on
+# generated development questions, though the last two candidates had been
+# measured on the test sets too ([the appendix](90_pretraining.ipynb)).
 #
-# Rejection-sampling fine-tuning (RFT;
-# [Yuan et al. 2023](https://arxiv.org/abs/2308.01825)) brings the skill
-# out. The model answers every training question several times, a grader
-# keeps the replies that are right, and the model is trained on those.
-# Nobody writes a line of reasoning: the model writes its own training
-# data, and code that is easy to check chooses among it.
+# Rejection-sampling fine-tuning (RFT; [Yuan et al.
+# 2023](https://arxiv.org/abs/2308.01825)) uses this. The model answers
+# every training question several times, a grader keeps the right replies,
+# and the model is trained on them. It writes its own training data, and no
+# reasoning is written by hand.
 #
-# **The question of this chapter:** can a model find out by itself, from
-# nothing but its own graded replies, that thinking longer pays where the
-# numbers are hard?
+# **The question of this chapter:** can a model learn from nothing but its
+# own graded replies that longer reasoning pays where the numbers are hard?
 #
 # :::{admonition} What you will learn
 # :class: tip
 # - how to sample, grade and keep replies on a large scale;
-# - why a right answer is not reason enough to learn from a reply;
+# - why a right answer is not enough reason to learn from a reply;
 # - which way of calculating survives the grading, and where;
 # - what the number of samples and the temperature do;
-# - how to write a long run down so that a kill costs little;
-# - how to train on the result, and which controls show what the gain is
-#   due to.
+# - how to make a long run survive being killed;
+# - how to train on the result, and which controls show where the gain comes
+#   from.
 #
 # **Before you start:** nothing, if you know LoRA and sampling; else
 # [chapter 1](01_task.ipynb) for the grader and the audit, [chapter
@@ -40,27 +37,25 @@
 # memory.
 # :::
 #
-# Who starts here needs four things from the chapters before. The *grader*
-# reads the number between `<answer>` and `</answer>` and accepts it within
-# 5 % of the truth, and the *audit* checks whether every fact and every
-# product in a reply is true, and whether they lead to its answer.
-# *Temperature* says how far a sampled reply may stray from the likeliest:
-# at 0 not at all, at 1 as far as the model's own odds go, and further
-# above. *SFT* trains an *adapter*, small LoRA matrices beside the frozen
-# model, on rows of question and answer, of which only the answer is
-# learned.
+# We use four ideas from earlier chapters. The *grader* reads the number
+# between `<answer>` and `</answer>` and accepts it within 5 % of the truth.
+# The *audit* checks whether every fact and every product in a reply is
+# true, and whether they lead to its answer. *Temperature* sets how far
+# sampling strays from the likeliest reply: at 0 not at all, at 1 it follows
+# the model's own probabilities. *SFT* (supervised fine-tuning) trains an
+# *adapter*, small LoRA matrices added to the frozen model, on questions and
+# answers, of which only the answers are learned.
 #
-# And some names. The *course model* has 2.8 million parameters and has
-# read generated text about units, nothing else. The questions are split by
-# conversion. There are 1000 to train on (`train`), 200 to choose by
-# (`valid`) and 1000 to report (`test`), with quantities of 1 to 12 and
-# halves. Beside them there are harder ones, `train_hard` (1000),
-# `valid_hard` (200) and `test_hard` (500), with two and three digits,
-# decimals, and units that are far apart. A product is *long* if its
-# quantity and its factor both have two digits or more, zeros at the end
-# not counted, as in 7.75 × 453.6, and *short* otherwise. A *family* is
-# a kind of unit, such as mass or volume. And *pint*, where it checks
-# facts, is a Python library of units.
+# And some names. The *course model* has 2.8 million parameters and has read
+# only generated text about units. The questions are split by conversion:
+# 1000 to train on (`train`), 200 to choose settings by (`valid`) and 1000
+# to report (`test`), with quantities of 1 to 12 and halves. The harder
+# `train_hard` (1000), `valid_hard` (200) and `test_hard` (500) have two and
+# three digits, decimals, and units that are far apart. A product is *long*
+# if its quantity and its factor both have two digits or more, zeros at the
+# end not counted, as in 7.75 × 453.6, and otherwise *short*. A *family* is
+# a kind of unit, such as mass. The audit checks facts by *pint*, a Python
+# library of units.
 #
 # In a shell, the trainings of the last chapter and of this one are three
 # commands:
@@ -71,8 +66,8 @@
 # unitconv rft --data rft.json --output my_rft    # train on the selection
 # ```
 #
-# and `unitconv evaluate --adapter my_rft` says what came of it. The rest
-# of the chapter is what these commands do, and why.
+# and `unitconv evaluate --adapter my_rft` measures the result. This chapter
+# explains what these commands do, and why.
 
 # %% tags=["remove-cell"]
 # On Colab, fetch the library. pip upgrades only what is too old for it
@@ -113,9 +108,9 @@ llm
 # %% [markdown]
 # ## One reply against ten
 #
-# The base gets one worked example with every question. First its greedy
-# answers to sixty training questions, the first thirty of `train` and of
-# `train_hard`:
+# The base gets one worked example with every question. We start with its
+# greedy answers to sixty training questions, the first thirty of `train`
+# and of `train_hard`:
 
 # %%
 from unitconv.evaluation.evaluate import evaluate
@@ -124,14 +119,13 @@ greedy = evaluate(llm, asked)
 print(f"{greedy.accuracy.successes} of {len(asked)} right")
 
 # %% [markdown]
-# Now ten samples for each, at temperature 0.8. `sample_rollouts` decodes
-# them in batches, grades each one and writes everything to a file, kept or
-# not. *Rollout* is the word for one sampled reply.
+# Now we draw ten samples (*rollouts*) for each, at temperature 0.8.
+# `sample_rollouts` decodes them in batches, grades each one and writes all
+# of them to a file.
 #
-# The same was done once for all 2000 training questions, and its file
-# comes with the package. Without patience, set `REPLAY` above to `True`:
-# the rollouts of our sixty questions are then read from that file, and all
-# that follows is the same code.
+# The package contains the rollouts for all 2000 training questions. To read
+# those of our sixty from there instead of waiting, set `REPLAY` above to
+# `True`.
 
 # %%
 from unitconv.training.rollouts import (
@@ -151,10 +145,10 @@ same = sum(record == recorded[record.question] for record in records)
 print(f"{same} of {len(asked)} questions with the recorded replies")
 
 # %% [markdown]
-# A sample's noise depends on its question and its number, and not on what
-# is sampled beside it ([chapter 3](03_sequential.ipynb)). So live and
-# recorded replies of one model agree text by text, where the machines
-# round alike. What do the samples add to the greedy replies?
+# A sample's noise depends only on its question and its number ([chapter
+# 3](03_sequential.ipynb)). So live and recorded replies are the same texts
+# where two machines round alike, here for all 60 questions. What do the
+# samples add to the greedy replies?
 
 # %%
 from unitconv.grading.answer import is_correct
@@ -177,7 +171,7 @@ print(f"{one_kept} with one to learn from")
 assert one_kept >= greedy.accuracy.successes
 
 # %% [markdown]
-# Here is one question with its ten replies, sorted by what became of them:
+# Here are the ten replies to one question, sorted by outcome:
 
 # %%
 from collections import Counter
@@ -206,8 +200,8 @@ mixed = max(
 show(mixed)
 
 # %% [markdown]
-# A few lines decide. What they read, `graded`, is what grader and audit
-# say of one reply; its `fault` is the worst that the audit found.
+# This function decides. Its argument `graded` holds the results of grader
+# and audit for one reply; `fault` is the worst fault that the audit found.
 
 # %%
 import inspect
@@ -221,8 +215,8 @@ Markdown(f"```python\n{inspect.getsource(rejection_reason)}```")
 # %% [markdown]
 # ## The trap: right is not good enough
 #
-# The plain recipe is to keep what is right; for many tasks it is all one
-# can do. Let us do it:
+# The plain recipe is to keep what is right. For many tasks nothing else can
+# be checked. We try it:
 
 # %%
 naive = [
@@ -234,13 +228,12 @@ naive = [
 print(f"{len(naive)} replies to learn from")
 
 # %% [markdown]
-# It looks fine: every one of them ends in a right answer. Now read what
-# they say before that. `audit_reasoning` asks two things. Is all of it
-# true, the facts by pint and the arithmetic by calculation? And does it
-# lead to the answer, from the quantity asked, in the unit asked, by the
-# factors that it states? We look for right answers with a false fact, with
-# false arithmetic, and with reasoning that is true and leads elsewhere;
-# where this sample has none, the cell takes a constructed one.
+# All of these replies end in a right answer. What comes before it?
+# `audit_reasoning` asks two things. Is everything stated true, the facts by
+# pint and the arithmetic by calculation? And does it lead to the answer,
+# from the quantity asked, in the unit asked, by the factors stated? The
+# sample has right answers with each kind of fault: false arithmetic, true
+# reasoning about another unit, and a false fact.
 
 # %%
 from unitconv.grading.audit import audit_reasoning, reasoning_is_valid
@@ -274,13 +267,12 @@ for source, q, text in examples.values():
     print("  " + " ".join(worst_fault(q, text)).strip())
 
 # %% [markdown]
-# The tolerance of 5 % forgives a slip in a product; two mistakes can
-# cancel; and a true line can be about something else. A model trained on
-# such replies is taught the slip, the false fact and the wrong unit. On
-# the next question nothing may cancel.
-# [Uesato et al. (2022)](https://arxiv.org/abs/2211.14275)
-# found the like on word problems: where only the final answer is judged,
-# more of the right solutions hold a wrong step.
+# The first answer is 3 % off, because of a false sum; the second takes 1024
+# bytes for 1000; the third names the wrong unit. All three pass within 5 %,
+# and a model trained on them can learn these errors. [Uesato et al.
+# (2022)](https://arxiv.org/abs/2211.14275) found the same on word problems:
+# if only the final answer is judged, more of the right solutions contain a
+# wrong step.
 #
 # Grade and audit of all replies of our sample:
 
@@ -300,25 +292,23 @@ audited = pd.Series(
 pd.crosstab(right, audited)
 
 # %% [markdown]
-# Rows say whether the answer is right, columns whether the reasoning is
-# valid, or what is the worst fault in it. The audit has tolerances of its
-# own. A fact may be off by 1 %, because factors are written with few
-# digits. A result may be off by 0.1 %, or by the rounding of its last
-# digit: `3.5 * 1.609 = 5.6` passes, for 5.63 is rounded there, and
-# `742 * 1440 = 1063440` does not, though it is only half a percent off.
-# *True* means true within these limits from here on. The lower row
-# holds right answers with faulty reasoning: these are what the plain recipe
-# would teach. The upper row has no valid reasoning at all. True facts and
-# true products that lead from the quantity asked to the unit asked can
-# only give the right number, so the audit is the stricter of the two. But
-# it must read the question for that. Where it cannot, it asks only that
-# the last equation is true and gives the answer, and the grade decides.
+# Rows say whether the answer is right. Columns say whether the reasoning is
+# valid, or what its worst fault is. The audit has tolerances of its own. A
+# fact may be off by 1 %, because factors are written with few digits. A
+# result may be off by 0.1 %, or by the rounding of its last digit:
+# `3.5 * 1.609 = 5.6` passes as 5.63 rounded, and `742 * 1440 = 1063440`
+# does not, though it is only half a percent off. From here on, *true* means
+# true within these limits. Of the 384 right answers, 81 have faulty
+# reasoning, which the plain recipe would teach. None of the 216 wrong
+# answers has valid reasoning: true facts and products that lead from the
+# quantity asked to the unit asked give the right number. So the audit is
+# the stricter check.
 #
-# Is what is both right and valid fit to learn from? Nearly. Two facts,
-# each within 1 %, may end further off. So there is a third rule:
-# what is learned from must be within 1 % of the truth. What is right by
-# the grade and not by this rule is a *near miss*. `rejection_reason` asks
-# this before it asks the audit. What would the audit have said of them?
+# Can we learn from everything that is both right and valid? Two facts, each
+# within 1 %, may together be further off. So a third rule asks that the
+# answer is within 1 % of the truth. An answer that only the grader accepts
+# is a *near miss*. `rejection_reason` tests this before the audit. What
+# would the audit have said?
 
 # %%
 exact = pd.Series(
@@ -340,16 +330,14 @@ print(f"of which the audit lets {passing} pass")
 assert passing <= 0.01 * near_misses
 
 # %% [markdown]
-# A near miss is a product with a wrong digit, or another unit: a UK ounce
-# is 4 % smaller than an American one. The audit refuses all of them by
-# itself, and leaves the third rule nothing to do. Where no audit can be
-# written, the rule is what remains.
+# Most near misses are products with a wrong digit; the others are about
+# another unit, such as the UK ounce, which is 4 % smaller than the American
+# one. The audit refuses all 1813 of the record, so the third rule adds
+# nothing here. It is useful where no audit can be written.
 #
-# The outcomes of all completions, by the first reason to reject them. The
-# order matters: a false statement, or reasoning that does not lead to the
-# answer, is counted only where the answer is within 1 %. So these counts
-# are what the audit adds to a strict look at the answer. They are small
-# beside the wrong answers.
+# Next are the outcomes of all completions, by the first reason to reject
+# them. The two faults of the audit are counted only within 1 % of the
+# truth. So they are what the audit adds to a strict tolerance: 33 replies.
 
 # %%
 from unitconv.training.rejection_sampling import outcome_counts
@@ -365,8 +353,8 @@ assert outcomes["false statement"] <= len(lucky)
 # %% [markdown]
 # ## Which way of calculating survives?
 #
-# The base knows two ways to a long product. It writes the result at once,
-# or it multiplies digit by digit and adds up what it gets:
+# The base has two ways to do a long product. It writes the result at once,
+# or it multiplies digit by digit and adds up the partial products:
 
 # %%
 from unitconv.evaluation.reasoning_path import uses_steps
@@ -390,11 +378,10 @@ for record in replayed:
         break
 
 # %% [markdown]
-# `uses_steps` recognises the second way: partial products with a sum, or a
-# product of the result of another one. Now we sort all replies of the
-# record by the way, and their questions by the length of the product. How
-# often does the base take each way, and what becomes of it? *right* is
-# within 5 %, as the grader asks:
+# `uses_steps` recognizes the second way: partial products with a sum, or a
+# product that uses the result of another. Now we sort all recorded replies
+# by the way taken and by the length of the product. How often does the base
+# take each way, and with what success? *right* means within 5 %:
 
 # %%
 from unitconv.evaluation.stats import Proportion
@@ -439,10 +426,10 @@ figures.grouped_intervals(
 )
 
 # %% [markdown]
-# The intervals take the replies as independent, and those of one question
-# are not. A fair test compares the two ways on the same question. Of the
-# long products that were tried in both ways, on how many were steps kept
-# more often, and on how many less often?
+# The intervals treat the replies as independent, but replies to the same
+# question are not. A fair test compares the two ways on the same long
+# product. On how many were steps kept more often, and on how many less
+# often?
 
 # %%
 from statistics import mean
@@ -466,25 +453,25 @@ print(f"equally often on {equal}; p = {sign_test.p_value:.1g}")
 assert sign_test.verdict() == "better"
 
 # %% [markdown]
-# This is what selection has to work with. For long products the base takes
-# steps in a minority of its replies. These are right about twice as often
-# as the others, and kept many times as often: most answers that were
-# multiplied at once are near the truth and have a wrong digit, so the
-# contrast is this sharp only for a filter that looks at digits.
+# For long products the base takes steps in 38 % of its replies. These are
+# right 1.7 times as often as the others, and kept six times as often. Of
+# the right answers multiplied at once, most are more than 1 % off, and only
+# a fifth is kept; of those in steps, almost three quarters. So the contrast
+# is this sharp only for a strict filter. For short products, steps are rare
+# and seldom right.
 #
-# What did the base know before? The corpus takes steps where a product is
-# long, in about half of such documents, and hardly anywhere else. So the
-# base has seen *where* steps can be taken. It has not seen that they pay,
-# since the corpus writes the true result either way. That is in the shares
-# of what is kept, and a model that is trained on what is kept can learn
-# it. For short products steps are rare and seldom right.
+# What could pretraining teach about this? The corpus takes steps in about
+# half of the documents with a long product, and hardly anywhere else. So
+# the base has seen *where* steps can be taken. It has not seen that they
+# pay, since the corpus gives the true result either way. The kept replies
+# show this, and a model trained on them can learn it.
 #
 # ## Number of samples and temperature
 #
-# Sixty questions are too few to choose settings by. The results of larger
-# runs, on the 400 validation questions, come with the package too. First
-# the *success rate*: how many of the questions have a completion to learn
-# from among their first N?
+# Sixty questions are too few to choose settings by. The package also has
+# the results of larger runs, on the 400 validation questions. First the
+# *success rate*: how many questions have a completion to learn from among
+# their first N?
 
 # %%
 sweeps = json.loads((RESULTS / "sweeps.json").read_text())
@@ -517,10 +504,10 @@ figures.success_curves(curves).captioned(
 )
 
 # %% [markdown]
-# The bands are 95 % intervals. A line can only climb: what was found among
-# the first three is found among the first four. What matters is how fast,
-# and where it flattens. Every further sample finds less, since the
-# questions that are left are the hard ones.
+# The bands are 95 % intervals. A curve cannot fall, because what was found
+# among the first three is also among the first four. The tenth sample adds
+# far less than the second, since the questions that are left are the hard
+# ones:
 
 # %%
 from itertools import pairwise
@@ -533,8 +520,9 @@ for name, curve in curves.items():
     assert gains[0] >= gains[-1]
 
 # %% [markdown]
-# Temperature pulls two ways. Cold samples repeat the greedy reply, whether
-# it is right or not. Warm ones differ more, and more of them are wrong:
+# Temperature has two effects. At a low one, samples mostly repeat the
+# greedy reply, right or wrong. At a high one they differ more, and more are
+# wrong:
 
 # %% tags=["hide-input"]
 from unitconv.training.rollouts import REJECTION_REASONS
@@ -556,11 +544,10 @@ coldest, *_, warmest = kept
 assert kept[warmest] < kept[coldest]
 
 # %% [markdown]
-# What counts here is the first of these two lines, as a question needs few
-# replies but needs one. The best of the three is the default, T = 0.8. Was
-# it lucky? All were asked the same questions, so the test
-# is paired. It counts the questions with one kept reply at one of the two
-# temperatures only:
+# A question needs few kept replies, but it needs one, so the first of these
+# lines counts. By it the default, T = 0.8, is best. Could that be chance?
+# The test is paired: it counts the questions that have a kept reply at only
+# one of two temperatures.
 
 # %%
 from unitconv.evaluation.stats import holm
@@ -578,16 +565,16 @@ for (name, pair), p in zip(against.items(), adjusted, strict=True):
     )
 
 # %% [markdown]
-# The order at one sample need not be the order at ten: choose the
-# temperature for the number of samples that you can pay for.
+# T = 0.4 and T = 1.2 are both shown to be worse with ten samples. With one,
+# T = 0.4 is ahead (.59 against .49). So choose the temperature for the
+# number of samples that you can pay for.
 #
 # ### SmolLM2 is seldom right
 #
 # Most questions have a reply to keep, because the course model was made for
-# such questions. [Chapter 11](11_smollm2.ipynb) asks SmolLM2, a general
-# model fifty times as large, with four worked examples, and asks it again
-# after SFT on reasoning for 400 questions. Their questions are from
-# `train`:
+# such questions. [Chapter 11](11_smollm2.ipynb) samples SmolLM2, a general
+# model fifty times as large, first with four worked examples and then after
+# SFT on reasoning for 400 questions, here for questions of `train`:
 
 # %%
 smollm2 = json.loads((RESULTS / "smollm2.json").read_text())["rollouts"]
@@ -610,17 +597,16 @@ for name, curve in models.items():
     )
 
 # %% [markdown]
-# SmolLM2 has one reply to keep for 2 % of the questions with one sample,
-# and for 10 % with ten. So nine in ten questions have nothing to learn
-# from, and the few that have one are those which it could do anyway. A
-# little SFT on written reasoning comes first: then the curve starts at .15
-# and climbs to .28 with four samples. Whether RFT helps from there is
-# another question. In chapter 11 it did not.
+# SmolLM2 has a reply to keep for 2 % of the questions with one sample, and
+# for 10 % with ten. So nine in ten questions give nothing to learn from.
+# After a little SFT on written reasoning, the curve starts at .15 and
+# reaches .28 with four samples. RFT from there made the model worse in
+# chapter 11.
 #
 # ### Success by family of units
 #
-# The recorded run on all training questions, ten samples at temperature
-# 0.8, by family of units:
+# The next figure has the recorded run on all training questions, ten
+# samples at temperature 0.8, by family of units:
 
 # %%
 from unitconv.evaluation.leaderboard.stages import read_stages
@@ -643,13 +629,11 @@ figures.grouped_intervals(
 )
 
 # %% [markdown]
-# A family can fail in three ways: by long products, by units far apart
-# that need a step through a third one, or because the model has read two
-# conventions. A gallon in the corpus is American in one document and
-# British in another ([the appendix](90_pretraining.ipynb) counts them),
-# and the question does not say which it means. Most replies that mean the
-# British one say so: `UK` gallon, `short` ton, `binary` kB. Let us count
-# these in the record:
+# One reason to fail is that the model has read two conventions. A gallon in
+# the corpus is American in one document and British in another ([the
+# appendix](90_pretraining.ipynb) counts them), and the question does not
+# say which it means. Many replies about the other unit name it: `UK`
+# gallon, `short` ton, `binary` kB. We count these *rivals* in the record:
 
 # %%
 import re
@@ -672,19 +656,18 @@ table.groupby("family").mean().round(3)
 table.groupby("names a rival")["kept"].agg(["mean", "size"]).round(3)
 
 # %% [markdown]
-# A UK gallon is a fifth larger. A reply that means it is true in every
-# line and still no answer to the question, which means the American one.
-# The grade refuses it where the number comes out wrong. The audit refuses
-# nearly all of them, as a fact about UK gallons does not lead to an answer
-# about gallons. Nothing in the prompt says which gallon is meant; the
-# choice of replies does, and so training can teach it.
+# A UK gallon is a fifth larger. A reply about it may be true in every line
+# and still not answer our question, which means the American one. The
+# grader refuses it where the number is wrong, and the audit refuses nearly
+# all the rest, because facts about UK gallons do not lead to an answer
+# about gallons: of 1177 replies that name a rival, 0.5 % are kept. So
+# training can teach what the prompt does not say.
 #
 # ### True statements that lead nowhere
 #
-# An audit could ask only whether all statements are true, and not where
-# they lead. What would it keep that ours refuses? Those replies of the
-# record whose answer is within 1 %, that state something, and nothing
-# false:
+# What would an audit keep that checks only whether all statements are true,
+# and not where they lead? These are the replies whose answer is within 1 %,
+# that state something, and nothing false:
 
 # %%
 pointless = [
@@ -705,21 +688,18 @@ for (family, names_rival), (q, text) in sorted(seen.items()):
     print(f"{family}{', a rival' * names_rival}: {q}\n  {one_line(text)}")
 
 # %% [markdown]
-# "1 UK gallon = 8 UK pint. 9 x 8 = 72" is what a model must not learn,
-# though 9 American gallons are 72 American pints: if it learns to say `UK`
-# here, it may say it in the next question, gallons to liters. The others
-# are slips: a digit of the quantity is left out, the result gets another
-# unit, or the name of a unit is garbled. A strict audit refuses a few
-# nearly harmless replies too. That costs little, as most questions have
-# others.
+# "1 UK gallon = 8 UK pints. 11 * 8 = 88" is what a model must not learn,
+# though 11 American gallons are 88 American pints too: it might also say
+# `UK` for gallons to liters. Most of the others are slips: a digit of the
+# quantity is left out, the result gets another unit, or the name of a unit
+# is garbled. The audit also refuses a few nearly harmless replies. Most
+# questions have others.
 #
 # ## Removing duplicate reasoning
 #
-# Easy questions have ten completions to keep and hard ones few. If all
-# were learned from, the easy would be learned ten times over. So we take
-# at most a few for each question, and all of them different. Two
-# completions are different if their *equations* are. Neither the words
-# around them count nor how the equations are spelled.
+# Easy questions have up to ten completions to keep, hard ones few. To avoid
+# training mostly on easy questions, we take a few for each, with different
+# *equations*. Spelling and the words around the equations do not count.
 
 # %%
 from unitconv.training.rejection_sampling import path_key
@@ -733,12 +713,12 @@ for text in [
     print(path_key(text))
 
 # %% [markdown]
-# The first three are one path. Spellings of units, signs and numbers are
-# folded into one, and the order of the factors and of a fact's two sides
-# makes no difference. To divide by 0.001 instead is another path. So is
-# another factor, or another result of the same product, even if the two
-# differ only in rounding. An `oz` that may mean a weight or a volume is not
-# folded into either. The distinct paths of our question with the most:
+# The first three are one path: spellings of units, signs and numbers are
+# normalized, and the order of the factors and of a fact's two sides makes
+# no difference. To divide by 0.001 is another path. So is another factor,
+# or another result of the same product, even if the two differ only in
+# rounding. An `oz` may mean a weight or a volume and is not normalized.
+# This is the only difference between the two paths of the next question:
 
 # %%
 
@@ -753,8 +733,8 @@ for path in kept_paths(varied):
     print("  " + "; ".join(path))
 
 # %% [markdown]
-# How many does a question have? The figure counts those of the recorded
-# run, on all training questions:
+# The figure counts the paths of each question in the recorded run, on all
+# training questions:
 
 # %% tags=["hide-input"]
 figures.path_counts(
@@ -762,12 +742,10 @@ figures.path_counts(
 ).captioned("Questions by their number of distinct kept paths.")
 
 # %% [markdown]
-# Most questions have one path, however often it was sampled: to a short
-# product there is one way. The questions at 0 have nothing to teach:
-# whatever is selected, they are left out. `select_examples` makes the
-# training file. It takes the first `max_paths` distinct ones of each
-# question, in the order they were sampled. From our sixty questions, and
-# from all of the record:
+# Two thirds of the questions have exactly one path, however often they were
+# sampled. The 338 questions without one give no examples. `select_examples`
+# makes the training file from the first `max_paths` distinct paths of each
+# question, here of our sixty and of all:
 
 # %%
 from unitconv.training.rejection_sampling import select_examples
@@ -785,9 +763,8 @@ assert len(select_examples(records, 10)) == sum(
 
 # %% [markdown]
 # Yuan et al. (2023) found that more *distinct* paths help, and that weaker
-# models gain more than strong ones. The course takes at most two. That was
-# not tuned, and with this record it hardly could be: more paths would add
-# few triples.
+# models gain more than strong ones. The course takes at most two. This was
+# not tuned: more paths would add only 26 triples.
 #
 # On the book's page you can sample and select yourself:
 #
@@ -799,11 +776,10 @@ assert len(select_examples(records, 10)) == sum(
 #
 # ## Resuming after a kill
 #
-# Two thousand questions times ten take the course model some minutes, and a
-# larger model hours. Such a run gets killed: by Colab, by a full disk, by
-# you. So records are written as they come, and a last line cut in half is
-# to be expected. We make one. The file of a small run is cut in the middle
-# of a line, as a `kill -9` may leave it:
+# Twenty thousand samples take the course model some minutes, and a larger
+# model hours. Such a run may be killed: by Colab, by a full disk, by you.
+# So records are written as they come, and the last line may be cut in half.
+# We cut the file of a small run like this:
 
 # %%
 few = load_split("train")[100:180]
@@ -816,8 +792,9 @@ killed.write_bytes(b"".join(lines[:71]) + lines[71][:50])
 print(f"{len(lines) - 1} records, of which 70 and a piece are left")
 
 # %% [markdown]
-# The trap is to count the lines and go on with `open(path, "a")`. The next
-# record would be glued to the piece. Even now the file cannot be read:
+# A simple resume counts the lines and continues with `open(path, "a")`. It
+# would append the next record to the cut line. Even now the file cannot be
+# read:
 
 # %%
 from unitconv.training.rollouts import RolloutError
@@ -830,9 +807,8 @@ else:
     raise AssertionError("half a line was read as a record")
 
 # %% [markdown]
-# The library's answer is to call the same function again. It cuts off the
-# piece, goes back to the last whole chunk of questions, and goes on from
-# there. `progress` reports what it found and what it did:
+# Instead, call the same function again. It removes the cut line, goes back
+# to the last complete chunk of questions, and continues from there:
 
 # %%
 done = []
@@ -845,15 +821,14 @@ print("every byte as in the run that was not killed")
 # %% [markdown]
 # Two decisions make the bytes equal. The noise of a token is a hash of its
 # request, so a sample does not depend on what was drawn before it. And
-# going back to a whole chunk makes the batches the same, so that even the
-# rounding agrees ([chapter 4](04_batched.ipynb)).
+# complete chunks give the same batches, so that even the rounding agrees
+# ([chapter 4](04_batched.ipynb)).
 #
-# A line ends in a checksum of itself (`crc32`), so that damage on a disk is
-# noticed. A lock beside the file keeps a second run out, which would write
-# between the lines of the first.
+# Each line ends in a checksum (`crc32`), so that damage on a disk is
+# noticed. A lock file keeps a second run from writing to the same file.
 #
-# And if something was changed in between? A file at two temperatures would
-# be worse than none. Its first line says what it was made with:
+# What if the settings were changed in between? A file with two temperatures
+# would be useless. So its first line records its settings:
 
 # %%
 from dataclasses import replace
@@ -869,19 +844,18 @@ assert killed.read_bytes() == whole.read_bytes()
 # %% [markdown]
 # ## Training on the selection
 #
-# `unitconv rollouts --output rft.json` does all of the above: it writes
-# the rollouts to `rft.jsonl` and the selected triples to `rft.json`. With
-# several GPUs, or to use the cores of a large machine, `accelerate launch`
-# starts several processes, which share the questions here and the batches
-# of a training:
+# `unitconv rollouts --output rft.json` does all of the above: it writes the
+# rollouts to `rft.jsonl` and the selected triples to `rft.json`. With
+# several GPUs or many cores, `accelerate launch` starts several processes,
+# which share the questions here and the batches in training:
 #
 # ```bash
 # accelerate launch --num_processes 2 -m unitconv.cli \
 #     rollouts --samples 10 --temperature 0.8 --output rft.json
 # ```
 #
-# In Python it is one line. Each triple is a question, its true answer and
-# a completion that was kept:
+# In Python it is one call. Each triple is a question, its true answer and a
+# kept completion:
 
 # %%
 from unitconv.training.examples import read_triples
@@ -897,9 +871,9 @@ for triple in triples[:3]:
 assert all(reasoning_is_valid(t.reasoning, t.question) for t in triples)
 
 # %% [markdown]
-# A training example is the bare question and then the reasoning; only the
-# reasoning is learned. There is no worked example in it: what the prompt
-# had to show before is now to come from the weights.
+# A training example is the bare question and then the reasoning, of which
+# only the reasoning is learned. It has no worked example: the weights have
+# to replace what the prompt showed before.
 
 # %%
 from unitconv.training.examples import rft_examples
@@ -912,8 +886,7 @@ assert 2 * len(example.input_ids) < prompt_tokens + example.n_supervised
 
 # %% [markdown]
 # A full training takes some minutes. This one is cut short: one epoch on
-# every third triple, and forty questions of `valid` beside it. It will not
-# be the best adapter; the full runs come below.
+# every third triple, validated on forty questions.
 
 # %%
 from transformers.utils.logging import disable_progress_bar
@@ -940,7 +913,7 @@ assert result.losses[-1][1] < result.losses[0][1]
 # %% [markdown]
 # ## Results
 #
-# The adapter gets the bare question, the base its worked example. Both
+# The adapter gets the bare question, the base also its worked example. Both
 # answer the first 100 questions of `test` and of `test_hard`:
 
 # %%
@@ -974,15 +947,15 @@ pd.DataFrame(
 
 # %% [markdown]
 # *valid* is the share of valid reasoning among the replies that state
-# something to check, *in steps* the share that `uses_steps` recognises. A
-# wrong answer is hardly ever valid, so *valid* cannot be much above the
+# something to check, *in steps* the share that `uses_steps` recognizes.
+# Wrong answers are hardly ever valid, so *valid* cannot be much above the
 # accuracy.
 #
-# Both answered the same questions, so the comparison is paired: it looks
-# at the questions on which they differ. The verdict comes from the test,
-# not from us. It is *better* or *worse* if p is below 5 % and the interval,
-# clustered by pair of units, leaves out zero ([chapter
-# 10](10_evaluation.ipynb) explains both):
+# Both answered the same questions, so the comparison is paired: it looks at
+# the questions on which they differ. The verdict is *better* or *worse* if
+# p is below 5 % and the interval, clustered by pair of units, excludes zero
+# ([chapter 10](10_evaluation.ipynb) explains both). Otherwise it is *not
+# shown*:
 
 # %%
 found = compare(*reports.values())
@@ -994,17 +967,16 @@ print(
 print("RFT, live, against one-shot CoT:", found.verdict())
 
 # %% [markdown]
-# *Not shown* would not mean equal, only that 200 questions do not show a
-# difference. The comparison is also between two prompts: the base is shown
-# a worked example with every question, and the adapter reads the question
-# alone.
+# A gain of 3.5 points is *not shown* with 200 questions, which does not
+# mean that the two are equal. The prompts differ as well: only the base is
+# shown a worked example.
 #
 # ### The full runs
 #
 # The recorded runs train on the selection from all 2000 training questions
 # and are measured on all test questions, with three seeds. `cot` is the
-# base with its example, `sft` chapter 7's adapter, `rft-1` one round of
-# RFT, `rft-2` two. Means over the seeds:
+# base with its example, `sft` is chapter 7's adapter, `rft-1` is one round
+# of RFT and `rft-2` two. The table has means over the seeds:
 
 # %%
 from unitconv.evaluation.leaderboard.stages import (
@@ -1055,14 +1027,14 @@ figures.grouped_intervals(
 ).captioned("Accuracy of the stages on both test sets; a dot is a seed.")
 
 # %% [markdown]
-# *sd* is the standard deviation of the accuracy over the seeds. The base
-# does not change with a seed, so its own is zero. `sft` states nothing that
-# could be checked: it was taught to answer at once.
+# *sd* is the standard deviation of the accuracy over the seeds; `cot` does
+# not change with a seed. `sft` was trained to answer at once and states
+# nothing that could be checked.
 #
-# Is a difference more than luck? The paired tests of the record, a
-# difference and a verdict for each seed. It is the stage's accuracy minus
-# that of the stage it is compared *against*; p is adjusted for the number
-# of tests on a split (Holm), and the largest of the seeds is shown:
+# Are the differences more than luck? The paired tests give a difference and
+# a verdict for each seed. A difference is the stage's accuracy minus that
+# of the stage *against* which it is tested; p is adjusted for the number of
+# tests on a split (Holm), and the largest of the seeds is shown:
 
 # %%
 comparisons = stage_comparisons(stages)
@@ -1089,24 +1061,22 @@ assert verdicts("cot", "rft-1") == verdicts("cot", "rft-2") == {"better"}
 
 # %% [markdown]
 # Trained on bare answers (`sft`), the model falls far behind its own base,
-# and furthest on the hard questions: it cannot do a long product in one
-# step.
+# most on the hard questions: it cannot do a long product in one step.
 # Trained on its own selected reasoning, it is better than the base on both
-# sets, by more points on the hard one. All the replies that it learned from
-# are replies it could write before.
-# Every interval is on [the results page](../book/results.md).
+# sets, by 8 to 11 points on `test` and 13 to 19 on `test_hard`. It learned
+# only from replies that it could write before. [The results
+# page](../book/results.md) has every interval.
 #
-# The test of one seed says whether two *adapters* differ beyond the choice
-# of questions. Whether two *recipes* differ is a question about seeds: with
-# three seeds, a difference smaller than the spread between them may be luck
-# in training. Nor are "3 of 3" three independent votes: all seeds answer
-# the same questions, and `cot` is one and the same model in all of them.
+# The test of one seed says whether two *adapters* differ. For two
+# *recipes*, a difference smaller than the spread between three seeds may be
+# luck in training. Nor are "3 of 3" three independent votes: all seeds
+# answer the same questions, and `cot` is the same model in all of them.
 #
 # ## Length of the replies
 #
-# Where does the gain come from? The training measured the validation
-# questions after each epoch. Accuracy and length of the replies, by the
-# length of the product, in the first round of seed 0:
+# Where does the gain come from? The figure has accuracy and length of the
+# replies on validation questions after each epoch, in the first round of
+# one seed. The table has them on `test_hard`, as means over the seeds:
 
 # %% tags=["hide-input"]
 logged = seed_0["epochs"]["rft-1"]
@@ -1164,24 +1134,23 @@ for run in seeds.values():
     assert max(group["steps"] for group in short) < 0.25
 
 # %% [markdown]
-# On hard questions the base fails at long products, and there the trained
-# model does something else: it takes steps in most replies, where the base
-# takes them in about a third. These replies grow by about half, and most of
-# them are right. Short products were mostly right before, and their
-# replies grow far less; a few are now done in steps without need. So the
-# replies grow longer where this pays. No teacher and no reward for length
-# asked for it. The only signal was which replies a strict filter kept.
+# On `test_hard` the base gets 53 % of the long products right and takes
+# steps in a third of them. `rft-1` takes steps in 81 % and gets 78 % right.
+# These replies grow by more than 40 %. Short products were mostly right
+# before, and their replies grow by a tenth; some are now done in steps
+# without need. So the replies grow mainly where this pays. The only signal
+# was which replies a strict filter kept; there was no teacher and no reward
+# for length.
 #
 # On `test` most products are short, and much of the gain has another cause.
-# Between distant units the base often stops half-way, at the unit between,
-# and the trained model more often states the direct factor ([chapter
+# Between distant units the base often stops at the unit in between, and the
+# trained model more often states the direct factor ([chapter
 # 10](10_evaluation.ipynb) counts both).
 #
 # ## Controls: what is the gain due to?
 #
-# Any training on replies of this form teaches the form. So how much is due
-# to *selection*? A control answers that. It takes the same questions and
-# as many completions for each, all different too, but chooses at random
+# How much of the gain is due to *selection*? As a control, we take the same
+# questions and as many different completions for each, but choose at random
 # from all that have an answer, right or wrong. In our own sample:
 
 # %%
@@ -1199,8 +1168,8 @@ print(f"control:  {good} of {len(control)} right and valid")
 assert good < len(control)
 
 # %% [markdown]
-# The record has more controls, each trained with the settings of RFT and
-# three seeds, and each the answer to one doubt:
+# The record has more controls. Each was trained with the settings of RFT
+# and three seeds, and each answers one question:
 #
 # - `random`: would *any* replies of the model do? As above.
 # - `rft-right`: is the audit needed? Replies with a right answer, whatever
@@ -1209,12 +1178,12 @@ assert good < len(control)
 #   alone, as many rows of the same questions.
 # - `sft-reasoning`: does a teacher do better? Reasoning written by code
 #   from pint, in steps where a product is long, always right.
-# - `cot-gallon`, `cot-us`: is training needed at all? The base with a
-#   worked example about American gallons, and with "US units" in the
-#   instruction. That an example in steps does not bring steps, is shown
-#   in [chapter 6](06_prompting.ipynb).
+# - `cot-gallon`, `cot-us`: is training needed at all? The base, untrained,
+#   with a worked example about American gallons, or with "US units" in the
+#   instruction. [Chapter 6](06_prompting.ipynb) shows that an example in
+#   steps does not make the base use more steps.
 #
-# The third rule has no training of its own. Without it the audit selects
+# We did not train without the third rule, because the audit alone selects
 # the same triples:
 
 # %%
@@ -1239,34 +1208,33 @@ tests(
 # %% [markdown]
 # Row by row:
 #
-# - Training on *any* of its replies does not help: `random` is worse than
-#   `rft-1` everywhere, and on hard questions worse than the base that wrote
-#   the replies. Its long products are taken at once, as most of the base's
-#   were.
-# - A right answer alone is not enough. `rft-right` gains on `test`, where
-#   most products are short, and nothing to speak of on `test_hard`. The
-#   grader accepts a product that is a few percent off, most replies take
-#   long products at once, and so this is what it learns. `rft-1` takes its
-#   rows from the same file of rollouts, selected by the audit alone, as the
-#   third rule changed nothing. Whether that rule without the audit would do
-#   was not tried.
-# - Answers without reasoning, as many rows of them, do not teach to
-#   multiply: `sft-matched` is hardly better than chapter 7's `sft`.
-# - A teacher who writes every reply in code, steps included
-#   (`sft-reasoning`), does as well as one round or a little better; against
-#   two rounds no difference is shown. Where you can write the reasoning
-#   down, do so. RFT is for tasks where you can only check.
-# - A better prompt is worth a try and is no rival here: an example with
-#   American gallons, or "US units", gains two answers in a hundred at most.
+# - Training on *any* replies does not help: `random` is worse than `rft-1`
+#   everywhere, and on hard questions worse than the base that wrote the
+#   replies. It takes long products at once, as the base mostly does.
+# - A right answer alone is not enough, even with half as many rows again.
+#   `rft-right` gains 5 to 6 points on `test`, where most products are
+#   short, and no gain is shown on `test_hard`. The grader accepts a product
+#   that is a few percent off, so this selection has many long products
+#   multiplied at once, with a wrong digit. The model learns to do so: it
+#   takes steps in 11 % of the hard replies, and `rft-1` in 56 %. The third
+#   rule without the audit was not tried.
+# - Answers without reasoning do not teach multiplication, even with as many
+#   rows: on `test`, `sft-matched` is no better than chapter 7's `sft`, and
+#   on `test_hard` it gets .37 instead of .33.
+# - A teacher who writes every reply in code (`sft-reasoning`) is shown to
+#   be better than one round for two seeds on `test` and one on `test_hard`;
+#   against two rounds no difference is shown. If you can write the
+#   reasoning, do so. RFT is for tasks where you can only check it.
+# - Better prompts gain at most two points here, and even these are not
+#   shown.
 #
-# Without such controls a gain is easily credited to the wrong cause. Look
-# for them in the papers you read.
+# Look for such controls in the papers you read.
 #
 # ### Family by family
 #
-# A total hides where a gain lies. The same paired tests for each family of
-# units, `rft-2` against `cot`, with Holm over the six families; how many
-# of the seeds have which verdict:
+# Here are the same paired tests for each family of units, `rft-2` against
+# `cot`, with Holm over the six families and the verdicts of the three
+# seeds:
 
 # %%
 by_family = {}
@@ -1288,13 +1256,13 @@ for split, pairs in seed_0["families"].items():
 pd.DataFrame(by_family).T
 
 # %% [markdown]
-# The gain is spread over the families. The data family has so few pairs of
-# units that even its large difference on `test` is *not shown* ([chapter
-# 10](10_evaluation.ipynb)).
+# Every family gains except data on `test_hard`. A gain of 14 points for
+# data on `test` is still *not shown*, because the family has so few pairs
+# of units ([chapter 10](10_evaluation.ipynb)).
 #
-# And how much of the gain is the choice of a gallon? A few percent. The
-# record counts the questions that RFT gained where the base had the right
-# answer for another unit of the same name:
+# How much of the gain is the choice of a gallon? The record counts the
+# questions that RFT gained where the base had the right answer for another
+# unit of the same name. They are 3 % of the gain at most:
 
 # %%
 for split in seed_0["compared"]:
@@ -1312,9 +1280,8 @@ for split in seed_0["compared"]:
 # %% [markdown]
 # ### pass@k: a new skill, or an old one?
 #
-# Samples of the base often hold a right reply where the greedy one is
-# wrong. Did training add a skill, or does it only bring out more often what
-# was there? *pass@k* is the probability that at least one of k samples is
+# Did training add a skill, or does it only make existing replies more
+# frequent? *pass@k* is the probability that at least one of k samples is
 # right, estimated from 64 samples of each of 100 questions (an exercise
 # below derives the estimate):
 
@@ -1352,35 +1319,32 @@ pd.DataFrame(
 # %% [markdown]
 # With one sample, RFT is far ahead. With 64, base and adapter find a right
 # reply to nearly all of these questions, and on the hard ones the curves
-# meet at about eight samples. So we see no skill that the base lacked:
-# what it did in some of its samples has become the rule. For online RL on
-# larger models [Yue et al. (2025)](https://arxiv.org/abs/2504.13837) found
-# the same, and that the base even overtakes at large k; here it only
-# catches up. If you ask only once, that does not matter: the first sample
-# is what counts.
+# meet at about eight samples. So we see no skill that the base lacked: what
+# it did in some of its samples has become the rule. For online RL on larger
+# models [Yue et al. (2025)](https://arxiv.org/abs/2504.13837) found the
+# same, and that the base even overtakes at large k, which it does not do
+# here.
 #
 # The columns on the right use all 64 samples. A *majority* vote over the
-# base's answers is about as good as one sampled reply of the adapter, for
-# 64 times the price. *best of n* takes the first sample that passes the
-# audit. It has no need of the answer, and gets nearly all of what is
-# there, so nearly every question has a valid reply among its 64. `sft`
-# states nothing that an audit could read, and gains nothing from it.
+# base's answers gets .82 on `test` and .80 on `test_hard`; one sampled
+# reply of `rft-1` gets .87 and .77, for a 64th of the price. *best of n*
+# takes the first sample that passes the audit, without the true answer, and
+# finds nearly all the right replies there are. `sft` states nothing that an
+# audit could read, so best of n has nothing to choose by.
 #
 # ## A second round
 #
-# The trained model is another author than the base: it has been taught
-# which replies count. So let it write too. Sample the same questions
-# again, this time from the adapter, and join what it finds with what the
-# base had found. Yuan et al. (2023) join the paths of several models in
-# this way, as different models find different paths; here the second model
-# was made from the first.
+# The trained model writes other replies than the base. So we sample the
+# same questions again from the adapter and join its paths with those of the
+# base. Yuan et al. (2023) join the paths of several models in the same way;
+# here the second model was made from the first.
 #
 # ```bash
 # unitconv rft --rounds 2 --output my_rft
 # ```
 #
-# A small piece of it, live: sixteen questions, sampled from our adapter,
-# joined with the triples of the base, at most four paths each.
+# Here is a small live version: sixteen questions, sampled from our adapter,
+# and at most four paths each.
 
 # %%
 from unitconv.training.rejection_sampling import merge_rounds
@@ -1399,7 +1363,7 @@ for triple in [t for t in joined if t not in old][:3]:
     print(f"\n{triple.question}\n  {one_line(triple.reasoning)}")
 
 # %% [markdown]
-# In the recorded runs, ten samples of the same questions in each round:
+# In the recorded runs, each round draws ten samples of the same questions:
 
 # %%
 rounds = seed_0["rollouts"]
@@ -1427,33 +1391,29 @@ figures.grouped_intervals(
 )
 
 # %% [markdown]
-# The adapter has been trained on these very questions. So the figure says
-# what the second round has to choose from, not how good the model is.
+# The adapter has been trained on these very questions. So the figure shows
+# what the second round can choose from, not how good the model is.
 #
-# The second training begins from the *base* again, not from the first
+# The second training starts from the *base* again, not from the first
 # adapter. Otherwise the first round's triples would be learned twice as
-# often as the new ones. What the first adapter picked up by mistake would
-# stay in the weights, with no row to account for it. And the rounds would
-# differ in data *and* in the length of training, and no comparison could
-# separate the two. STaR ([Zelikman et al.
-# 2022](https://arxiv.org/abs/2203.14465)) and
-# ReST-EM ([Singh et al. 2023](https://arxiv.org/abs/2312.06585)) begin from
-# the base in every round too.
+# often as the new ones, and what the first adapter learned by mistake would
+# stay in the weights. The rounds would also differ in the length of
+# training, and no comparison could separate that from the data. STaR
+# ([Zelikman et al. 2022](https://arxiv.org/abs/2203.14465)) and ReST-EM
+# ([Singh et al. 2023](https://arxiv.org/abs/2312.06585)) start from the
+# base in every round too.
 #
-# Did the second round help? The first one samples steps for long products
-# more often than the base does, so the second finds right replies to
-# questions that had none. Positive numbers are for round two:
+# Did the second round help? Positive differences are in favor of round two:
 
 # %%
 tests(("rft-1", "rft-2"))
 
 # %% [markdown]
-# The rollouts became much better, and the model hardly: its gain of one or
-# two points is shown for one seed of three on `test`, and for none on
-# `test_hard`. Most training questions had a reply to learn from after
-# the first round, and those that the second adds are a tenth of all. Let
-# such a test decide when to stop, and not the share of replies kept: it
-# was still growing.
+# The rollouts became much better, the model hardly. Its gain of 1 to 3
+# points on `test` is shown for one seed of three, and no gain is shown on
+# `test_hard`. The second round adds replies for only a tenth of the
+# questions. Let such a test decide when to stop, not the share of replies
+# kept, which rose from .50 to .74.
 #
 # ## RFT on a task of your own
 #
@@ -1461,19 +1421,18 @@ tests(("rft-1", "rft-2"))
 #    questions. Compare one greedy reply with the best of ten: the gap is
 #    the room that RFT has. If there is no gap, or if nothing is ever right,
 #    stop: RFT cannot teach what is never sampled.
-# 2. *Write the grader*: a function from question and reply to a reason,
-#    or to none. Unit tests, a schema, an executed query and an exact match
-#    are graders. Be stricter here than in the evaluation.
-# 3. *Without an audit*, tighten the tolerance, and read fifty of the
-#    replies that were kept. Count those that are right by luck.
-# 4. *Choose the temperature* by how many questions get at least one kept
-#    reply from the samples that you can pay for.
-# 5. *Keep a few distinct replies* of each question, and look at which
-#    questions have none: they give no rows. What is learned from others
-#    solves some of them, so sample them again.
+# 2. *Write the grader*: a function from question and reply to a reason for
+#    rejection, or to `None`. Unit tests, a schema, an executed query and an
+#    exact match are graders. Be stricter than in the evaluation.
+# 3. *Without an audit*, tighten the tolerance, read fifty of the kept
+#    replies and count those that are right by luck.
+# 4. *Choose the temperature* by how many questions get a kept reply from
+#    the samples that you can pay for.
+# 5. *Keep a few distinct replies* of each question. A trained model may
+#    solve some of the questions without any, so sample them again.
 # 6. *Train three adapters*: on the selection, on a random choice of the
 #    same size, and on right answers alone. Choose epochs on `valid`.
-# 7. *Compare on test questions, by group*, and on questions harder than
+# 7. *Compare on test questions, by group*, and on harder questions than
 #    those you trained on. A gain in one group can hide losses in others.
 #
 # ## Exercises
@@ -1512,7 +1471,7 @@ different_texts = 1
 
 # %% [markdown]
 # Greedy decoding gives the same reply each time. Ten of them find what one
-# finds, at ten times the price.
+# finds, at ten times the cost.
 
 # %% tags=["solution", "nbval-check-output"]
 attempt(check_cold, different_texts)
@@ -1526,10 +1485,9 @@ attempt(check_cold, different_texts)
 #
 # `success_rate(records, k)` looks at the first k completions, so it depends
 # on the order. [Chen et al. (2021)](https://arxiv.org/abs/2107.03374) ask
-# instead: of *all* ways to choose k of the n completions that were drawn,
-# which share holds at least one of the c that were kept? Write that share.
-# The check lists every choice for
-# small n.
+# instead: of *all* ways to choose k of the n completions, which share
+# contains at least one of the c that were kept? Write that share. The check
+# lists every choice for small n.
 # ```
 
 # %% tags=["exercise", "nbval-check-output"]
@@ -1558,9 +1516,8 @@ attempt(check_at_least_one, at_least_one)
 # :class: dropdown
 # ```
 #
-# It is easier to count the choices that hold none: all k come from the
-# $n - c$ others. So the share is
-# $1 - \binom{n-c}{k} / \binom{n}{k}$.
+# It is easier to count the choices with none of the kept: all k come from
+# the $n - c$ others. So the share is $1 - \binom{n-c}{k} / \binom{n}{k}$.
 
 # %%
 from math import comb
@@ -1585,8 +1542,8 @@ for k in (1, 2, 5, 10):
 assert abs(averaged(records, 10) - success_rate(records, 10).value) < 1e-9
 
 # %% [markdown]
-# At k = n there is one choice and both agree. Before that the average
-# uses every completion and is the steadier number. Papers call it pass@k.
+# At k = n there is one choice and both agree. For smaller k the average
+# uses every completion and varies less. This estimate is pass@k.
 
 # %% tags=["solution", "nbval-check-output"]
 attempt(check_at_least_one, at_least_one)
@@ -1601,8 +1558,8 @@ attempt(check_at_least_one, at_least_one)
 # Suppose the answers were not known. The most frequent answer of a
 # question's rollouts is a guess at the truth (self-consistency, [Wang et
 # al. 2022](https://arxiv.org/abs/2203.11171)). Write a function that keeps
-# the rollouts that agree with it, without a look at `record.answer`. How
-# often is the guess right, and what would a model learn from what you keep?
+# the rollouts that agree with it, without looking at `record.answer`. How
+# often is the guess right, and what would a model learn from these replies?
 # ```
 
 # %% tags=["exercise", "nbval-check-output"]
@@ -1663,9 +1620,9 @@ print(f"any of the ten right:       {any_right} of {len(records)}")
 assert voted <= any_right
 
 # %% [markdown]
-# The vote can be right only where some completion is. The questions in
-# between are those where a wrong answer is the usual one. Kept by vote, the
-# model would be taught to be surer of it.
+# The vote can be right only where some completion is. On the 8 questions in
+# between, a wrong answer is the most frequent one. Training on the vote
+# would make the model more certain of it.
 
 # %% tags=["solution", "nbval-check-output"]
 attempt(check_kept_by_vote, kept_by_vote)
@@ -1677,10 +1634,10 @@ attempt(check_kept_by_vote, kept_by_vote)
 # ```{exercise} Fool the filter
 # :label: ex-rft-fool
 #
-# A filter could ask only whether the answer is right and all that is stated
-# is true. Write a completion for "How many gram are there per 6 kg?" that
-# such a filter keeps, although its reasoning does not lead from kilograms
-# to 6000 grams. Which reason does `rejection_reason` give for it?
+# A filter could ask only whether the answer is right and every statement
+# true. Write a completion for "How many gram are there per 6 kg?" that such
+# a filter keeps, although its reasoning does not lead from kilograms to
+# 6000 grams. Which reason does `rejection_reason` give for it?
 # ```
 
 # %% tags=["exercise", "nbval-check-output"]
@@ -1717,9 +1674,8 @@ attempt(check_fooling, fooling)
 fooling = "2 * 3 = 6. <answer>6000</answer>"
 
 # %% [markdown]
-# Everything stated is true, and the answer is right. But a text that is
-# true need not be an argument: the audit also follows how the numbers are
-# worked out, and no 6 kg and no 1000 g/kg lead to this 6000.
+# The statement is true, and the answer is right. But the audit also follows
+# the calculation, and the 6000 does not come from 6 kg and 1000 g/kg.
 
 # %% tags=["solution", "nbval-check-output"]
 attempt(check_fooling, fooling)
@@ -1731,14 +1687,14 @@ attempt(check_fooling, fooling)
 # ```{exercise} Stretch: the core of the audit
 # :label: ex-rft-strict
 #
-# Write the core of what the audit does yourself. `leads_there(text,
-# quantity)` is true where the last equation arrives at the answer, within
-# 1 %, and calculates with the quantity asked and with a number out of an
-# earlier equation of two different units. `chains(text)` gives the
-# equations: lists of pairs of sides, each side `None` or with `.value`,
-# `.unit` and `.expression`, and the `.operands` of an expression, with a
-# `.value` each, are what is multiplied or divided. Then compare your rule
-# with the audit on the right answers of our sample.
+# Write the core of the audit yourself. `leads_there(text, quantity)` is
+# true if the last equation gives the answer, within 1 %, and calculates
+# with the quantity asked and with a number from an earlier equation between
+# two different units. `chains(text)` gives the equations as lists of pairs
+# of sides. Each side is `None` or has `.value`, `.unit` and `.expression`.
+# The `.operands` of an expression, with a `.value` each, are what is
+# multiplied or divided. Then compare your rule with the audit on the right
+# answers of our sample.
 # ```
 
 # %% tags=["exercise", "nbval-check-output"]
@@ -1814,15 +1770,14 @@ for verdict, text in few_each[["audit", "text"]].to_numpy():
 pd.crosstab(verdicts["leads there"], verdicts["audit"])
 
 # %% [markdown]
-# The rule keeps products that are taken at once, and throws out those in
-# steps: there the last equation is a sum, and the quantity occurs in parts
-# only. And it lets through what it does not look at: a false product, or a
-# UK ounce. The audit checks each claim. It follows sums back to the
-# quantity asked, and the units that every number means.
+# The rule throws out 58 valid replies, those in steps: their last equation
+# is a sum, and the quantity occurs only in parts. And it lets through 58
+# faulty ones, because it does not check products or recognize a UK ounce.
+# The audit checks each claim. It follows sums back to the quantity asked,
+# and keeps track of the units that numbers stand for.
 #
-# Read what falls before you make a rule stricter: some of it may be fine.
-# What a rule leaves open, selection does not throw out, and a model that
-# is trained on it round after round can drift there.
+# Before you make a rule stricter, read what it would reject: some of it may
+# be fine.
 
 # %% tags=["solution", "nbval-check-output"]
 attempt(check_leads_there, leads_there)
@@ -1846,8 +1801,8 @@ scratch.cleanup()
 # - It is too short.
 # - Another reply has the same answer.
 #
-# Training on such replies was measured: it gained nothing on the hard
-# questions.
+# Training on such replies was measured: no gain on the hard questions was
+# shown.
 # ```
 #
 # ```{quiz}
@@ -1879,24 +1834,22 @@ scratch.cleanup()
 #
 # - Several samples contain what one greedy reply does not show. A grader
 #   turns them into training data, and no reasoning is written by hand.
-# - A right answer does not make a reply true, and true statements do not
-#   make it an argument. Here a completion must have a right answer and
-#   reasoning that is true and leads to it. Without the second condition
-#   the model learns to guess long products.
-# - The base multiplies in steps for some long products. The model that is
-#   trained on what a strict filter keeps does so for nearly all. Its
-#   replies grow longer there, and far less elsewhere.
-# - More samples cover more questions with falling returns. Temperature
-#   buys variety and pays in wrong replies.
-# - A few distinct paths a question, so that easy ones do not drown the
-#   hard; another spelling is not another path.
-# - A long run writes as it goes. Called again it ends with the same bytes;
-#   with other settings it refuses.
-# - Controls show what the gain is due to. At 64 samples the base can do
-#   what the adapter does at one: the skill was there before.
+# - A right answer does not make the reasoning true, and true statements
+#   need not lead to the answer. We ask for all three. When the reasoning
+#   was not checked, the model learned to guess long products.
+# - The base multiplies in steps for some long products, and the model
+#   trained on what a strict filter keeps does so for most. Its replies grow
+#   longer there, and far less elsewhere.
+# - More samples cover more questions, with falling returns. A higher
+#   temperature gives more variety and more wrong replies.
+# - Keep a few distinct paths for each question, so that easy questions do
+#   not dominate.
+# - A long run writes as it goes. If called again, it ends with the same
+#   bytes; with other settings it refuses.
+# - Controls show where the gain comes from. With 64 samples the base can do
+#   what the adapter does with one, so the skill was there before.
 # - The second round samples from the trained model and trains from the
-#   base. Whether it helped is for a paired test to say, on every set of
-#   questions that matters to you.
+#   base. Use a paired test to see whether it helped.
 #
 # **Next:** [sampling and learning in one loop](09_online_rl.ipynb); or
 # straight to [what a difference between two models is

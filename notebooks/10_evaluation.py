@@ -2,29 +2,27 @@
 # # Evaluation: is it really better?
 #
 # A model answers 60 of 100 questions. You change something, train for an
-# hour, and now it answers 66. Most reports would say "an improvement of six
-# points" and go on. Before you do, ask what would have happened if you had
-# changed nothing. The models measured here all come from one base. We
-# pretrained it for this course on generated text that multiplies long
-# numbers in two ways, at once and in steps, that reaches distant units
-# through a third one, and that holds British volumes beside American ones.
-# So fine-tuning has something to mend. We chose the base on generated
+# hour, and now it answers 66. Before you report an improvement of six
+# points, ask what would have happened if you had changed nothing.
+#
+# All models measured here come from one base, pretrained so that
+# fine-tuning has something to improve. We chose the base on generated
 # development questions, but the last two candidates had been measured on
 # the test sets as well ([the appendix](90_pretraining.ipynb)).
 #
-# **The question of this chapter:** of the differences that we have seen in
-# this book, which are real, and what exactly got better?
+# **The question of this chapter:** which of the differences that we have
+# seen in this book are real, and what exactly got better?
 #
 # :::{admonition} What you will learn
 # :class: tip
 # - how often chance alone turns 60 into 66;
 # - why two models are compared question by question;
-# - what it means for an interval that errors come in clusters;
+# - what clustered errors do to an interval;
 # - how many questions a comparison needs;
-# - what to report beside an accuracy, and what a second seed is for;
+# - what to report with an accuracy, and what a second seed is for;
 # - how to find out which skill has changed, from errors and from harder
 #   questions;
-# - four ways to a better-looking score with no better model.
+# - four ways to get a better score without a better model.
 #
 # **Before you start:** [chapter 1](01_task.ipynb) for the grader,
 # [7](07_sft.ipynb) and [8](08_rft.ipynb) for what is compared. **Time:** 35
@@ -48,7 +46,7 @@ except ImportError:
 # %% [markdown]
 # ## Chance: sixty against sixty-six
 #
-# First the intervals of chapter 1:
+# We start with the intervals of chapter 1:
 
 # %% tags=["nbval-check-output"]
 from unitconv.evaluation.stats import PairedComparison, Proportion
@@ -59,9 +57,9 @@ for rate in (Proportion(60, 100), Proportion(66, 100)):
 
 # %% [markdown]
 # They overlap widely. That alone decides nothing, as an exercise below
-# shows, so let us simulate it. Suppose both runs have the same true rate,
-# 63 %, and each is asked 100 questions of its own. How often do they end
-# at least six apart?
+# shows, so we simulate it. Suppose both runs have the same true rate, 63 %,
+# and each is asked 100 questions of its own. How often do they end at least
+# six apart?
 
 # %%
 import numpy as np
@@ -85,16 +83,15 @@ figures.chance(
 ).captioned("Differences between two equal runs in 10,000 simulations.")
 
 # %% [markdown]
-# That is how often two equal models differ so much if each is asked
-# questions of its own. Counted like this, 60 against 66 is no evidence
-# worth an hour of training.
+# Two equal models differ that much in 42 % of the cases. So these totals
+# alone are no evidence of a gain.
 #
 # ## Paired comparison
 #
-# Both runs were asked the *same* questions, and the two totals throw that
-# away. Of all pairs of answers, four kinds are possible. Where both are
-# right or both wrong, the models do not differ. Only the *flips* tell them
-# apart. Here are three ways to get from 60 to 66:
+# But both runs were asked the *same* questions. Where both models are right
+# or both are wrong, they do not differ. Only the *flips* matter, the
+# questions that one of them has right. Here are three ways to get from 60
+# to 66:
 
 # %% tags=["nbval-check-output"]
 for lost, gained in [(20, 26), (4, 10), (0, 6)]:
@@ -106,21 +103,21 @@ for lost, gained in [(20, 26), (4, 10), (0, 6)]:
     )
 
 # %% [markdown]
-# `p_value` is McNemar's test (1947) in its exact form. If neither model
-# were better, each flip would be a fair coin: lost or gained. The p-value
-# is the chance that so many coins fall at least as lopsided as they did.
-# Six of six is rare for a coin; 26 of 46 is not. The interval of the
-# difference is that of
-# [Agresti and Min (2005)](https://doi.org/10.1002/sim.1781).
+# `p_value` is McNemar's exact test (1947). If neither model were better,
+# each flip would be lost or gained like the toss of a fair coin. The
+# p-value is the probability that the coins fall at least as unevenly as the
+# flips did. Six of six is rare; 26 of 46 is not. The interval of the
+# difference is that of [Agresti and Min
+# (2005)](https://doi.org/10.1002/sim.1781).
 #
-# A p-value is not the chance that the models are equal, and a large one
-# does not show that they are. It says how well *luck alone* explains what
-# you saw. So this book words the result of a paired test as *better*,
-# *worse* or *not shown*, and never as "equal".
+# A p-value is not the probability that the models are equal, and a large
+# one does not show that they are. It says how often *luck alone* would give
+# a difference like this or larger. So this book calls the result of a
+# paired test *better*, *worse* or *not shown*, never "equal".
 #
-# How much does pairing help? We simulate 1000 questions of which most are
-# decided by the question: easy for both models or hard for both. Only a
-# fifth is open. The second model is better on those, or not at all:
+# How much does pairing help? We simulate 1000 questions. Most are easy for
+# both models or hard for both, and a fifth is open. The second model is
+# better on the open ones, or not at all:
 
 # %%
 from statistics import NormalDist
@@ -164,24 +161,21 @@ assert alarms[0.0, paired_p] < 0.07
 assert alarms[0.15, paired_p] > 2 * alarms[0.15, unpaired_p]
 
 # %% [markdown]
-# With no true difference the paired test raises its false alarms in at
-# most about 5 % of the cases, as it should. With a true one of three
-# points it sees what the unpaired test mostly misses, on the same answers.
-# The luck of the draw, whether these 1000 questions are easy or hard, is
-# the same for both models and cancels.
-# [Miller (2024)](https://arxiv.org/abs/2411.00640) makes the same case
-# for language models in general.
+# With no true difference, the paired test gives a false alarm in 3.8 % of
+# the cases, within the 5 % allowed. A true difference of three points is
+# detected in 85 % of the cases, and by the unpaired test in 18 %. Whether
+# these 1000 questions happen to be easy or hard affects both models in the
+# same way and cancels. [Miller (2024)](https://arxiv.org/abs/2411.00640)
+# makes the same case for language models in general.
 #
-# So ask the same questions, in the same order, and keep every row. A
-# `Report` keeps them, and `compare` does the rest.
+# So ask the same questions, in the same order, and keep every row.
 #
 # ## All stages side by side
 #
-# We compare four stages: the base on the bare question (`raw`), the base
-# with one worked example (`cot`), and the two adapters that the package
-# ships, on all 1000 questions of the test set. Decoding is greedy, so the
-# same model writes the same texts again. For a given model, only the choice
-# of questions is left to chance.
+# We compare four stages on all 1000 questions of the test set: the base on
+# the bare question (`raw`), the base with one worked example (`cot`), and
+# the two adapters that come with the package. Decoding is greedy, so for a
+# given model only the choice of questions is left to chance.
 
 # %%
 from unitconv import LLM, Report, compare, evaluate, load_split
@@ -202,17 +196,16 @@ for name, how in STAGES.items():
     print(f"{name}: {reports[name].seconds:.0f} s")
 
 # %% [markdown]
-# The same from a shell, one stage at a time, rows and all:
+# The same from a shell, one stage at a time, with all rows:
 #
 # ```bash
 # unitconv evaluate --adapter rft --json report.json
 # ```
 #
-# Two more stages come from the record of the trainings: the first of the
-# two rounds of RFT, and the control that learned from replies chosen at
-# random, right or wrong. The shipped `rft` is the end of round two, which
-# the record calls `rft-2`. `python -m experiments.train_adapters` makes it
-# again.
+# Two more stages come from the record of the trainings: the first round of
+# RFT, and the control that learned from replies chosen at random, right or
+# wrong. The `rft` in the package is the second round, called `rft-2` in the
+# record. `python -m experiments.train_adapters` trains it again.
 
 # %%
 import pandas as pd
@@ -264,21 +257,19 @@ assert table.tokens["sft"] == table.tokens.min()
 assert table["valid: of"]["sft"] < 50
 
 # %% [markdown]
-# Each column answers a different question.
+# The columns say:
 #
-# - **accuracy**: how often is it right, of *all* questions? Low and high
-#   are its interval.
-# - **answered**: how often is there an answer that can be read?
-# - **valid**: of the replies that state something checkable, how many
-#   state nothing false and lead from the question to the answer? SFT states
-#   nothing, so it has no validity, neither a bad one nor a good one. That
-#   is why *valid: of* is beside it. The base on the bare question
-#   calculates, but marks no answer that its steps could lead to.
+# - **accuracy**: the share of *all* questions answered rightly, with the
+#   low and high end of its interval.
+# - **answered**: the share with an answer that can be read.
+# - **valid**: of the replies that state something checkable, the share that
+#   states nothing false and leads from the question to the answer. *valid:
+#   of* is their number. SFT states nothing, so it has no validity. The base
+#   on the bare question calculates, but marks no answer.
 # - **tokens**: what an answer costs. SFT answers at once and is the
-#   cheapest, and a comparison with a stage that reasons should say so.
+#   cheapest; say so if you compare it with a stage that reasons.
 #
-# The record holds three of our four rows as well. Do they come out the same
-# again?
+# The record has three of our four rows as well, with the same accuracies:
 
 # %%
 for name, same in (("cot", "cot"), ("sft", "sft"), ("rft", "rft-2")):
@@ -290,9 +281,9 @@ for name, same in (("cot", "cot"), ("sft", "sft"), ("rft", "rft-2")):
 # %% [markdown]
 # ### Of which questions?
 #
-# Answer rate and accuracy are two things, and one common ratio mixes them
-# up: it divides by the questions that were *answered*. Take `cot`, and let
-# it keep silent on the family of units it is worst at:
+# A common ratio mixes up accuracy and answer rate: it divides by the
+# questions that were *answered*. We take `cot` and remove its answers for
+# its worst family of units:
 
 # %%
 from dataclasses import replace
@@ -319,12 +310,12 @@ assert shy.accuracy.value < base.accuracy.value
 assert of_answered > base.accuracy.value
 
 # %% [markdown]
-# It answers fewer questions right and scores higher. Report accuracy over
-# all questions, with the answer rate beside it.
+# It answers fewer questions right and scores higher, .885 instead of .850.
+# Report accuracy over all questions, together with the answer rate.
 #
 # ## Paired tests of all stages
 #
-# Three comparisons matter, each on the same 1000 questions:
+# We make three comparisons, each on the same 1000 questions:
 
 # %%
 PAIRS = [("cot", "sft"), ("cot", "rft"), ("sft", "rft")]
@@ -339,17 +330,16 @@ for name, pair in live.items():
 
 
 # %% [markdown]
-# Look at *lost* before you look at *p*. Even a stage that is better on the
-# whole loses questions that the earlier one had right. The total hides
-# this.
+# Look at *lost* before you look at *p*. `rft` gains 126 questions over
+# `cot`, but it also loses 19 that `cot` had right. The totals hide this.
 #
 # ### Many tests: Holm's correction
 #
-# The record has many more comparisons, of several stages and seeds. Each
-# test at 5 % gives one false alarm in twenty where nothing is going on, and
-# with more tests one becomes more likely. Holm's method (1979) keeps the
-# chance of *any* false alarm at 5 %: the smallest p-value is multiplied by
-# the number of tests, the next by one less, and so on, and none may end up
+# The record has many more comparisons, of several stages and seeds. Where
+# there is no difference, one test in twenty still gives p < 5 %, so with
+# many tests false alarms are likely. Holm's method (1979) keeps the chance
+# of *any* false alarm at 5 %: the smallest p-value is multiplied by the
+# number of tests, the next by one less, and so on, and none may end up
 # below the one before it.
 
 # %% tags=["nbval-check-output"]
@@ -393,23 +383,22 @@ figures.differences(
 
 # %% [markdown]
 # `rft-right` learned from right answers without the audit, and
-# `sft-reasoning` from reasoning that code had written; [chapter
-# 8](08_rft.ipynb) has both. Holm's p counts all comparisons of the record,
-# not only those shown. Four of the six pairs have the same verdict for all
-# three seeds. The other two do not: `rft-1` is worse than `sft-reasoning`
-# for two seeds, and the second round is a gain for one. For seed 0 its p,
-# tested alone, is below 5 % as well; as one of so many tests it is not.
+# `sft-reasoning` from reasoning written by code ([chapter
+# 8](08_rft.ipynb)). Holm's p counts all 57 comparisons on `test`, not only
+# those shown. Four of the six pairs have the same verdict for all three
+# seeds. But `rft-1` is worse than `sft-reasoning` for two seeds only, and
+# the second round is a gain for one. For seed 0 it has a p of .038, enough
+# for a single test, but not for one of 57.
 #
-# Blue intervals leave out zero; they are not adjusted for their number, so
-# go by the column *verdict* and not by the color. And a tiny p-value only
-# says that there *is* a difference. Whether it is large enough to matter,
-# you read from the difference and its interval. [The results
+# Blue intervals exclude zero, but are not adjusted for the number of tests,
+# so go by the *verdict*. A tiny p-value says only that there *is* a
+# difference; its size and interval say whether it matters. [The results
 # page](../book/results.md) has all comparisons, on the harder questions
 # too.
 #
 # ### Clustered standard errors
 #
-# All intervals so far take the questions as independent. They are not:
+# The intervals so far treat the questions as independent. They are not:
 
 # %%
 from unitconv.evaluation.report import unit_pair
@@ -425,14 +414,13 @@ print(
 
 # %% [markdown]
 # Questions about the same two units need the same fact, and a model that
-# gets it wrong loses most of them at once. Ten such errors are less
-# evidence than ten errors on ten pairs. [Miller
-# (2024)](https://arxiv.org/abs/2411.00640) therefore asks for *clustered*
-# standard errors. An accuracy is the mean of a 1 for each question that is
-# right and a 0 for each that is wrong; a difference is the mean of 1
-# (gained), −1 (lost) and 0 (neither). Let $d_i$ be how far question $i$
-# lies from that mean. Independent questions have the standard error on the
-# left, questions in clusters $c$ the one on the right:
+# gets it wrong fails on most of them. Ten such errors are less evidence
+# than ten errors on ten pairs. So [Miller
+# (2024)](https://arxiv.org/abs/2411.00640) asks for *clustered* standard
+# errors. An accuracy is the mean of a 1 for each right question and a 0 for
+# each wrong one; a difference is the mean of 1 (gained), −1 (lost) and 0
+# (neither). Let $d_i$ be the deviation of question $i$ from that mean. The
+# standard error is, for independent questions and for clusters $c$:
 #
 # $$
 # \mathrm{SE} = \frac{1}{n}\sqrt{\sum_i d_i^2}
@@ -441,12 +429,10 @@ print(
 # \frac{1}{n}\sqrt{\sum_c \Big(\sum_{i \in c} d_i\Big)^2}
 # $$
 #
-# Where the questions of a pair err together, their sum is large before it
-# is squared. Where they do not, pluses and minuses cancel and both formulas
-# give about the same. `clustered_interval` computes mean ± 1.96 SE, and
-# multiplies the SE² of $G$ clusters by $G / (G - 1)$, so that clusters of
-# one question give the usual standard error of a mean. A report has this
-# interval of its accuracy, `compare` that of its difference:
+# If the questions of a pair err together, their sum is large before it is
+# squared. If not, deviations cancel and both formulas give about the same.
+# `clustered_interval` computes mean ± 1.96 SE, with SE² times $G/(G-1)$ for
+# $G$ clusters, as usual for the standard error of a mean:
 
 
 # %%
@@ -474,13 +460,12 @@ pd.DataFrame(
 ).T
 
 # %% [markdown]
-# Quote the clustered one. The simple interval would do if every question
-# were about a different pair. McNemar's test takes the flips as independent
-# as well, so the verdicts of this book ask for two things: Holm's p below
-# 5 %, and a clustered interval that leaves out zero, wherever the rows are
-# at hand to compute it. Two limits: with fewer than some 30 clusters even
-# this interval is too narrow, and a question of your own that the parser
-# cannot read counts as a cluster of its own.
+# The clustered intervals are 1.7 to 2.1 times as wide, except for the
+# accuracy of `rft`, whose errors are hardly clustered. Quote the clustered
+# ones. McNemar's test treats the flips as independent too. So a verdict in
+# this book asks for two things: Holm's p below 5 % and, if the rows are at
+# hand, a clustered interval that excludes zero. With fewer than about 30
+# clusters even this interval is too narrow.
 
 # %%
 live_p = holm([pair.p_value for pair in live.values()])
@@ -491,13 +476,14 @@ for (name, pair), p in zip(live.items(), live_p, strict=True):
 # %% [markdown]
 # ### Sample size
 #
-# Before an experiment, ask whether it could show what you hope for. Say
-# the true difference is $d$, and a share $f$ of the questions flips, either
-# way. One question contributes 1, −1 or 0, with mean $d$ and variance
-# $f - d^2$, hardly less than $f$. The mean of $n$ questions has the
-# standard error $\sqrt{f / n}$. To be seen, it has to lie 1.96 standard
-# errors from zero; to lie there in 80 % of all experiments (the *power* of
-# the test), the true difference must be 0.84 more of them away:
+# Before an experiment, ask whether it could show what you hope for. Suppose
+# the true difference is $d$ and a share $f$ of the questions flips in
+# either direction. One question contributes 1, −1 or 0, with variance
+# $f-d^2$, hardly less than $f$, so the mean of $n$ questions has the
+# standard error $\sqrt{f / n}$. To be significant, the measured difference
+# must be 1.96 standard errors from zero. For this to happen in 80 % of all
+# experiments (the *power* of the test), the true difference must be 0.84
+# standard errors larger:
 #
 # $$
 # d = (1.96 + 0.84) \sqrt{f / n}
@@ -539,16 +525,16 @@ assert 0.7 < np.mean(seen) < 0.87
 # %% [markdown]
 # Half the difference needs four times the questions. Fewer flips need
 # fewer: two versions of one model are easier to compare than two models
-# that err in different places. For clustered errors multiply by the square
-# of *times as wide* above. And if 200 questions could hardly have shown a
-# difference, not seeing it there does not refute it.
+# that fail on different questions. The simulation gives 78 %, close to the
+# planned 80 %. For clustered errors, multiply by the square of *times as
+# wide* above.
 #
 # ## Training seeds
 #
-# Every interval so far answers: what if there had been *other questions*?
-# It takes the trained model as given. But the model came from one training
-# with one seed: one order of the rows, one start for the adapter, one set
-# of rollouts. Another seed is another model.
+# Every interval so far asks what would happen with *other questions*, and
+# takes the trained model as given. But another training seed changes the
+# order of the rows, the start of the adapter and the rollouts, and so gives
+# another model.
 
 # %%
 spread = {
@@ -582,26 +568,24 @@ figures.grouped_intervals(
 ).captioned("Accuracy of each stage; a dot is a seed.")
 
 # %% [markdown]
-# These are two kinds of noise, and neither replaces the other:
+# There are two kinds of noise:
 #
 # - *sd over questions* is what the intervals show. More questions make it
-#   smaller; more seeds do not, for all of them answer the same ones.
+#   smaller; more seeds do not, because all of them answer the same ones.
 # - *sd over seeds* is how much one training differs from the next. More
-#   trainings average it out; more questions do not.
-#
-# `cot` is not trained, so it has no spread over seeds.
+#   trainings average it out; more questions do not. `cot` is not trained
+#   and has none.
 #
 # To say "this adapter is better than that one", the paired test is enough.
-# To say "RFT is better than SFT", a statement about two *recipes*, you need
-# several seeds of each, and the dots of one should lie beyond those of the
-# other, as those of `rft-2` and `sft` do. With three seeds each, even that
-# happens by luck once in ten times: of the twenty ways to deal six ranks to
-# two recipes, two keep them apart. [Bouthillier et al.
-# (2021)](https://arxiv.org/abs/2103.03098) measure how much seeds and
-# splits move common benchmarks.
+# "RFT is better than SFT" is a statement about two *recipes*: you need
+# several seeds of each, and all results of one should be above those of the
+# other, as for `rft-2` and `sft`. With three seeds each, chance alone does
+# this once in ten times: two of the twenty ways to divide six ranks.
+# [Bouthillier et al. (2021)](https://arxiv.org/abs/2103.03098) measure how
+# much seeds and splits move common benchmarks.
 #
-# How well do three seeds measure their own spread? Draw three numbers whose
-# true sd is 1, many times:
+# How well do three seeds measure their spread? We draw three numbers with a
+# true sd of 1, many times:
 
 # %%
 draws = rng.normal(size=(10_000, 3)).std(axis=1, ddof=1)
@@ -611,15 +595,15 @@ assert low < 0.25
 assert high > 1.8
 
 # %% [markdown]
-# So the sd of three seeds is only a hint. Give the three values themselves.
+# So the sd of three seeds is only a hint. Report the three values.
 #
 # ## Error classes before and after
 #
-# The grader sorts each wrong answer into a class, the first that fits.
-# *Wrong fact* and *wrong arithmetic* are false statements that the audit
-# found in the text. *Wrong direction*, *namesake* and *another unit* go by
-# the answer alone: it is what dividing gives, or right for a unit of the
-# same name, or for another unit of the family.
+# The grader sorts each wrong answer into the first class that fits. *Wrong
+# fact* and *wrong arithmetic* are false statements that the audit found in
+# the text. The next three go by the answer alone: it results from dividing
+# instead of multiplying (*wrong direction*), or is right for another unit
+# of the same name (*namesake*) or of the same family (*another unit*).
 
 # %%
 failures = {name: reports[name].failures for name in STAGES}
@@ -637,10 +621,9 @@ figures.before_after(
 ).captioned("Errors by class, before and after training.")
 
 # %% [markdown]
-# SFT has no wrong facts and no wrong arithmetic, it seems. It only no
-# longer *states* any: these two classes read the text, and a reply that is
-# nothing but a number states no fact. Its mistakes land in "other", unless
-# the number itself gives them away.
+# In this table SFT has no wrong facts and no wrong arithmetic. But it no
+# longer *states* any: a reply that is only a number has nothing to check.
+# Most of its mistakes, 368, end up in "other".
 
 # %%
 of_sft = failures["sft"]
@@ -649,9 +632,8 @@ print(explained, "of", sum(of_sft.values()), "errors of SFT are stated")
 assert explained <= 0.1 * sum(of_sft.values())
 
 # %% [markdown]
-# And where do they happen? Here are the same errors by family of units. A
-# bar is as long as the share of the family's questions that went wrong,
-# with its 95 % interval:
+# Here are the same errors by family of units. Each bar is the share of
+# wrong answers, with its 95 % interval:
 
 # %% tags=["hide-input"]
 from collections import Counter
@@ -683,10 +665,10 @@ figures.errors_by_group(
 ).captioned("Errors by family of units and class, with 95 % intervals.")
 
 # %% [markdown]
-# Two classes hold most errors of `cot`, and each has its place. A
-# conversion is *two-hop* if its units are far apart, such as days and
-# seconds. Of the other questions, a product is *long* if the quantity and
-# the factor both have two digits or more:
+# `cot` is worst on speeds. Two classes hold 126 of its 151 errors, and they
+# occur on different questions. A conversion is *two-hop* if its units are
+# far apart, such as days and seconds. Of the other questions, a product is
+# *long* if the quantity and the factor both have two digits or more:
 
 # %%
 from unitconv import parse_question
@@ -710,28 +692,25 @@ assert where["wrong arithmetic, cot"].idxmax() == "long product"
 where
 
 # %% [markdown]
-# Between distant units `cot` often stops half-way: asked for feet per
-# second, it turns miles per hour into kilometers per hour and answers that.
-# Long products it mostly works out at once, and often wrong. `rft` makes
-# fewer errors of both kinds. An exercise below tests the families.
+# Between distant units `cot` often stops halfway: asked for feet per
+# second, it converts miles per hour into kilometers per hour and answers
+# that. Such errors fall from 61 to 9 of 148, and wrong arithmetic on long
+# products from 40 to 12 of 143.
 #
 # ### Errors of SmolLM2
 #
-# The classes describe any model. [Chapter 11](11_smollm2.ipynb) measures
-# SmolLM2 in the same way, on a thousand questions. With examples alone it
-# fails by facts: 538 replies state a false one. SFT on reasoning leaves 14
-# of these. The rest is mostly wrong arithmetic, 131 replies, as it was for
-# the course model before its training, and 70 that fit no class. So the
-# classes say what each model lacks: facts first, then calculation.
+# [Chapter 11](11_smollm2.ipynb) measures SmolLM2 in the same way, on a
+# thousand questions. With examples alone, 538 replies have wrong facts.
+# After SFT on reasoning these are 14, and most of the 223 errors are wrong
+# arithmetic (131). SmolLM2 first lacked facts, and then calculation.
 #
 # ### Is it only the gallon?
 #
-# Any gain may have a duller explanation. The base has read of UK gallons
-# and binary kilobytes, and cannot know which ones *we* mean. A model that
-# learns this from our answers gains without converting any better. The
-# record counts the questions whose answer was right for such a *namesake*
-# and is now right for the unit that was meant, minus those that went the
-# other way:
+# The base has read about UK gallons and binary kilobytes, and cannot know
+# which ones *we* mean. A model that learns this from our answers gains
+# without converting any better. The record counts such *namesakes*, the
+# questions whose answer was right for the other unit and is now right for
+# ours, minus those that changed the other way:
 
 # %%
 for seed, run in record["seeds"].items():
@@ -744,14 +723,13 @@ for seed, run in record["seeds"].items():
         assert convention < net / 3
 
 # %% [markdown]
-# For all three seeds, the namesakes explain little of the gain.
+# For all three seeds, namesakes explain at most 3 % of the gain.
 #
 # ### Reading the replies
 #
-# Before you believe a story about classes, read rows. The flips are the
-# most informative.
-# First what RFT gained over the base, two of each class above, then what it
-# lost:
+# Before you believe a story about classes, read replies. Here are four
+# questions that RFT gained over the base, two of each class above, and four
+# that it lost:
 
 # %%
 from textwrap import fill
@@ -781,19 +759,18 @@ print(len(lost), "lost, of which four:\n")
 show(lost[:4], "rft", "cot")
 
 # %% [markdown]
-# A few patterns recur, and we can count them:
+# Reading shows some patterns that we can count:
 #
 # - **left half-way**: the reply converts to a third unit and stops. What it
-#   states is true, so the audit refuses it because it does not lead to the
-#   answer. The grader's class *another unit* is mostly this;
-# - **another question**: it converts a unit that was not given at all;
+#   states is true, but does not lead to the answer. The grader's class
+#   *another unit* is mostly this;
+# - **another question**: it converts a unit that was not given;
 # - **a namesake**: "1 UK gallon = 4.546 l" is true of another gallon. The
-#   grader's class of this name misses one whose product is wrong;
+#   grader's class of this name needs a right product too;
 # - **a false product** or **a false sum**: the first false line counts;
-# - **steps that do not add up**: the partial products are true, and a sum
-#   leaves one of them out, or takes one twice;
-# - **another number**: the product starts from a quantity that is not the
-#   question's.
+# - **steps that do not add up**: a sum of true partial products leaves one
+#   out or takes one twice;
+# - **another number**: the quantity is not that of the question.
 
 # %%
 import re
@@ -855,17 +832,17 @@ def count_patterns(reports):
 count_patterns({name: reports[name] for name in ("cot", "sft", "rft")})
 
 # %% [markdown]
-# The order of the tests matters: a reply with two mistakes is counted at
-# its first. The patterns were found on these very rows, so they describe
-# this test set only.
+# A reply with two mistakes is counted for the first pattern that the code
+# tests. Most errors of `cot` are left half-way or false products. We found
+# the patterns on these very rows, so the counts describe only this test
+# set.
 #
 # ## Harder questions
 #
-# The questions of `test` are worded like those of the training. Those of
-# `test_hard` are not. They have larger quantities and finer fractions, and
-# although `train_hard` has such quantities too, the conversions and the
-# wordings of `test_hard` are in no training set. From the record of seed 0,
-# by difficulty:
+# The questions of `test` are worded like those of the training, and those
+# of `test_hard` are not. They also have larger quantities and finer
+# fractions. `train_hard` has such quantities too, but the conversions and
+# wordings of `test_hard` are in no training set. For seed 0, by difficulty:
 
 # %%
 NAMES = {"cot": "cot", "sft": "sft", "rft": "rft-2"}
@@ -892,8 +869,8 @@ for name, key in NAMES.items():
     assert hard < easy
 
 # %% [markdown]
-# Every stage scores lower here. Do the differences between the stages
-# remain? Again we compare them in pairs:
+# Every stage scores 12 to 25 points lower here. Do the differences between
+# the stages remain? Again we compare in pairs, with clustered intervals:
 
 # %%
 hard = {
@@ -913,11 +890,10 @@ for ((a, b), pair), p in zip(on_hard.items(), hard_p, strict=True):
     )
 
 # %% [markdown]
-# (The intervals are the clustered ones.) The verdicts are those on `test`.
-# These are adapters of one seed. The other two seeds have the same verdicts
-# against `cot` ([the results page](../book/results.md)).
+# The verdicts are those on `test`. The other two seeds have the same
+# verdicts against `cot` ([the results page](../book/results.md)).
 #
-# Which part of the skill fails? Where there is reasoning, the audit can
+# Which part of the skill fails? For replies with reasoning the audit can
 # answer, because it checks facts and products separately:
 
 # %%
@@ -943,9 +919,9 @@ parts.round(3)
 
 # %% [markdown]
 # Nearly all facts stay true, since a factor does not depend on the
-# quantity.
-# The share of true products falls, and more for `cot` than for `rft`. For
-# the long products, compare how the two models work them out:
+# quantity. The share of true products falls, from .89 to .49 for `cot` and
+# from .96 to .81 for `rft`. How do the two models work out the long
+# products?
 
 # %%
 ways = Counter()
@@ -965,10 +941,10 @@ assert net["cot at once, rft in steps"] > on_hard["cot", "rft"].n * 0.1
 ways
 
 # %% [markdown]
-# Most of the gain is in one line: the questions that the base works out at
-# once and the adapter in steps. Where both go the same way, the two columns
-# differ little. So what `rft` gains here, it gains mostly by taking steps,
-# and little by doing either way better.
+# Most of the gain, 85 of 96 questions net, is in the second line: the base
+# works the product out at once and the adapter in steps. Where both go the
+# same way, gains and losses nearly balance. So `rft` gains mostly by taking
+# steps.
 #
 # What goes wrong on these questions?
 
@@ -976,10 +952,10 @@ ways
 count_patterns({name: hard[name] for name in ("cot", "rft")})
 
 # %% [markdown]
-# With more steps there are more sums to get wrong: `rft` has more false
-# sums here than `cot`, and more steps that do not add up. It also converts
-# a unit that was not given (*another question*) more often. Reading those
-# replies leads to one wording:
+# More steps mean more sums to get wrong: `rft` has 19 false sums and `cot`
+# 8, and it has more steps that do not add up. It also converts a unit that
+# was not given (*another question*) more often. Reading those replies
+# points to one wording:
 
 # %%
 both = zip(hard["cot"].rows, hard["rft"].rows, strict=True)
@@ -991,9 +967,8 @@ show(odd[:2], "cot", "rft")
 # %% [markdown]
 # ### One thing at a time
 #
-# That was found by looking, on 18 questions, and `test_hard` changes the
-# quantity *and* the wording. So we test each alone: conversions of `test`
-# with a larger quantity, or in the odd wording.
+# We found this by looking, on 18 questions, and `test_hard` changes both
+# quantity *and* wording. So we test each alone, on conversions of `test`:
 
 # %%
 import random
@@ -1061,16 +1036,14 @@ assert effects["cot", "larger quantity"].clustered_ci95[1] < 0
 assert effects["rft", "odd wording"].clustered_ci95[1] < -0.3
 
 # %% [markdown]
-# A larger quantity makes `cot` worse; for `rft` a loss is not shown. The
-# odd wording makes both worse and costs `rft` nearly everything. No table
-# of totals shows that. (The stages also differ in their prompts: `rft` is
-# asked without a worked example.) So test the wordings that your users
-# write.
+# A larger quantity costs `cot` 25 points; for `rft` a loss is not shown.
+# The odd wording costs `cot` 14 points and `rft` 85. The totals do not show
+# that. (The prompts differ as well: `rft` gets no example.) So test your
+# users' wordings.
 #
 # ## Right for the wrong reasons
 #
-# One corner of these tables needs watching: right answers whose reasoning
-# is not valid.
+# Some right answers have reasoning that is not valid:
 
 # %%
 for name in ("cot", "rft"):
@@ -1091,14 +1064,12 @@ for name in ("cot", "rft"):
 
 
 # %% [markdown]
-# Nearly all of these state something false, and the examples are products
-# with a wrong digit, near enough for the grader. RFT learned from audited
-# replies only and still writes some: training on true lines does not make
-# every line true.
+# Of these 72 replies, 70 state something false. The examples shown are
+# products with wrong digits, close enough for the grader. RFT learned only
+# from audited replies and still writes 21 such replies.
 #
-# The tolerance of 5 % is there because few people know that a mile has
-# 1609.344 meters. It cannot tell a rounded factor from a wrong digit in
-# the middle of a product. How much of the accuracy hangs on it?
+# The tolerance of 5 % allows rounded factors, but also a wrong digit in the
+# middle of a product. How much of the accuracy depends on it?
 
 
 # %%
@@ -1131,20 +1102,18 @@ strict.round(3)
 
 # %% [markdown]
 # The first line is the grade, except that the grader rounds to three
-# decimals first. No line is the true one. A strict tolerance counts honest
-# rounding as a mistake; a generous one lets wrong digits through. Where
-# there is reasoning, the audit finds these: its rate and that of the
-# strictest tolerance nearly agree. The last line of `sft` is no verdict on
-# its answers, since it does not reason. And stated reasoning need not be
-# how the answer came about ([Turpin et al.
-# 2023](https://arxiv.org/abs/2305.04388)).
+# decimals first. A strict tolerance counts honest rounding as a mistake; a
+# generous one accepts wrong digits. The audit finds these: its rate nearly
+# equals that of the strictest tolerance. The last line does not apply to
+# `sft`, which does not reason. And stated reasoning need not be how the
+# answer was found ([Turpin et al. 2023](https://arxiv.org/abs/2305.04388)).
 #
 # ## Four traps
 #
 # ### A parser that guesses
 #
-# "The model knew it, it only forgot the tag." So one takes the last number
-# anywhere, or counts a reply as right if the truth occurs in it at all:
+# "The model knew it, it only forgot the tag." So an evaluator may take the
+# last number in the reply, or accept the truth anywhere in it:
 
 # %%
 from unitconv import is_correct, parse_answer
@@ -1177,7 +1146,8 @@ assert help_given["raw"] == help_given.max() > 0
 parsers.round(3)
 
 # %% [markdown]
-# The base on the bare question gains most. Here is one of its credits:
+# The base on the bare question rises from 0 to .782. Here is one of its
+# credits:
 
 # %%
 credit = next(
@@ -1190,10 +1160,10 @@ print(f"{credit.question}  (truth {credit.truth:g})\n---")
 print(re.sub(r"\n+", "\n", credit.text).strip())
 
 # %% [markdown]
-# This reply gives its answer in another tag. In others the number may
-# merely occur among many. The generous parser cannot tell them apart, and
-# it favors whoever writes most. How far does this go? The next model cannot
-# read. To every question it replies with the same list, the powers of 1.1:
+# This reply gives its answer in another tag. In other replies the number
+# may just be one of many. The generous parser accepts both, so it favors
+# long replies. The next model replies to every question with the same list,
+# the powers of 1.1:
 
 # %%
 powers = " ".join(f"{1.1**k:.4f}" for k in range(-50, 171))
@@ -1204,14 +1174,14 @@ assert listed["any number"] > 0.9
 
 
 # %% [markdown]
-# With a tolerance of 5 % one of them is nearly always near enough.
+# With a tolerance of 5 %, one of them is nearly always close enough.
 #
 # ### A leak
 #
-# In chapter 1 we pooled the questions, shuffled and cut again, and found
-# conversions on both sides. What is such a leak worth? The model here is
-# a table. It looks up a conversion it was trained on, and otherwise says
-# nothing:
+# In chapter 1 we pooled the questions, shuffled them, split them again, and
+# found conversions on both sides. What is such a leak worth? This model is
+# a table that looks up the conversions it was trained on, and otherwise
+# gives no answer:
 
 
 # %% tags=["nbval-check-output"]
@@ -1235,8 +1205,8 @@ assert shuffled > 0.05
 
 # %% [markdown]
 # A table that cannot convert anything answers a tenth of the questions. A
-# model that converts and remembers can get part of it on top, and no
-# interval and no paired test would notice.
+# model can gain from the leak too, and no interval or paired test would
+# notice.
 #
 # ### Choosing on the test set
 #
@@ -1261,9 +1231,8 @@ figures.chance(
 ).captioned("The best of twenty equal models, in simulations.")
 
 # %% [markdown]
-# On 100 questions it would be three times as bad. The cure is known and
-# costs nothing: choose on one set, report on another. That is what `valid`
-# is for.
+# With 100 questions the excess would be three times as large. The remedy
+# costs little: choose on one set, here `valid`, and report on another:
 
 # %%
 chosen = scores.argmax(axis=1)  # on "valid"
@@ -1273,15 +1242,15 @@ print(f"the same choice, on a fresh test set: {reported.mean():.3f}")
 assert abs(reported.mean() - TRUE) < 0.002
 
 # %% [markdown]
-# It also happens slowly. Each time you look at the test set, change
+# It also happens slowly: each time you look at the test set, change
 # something and look again, you choose on it a little (Dwork et al. 2015).
 #
 # ### Comparing what cannot be compared
 #
 # Two reports can be compared only if the questions, the prompt, the
 # decoding and the parser are the same, except for the one thing that is
-# tested. So a report says what ran, in which versions, and keeps its rows.
-# `compare` refuses other questions:
+# tested. So a report records what ran, the versions and all rows. `compare`
+# refuses different questions:
 
 # %% tags=["nbval-check-output"]
 fewer = replace(reports["rft"], rows=reports["rft"].rows[:500])
@@ -1291,8 +1260,8 @@ except ValueError as error:
     print(error)
 
 # %% [markdown]
-# What `--json` wrote is read back with `Report.from_json`, so a comparison
-# needs no model and no second run:
+# `Report.from_json` reads what `--json` wrote, so a comparison needs no
+# second run:
 
 # %%
 import json
@@ -1306,26 +1275,26 @@ print(run | {"temperature": again.run["decoding"]["temperature"]})
 # %% [markdown]
 # ## A report you can believe
 #
-# Put together, this is what a sentence about a model should hold:
+# A report about a model should say:
 #
 # 1. which model, prompt, decoding and parser; which questions, and what
 #    keeps them out of the training;
 # 2. accuracy over *all* questions, n and interval; the answer rate;
-# 3. the difference to the baseline on the same questions, with clustered
+# 3. the difference from the baseline on the same questions, with clustered
 #    interval, paired p-value and the number of tests made;
 # 4. how many seeds, and the value of each;
 # 5. what an answer costs;
-# 6. what kind of errors are left, and on which questions.
+# 6. what kinds of errors are left, and on which questions.
 #
 # ## Exercises
 #
 # ```{exercise} Warm-up: a p-value by coins
 # :label: ex-coins
 #
-# A new model loses some questions and gains others. Throw as many fair
-# coins as there are flips, very often, and return how often they fall at
-# least as lopsided. You may count instead of throwing; the check allows
-# for the luck of 100,000 throws.
+# A new model loses some questions and gains others. Toss as many fair coins
+# as there are flips, very often, and return how often they fall at least as
+# unevenly. You may also count; the check allows for the noise of 100,000
+# tosses.
 # ```
 
 # %% tags=["exercise", "nbval-check-output"]
@@ -1365,9 +1334,8 @@ def by_coins(lost, gained):
 print(f"3 lost, 12 gained: {by_coins(3, 12):.3f}")
 
 # %% [markdown]
-# The number of questions plays no part: those on which the models agree
-# say nothing about which is better. They do say that the difference is
-# small.
+# Questions on which the models agree do not matter here: they say only that
+# the difference is small.
 
 # %% tags=["solution", "nbval-check-output"]
 attempt(check_by_coins, by_coins)
@@ -1417,8 +1385,8 @@ pair = PairedComparison(n=1000, only_a=only_old, only_b=only_new)
 print(f"{old.ci95[1]:.3f} > {new.ci95[0]:.3f}, p = {pair.p_value:.1e}")
 
 # %% [markdown]
-# Few flips, nearly all one way. Both intervals hold the luck of the draw;
-# in the paired difference it cancels.
+# There are few flips, nearly all in one direction. Both intervals include
+# the luck of the draw; in the paired difference it cancels.
 
 # %% tags=["solution", "nbval-check-output"]
 attempt(check_overlap, both, only_old, only_new)
@@ -1431,7 +1399,7 @@ attempt(check_overlap, both, only_old, only_new)
 # :label: ex-families
 #
 # Compare `cot` with `rft` in each family, from the rows of `reports`. How
-# many of the six p-values are below 0.05 before Holm's method, how many
+# many of the six p-values are below 0.05 before Holm's method, and how many
 # after?
 # ```
 
@@ -1500,11 +1468,10 @@ pd.DataFrame(
 ).T
 
 # %% [markdown]
-# "RFT is better than the base" is a statement about the total. It is shown
-# for a family only where the verdict is *better*. A family that is *not
-# shown* may still have a small p: where its questions are about few pairs
-# of units, the clustered interval is wide and holds zero. No family has
-# thirty pairs, so even these intervals are a little too narrow.
+# All six p-values stay below 0.05, but only five families are *better*. The
+# 100 questions about data cover only 7 pairs of units, so their clustered
+# interval is wide and includes zero. No family has thirty pairs, so even
+# these intervals are a little too narrow.
 
 # %% tags=["solution", "nbval-check-output"]
 attempt(check_by_unit, by_unit, below)
@@ -1518,10 +1485,10 @@ attempt(check_by_unit, by_unit, below)
 #
 # The models of a recipe are right in 80 % of the cases on average, with an
 # sd of 2 points over seeds. You train several, and all answer the same n
-# questions; take the noise of the questions as if it were the same for all
-# of them. How far is the mean you measure from that of the recipe, as an
-# sd? Simulate it or work it out. Then choose: 3 trainings on 1000
-# questions, 12 on 1000, or 3 on 10,000?
+# questions; assume that the noise of the questions is the same for all of
+# them. What is the sd of your measured mean around the mean of the recipe?
+# Simulate it or derive it. Then choose: 3 trainings on 1000 questions, 12
+# on 1000, or 3 on 10,000?
 # ```
 
 # %% tags=["exercise", "nbval-check-output"]
@@ -1551,8 +1518,9 @@ attempt(check_noise_of_mean, noise_of_mean)
 # :class: dropdown
 # ```
 #
-# The two are independent, so their squares add: $0.02^2$ by the number of
-# trainings, and $0.8 \cdot 0.2$ by the number of questions.
+# The two are independent, so their variances add: $0.02^2$ divided by the
+# number of trainings, and $0.8 \cdot 0.2$ divided by the number of
+# questions.
 
 
 # %%
@@ -1566,8 +1534,7 @@ for trainings, n in [(3, 1000), (12, 1000), (3, 10_000)]:
 
 # %% [markdown]
 # Here 3 trainings on 10,000 questions are the least noisy. More trainings
-# leave the noise of the questions untouched, and more questions leave that
-# of the seeds.
+# do not reduce the noise of the questions, nor the other way round.
 
 # %% tags=["solution", "nbval-check-output"]
 attempt(check_noise_of_mean, noise_of_mean)
@@ -1580,9 +1547,9 @@ attempt(check_noise_of_mean, noise_of_mean)
 # :label: ex-peeking
 #
 # You compare two models and look after every 50 questions. As soon as
-# `paired_p` says p < 0.05 you stop and report a difference. Write a
-# function that says whether you ever do. How often does it for two *equal*
-# models, by the time you have asked 1000?
+# `paired_p` gives p < 0.05 you stop and report a difference. Write a
+# function that says whether you ever do. How often does this happen for two
+# *equal* models within 1000 questions?
 # ```
 
 # %% tags=["exercise", "nbval-check-output"]
@@ -1650,8 +1617,8 @@ print(f"looking once {once:.1%}, looking twenty times {peeked:.1%}")
 assert peeked > 1.5 * once
 
 # %% [markdown]
-# Each look is a test. Decide how many questions you will ask before you
-# ask the first.
+# Each look is a test: twenty looks raise the false alarms from 4 % to 17 %.
+# Decide in advance how many questions you will ask.
 
 # %% tags=["solution", "nbval-check-output"]
 attempt(check_peeking, reports_a_difference)
@@ -1665,8 +1632,8 @@ attempt(check_peeking, reports_a_difference)
 # ```{quiz}
 # :right: 2
 #
-# Two models have .60 and .66 on 100 questions each, with other questions
-# for each. Is the second better?
+# Two models have .60 and .66 on 100 questions each, different ones for each
+# model. Is the second better?
 #
 # - Yes, by six points.
 # - That is not shown: equal models differ as much in many cases.
@@ -1685,8 +1652,8 @@ attempt(check_peeking, reports_a_difference)
 # - The overlap of the two intervals.
 # - The two accuracies.
 #
-# Questions that both have right, or both wrong, say nothing about the
-# difference.
+# Questions that both have right, or both wrong, do not show which is
+# better.
 # ```
 #
 # ```{quiz}
@@ -1708,17 +1675,16 @@ attempt(check_peeking, reports_a_difference)
 # - Two equal models, each asked 100 questions of its own, often differ by
 #   six or more. Ask what chance does before you explain a difference.
 # - Compare on the same questions and count the flips: the luck of the draw
-#   cancels. Say how many tests you made, and "not shown" where it is not.
+#   cancels. Report how many tests you made.
 # - Questions about the same units fail together. Cluster the standard
 #   errors by them.
 # - Before you measure, compute how many questions the difference needs.
-# - Accuracy is over all questions. Report answer rate, validity and tokens
-#   with it, each with its own n.
-# - Questions and seeds are two samples. The interval covers the first
-#   only.
-# - Errors and harder questions say what was learned and what was not.
-# - Parsers that guess, leaks and choosing on the test set raise scores,
-#   and no test notices.
+# - Report accuracy over all questions, with answer rate, validity and
+#   tokens.
+# - Questions and seeds are two samples. The interval covers only the first.
+# - Errors and harder questions show what was learned and what was not.
+# - Parsers that guess, leaks and choosing on the test set raise scores, and
+#   no test notices.
 #
 # **Next:** [the same code on a general model](11_smollm2.ipynb).
 #

@@ -1,29 +1,29 @@
 # %% [markdown]
 # # Pretraining a course model
 #
-# The course model is one that you can make yourself, from nothing, on a
-# laptop. Every document it has read was written by a generator. Still it
+# You can train the course model yourself, from random weights, on a
+# laptop. Every document it has read was written by a generator. Even so, it
 # answers questions, copies the form of an example and multiplies. The idea
 # is that of TinyStories ([Eldan and Li
 # 2023](https://arxiv.org/abs/2305.07759)): in a narrow world a tiny model
 # can do what otherwise takes a large one. The other chapters train this
-# model further, so what they find depends on what we put into it. We
-# designed the corpus to leave fine-tuning something to gain. Its solutions
-# multiply long numbers in two ways: at once, which so small a model gets
-# mostly wrong, and in steps, which it gets right more often ([chapter
-# 8](08_rft.ipynb) counts). The first way is the more frequent. And the
-# corpus means the UK gallon in some documents and the US gallon in others.
+# model further, so their results depend on what it has read. We designed
+# the corpus so that fine-tuning has something to gain. Its solutions
+# multiply long numbers in two ways: at once, which the model mostly gets
+# wrong, and in steps, which it gets right more often ([chapter
+# 8](08_rft.ipynb) counts both). The first way is the more frequent. And a
+# gallon is the UK gallon in some documents and the US gallon in others.
 #
-# **The question of this chapter:** in which order does the model learn
-# these things, and what may we conclude from so small a model?
+# **The question of this chapter:** in which order does the model acquire
+# these skills, and what can we conclude from such a small model?
 #
 # :::{admonition} What you will learn
 # :class: tip
-# - what a corpus must hold, and leave open, for in-context learning;
-# - how to see that learning happen inside one document;
+# - what a corpus must contain, and leave open, for in-context learning;
+# - how to measure in-context learning inside one document;
 # - what comes first: form, facts or arithmetic;
 # - how settings are chosen on development questions;
-# - where the course model is like SmolLM2 and where it is not.
+# - where the course model resembles SmolLM2 and where it does not.
 #
 # **Before you start:** [chapter 3](03_sequential.ipynb). **Time:** 15
 # minutes to read, without the exercises, and about a minute to run; the
@@ -51,8 +51,8 @@ except ImportError:
 # unitconv pretrain my_model
 # ```
 #
-# makes the course model again. The record beside the weights says what
-# that took the last time:
+# trains the course model again. The record stored with the weights says
+# what the run took:
 
 # %%
 import json
@@ -70,8 +70,9 @@ print(f"{record['seconds'] / 60:.0f} minutes on {record['machine']}")
 # %% [markdown]
 # ## The corpus
 #
-# A generator writes documents of five kinds. The factors come from
-# [pint](https://pint.readthedocs.io); everything else is a matter of form.
+# A generator writes documents of five kinds: arithmetic, facts, tables,
+# plain text and chats. The factors come from
+# [pint](https://pint.readthedocs.io). One document of each kind:
 
 # %%
 import random
@@ -96,22 +97,23 @@ for make in (
     print(make(random.Random(5), corpus), end="\n\n---\n\n")
 
 # %% [markdown]
-# The course rests on three decisions about these texts.
+# We made three decisions about these texts.
 #
-# **One solution format for each document.** How a fact is stated, how a
-# product is written and what surrounds the last number are drawn once, at
-# random, and kept to the end. The first answer of a document can be in any
-# form; the second can only be in the form of the first. To predict the
-# second, the model has to look back at the first. That is why a worked
-# example in the prompt works.
+# **One solution format for each document.** The generator draws at random
+# how a fact is stated, how a product is written and what surrounds the last
+# number, and keeps this format to the end. All three answers of the chat
+# above begin with "The factor from". The first could have had any form, the
+# second only that of the first, and to predict it the model has to look
+# back. The last exercise tests whether it does. A worked example in a
+# prompt is used in the same way.
 #
-# **Two ways to multiply.** A child multiplies long numbers digit by digit
-# and adds up. Where the quantity and the factor both have two digits or
-# more, some solutions do the same. Between distant units some convert
-# through a third one: days to hours, hours to seconds. The others write
-# the result at once. That is hard for a model with six layers, because
-# each token gets only these six. Steps spread the work over more tokens.
-# Here is one problem both ways:
+# **Two ways to multiply.** Where the quantity and the factor both have two
+# digits or more, some solutions multiply digit by digit and add up, and
+# the others write the result at once. Between distant units some convert
+# through a third one, as the chat above does for kilobytes to gigabytes. A
+# result written at once is hard for this model, because only six layers
+# compute each token. Steps spread the work over more tokens. Here is one
+# problem both ways:
 
 # %%
 from decimal import Decimal
@@ -140,13 +142,12 @@ for in_steps in (False, True):
 print(f"in steps: {corpus.steps_share:.0%} of such solutions")
 
 # %% [markdown]
-# Both ways end in the right number, and for each long product the way is
-# drawn at random. So the corpus does not show that steps pay; in [chapter
-# 8](08_rft.ipynb) the model's own errors do.
+# Both ways end in the right number, and for each long product the generator
+# chooses one at random. So the corpus does not show that steps are better.
+# The model's own errors do ([chapter 8](08_rft.ipynb)).
 #
-# **One convention for each document.** A gallon is American here and
-# British there. The questions of this course mean the American one. The
-# corpus holds both, and mostly calls the British one by its name:
+# **One convention for each document.** The questions of this course mean
+# the US gallon. The corpus has both. We count them in 8,000 documents:
 
 # %%
 import re
@@ -166,15 +167,16 @@ print(f"UK {british}, US {american}")
 assert 0 < british < american
 
 # %% [markdown]
-# A model that has read this can mean either gallon. The exercise "Which
-# gallon?" counts how often it means which.
+# Six of these 15 sentences mean the UK gallon, and all six call it by name.
+# So the model can mean either. The exercise "Which gallon?" counts how
+# often it means each.
 #
 # ## In-context learning during training
 #
-# The loss of a token says how little the model expected it, in nats. If
-# the model reads the form off the first answer, then the second and third
-# answers of a chat must have a lower loss than the first. We measure each
-# answer by itself:
+# The loss of a token is minus the natural logarithm of the probability that
+# the model gave it; its unit is the nat. If the model takes the form from
+# the first answer, then the second and third answers of a chat should have
+# a lower loss than the first. We measure each answer separately:
 
 # %%
 import torch
@@ -207,7 +209,7 @@ def surprise(text: str) -> list[float]:
 
 # %% [markdown]
 # The chats have three questions, show their reasoning, and come from seeds
-# that the training did not use. None is longer than a row of the training:
+# that the training did not use. Each fits into one row of the training:
 
 # %%
 from dataclasses import replace
@@ -229,15 +231,15 @@ assert turns[0] > 1.5 * turns[1]
 assert turns[0] > 1.5 * turns[2]
 
 # %% [markdown]
-# In the first answer the form is still open. From the second on it is
-# known, and mostly facts and digits are left to predict. No part of the
-# training asks the model to imitate: imitation is the cheapest way to
-# predict such documents.
+# The first answer, whose form is open, costs 0.42 nats per token. The next
+# two cost 0.11 and 0.16: their form is known, and mostly facts and digits
+# remain to be predicted. The training has no objective for imitation. The
+# model learns it because it lowers the loss on such documents.
 #
 # ## A live run
 #
-# The real run takes too long for a page. Here is the same loop, for
-# seconds, on a much smaller model:
+# The real run took 43 minutes. Here is the same loop on a much smaller
+# model, for a few seconds:
 
 # %%
 import tempfile
@@ -256,9 +258,10 @@ print(f"loss {progress.losses[0]:.2f} -> {progress.losses[-1]:.2f}")
 assert progress.losses[-1] < progress.losses[0] - 1
 
 # %% [markdown]
-# And here is the real run, from its record. Its optimiser is Muon ([Jordan
-# et al. 2024](https://kellerjordan.github.io/posts/muon/)) for matrices,
-# and AdamW for embeddings and norms.
+# Here is the real run, from its record; a point is the mean of a fiftieth
+# of the run. Its optimizer is Muon ([Jordan et al.
+# 2024](https://kellerjordan.github.io/posts/muon/)) for matrices, and AdamW
+# for embeddings and norms.
 
 # %% tags=["hide-input"]
 from unitconv import figures
@@ -274,9 +277,8 @@ figures.losses(
 )
 
 # %% [markdown]
-# The loss of the course model falls faster again towards the end, where
-# the learning rate goes to nearly zero and the noise of large steps dies
-# down.
+# The loss of the course model has almost stopped falling, at 0.75, when the
+# learning rate begins to decrease. From there it falls to 0.63.
 
 # %%
 share = config["decay_share"]
@@ -287,19 +289,19 @@ print(f"from {decay:,.0f} tokens on")
 # %% [markdown]
 # ## Order in which skills appear
 #
-# A loss shows that something is learned, but not what. So six abilities
-# were measured at several checkpoints of the run, on generated development
+# A loss shows that something is learned, but not what. So we measured six
+# abilities at eleven checkpoints of the run, on generated development
 # questions:
 #
-# - **imitation**: shown an example that marks its answer as `[[900]]`,
-#   `ANS(900)` or `<kuvo>900</kuvo>`, does the reply mark its own so?
+# - **imitation**: the example marks its answer as `[[900]]`, `ANS(900)` or
+#   `<kuvo>900</kuvo>`. Does the reply mark its own answer in the same way?
 # - **facts**: "the factor from mile to kilometer is ..."
 # - **products**: "7 * 453.6 = ...", with a quantity up to 12 or a half
 # - **sums**: "3175.2 + 340.2 = ...", as they come up in steps
 # - **answers**, **hard answers**: whole questions after one worked example,
-#   with small quantities, and with two or three digits or decimals.
+#   with small quantities, or with two or three digits or decimals.
 #
-# Facts, products and sums count as right within 1 %.
+# Facts, products and sums count as right if they are within 1 %.
 
 # %% tags=["hide-input"]
 curve = json.loads((COURSE_MODEL / "curve.json").read_text())["points"]
@@ -336,21 +338,22 @@ for name in ("answers", "hard answers"):
     assert curve[-1][name]["rate"] > before[name]["rate"] + 0.2
 
 # %% [markdown]
-# Products and sums begin first; where they differ early, their intervals
-# overlap. Facts follow. Imitation begins last of the four, and then rises
-# steeply. In larger models it comes together with attention heads that look
-# back and copy ([Olsson et al. 2022](https://arxiv.org/abs/2209.11895)).
-# A whole answer needs a fact and a product: at no checkpoint are more
-# answers right than facts known. Hard answers need long products besides.
-# Much of both comes only while the learning rate falls. All this is the
-# shipped run alone.
+# Products and sums come first, then facts. Imitation starts last of these
+# four and then rises steeply, from 0.03 to 0.44 between two checkpoints. In
+# larger models in-context learning appears together with attention heads
+# that look back and copy ([Olsson et al.
+# 2022](https://arxiv.org/abs/2209.11895)). A whole answer needs a fact and
+# a product: at no checkpoint are more answers right than facts. Hard
+# answers also need long products. Much of both comes only while the
+# learning rate falls: from 0.48 to 0.89 and from 0.24 to 0.65. All of this
+# describes one run, the shipped one.
 #
 # ## A trap: the corpus that knows the test
 #
 # Generators write both the corpus and the questions, so a leak is easy. If
-# the corpus asked a question of the test set, the score would measure
+# the corpus contained a question of the test set, the score would measure
 # memory. The obvious check compares line by line. To see whether it works,
-# we leak a question on purpose:
+# we leak a question, once bare and once in a chat:
 
 # %%
 from unitconv.pretraining.corpus.documents import chat_turn
@@ -371,10 +374,9 @@ print("in a chat:", leaks_by_line(chat))
 assert not leaks_by_line(chat)
 
 # %% [markdown]
-# In a chat, where a leak would be, the line ends in `<|im_end|>`, and the
-# check finds nothing. It would have passed for ever: a check that has never
-# been seen to fail proves little. The library's check takes labels,
-# greetings and turn markers off first:
+# In a chat, where a real leak would be, the line ends in `<|im_end|>`, and
+# the check finds nothing. So test a check on a case where it has to fail.
+# The library's check first removes labels, greetings and turn markers:
 
 # %%
 from unitconv.pretraining.corpus.contamination import leaked_questions
@@ -387,25 +389,25 @@ assert not leaked_questions(text, asked)
 # %% [markdown]
 # ## Choosing the settings
 #
-# Settings are chosen on a *development set*: questions of the generator,
-# in ten wordings that occur neither in the corpus nor in any question set.
-# We read the errors of earlier candidates on it one by one. The weak parts
-# of the steps were sums and the splitting of a quantity into its digits, so
-# the corpus got more of both.
+# We chose the settings on a *development set*: generated questions in ten
+# wordings that occur neither in the corpus nor in any question set. We read
+# the errors of earlier candidates on it one by one. Sums, and splitting a
+# quantity into its digits, were the weak parts of the steps, so the corpus
+# got more of both.
 #
-# We looked at the test sets too early, though: the last two candidates were
-# both measured on them before we took the second. So the test sets are no
-# untouched check of this choice.
+# We looked at the test sets too early, though: we measured the last two
+# candidates on them before we took the second. So for this choice the test
+# sets are not an untouched check.
 #
-# We did not aim for the best score: a base that is nearly always right
-# leaves nothing for fine-tuning to do.
+# We did not aim for the best score. A base that is nearly always right
+# leaves fine-tuning nothing to do.
 #
-# How much of this is chance? `final-seed-0` is the shipped model. Two more
-# runs differ in the seed alone, which draws the first weights and the
-# corpus. And can a short run save the time of a long one? `proxy` is the
-# final setting with fewer steps, and `no-partial-products` is `proxy` with
-# a change of the corpus. `python -m experiments.pretraining_sweep runs`
-# makes all five again.
+# How much of the result is chance? `final-seed-0` is the shipped model. Two
+# more runs differ only in the seed, which determines the first weights and
+# the corpus. And can a short run replace a long one? `proxy` has the final
+# settings with fewer steps, and `no-partial-products` is `proxy` with a
+# changed corpus. `python -m experiments.pretraining_sweep runs` repeats all
+# five.
 
 # %%
 import pandas as pd
@@ -458,31 +460,30 @@ pd.DataFrame(
 ).T.round(3)
 
 # %% [markdown]
-# *CoT*, *valid* and *answered* are for a prompt with one worked example:
-# accuracy; the share with valid reasoning, of the replies that state a fact
-# or a product; and the share with an answer that can be read.
-# *direct* is accuracy after two examples without reasoning, *chat* after
-# an instruction alone. *rollouts* is the share of questions for which at
-# least one of ten samples is right and passes the audit. *hard* is the
-# accuracy on hard development questions, and *steps* the share of those
-# replies that use partial products or a third unit.
+# For a prompt with one worked example, *CoT* is the accuracy, *valid* the
+# share with valid reasoning among the replies that state a fact or a
+# product, and *answered* the share with a readable answer. *direct* is the
+# accuracy after two examples without reasoning, *chat* after an instruction
+# alone. *rollouts* is the share of questions for which at least one of ten
+# samples is right and passes the audit. *hard* is the accuracy on hard
+# development questions, and *steps* the share of those replies that use
+# partial products or a third unit.
 #
-# The seed matters. *CoT* is .89, .83 and .89 for the three, and *hard* .62,
-# .53 and .58, so the shipped model is the best of them on hard questions.
-# The extreme is *chat*: .70, .00 and .20. There the instruction alone has
-# to bring the answer tags, and how often it does differs from seed to seed.
-# What the three have in common: they answer nearly everything after one
-# example, they are much worse without reasoning (*direct*), and they work
-# out between 14 and 23 of a hundred hard questions in steps. The chapters
-# train on the shipped model alone. So what they find holds for this base;
-# for others it was not tried.
+# The seed matters. For the three seeds *CoT* is .89, .83 and .89, and
+# *hard* is .62, .53 and .58, so the shipped model is the best of them on
+# hard questions. *chat* differs most: .70, .00 and .20, because only .77,
+# .00 and .23 of the replies have the answer tags. All three answer nearly
+# everything after one example, are much worse without reasoning
+# (*direct*), and work out between 14 and 23 of a hundred hard questions in
+# steps. The other chapters train the shipped model only, so their results
+# hold for this base.
 #
-# The short runs answer little: 700 steps are a sixth of the training.
-# `no-partial-products` is ahead of `proxy`, perhaps because it has one way
-# of multiplying to learn and not two. But the way that it lacks is the one
-# that is right more often for long products in the finished model ([chapter
-# 8](08_rft.ipynb)). So a short run is no guide here: what is learned first
-# need not be better in the end. We chose no setting by one.
+# The short runs have 700 steps, a sixth of the training, and get few
+# answers right: .01 for `proxy` and .14 for `no-partial-products`. The
+# second may be ahead because it has only one way of multiplying to learn.
+# But the way that it lacks is the one that is right more often for long
+# products in the finished model ([chapter 8](08_rft.ipynb)). So we chose no
+# setting by a short run.
 #
 # ## Results
 #
@@ -516,11 +517,11 @@ assert shown["chat"]["answered"] < 0.9
 assert accuracy["cot, hard"] + 0.1 < accuracy["cot"]
 
 # %% [markdown]
-# The model fails on the bare question (*raw*) and is weak when it must
-# answer at once (*direct*). It does best when an example shows it how to
-# reason (*cot*), less well on hard questions. That is the base the course
-# needs. With an instruction alone (*chat*), part of the replies hold no
-# answer that can be read. Here is such a reply, and one to *direct*:
+# The model answers none of the bare questions (*raw*), and gets .287 right
+# when it must answer at once (*direct*). It does best when an example shows
+# it how to reason (*cot*): .849, and .646 on hard questions. That leaves
+# room to improve. With an instruction alone (*chat*), three replies in ten
+# have no readable answer. Here is one of them, and one to *direct*:
 
 # %%
 question = "Tell me how many g there are in 5 lbs."
@@ -537,12 +538,12 @@ print(
 print(f"documents without reasoning that round so: {rough:.0%}")
 
 # %% [markdown]
-# Both replies follow the corpus: its chats mostly ignore the form that the
-# system turn asks for, and about half of its documents that answer at once
-# give a first digit and zeros.
+# Both replies follow the corpus. Most of its chats ignore the form that the
+# system turn asks for, such as `<finding>` in the chat above, and about
+# half of its documents that answer at once give a first digit and zeros.
 #
-# How well does it copy a form that an example shows and no instruction
-# names?
+# How well does the model copy a form that an example shows and that no
+# instruction names?
 
 # %%
 for name, report in results.items():
@@ -555,8 +556,8 @@ for name, report in results.items():
 assert "kuvo" not in text
 
 # %% [markdown]
-# `kuvo` does not occur in the 8,000 documents above, so the model copies
-# more than forms that it knows.
+# It copies all three every time. `kuvo` does not occur in the 8,000
+# documents above, but other random tags do: copying such tags was trained.
 #
 # ## Is it honest to use it?
 #
@@ -570,17 +571,16 @@ assert "kuvo" not in text
 # | corpus | generated, about units only | web text, code, mathematics |
 # | vocabulary | 768 | 49,152 |
 #
-# SmolLM2 read trillions of tokens, thousands for each of its parameters
-# ([Ben Allal et al. 2025](https://arxiv.org/abs/2502.02737)). About twenty
-# are best for a fixed budget of compute ([Hoffmann et al.
-# 2022](https://arxiv.org/abs/2203.15556)). The course model has read the
-# few that the first cell counts.
+# SmolLM2 has read trillions of tokens, thousands for each of its parameters
+# ([Ben Allal et al. 2025](https://arxiv.org/abs/2502.02737)). For a fixed
+# budget of compute, about twenty are best ([Hoffmann et al.
+# 2022](https://arxiv.org/abs/2203.15556)). The course model has read 6.7.
 #
-# The mechanics carry over: decoding, prompts, masks, labels, adapters and
-# grading run through the same code. No score carries over. The course model
-# has read about nothing but units and can do nothing else. Where the book
-# says how large an effect is, it is the effect on this model; that is why
-# the notebooks have a `MODEL` switch.
+# The mechanics carry over to larger models: decoding, prompts, masks,
+# labels, adapters and grading run through the same code. Scores do not. The
+# course model has read only about units. Where the book says how large an
+# effect is, it is the effect on this model, unless the page names another.
+# With the `MODEL` switch of the notebooks you can measure it on another.
 #
 # ## Exercises
 #
@@ -588,7 +588,7 @@ assert "kuvo" not in text
 # :label: ex-guessing
 #
 # A model gives every token of its vocabulary the same probability. What is
-# its loss, in nats a token? Compare with the first loss in the record.
+# its loss, in nats per token? Compare it with the first loss in the record.
 # ```
 
 # %% tags=["exercise", "nbval-check-output"]
@@ -629,9 +629,8 @@ print(f"{untrained:.2f} nats; the run began at {record['losses'][0]:.2f}")
 assert abs(untrained - record["losses"][0]) < 0.3
 
 # %% [markdown]
-# If a run begins far above this number, something is wrong with its first
-# weights: they give confident predictions before there is anything to be
-# confident about.
+# If a run begins far above this number, something is wrong with the first
+# weights: they make confident predictions before anything is learned.
 
 # %% tags=["solution", "nbval-check-output"]
 attempt(check_guessing, guessing)
@@ -643,9 +642,9 @@ attempt(check_guessing, guessing)
 # ```{exercise} Which chats answer at once?
 # :label: ex-at-once
 #
-# Some chats of the corpus reason, the others answer at once. Write a
-# function that separates them by their text. Then estimate which share
-# of the chats answers at once, and compare it with the setting.
+# Some chats of the corpus show their reasoning, the others answer at once.
+# Write a function that separates them by their text. Then estimate the
+# share of chats that answer at once, and compare it with the setting.
 # ```
 
 # %% tags=["exercise", "nbval-check-output"]
@@ -691,8 +690,8 @@ print(f"{at_once:.2f} of the chats, set: {corpus.chat_direct_share:.2f}")
 assert abs(at_once - corpus.chat_direct_share) < 0.06
 
 # %% [markdown]
-# The test looks for a product, which is not quite what the generator
-# decided, but it is all that the text shows.
+# The function looks for a product or a quotient: the text does not show
+# what the generator decided.
 
 # %% tags=["solution", "nbval-check-output"]
 attempt(check_answers_at_once, answers_at_once)
@@ -705,10 +704,10 @@ attempt(check_answers_at_once, answers_at_once)
 # :label: ex-gallon
 #
 # A reply to "How many liters are in 2 gallons?" can mean either gallon, and
-# may mean the British one without saying so. Sort replies by three things:
-# "UK" or "US"; is everything true that the audit reads in it, whether or
-# not it leads to the answer; is the answer right? Then sample twenty
-# replies at temperature 1 and count.
+# it can mean the UK gallon without saying so. Sort replies by three things:
+# the gallon ("UK" or "US"); whether all claims that the audit reads are
+# true, even if they do not lead to the answer; whether the answer is right.
+# Then sample twenty replies at temperature 1 and count.
 # ```
 
 # %% tags=["exercise", "nbval-check-output"]
@@ -768,9 +767,9 @@ pd.DataFrame(
 )
 
 # %% [markdown]
-# A reply about UK gallons can be true in every line and still be wrong.
-# The audit also asks whether the claims lead to the answer, and refuses
-# this reply as the grade does:
+# Four of the twenty replies mean the UK gallon. Two of these are true in
+# every claim and still wrong. The audit also checks whether the claims lead
+# to the answer, and rejects such a reply:
 
 # %%
 british = "1 UK gallon = 4.546 l. 2 * 4.546 = 9.092. <answer>9.092</answer>"
@@ -788,11 +787,11 @@ attempt(check_sort_reply, sort_reply)
 # ```{exercise} Stretch: another author's first turn
 # :label: ex-transplant
 #
-# Later answers have a lower loss than the first. Is that because the model
-# reads their form off the first, or are they easier? Write a function that
-# replaces the first question and answer of a chat by those of another chat,
-# and leaves the rest alone. If the form is read off the first answer, then
-# the loss of the second must now rise.
+# Later answers have a lower loss than the first. Does the model take their
+# form from the first answer, or are they easier for another reason? Write a
+# function that replaces the first question and answer of a chat with those
+# of another chat and leaves the rest unchanged. If the form is taken from
+# the first answer, the loss of the second should now rise.
 # ```
 
 # %% tags=["exercise", "nbval-check-output"]
@@ -853,13 +852,14 @@ assert other[1] > 1.5 * own[1]
 assert other[2] < other[1]
 
 # %% [markdown]
-# The loss of the second answer is now higher than that of a first one: the
-# model expected the donor's form. The third has a low loss again, since the
-# second shows the form. So the model does read the form off, and being late
-# in a chat does not by itself make an answer easy.
+# The loss of the second answer rises from 0.11 to 0.88, twice that of a
+# first answer: the model expected the donor's form. The third is back at
+# 0.19, because the second shows its form. So the model does take the form
+# from earlier answers, and a late place in the chat does not by itself make
+# an answer easy.
 #
 # If every document of the corpus had the same solution format, the model
-# could do without looking back for it.
+# would not need to look back for it.
 
 # %% tags=["solution", "nbval-check-output"]
 attempt(check_transplant, transplant)
@@ -880,7 +880,8 @@ attempt(check_transplant, transplant)
 # - To save memory.
 # - To make the corpus larger.
 #
-# That is in-context learning: a worked example sets the convention.
+# Following the document is in-context learning: in a prompt, the worked
+# example sets the convention.
 # ```
 #
 # ```{quiz}
@@ -898,25 +899,27 @@ attempt(check_transplant, transplant)
 # ```{quiz}
 # :right: 3
 #
-# Which ability comes last in the recorded run?
+# Which ability is weakest at the end of the recorded run?
 #
 # - Imitating the form of an example.
 # - Facts.
 # - Hard answers.
 #
-# They need facts, long products and sums at once.
+# .65 of them are right at the end. They need facts, long products and sums
+# at once.
 # ```
 #
 # ## Recap
 #
-# - Documents differ in form and each keeps its own, so imitation is the
-#   best way to predict them. That is where in-context learning comes from.
-# - Products and sums begin first; a whole answer also needs facts. Much
-#   of it comes only when the learning rate falls.
-# - Two ways to multiply, of which the better one is the rarer, leave
-#   something for fine-tuning to find out.
-# - Settings are chosen on development questions; the test sets are for
-#   the end. Three seeds of one recipe differ by several points.
+# - Documents differ in form, and each keeps its own. So copying the form of
+#   earlier answers lowers the loss, and the model learns in context.
+# - Products and sums come first, then facts, then imitation. Much of the
+#   accuracy comes only while the learning rate falls.
+# - The corpus has two ways to multiply, and the better one is rarer. That
+#   leaves something for fine-tuning to find.
+# - Choose settings on development questions and keep the test sets for the
+#   end. Three seeds differ by six points with an example, by seventy
+#   without.
 # - The code carries over to larger models, the scores do not.
 #
 # ## References

@@ -118,7 +118,7 @@ def samples_record() -> Record:
     for split in SPLITS:
         splits[split] = {
             "greedy": {
-                name: sum(r.correct for r in report.rows[:N_SAMPLED])
+                name: sum(r.correct for r in list(report.rows)[:N_SAMPLED])
                 for name, report in reports_of(split).items()
             }
         }
