@@ -119,7 +119,7 @@ figures.token_strip(
 #
 # Where does the list come from? From counting. *Byte-pair encoding*
 # ([Sennrich et al. 2016](https://arxiv.org/abs/1508.07909)) starts with
-# the bytes. It finds the two neighbours that occur together most often in
+# the bytes. It finds the two neighbors that occur together most often in
 # some text, makes the pair a new token, and counts again, until the list
 # is as long as it was asked to be. It knows nothing about words or numbers.
 # For words that is a strength. For numbers it is a trap.
@@ -495,7 +495,7 @@ print("keys:   ", tuple(k.shape))
 # grows with its position. A head's 64 numbers are taken as 32 pairs,
 # numbers $i$ and $i + 32$ as pair $i$, and each pair as a point in the
 # plane. The first pair turns by one radian a token, which distinguishes
-# neighbouring places. The last hardly turns at all, and distinguishes
+# neighboring places. The last hardly turns at all, and distinguishes
 # places that are far apart.
 
 
@@ -708,13 +708,13 @@ assert tied == config.tie_word_embeddings
 #
 # The attention weights can be drawn. Each row is a token that reads, each
 # column one that is read. Here is the head that looks at its left
-# neighbour more than any other head does:
+# neighbor more than any other head does:
 
 # %%
 rows = torch.arange(1, len(token_ids), device=llm.device)
-neighbour = looks[:, :, rows, rows - 1].mean(dim=-1)
-depth, head = divmod(int(neighbour.argmax()), neighbour.shape[1])
-share = float(neighbour[depth, head])
+neighbor = looks[:, :, rows, rows - 1].mean(dim=-1)
+depth, head = divmod(int(neighbor.argmax()), neighbor.shape[1])
+share = float(neighbor[depth, head])
 print(f"layer {depth}, head {head}: {share:.0%} on the token before")
 
 # %% tags=["hide-input"]
@@ -726,7 +726,7 @@ figures.attention_map(
 
 # %% [markdown]
 # The corner above the diagonal is empty: that is the mask. Every token puts
-# all of its weight on its left neighbour, `kg` on `6` among them. Most
+# all of its weight on its left neighbor, `kg` on `6` among them. Most
 # trained transformers have such a *previous-token head*, and later layers
 # build on it ([Olsson et al. 2022](https://arxiv.org/abs/2209.11895)).
 #
@@ -1099,7 +1099,7 @@ attempt(check_encode_safely, encode_safely)
 
 # %% [markdown]
 # The joins are safe here: a line break comes before the question and a
-# special token after it, and neither merges with its neighbour. The first
+# special token after it, and neither merges with its neighbor. The first
 # assertion checks that. In a chat that strangers can reach, this defence is
 # necessary, and the library has it: a prompt of `llm.format_prompt`
 # remembers which of its pieces people wrote, and `llm.encode` reads special

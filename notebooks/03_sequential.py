@@ -570,7 +570,7 @@ assert alone != in_company
 # a reply, to a key of 64 bits. The fourth goes through
 # [SplitMix64](https://doi.org/10.1145/2660193.2660195), a random number
 # generator whose $n$-th number can be computed directly. It mixes bits by
-# shifts and products, so that neighbouring inputs give unrelated outputs:
+# shifts and products, so that neighboring inputs give unrelated outputs:
 
 # %%
 import hashlib

@@ -1,23 +1,23 @@
 # %% [markdown]
 # # Fast decoding: the same tokens, sooner
 #
-# Rejection sampling, which [chapter 8](08_rft.ipynb) comes to, asks for ten
+# Rejection sampling, the method of [chapter 8](08_rft.ipynb), needs ten
 # replies, called *rollouts*, to each of two thousand questions. Training
 # reads a whole text in one pass of the model. A reply is written one token
-# at a time, and every token needs a pass of its own.
+# at a time, and each token needs its own pass.
 #
 # **The question of this chapter:** where does the time of 20,000 rollouts
-# go, and how much of it buys a token that somebody wanted?
+# go, and how much of it is wasted?
 #
 # :::{admonition} What you will learn
 # :class: tip
 # - how to count the work that a padded batch throws away;
-# - how an engine with slots works, from its main loop down: rows that are
-#   done leave, and waiting ones take their place;
+# - how an engine with slots works: finished rows leave, and waiting ones
+#   take their place;
 # - why a prefix that all prompts share can be computed and stored once,
 #   and why attention over two parts is exact;
-# - how ten samples of a question stay one text until they differ;
-# - what pages are for;
+# - how ten samples of a question share a slot until they differ;
+# - what a paged KV cache is for;
 # - how to read an ablation, a roofline and a comparison of tools without
 #   fooling yourself.
 #
@@ -41,13 +41,13 @@ except ImportError:
     subprocess.run(pip, check=True)
 
 # %% [markdown]
-# The live cells of this chapter count tokens and passes of the model,
-# which do not depend on the machine. Seconds come from records, and each
-# record says where it was measured. All of them were measured with an
-# earlier course model of the same architecture, whose replies are shorter.
-# Here is the first: how long twenty thousand rollouts take at the speeds of
-# `unitconv bench`, with the decoder of chapter 4 (`reference`) and with the
-# one of this chapter (`engine`).
+# The cells of this chapter count tokens and passes of the model, which do
+# not depend on the machine. Seconds come from recorded runs, and each
+# record names its machine. All were measured with an earlier course model
+# of the same architecture, whose replies are shorter. The first record
+# gives the time of 20,000 rollouts at the speeds of `unitconv bench`, with
+# the decoder of chapter 4 (`reference`) and the one of this chapter
+# (`engine`).
 
 # %%
 import json
@@ -70,10 +70,10 @@ for speed in sampled:
 # %% [markdown]
 # ## Idle rows in a batch
 #
-# Chapter 4 ended with a confession: a row that is done waits for the last
-# one. How much work is that? Let us take 48 real questions, eight at a
-# time, and count *row-steps*: one row in one decoding pass is one row-step,
-# whether the row still writes or only waits. A hook on the model sees the
+# In the batches of chapter 4, a finished row waits for the last one. How
+# much work does that waste? We take 48 questions, eight at a time, and
+# count *row-steps*: one row in one decoding pass is one row-step, whether
+# the row is still writing or only waiting. A hook on the model records the
 # shape of its input in every pass:
 
 # %%
@@ -126,15 +126,15 @@ print(f"{1 - useful / decoded:.0%} wasted")
 assert useful < decoded
 
 # %% [markdown]
-# The batch always *looks* full: eight rows in, eight rows out. There is no
-# error and no warning, and the tokens are right. The waste grows with the
-# spread of the lengths: a single reply that runs to its limit keeps its
-# whole batch waiting.
+# Nearly a third of the row-steps, 938 of 3040, compute nothing that is
+# used. There is no error and no warning, and the tokens are right. The
+# waste grows with the spread of the lengths: a single reply that runs to
+# its limit keeps its whole batch waiting.
 #
 # ## Slots that are refilled
 #
-# So let a finished row leave at once, and give its place to a question
-# that waits. This is called *continuous batching* ([Yu et al. 2022](
+# The remedy is to let a finished row leave at once and give its place to a
+# waiting question. This is called *continuous batching* ([Yu et al. 2022](
 # https://www.usenix.org/conference/osdi22/presentation/yu)). A place is a
 # *slot*: room for the keys and values of one row in a cache that is
 # allocated once. The decoder is `unitconv/inference/engine.py`; its cache,
@@ -161,31 +161,29 @@ show(Engine.run)
 # %% [markdown]
 # In each round the engine either admits waiting requests, which means
 # reading their prompts, or decodes one more token for every slot in use.
-# A pass over one prompt costs far more than a tenth of a pass over ten.
-# Therefore the engine does not always admit a request as soon as a slot is
-# free, but waits until a sixteenth of the slots are free. With eight slots
-# that is one slot; with 64 it is four.
+# A pass over one prompt costs far more than a tenth of a pass over ten. So
+# the engine admits requests only when a sixteenth of the slots are free.
+# With eight slots that is one slot; with 64 it is four.
 #
-# Here is the step that is repeated most often:
+# This is the decoding step:
 
 # %%
 show(Engine._decode)
 
 # %% [markdown]
-# `_forward` gives the model the new tokens and their positions, and gets
-# the logits after the last token of each row:
+# `_forward` passes the new tokens and their positions to the model, and
+# returns the logits after the last token of each row:
 
 # %%
 show(Engine._forward)
 
 # %% [markdown]
-# `self.groups` lists what each slot works on. Why a slot has a *group* of
-# requests, and not one, we shall see below; for now each group has one
-# member. A step mixes rows that have just started with rows that are nearly
-# done. So there is no common column to pad to: each slot is filled from its
-# first column on and has a length of its own, and a mask hides the columns
-# after it. This is how the cache stores a new token's key and value in one
-# layer:
+# `self.groups` lists what each slot works on. Below we explain why a slot
+# has a *group* of requests; for now each group has one member. A step mixes
+# rows that have just started with rows that are nearly done. So there is no
+# common column to pad to: each slot is filled from its first column on and
+# has its own length, and a mask hides the columns after it. This is how the
+# cache stores the key and value of a new token in one layer:
 
 # %%
 from unitconv.inference.kv_cache import SlotCache
@@ -193,21 +191,21 @@ from unitconv.inference.kv_cache import SlotCache
 show(SlotCache.append)
 
 # %% [markdown]
-# The cache of chapter 4 grew by a column at each step, which copies all of
-# it each time. Here one token a row is written in place, and what a step of
-# decoding gets back is a view of the slots in use. That works because they
-# always come first: when a row leaves, the last row moves to its slot at
-# once, and new rows are admitted behind the others.
+# The cache of chapter 4 grew by one column in each step, and all of it was
+# copied each time. Here the new token of each row is written in place, and
+# a decoding step gets a view of the slots in use. This works because the
+# slots in use always come first: when a row leaves, the last row moves to
+# its slot at once, and new rows are added at the end.
 #
-# The engine runs on the model's own layers. Transformers lets a program
-# register an attention function of its own, and everything else (norms,
-# projections, a LoRA adapter, if there is one) stays as it is. That is why
-# the engine works with many models without a line of code about them.
+# The engine uses the model's own layers. It registers its own attention
+# function with Transformers, and everything else (norms, projections, any
+# LoRA adapter) is unchanged. So the engine needs no separate code for each
+# kind of model with plain causal attention.
 #
-# Now let it decode the same questions in the same number of slots. An
-# observer is called after each pass with a `ForwardPass`: the kind of the
-# pass (`prefix`, `prefill` or `decode`), the prompt in each of its slots,
-# and how many tokens it computed in each (`width`):
+# Now it decodes the same questions in the same number of slots. An observer
+# is called after each pass with a `ForwardPass`: the kind of the pass
+# (`prefix`, `prefill` or `decode`), the prompt in each of its slots, and
+# how many tokens it computed in each (`width`):
 
 # %%
 passes: list[ForwardPass] = []
@@ -219,9 +217,9 @@ assert sum(map(len, refilled)) == useful
 print(f"{len(refilled)} steps, {sum(map(len, refilled))} row-steps")
 
 # %% [markdown]
-# The tokens are the same, and there is not one row-step too many. The next
-# figure draws both runs, a bar for each row's stay in a slot; hatched, the
-# row is done and waits for its batch.
+# The tokens are the same, and all 2102 row-steps are useful. The figure
+# shows both runs, with a bar for each row's time in a slot. The hatched
+# parts are finished rows that wait for their batch.
 
 # %% tags=["hide-input"]
 from unitconv import figures
@@ -242,26 +240,26 @@ figures.slots_over_time(
 )
 
 # %% [markdown]
-# Slots stay empty only at the end, when no question waits any more. (A row
-# whose color goes on in another slot has moved, to fill a gap.) Because of
-# that tail a benchmark needs several times as many prompts as there are
-# slots.
+# With refilling, 317 steps do the work of 380. Slots are empty only at the
+# end, when no question is waiting. (Where a color continues in another
+# slot, the row has moved to fill a gap.) Because of this tail, a benchmark
+# needs several times as many prompts as slots.
 #
-# On the book's page you can step through a smaller run, with lengths of
-# your own:
+# On the book's page you can step through a smaller run and choose the
+# lengths:
 #
 # ```{live-slots} 4
 # Sixteen replies in four slots. A number is a reply, a dashed box a row
-# that waits for its batch. Look at the gaps: with refill they come at the
-# end only. A bar that goes on in another slot has moved there to close a
-# gap. Give one reply 190 tokens, and see who waits for it.
+# that waits for its batch. With refill there are gaps only at the end. A
+# bar that continues in another slot has moved to close a gap. Give one
+# reply 190 tokens, and see which rows wait for it.
 # ```
 #
 # ## A shared prompt prefix
 #
-# Now look at what is read *before* the first token. Every prompt of the
-# course opens with the same text, the instruction and a worked example;
-# only the question at the end differs.
+# Next, look at what is read *before* the first token. All these prompts
+# begin with the same text, the instruction and a worked example; only the
+# question at the end differs.
 
 # %%
 from unitconv.inference.engine import shared_prefix_length
@@ -272,10 +270,10 @@ print(f"---\n{shared} of {len(prompts[0])} tokens")
 
 
 # %% [markdown]
-# The keys and values of a token depend on it and on the tokens before it,
-# and on nothing else. Those of the prefix are the same in all rows, and
-# it is enough to compute them once. To see what that saves we spoil it: we
-# add one prompt that begins otherwise, and nothing is shared any more.
+# The keys and values of a token depend only on it and on the tokens before
+# it. So those of the prefix are the same in all rows and need to be
+# computed only once. To see what that saves, we add one prompt that begins
+# differently, so that nothing is shared:
 
 
 # %%
@@ -308,18 +306,17 @@ print(f"{saved:.0%} of the reading saved; the replies are the same")
 #
 # ### Storing the prefix once
 #
-# One could now copy the prefix into every slot. Then each step would read
-# as many copies from memory as there are rows. It is better to store it
-# once and to let all rows attend to the one copy: their queries, stacked,
-# are *one* matrix, and a large matrix product is what processors are good
-# at. [Juravsky et al. (2024)](https://arxiv.org/abs/2402.05099) call this
-# Hydragen.
+# We could copy the prefix into every slot, but then each step would read
+# one copy for each row from memory. It is better to store it once and let
+# all rows attend to that copy: their queries, stacked, form *one* matrix,
+# and processors are good at large matrix products. [Juravsky et al.
+# (2024)](https://arxiv.org/abs/2402.05099) call this Hydragen.
 #
-# But the softmax of a row runs over *all* its keys: those of the prefix
-# and its own. Do they have to lie together? No. The softmax needs only the
-# *scores*, one number for each key. So the keys stay where they are, the
-# scores are put side by side, and one softmax runs over them. For one query
-# over five keys, three in the prefix and two of its own:
+# The softmax of a row runs over *all* its keys, those of the prefix and its
+# own, but they need not be stored together. The softmax needs only the
+# *scores*, one number for each key. So the keys stay where they are, and
+# one softmax runs over the concatenated scores. Here is one query over five
+# keys, three in the prefix and two of its own:
 
 # %%
 import torch
@@ -336,9 +333,9 @@ print("plain:   ", [f"{x:.4f}" for x in plain.tolist()])
 print("together:", [f"{x:.4f}" for x in together.tolist()])
 
 # %% [markdown]
-# The engine's attention does this for all rows and heads at once. What
-# looks like much code is reshaping; the two products of queries and keys,
-# the softmax and the two products of weights and values are those above.
+# The engine's attention does this for all rows and heads at once. Most of
+# its code is reshaping; the two products of queries and keys, the softmax
+# and the two products of weights and values are those above.
 
 # %%
 from unitconv.inference.attention import attend
@@ -346,9 +343,9 @@ from unitconv.inference.attention import attend
 show(attend)
 
 # %% [markdown]
-# With a very long prefix even the scores are many. Then each part can be
-# finished by itself, if it returns two numbers with its weighted values:
-# the sum of its weights and its largest score.
+# With a very long prefix, even the scores take much memory. Then each part
+# can be computed by itself, if it also returns the sum of its weights and
+# its largest score.
 
 # %%
 
@@ -375,42 +372,41 @@ print("merged:  ", [f"{x:.4f}" for x in merged.tolist()])
 
 # %% [markdown]
 # This is *log-sum-exp* merging: `top + log(weight)` is the logarithm of the
-# sum of the exponentials of a part's scores. It is exact as well, and it is
-# the step that lets FlashAttention
-# ([Dao et al. 2022](https://arxiv.org/abs/2205.14135)) take the keys block
-# by block. Our prefix is short, and then one softmax is simpler.
+# sum of the exponentials of a part's scores. It is exact too, and it lets
+# FlashAttention ([Dao et al. 2022](https://arxiv.org/abs/2205.14135))
+# process the keys in blocks. Our prefix is short, so the engine uses one
+# softmax, which is simpler.
 #
 # ## Samples that share a question
 #
 # Rollouts share more than a prefix: all samples of a question share the
-# question. It should be read once. (`num_return_sequences` of
+# question, which should be read once. (`num_return_sequences` of
 # `transformers.generate` repeats the prompt first, and reads it ten times.)
 #
-# And why stop at the question? Two samples that have drawn the same tokens
-# so far *are* one text: they have the same keys, the same values and the
-# same probabilities for the next token. So the ten begin in one slot, as
-# one group. In each step the model computes the probabilities once, and
-# each sample draws from them with its own noise. Samples that drew a
-# different token fork: they move to another slot, with a copy of what both
-# have read. That happens here, after every pass:
+# They also share the start of their replies. Two samples that have drawn
+# the same tokens so far have the same keys, values and probabilities for
+# the next token. So all ten begin in one slot, as one group. In each step
+# the model computes the probabilities once, and each sample draws from them
+# with its own noise. Samples that draw a different token fork: they move to
+# another slot, with a copy of the cache so far. This runs after every pass:
 
 # %%
 show(Engine._sample)
 
 # %% [markdown]
-# What is left of the engine is how requests come in. All samples of a
-# question are admitted together, as one group, once there is a free slot
-# for each: a group may fork into that many. (So `free` in the main loop
-# counts requests, not groups.) Prompts are read in
-# passes of bounded size. Only if a question has more samples than there are
-# slots, some of them come later. The first slot still holds the question
-# then, so they need not read it again:
+# The last part of the engine admits requests. All samples of a question are
+# admitted together, as one group, once there is a free slot for each,
+# because the group may fork into that many. (So the main loop subtracts
+# requests, not groups, to get `free`.) Prompts are read in passes of
+# bounded size. If a question has more samples than there are slots, the
+# rest come later. The first slot still holds the question then, so it is
+# not read again:
 
 # %%
 show(Engine._admit)
 
 # %% [markdown]
-# Ten samples of each of two dozen questions, in enough slots for all:
+# Here are ten samples of each of 24 questions, with 240 slots:
 
 # %%
 settings = Decoding(temperature=0.8, seed=1)
@@ -440,17 +436,16 @@ figures.slots_shared(writing, computed).captioned(
 )
 
 # %% [markdown]
-# Where the model is sure of a token, all samples draw it and stay together.
-# At a higher temperature, or with a model that is less sure, they fork
-# sooner.
-# Nothing is approximated: a sample's tokens are those it would have drawn
-# in a slot of its own.
+# At most 128 of the 240 slots are in use. Where the model is sure of a
+# token, all samples draw it and stay together. At a higher temperature, or
+# with a model that is less sure, they fork sooner. Nothing is approximated:
+# each sample draws the tokens that it would draw in a slot of its own.
 #
 # ## The same tokens with sampling
 #
-# Everything so far changed *when* and *where* a token is computed. Nothing
-# may change *which*. For greedy decoding the cells above have checked it.
-# For sampling it holds because of how a token is drawn:
+# So far we have changed *when* and *where* a token is computed. *Which*
+# token comes out must not change. For greedy decoding the cells above check
+# this. For sampling it follows from how a token is drawn:
 
 # %%
 from unitconv.inference.sampling import sample
@@ -459,8 +454,8 @@ show(sample)
 
 # %% [markdown]
 # One random number decides a token, whatever the size of the vocabulary.
-# Lay the probabilities end to end on a line from 0 to 1, and see where the
-# number falls: this is the *inverse CDF*.
+# Lay the probabilities end to end on a line from 0 to 1: the token is the
+# one on whose part the number falls. This is the *inverse CDF* method.
 
 # %%
 probabilities = torch.tensor([[0.5, 0.2, 0.2, 0.1]])
@@ -470,9 +465,9 @@ for noise in (0.1, 0.6, 0.95):
     print(f"noise {noise}: token {int(token)}")
 
 # %% [markdown]
-# The number itself is a hash of the request: its seed, its prompt, the
-# number of the sample and the position, as in chapter 3. It does not
-# depend on the slot, on the neighbours or on the order.
+# The number is a hash of the request: its seed, its prompt, the number of
+# the sample and the position, as in chapter 3. It does not depend on the
+# slot, on the other rows or on the order.
 
 # %%
 nucleus = Decoding(temperature=0.8, top_p=0.95, seed=1)
@@ -488,16 +483,16 @@ assert back[::-1] == drawn
 print(sum(len(c.token_ids) for row in drawn for c in row), "tokens, equal")
 
 # %% [markdown]
-# This holds in float32. In 16 bits a near tie may fall the other way, for
-# the reasons of chapter 4, here as in any batch.
+# This holds in float32. In 16 bits a near tie may be decided differently,
+# as in any batch (see chapter 4).
 #
 # ## Paged KV cache
 #
 # The keys and values of a row's own tokens are not shared: every step reads
-# them for each row. Rows differ in length: one has just come in, its
-# neighbour is about to end. But a tensor is a box, as wide as its longest
-# row. Count the tokens that the steps need, and those that a box makes them
-# read, for 256 questions of the test split in 64 slots:
+# them for each row. Rows differ in length, but a tensor is a box, as wide
+# as its longest row. We count the tokens that the steps need, and those
+# that a box makes them read, for 256 questions of the test split in 64
+# slots:
 
 # %%
 from collections import Counter
@@ -527,14 +522,14 @@ for size, read in paged.items():
     print(f"pieces of {size} tokens: {read / needed:.2f} times")
 
 # %% [markdown]
-# A single row that rambles makes the box long for all. The remedy is what
-# an operating system does with memory: it is dealt out in small *pages*. A
-# row gets a page when it needs one and gives its pages back when it leaves,
-# and a table says which page holds what (PagedAttention,
-# [Kwon et al. 2023](https://arxiv.org/abs/2309.06180)).
-# The pages must be small, as the count shows: on average the last page of a
-# row is half empty. The whole bookkeeping is a list of free pages and the
-# table:
+# One long row widens the box for all. The remedy comes from operating
+# systems: give out memory in small *pages*. A row gets a page when it needs
+# one and gives its pages back when it leaves, and a table says which page
+# holds what (PagedAttention, [Kwon et al.
+# 2023](https://arxiv.org/abs/2309.06180)). Pages must be small, because on
+# average the last page of a row is half empty: with pages of 64 tokens a
+# step still reads 1.68 times what it needs. The bookkeeping is a list of
+# free pages and the table:
 
 # %%
 SIZE = 16
@@ -555,28 +550,28 @@ table[1] = []  # and a new row comes into its slot
 cover([44, 12, 34, 70])
 figures.page_table(table, [44, 12, 34, 70], SIZE).captioned(
     "The page table: the pages of each slot, in order. Pages of one "
-    "slot need not be neighbours."
+    "slot need not be neighbors."
 )
 
 # %% [markdown]
-# A slot's pages lie anywhere and in any order; the table says where.
-# Servers such as vLLM are built on this, because they need not reserve the
-# longest length for every row. It has a price: keys and values have to be
-# gathered from their pages, or attention has to be computed page by page.
-# With rows as short as ours, attention to their own tokens is a small part
-# of a step's arithmetic, and so the engine does without pages.
+# A slot's pages may lie anywhere, in any order. Servers such as vLLM use
+# pages, and so need not reserve the longest length for every row. The
+# price: keys and values have to be gathered from their pages, or attention
+# has to be computed page by page. With rows as short as ours, attention to
+# their own tokens is a small part of a step's arithmetic, so the engine
+# does without pages.
 #
 # ## What each idea gains
 #
-# An *ablation* answers that: take one idea away, and measure again.
+# An *ablation* measures a program with and without each idea.
 # `python -m experiments.engine_ablation` starts with
-# `transformers.generate` on left-padded batches and goes to the engine in
-# steps. The reference decoder is that of chapter 4, given prompts sorted by
-# length; the step after it is the engine without a shared prefix. All give
-# the same tokens, or nothing is recorded. The steps take turns, because a
-# machine's speed drifts, and a gain is the ratio of two steps' CPU seconds
-# within a turn: the median over the turns, and in parentheses the lowest
-# and the highest. A second, shorter table is for rollouts.
+# `transformers.generate` on left-padded batches and adds one idea at a
+# time. The reference decoder is that of chapter 4, with prompts sorted by
+# length; the next step is the engine without a shared prefix. Results are
+# recorded only if all steps give the same tokens. The steps take turns,
+# because a machine's speed drifts. A gain is the ratio of the CPU seconds
+# of two steps in one turn: the table has the median of five turns, with the
+# lowest and the highest in parentheses. A shorter table is for rollouts.
 
 # %%
 import pandas as pd
@@ -631,18 +626,20 @@ print(f"---\n{job['questions']} questions, {job['samples']} samples each")
 steps_of(job)
 
 # %% [markdown]
-# Three rules for reading an ablation. Look at the range before the median:
-# a gain whose lowest turn is about 1 may be noise. The gains multiply, and
-# their order matters: an idea that comes late finds less time to save. And
-# they belong to a workload: refilling gains with the spread of the lengths,
-# sharing with the length of the prefix. On prompts that share nothing a
-# shared prefix is worth nothing.
+# There are three rules for reading an ablation. First, look at the range
+# before the median: the reference decoder is not shown to be faster than
+# `transformers.generate`, because its gain ranges from 0.88 to 1.25.
+# Second, gains multiply, and their order matters: an idea that comes late
+# finds less time to save. (The medians multiply to 3.08, not 2.87, since
+# each is taken over its own turns.) Third, gains belong to a workload:
+# refilling gains more when lengths vary more, and sharing gains more with a
+# longer prefix.
 #
 # ## Roofline: how fast could it be?
 #
-# A pass of the model has to do some arithmetic, and it has to read some
-# bytes: the weights, and the keys and values that its tokens attend to. It
-# can be no faster than the slower of the two allows:
+# A pass of the model has to do some arithmetic and read some bytes: the
+# weights, and the keys and values that its tokens attend to. It takes at
+# least as long as the slower of the two:
 #
 # $$
 # \text{seconds} \ge \max\left(
@@ -652,11 +649,11 @@ steps_of(job)
 #
 # This is the *roofline*
 # ([Williams et al. 2009](https://doi.org/10.1145/1498765.1498785)). Which
-# side of it counts is decided by the number of operations for each byte,
-# the *intensity*. With one row each weight is read for one product and one
-# sum; with 64 rows it is read once for 64 of each. A machine has a ratio of
-# its own, operations per second (FLOP/s) by bytes per second: below it
-# memory is the limit, above it arithmetic.
+# term is larger depends on the *intensity*, the number of operations for
+# each byte. With one row, each weight is read for one product and one sum;
+# with 64 rows, it is read once for 64 of each. The machine has such a ratio
+# too: its operations per second (FLOP/s) divided by its bytes per second.
+# Below that ratio memory is the limit, above it arithmetic.
 
 # %%
 from unitconv.inference.kv_cache import bytes_per_token
@@ -681,15 +678,16 @@ for rows in (1, 4, 16, 64, 256):
     print(f"{rows:3} rows: {operations / read:5.1f} a byte: {limit}")
 
 # %% [markdown]
-# This is why batching works at all. Where memory is the limit, a second
-# row costs next to nothing, because the weights are read anyway. (The
-# bound is one for large models: weights that fit in the processor's cache
-# can be read faster than from memory.)
+# With few rows, most bytes are weights, and a second row costs next to
+# nothing, because the weights are read anyway. This is why batching works.
+# With 256 rows memory is still the limit by this count: each row's own keys
+# and values are read for it alone. (The bound assumes that weights come
+# from memory. Those of a small model may fit in the faster cache of the
+# processor.)
 #
 # `unitconv bench` measures both ceilings, with a large matrix product and
-# a pass over memory, and then the decoders. The dashed line is the speed at
-# which the engine's own passes would run on that machine if it wasted
-# nothing:
+# a pass over memory, and then the decoders. The dashed line is the speed
+# that the roofline allows for the engine's passes:
 
 # %%
 speeds = pd.DataFrame(bench["speeds"])
@@ -723,22 +721,22 @@ print(f"with {table.index[-1]} slots as with {table.index[0]}")
 print(f"of the roofline: {first['share']:.0%}, then {last['share']:.0%}")
 
 # %% [markdown]
-# Part of the gap between the engine and the dashed line is Python, which
-# calls hundreds of functions in a pass; for a small tensor the call can
-# cost as much as the work. Another part is products too small to run at
-# the speed of the large one that was measured. A larger model should have
-# less of both.
+# The engine reaches between 15 % and 33 % of the roofline. Two likely
+# causes, not measured here: Python calls hundreds of functions in a pass,
+# and for a small tensor the call can cost as much as the work; and the
+# products are too small to run at the speed of the large one that was
+# measured. Both should matter less in a larger model.
 #
 # ## Compared with other decoders
 #
 # `python -m experiments.peers` gives the same requests to three other
-# decoders: `generate` of Transformers, CTranslate2 and llama.cpp. Each is a
-# process of its own, and ours and one other take turns. The length of each
-# reply is fixed beforehand, so that all do the same work. Ours has its
-# default of 256 slots; each of the others is tried with several numbers of
-# slots and keeps the fastest. The ratio is their seconds divided by ours:
-# above 1 the engine is faster. `same` is the share of greedy replies that
-# are equal to ours, token for token.
+# decoders: `generate` of Transformers, CTranslate2 and llama.cpp. Each runs
+# in its own process and takes turns with the engine. The length of each
+# reply is fixed beforehand, so that all do the same work. The engine has
+# its default of 256 slots; each of the others has the fastest of several
+# numbers of slots. The ratio is their seconds divided by ours: above 1 the
+# engine is faster. `same` is the share of greedy replies that are equal to
+# ours, token for token.
 
 # %%
 peers = json.loads((RESULTS / "peers.json").read_text())
@@ -760,26 +758,25 @@ pd.DataFrame(
 ).set_index("workload")
 
 # %% [markdown]
-# Four things to keep in mind before you generalise from this table:
+# The engine is faster in all four rows. Four reasons not to generalize:
 #
-# - It is about one small model on one processor with one thread. With a
-#   larger model the products take a larger share of the time, and what is
-#   done between them counts for less.
-# - `generate` is measured as most people call it: padded batches in the
-#   given order. It can be given a cache of the prefix, and Transformers has
-#   continuous batching too; both need more code around them.
-# - llama.cpp keeps its cache in float16, its default, which is why a few
-#   replies may differ. It comes from a package built for many processors;
-#   compiled for the one at hand it may be faster.
-# - The ratios belong to the versions printed above; all of these programs
-#   are still getting faster.
+# - The table covers one small model on one thread of one processor. In a
+#   larger model the matrix products take a larger share of the time, and
+#   the rest counts for less.
+# - `generate` is called in the usual way, on padded batches in the given
+#   order. It can also use a cached prefix, and Transformers has continuous
+#   batching too; both need more code.
+# - llama.cpp keeps its cache in float16, its default, which may be why one
+#   of its 1000 replies differs (`same` rounds 99.9 % to 100 %). It comes
+#   from a prebuilt package; compiled for this processor it may be faster.
+# - The ratios belong to the versions printed above; these programs are
+#   still getting faster.
 #
 # ### One sequence alone
 #
 # A single sequence has nothing to share: there are no slots to refill, no
-# prefix to attend to together, and each weight is read for one token. The
-# engine's bookkeeping remains, and it can save little: a cache that need
-# not be copied as it grows.
+# common prefix, and each weight is read for one token. The engine still has
+# its bookkeeping, and it saves only the copying of a growing cache.
 
 # %%
 alone = speeds[speeds.workload == "one sequence"].set_index("decoder")
@@ -787,23 +784,24 @@ for name, speed in alone.tokens_per_second.items():
     print(f"{name:10} {speed:.0f} tokens a second, one sequence")
 
 # %% [markdown]
-# A program like llama.cpp, which never returns to Python between two
-# tokens, is made for this case (we did not measure it here). If you serve
-# one person on one machine, use such a program. If you serve many people on
-# a GPU, use vLLM or SGLang, which refill, share prefixes and have pages,
-# with GPU code written for them. If you ask a thousand
-# questions of a model that you have just trained, with an adapter still in
-# it, a small engine like this one is enough.
+# On this one reply of 36 tokens the engine was slower than the simple
+# decoder: 154 against 190 tokens a second. A program like llama.cpp, which
+# does not return to Python between two tokens, is made for this case; we
+# did not measure it. If you serve one person on one machine, use such a
+# program. If you serve many people on a GPU, use vLLM or SGLang, which have
+# refilling, shared prefixes and pages, with GPU code for them. To evaluate
+# a model that you have just trained, adapter included, on a thousand
+# questions, a small engine is enough.
 #
 # ## Exercises
 #
 # ```{exercise} Warm-up: one that rambles
 # :label: ex-rambles
 #
-# Without refill, 64 rows decode together. All replies have 40 tokens but
-# one, which runs to its limit of 192. What share of the row-steps is
-# wasted? And if all have 40? Count as above: a reply's first token comes
-# from reading the prompt, so $n$ tokens are $n - 1$ steps.
+# Without refill, 64 rows decode together. One reply runs to its limit of
+# 192 tokens; the others have 40. What share of the row-steps is wasted? And
+# if all have 40? Count as above: a reply's first token comes from reading
+# the prompt, so $n$ tokens take $n - 1$ steps.
 # ```
 
 # %% tags=["exercise", "nbval-check-output"]
@@ -849,7 +847,7 @@ attempt(check_rambles, wasted)
 
 
 # %% [markdown]
-# One row in 64 wastes more than three quarters. Base models ramble often.
+# One long row in 64 wastes more than three quarters of the row-steps.
 #
 # ```{solution-end}
 # ```
@@ -857,8 +855,8 @@ attempt(check_rambles, wasted)
 # ```{exercise} Three places
 # :label: ex-three-places
 #
-# A system prompt that all rows share, a question that ten rows share, and
-# a row's own tokens: that is attention over three parts. Write a function
+# If all rows share a system prompt and ten rows share a question, a row
+# attends to three parts: these two and its own tokens. Write a function
 # that merges two parts, as `part` returns them, into one part of the same
 # form, so that a third can follow. Does it matter which two come first?
 # ```
@@ -911,9 +909,9 @@ def merge_parts(a, b):
 attempt(check_three_places, merge_parts)
 
 # %% [markdown]
-# It does not: up to rounding, a sum is the same in any order. What may not
-# be left out is the top score. Without it a part cannot be put on the same
-# scale as the third.
+# It does not: up to rounding, a sum is the same in any order. The merged
+# part must include the top score. Without it the third part cannot be put
+# on the same scale.
 #
 # ```{solution-end}
 # ```
@@ -922,7 +920,7 @@ attempt(check_three_places, merge_parts)
 # :label: ex-ten-samples
 #
 # You draw ten replies to each of the six questions in `few` with five
-# slots. How many tokens of prompts are computed? Answer with a number or an
+# slots. How many prompt tokens are computed? Answer with a number or an
 # expression; the check counts with an observer.
 # ```
 
@@ -964,8 +962,8 @@ print(f"{predicted_tokens} tokens, against {10 * sum(map(len, few))}")
 attempt(check_ten_samples, predicted_tokens)
 
 # %% [markdown]
-# The prefix once and each question once, although its ten samples find no
-# more than five slots: the first slot still holds the question when the
+# The prefix and each question are read once, although there are only five
+# slots for ten samples: the first slot still holds the question when the
 # other five are admitted.
 #
 # ```{solution-end}
@@ -1020,10 +1018,10 @@ attempt(check_slot_memory, fit)
 
 
 # %% [markdown]
-# For a large model memory decides how many rows fit, and so the speed.
-# The engine reserves room for the longest row in each slot, so that none
-# runs out halfway. With pages one can promise less and let more rows in;
-# when the pages run out, a row has to wait, or be computed again.
+# For a large model memory limits the number of rows, and so the speed. The
+# engine reserves room for the longest row in each slot, so that none runs
+# out halfway. With pages one can reserve less and admit more rows; when the
+# pages run out, a row has to wait or be computed again.
 #
 # ```{solution-end}
 # ```
@@ -1032,11 +1030,10 @@ attempt(check_slot_memory, fit)
 # :label: ex-who-first
 #
 # At the end slots stay empty because no reply is waiting. Suppose you
-# *knew* the length of each reply. Simulate the slots, then compare 256
-# replies on 64 of them: short ones first, long ones first, in random order.
-# How many steps does each take, and what is the least possible? (Here a
-# reply of length $n$ takes $n$ steps.) Why does the engine not do the best
-# of them?
+# *knew* the length of each reply. Simulate the slots, then run 256 replies
+# in 64 slots: short ones first, long ones first, and in random order. How
+# many steps does each order take, and what is the minimum? (Here a reply of
+# length $n$ takes $n$ steps.) Why does the engine not use the best order?
 # ```
 
 
@@ -1093,8 +1090,9 @@ assert least <= taken["long first"] < taken["short first"]
 attempt(check_who_first, steps_taken)
 
 # %% [markdown]
-# Long ones first leave only short ones for the end. But a reply's length
-# is known only when it is over. The engine sorts by the length of the
+# Long replies first is the best order: it leaves only short ones for the
+# end, and 233 steps are the minimum. But a reply's length is known only
+# when it is over. The engine sorts by the length of the
 # *prompt*, which is known, so that prompts that are read together have
 # similar lengths.
 #
@@ -1142,19 +1140,19 @@ attempt(check_who_first, steps_taken)
 #
 # ## Recap
 #
-# - In a batch without refill, rows that are done go on costing what a live
-#   row costs. Count row-steps before you trust a full batch.
+# - In a batch without refill, a finished row still costs as much as a live
+#   one. Count row-steps before you trust a full batch.
 # - With slots every row-step is useful, and refilling keeps the slots full
 #   until the tail.
 # - What prompts share is computed once and stored once. Attention over two
 #   parts is exact, by one softmax or merged by log-sum-exp.
-# - Samples of a question are one text until they draw different tokens.
-# - With pages a step reads as many tokens of a row as it has, and not as
-#   many as the longest row has.
-# - None of it may change a token, and a test that compares all of them
-#   with the simple decoder is what makes such code safe to write.
-# - The roofline says what is left to gain. A gain belongs to a workload
-#   and comes with a range: a single sequence has nothing to share.
+# - Samples of a question share a slot until they draw different tokens.
+# - With small pages a step reads little more of a row than its tokens, not
+#   as many as the longest row has.
+# - None of this may change a token. A test that compares all tokens with
+#   those of the simple decoder makes such code safe to write.
+# - The roofline says what is left to gain. A gain belongs to a workload and
+#   comes with a range: on a single sequence the engine was slower.
 #
 # **Next:** [what to say to the model](06_prompting.ipynb): prompts, and
 # what a worked example in them is worth.

@@ -1,9 +1,9 @@
 # %% [markdown]
 # # Prompting: what a worked example is worth
 #
-# So far we have trained nothing: all we can change is the text that the
-# base model reads. With an instruction and one worked example it goes from
-# no readable answer to mostly right ones.
+# We have not trained anything so far: all we can change is the text that
+# the base model reads. An instruction and one worked example take it from
+# no readable answer to 181 right answers of 200.
 #
 # **The question of this chapter:** what does a model copy from an example:
 # its facts, its form, or its way of working?
@@ -14,7 +14,7 @@
 #   a prompt lacks;
 # - how to find out what in an example matters: change one thing at a time;
 # - how an example teaches things that were not intended;
-# - what thinking before the answer is worth, what it costs in tokens, and
+# - what reasoning before the answer is worth, what it costs in tokens, and
 #   where it goes wrong;
 # - whether more examples help, and how to test it;
 # - self-consistency: what a vote among several replies can correct.
@@ -55,10 +55,10 @@ print(f"{len(asked)} questions, the same for every prompt")
 #
 # ## Five ways to ask
 #
-# `unitconv.task.prompts` has four styles: the bare question (`raw`), an
-# instruction without an example (`chat`), two examples that answer at once
-# (`direct`), and one worked example (`cot`, for *chain of thought*; Wei et
-# al. 2022). This is what `cot` shows before the question:
+# We compare four styles of `unitconv.task.prompts`: the bare question
+# (`raw`), an instruction without an example (`chat`), two examples that
+# answer at once (`direct`), and one worked example (`cot`, for *chain of
+# thought*; Wei et al. 2022). These are the examples of the last two:
 
 # %%
 from unitconv.task.prompts import CHAT_STYLES
@@ -69,8 +69,8 @@ for name in ("cot", "direct"):
         print(f"{name:7} {example.question}\n        {example.reply}")
 
 # %% [markdown]
-# Later we shall need our own examples and instructions. A model builds
-# every prompt with `format_prompt`, so we override that method.
+# Later we need our own examples and instructions. `LLM` builds every prompt
+# with `format_prompt`, so we override that method.
 
 # %%
 from unitconv import compare, evaluate
@@ -96,8 +96,8 @@ assert cot.format_prompt(question) == llm.format_prompt(question)
 print(cot.format_prompt(question))
 
 # %% [markdown]
-# The fifth way needs no example. It adds one sentence to the instruction,
-# "Let us think step by step", after [Kojima et al.
+# The fifth way has no example either. It adds one sentence to the
+# instruction, "Let us think step by step." The idea is from [Kojima et al.
 # (2022)](https://arxiv.org/abs/2205.11916), whose models were many thousand
 # times as large as ours.
 
@@ -161,11 +161,11 @@ if MODEL == "course":
 
 # %% [markdown]
 # The two rates do not move together. With the bare question, no reply ends
-# in a form that the grader can read. With the instruction alone most do,
-# and with examples nearly all. How many are right depends on *which*
-# examples: with the two of `direct` the model always answers, but it is
-# right less often than without any. The sentence that helps large models
-# makes this one worse. The classes of chapter 1 show the errors:
+# in a form that the grader can read. With the instruction alone about two
+# thirds do, and with examples all. How many are right depends on *which*
+# examples: with the two of `direct` the model always answers, but is right
+# less than half as often as without any. The sentence that helps large
+# models costs this one 23 points. The classes of chapter 1 show the errors:
 
 # %% tags=["hide-input"]
 from collections import Counter
@@ -191,12 +191,12 @@ figures.outcome_bars(
 ).captioned("What became of the replies, for the same five prompts.")
 
 # %% [markdown]
-# The bar of `direct` is mostly *other*: wrong for no reason that the
-# grader knows. We come back to it.
+# Three quarters of the replies to `direct` are *other*: wrong in none of
+# the ways that the grader recognizes.
 #
 # The command `unitconv measure report.json` makes a longer version of this
-# table. Its result for the shipped model, on the 1000 questions of the test
-# set, comes with the package. It is shown for the record:
+# table. The package has its result for the shipped model on the 1000
+# questions of the test set, shown here for the record:
 
 # %%
 import json
@@ -238,19 +238,19 @@ print(f"valid reasoning: {faults.count(None)}")
 print(f"right answers: {raw.accuracy.successes}")
 
 # %% [markdown]
-# The replies to the bare question nearly always begin with a fact or a
-# calculation, and about half of these state nothing false. The audit
-# accepts none, because valid reasoning must lead to an answer in the tag.
-# The reply to `raw` above marks its answer with `RESULT(...)` and goes on
-# to another question; the reply to `chat` lacks nothing but the tag. The
-# grader reads that tag only, so both count as wrong. Much of what is
-# missing is form, not knowledge.
+# Of the 200 replies to the bare question, 189 begin with a fact or a
+# calculation, and 103 of these state nothing false. The audit accepts
+# none, because valid reasoning must lead to an answer in the tag. The reply
+# to `raw` above marks its answer with `RESULT(...)` and goes on to another
+# question; the reply to `chat` lacks only the tag. The grader reads nothing
+# but that tag, so both count as wrong. Much of what is missing is form, not
+# knowledge.
 #
 # ## One worked example
 #
-# The instruction names the tag `<answer>` too. Does the example add
-# anything to it? Let us take the tag out of both: the instruction no longer
-# names a form, and the example marks its answer in another one.
+# The instruction also names the tag `<answer>`. Does the example add
+# anything? We take the tag out of both: the instruction names no form, and
+# the example marks its answer in another way.
 
 # %%
 from dataclasses import replace
@@ -296,23 +296,22 @@ figures.intervals(
 )
 
 # %% [markdown]
-# The weights are the same, and the replies follow each new form. This is
-# *in-context learning* ([Brown et al.
-# 2020](https://arxiv.org/abs/2005.14165)): the model reads what to do off
-# the prompt, and nothing of it stays for the next prompt. Our model was
-# pretrained for it. Each chat in its corpus kept one form, drawn at random,
-# from its first reply to its last ([the
-# appendix](90_pretraining.ipynb)). Double brackets were among the forms;
-# `kuvo` is a made-up word. An example nearly always sets the form here;
-# the instruction of `chat`, which names the tag, did so for about two
-# thirds of the questions.
+# The weights are the same, and all 100 replies follow each new form. This
+# is *in-context learning* ([Brown et al.
+# 2020](https://arxiv.org/abs/2005.14165)): the prompt shows the model what
+# to do, and the next prompt starts afresh. Our model was pretrained for it:
+# each chat in its corpus kept one form, drawn at random, from its first
+# reply to its last ([the appendix](90_pretraining.ipynb)). Double brackets
+# were among the forms; `kuvo` is a made-up word. The instruction of `chat`,
+# which names the tag, set the form for only about two thirds of the
+# questions, and this share differs much between pretraining seeds.
 #
 # ## What the model copies from the example
 #
-# The example holds a fact, a product and an answer. Does the model need
-# them to be *true*? [Min et al. (2022)](https://arxiv.org/abs/2202.12837)
-# gave models examples with random labels, and most tasks hardly suffered.
-# We try two variants. In the first, the fact, the product and the answer
+# The example has a fact, a product and an answer. Do they need to be
+# *true*? [Min et al. (2022)](https://arxiv.org/abs/2202.12837) gave models
+# examples with random labels, and on most tasks accuracy hardly fell. We
+# try two variants. In the first, the fact, the product and the answer
 # are false. In the second all is true, but the answer comes before the
 # reasoning.
 
@@ -360,24 +359,25 @@ if MODEL == "course":
 
 # %% [markdown]
 # The verdicts are those of a paired test ([chapter
-# 10](10_evaluation.ipynb)). *Not shown* does not mean equal: the interval
-# says how much harm the false numbers may still do. The model takes its
+# 10](10_evaluation.ipynb)). *Not shown* does not mean equal: by the
+# interval, the false numbers may still cost 1.7 points. The model takes its
 # facts from its weights. From the example it takes *the order of a reply*:
-# state a fact, calculate, close with a tag. Where the example answers
-# first, so do the replies, and far fewer are right, although nothing false
-# was shown. A reply is written from left to right, so reasons after the
-# answer cannot help it (here they are not even written, since generation
-# stops at the tag). [Wei et al. (2022)](https://arxiv.org/abs/2201.11903)
-# also found that reasons after the answer do not help, in models tens of
-# thousands of times as large. Part of our loss may have another cause, the
-# round 900 of the example: see the next section.
+# state a fact, calculate, close with a tag. When the example answers first,
+# so do all replies, and accuracy falls by 66 points, although nothing in
+# the example is false. A reply is written from left to right, so reasons
+# after the answer cannot help it (here they are not even written, since
+# generation stops at the tag). [Wei et al.
+# (2022)](https://arxiv.org/abs/2201.11903) also found that reasons after
+# the answer do not help, in models tens of thousands of times as large.
+# Part of our loss may have another cause, the round 900 of the example: see
+# the next section.
 #
-# A false number in an example is thus easy to overlook, because the score
-# may not show it. Check your examples all the same: another model may copy
-# a fact that it does not know.
+# So a false number in an example is easy to overlook: the score may not
+# show it. Check your examples anyway, because another model may copy facts
+# that it does not know.
 #
-# On the book's page you can write an example of your own. The base then
-# answers twenty questions of `valid` with it:
+# On the book's page you can write your own example, and the base answers
+# twenty questions of `valid` with it:
 #
 # ```{live-prompting} 20
 # Answered and right, with the example of the prompt and with yours: a tick
@@ -389,8 +389,8 @@ if MODEL == "course":
 #
 # ## The trap: round examples teach rounding
 #
-# Look again at the two examples of `direct`. Their answers are 900 and
-# 6000. These are answers of the model:
+# The two examples of `direct` have the answers 900 and 6000. These are
+# wrong answers of the model:
 
 # %%
 wrong = [row for row in reports["direct"].rows if not row.correct]
@@ -415,13 +415,13 @@ print(f"answers with one digit: {one_digit(answers):.0%} of the model's,")
 print(f"{one_digit([q.answer for q in asked]):.0%} of the true ones")
 
 # %% [markdown]
-# One digit and zeros. We showed two *round* answers, and the model's
-# answers are round. Its pretraining suggests why: of the chats that answer
-# at once, about half round so (the model's card has the share), and the
-# first reply of a chat shows which kind it is. So our examples may be to
-# blame for the low accuracy of `direct`, and not only the lack of
-# reasoning. To find out, we need an example whose answer is not round. Here
-# is one, typed without much care:
+# Both examples have *round* answers, and all answers of the model are
+# round. Its pretraining suggests why: 52 % of the chats that answer at once
+# round in this way (according to the model's card), and the first reply of
+# a chat shows which kind it is. So the low accuracy of `direct` may come
+# from our examples, and not only from the lack of reasoning. To find out,
+# we need an example whose answer is not round. Here is one, written without
+# much care:
 
 # %%
 from unitconv import parse_question
@@ -453,12 +453,12 @@ print("its conversion stands in:", ", ".join(leaks(careless)))
 assert "test" in leaks(careless)
 
 # %% [markdown]
-# A search for the sentence finds nothing, and yet the test set asks the
-# same conversion in other words. One such example is a small leak when all
-# questions share one prompt. It is a large leak when each question gets the
+# A search for the sentence finds nothing, but the test set asks the same
+# conversion in other words. When all questions share one prompt, one such
+# example is a small leak. It is a large leak when each question gets the
 # most similar example of a pool ([Liu et al.
 # 2021](https://arxiv.org/abs/2101.06804)), because the search then picks
-# just the examples that are also test questions.
+# exactly the examples that are also test questions.
 #
 # The library has two examples with precise answers, and the check finds
 # their conversions in no split. We also write a version of each with
@@ -506,16 +506,16 @@ if MODEL == "course":
 
 # %% [markdown]
 # The model, the instruction and the number of examples are the same. Most
-# of the round answers are gone, and so is about half of the distance to
-# `cot`. We had compared a good example of one kind with an unlucky pair of
-# the other. Whenever a baseline is weak, ask whether anybody has tried to
-# make it strong.
+# of the round answers are gone, and accuracy is about halfway to `cot`. Our
+# first comparison was between a good example of one kind and a poor pair of
+# the other. When a baseline is weak, check whether it was made with the
+# same care.
 #
 # ## What chain of thought gains
 #
-# Now a fairer comparison: one example each, with the same question and the
-# same answer. `cot` has reasoning between them, and an instruction that
-# asks for it; we measure the effect of both together.
+# A fairer comparison uses one example each, with the same question and the
+# same answer. `cot` has reasoning between them and an instruction that asks
+# for it; we measure the effect of both together.
 
 # %%
 thinking = evaluate(Shown([feet]), asked)
@@ -535,10 +535,11 @@ if MODEL == "course":
     assert thinking.n_tokens > 2 * direct["one, 192"].n_tokens
 
 # %% [markdown]
-# Written out, the calculation is spread over many tokens, and each can
+# Written reasoning spreads the calculation over many tokens, and each can
 # use those before it. An answer at once needs its first digit from a single
-# forward pass. The gain costs more than three times the tokens, and it is
-# about half of what the first table suggested. Where does it arise?
+# forward pass. The gain of 33 points costs more than three times the
+# tokens, and it is half of what the first table suggested. Which errors
+# disappear?
 
 # %% tags=["hide-input"]
 figures.outcome_bars(
@@ -553,18 +554,18 @@ figures.outcome_bars(
 )
 
 # %% [markdown]
-# With a precise example there are fewer errors of the class *other*, and
-# with reasoning nearly none. What remains are mostly false statements,
-# which only a reply with reasoning can make, and answers that are right in
-# another unit.
+# A precise example reduces errors of the class *other* from 0.74 to 0.41,
+# and reasoning leaves 0.01. Most of the remaining errors are false
+# statements, which only a reply with reasoning can make, and answers that
+# are right in another unit.
 #
 # ### Long products
 #
 # Most quantities of `valid` are whole numbers from 1 to 12. Those of
 # `valid_hard` have two or three digits, or decimals. A product is *long* if
 # both of its factors have more than one digit, not counting zeros at their
-# ends. Does thinking help more with long products? The table counts both
-# sets together:
+# ends. Does reasoning help more with long products? The table combines the
+# two sets:
 
 # %%
 from statistics import mean, variance
@@ -615,11 +616,11 @@ if MODEL == "course":
     assert after["short product"].accuracy.value > 0.85
 
 # %% [markdown]
-# Thinking gains about a third of the questions of either kind; a larger
-# gain on long products is not shown. With thinking most short products are
-# right, but nearly half of the long ones are still wrong. How do the
-# replies work out long products? Some go in *steps*: they split the product
-# into partial products, or go through a third unit.
+# Reasoning gains 31 points on short products and 35 on long ones; a
+# difference between the two gains is not shown. With reasoning, 93 % of the
+# short products are right, but only 55 % of the long ones. How do the
+# replies calculate long products? Some use *steps*: they split the product
+# into partial products, or convert through a third unit.
 
 # %%
 from unitconv.evaluation.reasoning_path import uses_steps
@@ -644,12 +645,13 @@ if MODEL == "course":
     assert len(in_steps) < len(one_product) / 2
 
 # %% [markdown]
-# Most replies write a long product as one equation. Even those with a right
-# answer mostly fail the audit: the grader allows the answer an error of
-# 5 %, the audit allows a product 0.1 % or its rounding. Replies in steps
-# are few, and most of them are right, with valid reasoning. The model chose
+# Most replies write a long product as one equation. Of those with a right
+# answer, 54 of 67 fail the audit: the grader allows the answer an error of
+# 5 %, the audit allows a product 0.1 % or its rounding. Of the 42 replies
+# in steps, 33 are right, 27 of them with valid reasoning. The model chose
 # where to use steps, perhaps on easier questions, so this does not show
-# that steps help. Can an example ask for steps? Let it multiply in parts:
+# that steps help. Can an example ask for steps? This one multiplies in
+# parts:
 
 # %%
 parts = "10 * 12 = 120. 6 * 12 = 72. 120 + 72 = 192."
@@ -667,15 +669,15 @@ pair = compare(hard_thinking, hard_in_parts)
 print(f"parts against whole: {pair.difference:+.2f}, {pair.verdict()}")
 
 # %% [markdown]
-# This one does not: steps are about as rare as before, and a gain is not
-# shown. The replies took their form from the example, but not its way to
-# multiply. [Chapter 8](08_rft.ipynb) makes steps frequent by training.
+# It does not work: steps remain about as rare as before, and no gain is
+# shown. The replies copy the form of the example, but not its way of
+# multiplying. [Chapter 8](08_rft.ipynb) makes steps frequent by training.
 #
 # ## Number and order of examples
 #
 # Do more examples help, and does their order matter? In [Lu et al.
-# (2021)](https://arxiv.org/abs/2104.08786) the order alone could decide
-# between nearly the best result and guessing.
+# (2021)](https://arxiv.org/abs/2104.08786) the order alone could make the
+# difference between nearly the best result and guessing.
 
 # %%
 examples = {"hours": hours, "feet": feet, "days": days}
@@ -722,13 +724,12 @@ if MODEL == "course":
     assert max(abs(pair.difference) for pair in pairs.values()) < 0.08
 
 # %% [markdown]
-# The verdicts are against `hours` alone, with the p-values adjusted for
-# their number (Holm). No prompt is shown to be better, so there is no
-# reason to pay for more tokens. The two orders were not tested against each
-# other.
+# All five score slightly below `hours` alone, but no difference is shown
+# (Holm's adjustment is for five tests). So there is no reason to pay for
+# more tokens. The orders were not tested against each other.
 #
 # It is tempting to try twenty prompts on a hundred questions and keep the
-# best. Here are the scores of ours on either half of the questions:
+# best. Here are the scores of our six on each half of the questions:
 
 # %%
 for name, half in [("first", slice(0, 100)), ("second", slice(100, 200))]:
@@ -740,15 +741,16 @@ for name, half in [("first", slice(0, 100)), ("second", slice(100, 200))]:
     print(f"{name} half:", *(f"{p} {scores[p]}" for p in order), sep="\n  ")
 
 # %% [markdown]
-# Compare the two lists before you trust either. The last exercise measures
-# by how much the best score overstates a prompt, and [chapter
-# 10](10_evaluation.ipynb) does the statistics in full.
+# The prompt `days, feet, hours` shares the first place in one half and is
+# last in the other. The last exercise measures by how much the best score
+# overstates a prompt, and [chapter 10](10_evaluation.ipynb) has the full
+# statistics.
 #
 # ### SmolLM2 needs more examples
 #
-# That one example is enough is a fact about this model, which was
-# pretrained on texts that keep a form. SmolLM2-135M-Instruct has fifty
-# times as many parameters and was not. These are recorded runs on all of
+# One example is enough for the course model, which was pretrained on texts
+# that keep a form. SmolLM2-135M-Instruct has fifty times as many parameters
+# but was not pretrained in this way. These are recorded runs on all of
 # `valid`, with one to eight examples in the prompt (the styles `cot` and
 # `cot-2` to `cot-8`); SmolLM2's weights were rounded to 4 bits:
 
@@ -776,29 +778,29 @@ figures.examples_in_prompt(
 ).captioned("Answered and right with one to eight worked examples.")
 
 # %% [markdown]
-# With one example SmolLM2 answers 6 or 7 of a hundred questions, with four
-# to eight between 84 and 94. Its accuracy stays at a tenth or below: it
-# lacks the facts and the arithmetic, and examples do not supply them. The
-# course model gains nothing from a second example; with five it has 9 fewer
-# of 200 right (p = .02, not adjusted for the number of comparisons). Its
-# curves end there, because its context has no room for more examples and a
-# reply. [Chapter 11](11_smollm2.ipynb) has the numbers.
+# With one example SmolLM2 answers 6.5 % of the questions, with four to
+# eight between 84 % and 94 %. Its accuracy stays at 10 % or below: examples
+# supply the form, but not the facts and the arithmetic. The course model
+# gains nothing from a second example; with five it has 9 fewer of 200 right
+# (p = .02, not adjusted for the number of comparisons). Its curves end
+# there, because its context has no room for more examples and a reply.
+# [Chapter 11](11_smollm2.ipynb) has the numbers.
 #
 # ## Self-consistency: ask fifteen times and count
 #
 # So far every reply was the greedy one. Replies sampled at temperature 0.8
 # differ. Their errors often differ too, while right replies all reach the
-# same answer. So let them vote: ignore the reasoning and keep the most
+# same answer. So we let them vote: ignore the reasoning and keep the most
 # frequent answer. [Wang et al. (2022)](https://arxiv.org/abs/2203.11171)
-# call it self-consistency.
+# call this self-consistency.
 #
-# Which answers count as the same? To require equal numbers is too strict:
+# Which answers count as the same? Requiring equal numbers is too strict:
 # 3.281 * 6 and 3.28 * 6 are the same reasoning, rounded differently. The
-# grader's 5 % is too lax: a UK fluid ounce is 4 % smaller than a US one,
-# and a reply that means one does not mean the other. The audit allows a
-# fact 1 %, and the vote uses that too.
+# grader's 5 % is too loose: a UK fluid ounce is 4 % smaller than a US one,
+# and the two would count as the same. The audit allows a fact an error of
+# 1 %, and so does the vote.
 #
-# 100 and 100.9 then agree, and so do 100.9 and 101.8, but 100 and 101.8 do
+# Then 100 and 100.9 agree, and so do 100.9 and 101.8, but 100 and 101.8 do
 # not. So answers cannot be sorted into groups. Instead, each answer is
 # supported by all that agree with it, and the one with the most support
 # wins:
@@ -820,7 +822,7 @@ print(majority([nothing, nothing]))
 
 # %% [markdown]
 # We take sixty questions each of `valid` and `valid_hard`, and sample
-# fifteen replies to each question. A smaller vote takes some of these.
+# fifteen replies to each question. A smaller vote uses some of these.
 
 # %%
 from unitconv import Decoding
@@ -841,8 +843,8 @@ for name, samples in drawn.items():
     )
 
 # %% [markdown]
-# Which of the fifteen a small vote gets is a matter of luck, so we average
-# over twenty choices. The interval counts the sixty questions as the
+# A small vote depends on which of the fifteen it gets, so we average over
+# twenty random choices. The interval treats the sixty questions as the
 # sample.
 
 # %%
@@ -893,7 +895,7 @@ figures.vote_curves(
     any_right,
     {name: report.accuracy.value for name, report in greedy.items()},
 ).captioned(
-    "Accuracy of a vote of 1 to 15 replies. Grey: at least one of "
+    "Accuracy of a vote of 1 to 15 replies. Gray: at least one of "
     "them is right."
 )
 
@@ -926,12 +928,13 @@ for name, samples in drawn.items():
 
 # %% [markdown]
 # Read the blue line from the left. A single sample scores below the greedy
-# reply (the orange line), and a small vote first makes up for that. Only
-# what lies above the orange line is gained by the vote, and with sixty
-# questions no gain is shown in either set. The grey line is the share of
-# questions with a right reply among the samples: with fifteen, nearly all.
-# A vote misses that reply where it is not the most frequent one. A grader
-# finds it, and that is the idea of [chapter 8](08_rft.ipynb).
+# reply (the orange line): 0.79 against 0.95 on `valid`, 0.51 against 0.60
+# on the hard questions. Only the part above the orange line is
+# a gain of the vote, and with sixty questions no gain
+# is shown in either set. The gray line is the share of questions with a
+# right reply among the samples: with fifteen, 0.98 and 0.95. A vote misses
+# that reply when another answer is more frequent. A grader finds it, and
+# that is the idea of [chapter 8](08_rft.ipynb).
 #
 # What about the tolerance? Long products often differ in their last digits,
 # so it may matter on hard questions:
@@ -948,11 +951,11 @@ for name, samples in drawn.items():
     print(f"{name}: right votes of {len(samples.rows)} at {told}")
 
 # %% [markdown]
-# Do not choose the tolerance by this count: one as wide as the grader's
-# would count different answers as the same.
+# Do not choose the tolerance by this count: the grader's 5 %, which scores
+# best on the hard questions, counts different answers as the same.
 #
-# Which errors does the vote not correct? Here are the questions of `valid`
-# on which at least ten replies agree and are wrong:
+# Which errors does the vote not correct? We list the questions of `valid`
+# on which at least ten replies agree on a wrong answer:
 
 # %%
 for row in drawn["valid"].rows:
@@ -965,13 +968,13 @@ for row in drawn["valid"].rows:
         )
 
 # %% [markdown]
-# A vote corrects errors that differ from reply to reply. It cannot correct
-# an error that most replies share, and all fifteen come from one model.
+# There is one. A vote corrects errors that differ from reply to reply. It
+# cannot correct an error that most replies share.
 #
 # ## Cost in tokens
 #
-# Here are accuracy and tokens written for an answer, on the same sixty
-# questions:
+# Here are accuracy and tokens written for each answer, on the same sixty
+# questions of `valid`:
 
 # %%
 first = slice(0, 60)
@@ -1001,19 +1004,19 @@ figures.price_of_accuracy(
 ).captioned("Accuracy against tokens written for an answer.")
 
 # %% [markdown]
-# The first steps gain much for few tokens. The votes cost many times the
-# tokens of `cot`, and no gain over it is shown: try a greedy reply before
-# you pay for a vote. Reading is not free either: every prompt repeats the
-# instruction and the example. [The next chapter](07_sft.ipynb) moves them
-# into the weights.
+# The first steps gain much for few tokens. The votes cost 5 and 16 times
+# the tokens of `cot`, and neither is more accurate here: try a greedy reply
+# before you pay for a vote. Reading is not free either: every prompt
+# repeats the instruction and the example. [The next chapter](07_sft.ipynb)
+# moves them into the weights.
 #
 # ## Exercises
 #
 # ```{exercise} Warm-up: an example fit to be shown
 # :label: ex-prompt-example
 #
-# Write a worked example with valid reasoning. No split may ask its
-# conversion, and its answer must have at least three significant digits,
+# Write a worked example with valid reasoning. Its conversion must not be in
+# any split, and its answer must have at least three significant digits,
 # unlike the library's 900.
 # ```
 
@@ -1055,9 +1058,9 @@ print(f"{written.accuracy.successes} of 60 right, shown {mine.reply}")
 attempt(check_example, mine)
 
 # %% [markdown]
-# With reasoning, the round 900 of `hours` did no harm that was shown: the
-# model copies the product that it has written. A precise answer is safer,
-# and costs nothing.
+# With reasoning, the round 900 of `hours` is not shown to do harm (57 of
+# these 60 are right with it): the answer repeats the product that the model
+# has written. A precise answer is safer, and costs nothing.
 #
 # ```{solution-end}
 # ```
@@ -1065,10 +1068,10 @@ attempt(check_example, mine)
 # ```{exercise} The median instead
 # :label: ex-prompt-median
 #
-# Answers are numbers, so one could take their median rather than a vote.
-# Write it. Replies without an answer do not count; of an even number take
-# the lower middle; without any answer return NaN. When is the median right
-# and the majority wrong, and when is it the other way round?
+# Answers are numbers, so we could take their median instead of a vote.
+# Write it. Ignore replies without an answer; of an even number take the
+# lower of the two in the middle; without any answer return NaN. When is the
+# median right and the majority wrong, and when is it the other way around?
 # ```
 
 
@@ -1124,10 +1127,10 @@ for (name, pair), p in zip(pairs.items(), adjusted, strict=True):
 attempt(check_median, middle)
 
 # %% [markdown]
-# Neither is shown to be better here. A median needs errors on both sides
-# of the truth. Errors in the last digits lie on both sides, and then the
-# median can be right even if no two replies agree. If most replies are
-# wrong in one direction, the median is wrong too, even where the right
+# Neither is shown to be better here. A median needs errors on both sides of
+# the truth. Errors in the last digits are on both sides, and then the
+# median can be right even if no two replies agree. If most replies
+# are wrong in one direction, the median is wrong too, even when the right
 # answer is the most frequent.
 #
 # ```{solution-end}
@@ -1138,7 +1141,7 @@ attempt(check_median, middle)
 #
 # A vote also has an agreement: the share of its voters that support the
 # winner. Suppose we answer only the questions whose agreement is at least
-# `least`. How many do we answer, and how many of those rightly?
+# `least`. How many do we answer, and how many of these answers are right?
 # ```
 
 
@@ -1196,9 +1199,9 @@ for name, samples in drawn.items():
 attempt(check_selective, selective)
 
 # %% [markdown]
-# In both sets, the answers with at least 80 % agreement were all right, and
-# measuring agreement needs no true answer. It is no proof: above, most
-# replies to a question agreed on a wrong answer.
+# In both sets, all answers with at least 80 % agreement were right (32 and
+# 10), and agreement can be measured without the true answers. It proves
+# nothing, though: above, 11 of 15 replies agreed on a wrong answer.
 #
 # ```{solution-end}
 # ```
@@ -1259,9 +1262,9 @@ for questions in (100, 200, 1000):
 attempt(check_winner, excess)
 
 # %% [markdown]
-# The winner's score is its quality plus the luck that made it win. On
-# fresh questions the luck is gone. So choose on `valid`, and report the
-# score of the chosen prompt on `test`.
+# The winner's score is its quality plus the luck that made it win. On new
+# questions the luck is gone. So choose on `valid`, and report the score of
+# the chosen prompt on `test`.
 #
 # ```{solution-end}
 # ```
@@ -1306,20 +1309,20 @@ attempt(check_winner, excess)
 #
 # ## Recap
 #
-# - Answering and being right are two skills. Plot both, and you see which
-#   of them a prompt lacks.
+# - Answering and being right are two skills. Plot both to see which of them
+#   a prompt lacks.
 # - One example sets the form of the reply, even a form that no instruction
 #   names.
-# - Form and order are copied, facts are not: false numbers in the example
-#   did little harm, and where the answer came first, far fewer were right.
-#   An example in steps did not bring more steps.
+# - Form and order are copied, facts are not: no harm from false numbers in
+#   the example was shown, but with the answer first, far fewer replies were
+#   right. An example in steps did not bring more steps.
 # - Examples also teach by accident: round answers teach rounding. A
 #   weak baseline may be a badly chosen one.
-# - Thinking gained about 33 points for more than three times the tokens.
+# - Reasoning gained about 33 points for more than three times the tokens.
 # - A right answer may rest on a false product, and nearly half of the long
-#   products were wrong even with thinking.
+#   products were wrong even with reasoning.
 # - More examples were not shown to help. Check examples for leaks by the
-#   conversion they ask, and their gain with a paired test.
+#   conversion they ask, and test their gain with a paired test.
 # - A vote corrects errors that differ, not those that most replies share.
 #   Over one greedy reply, no gain was shown.
 #

@@ -3,14 +3,13 @@
 #
 # So far the model has read the same instruction and the same worked
 # example before every question. This chapter trains a few small matrices
-# on two thousand questions with their answers, and from then on the bare
-# question is enough. What our base can gain and lose by this follows from
-# how we made it. We pretrained it on generated text that ends its answers
-# in many different forms, so without an example it keeps to none. The same
-# text multiplies long numbers in two ways, at once and in steps. We chose
-# the settings of the base on generated development questions, though the
-# last two candidates had been measured on the test sets as well ([the
-# appendix](90_pretraining.ipynb)).
+# on two thousand questions with their answers. After that the bare question
+# is enough. What our base can gain and lose by this depends on its
+# pretraining. The generated text ends its answers in many forms, so without
+# an example the base keeps to none. It multiplies long numbers in two ways,
+# at once and in steps. We chose the settings of the base on
+# generated development questions, though the last two candidates had been
+# measured on the test sets as well ([the appendix](90_pretraining.ipynb)).
 #
 # **The question of this chapter:** can the example move from the prompt
 # into the weights, and what is lost on the way?
@@ -70,7 +69,7 @@ print(f"{len(train)} questions to train on, {len(valid)} to choose by")
 llm
 
 # %% [markdown]
-# In each list the first half are ordinary questions. The second half
+# In each list the first half are ordinary questions, and the second half
 # (`train_hard`, `valid_hard`) have longer numbers.
 #
 # ## The cost of a worked example
@@ -97,11 +96,11 @@ print(f"{bare.stop_rate.successes} of 50 come to an end")
 assert bare.answer_rate.value < 0.5
 
 # %% [markdown]
-# The model may well know the answer. What it lacks is the habit of ending
-# with a tag, and often of ending at all. *Supervised fine-tuning* (SFT)
-# shows it the one continuation we want. In this chapter that is the
-# shortest there is: no reasoning, only the number between its tags. [The
-# next one](08_rft.ipynb) adds the reasoning, with the same trainer and
+# The first reply has the right number, 2268, but no tag, and 41 of 50
+# replies run on until they are cut off. *Supervised fine-tuning* (SFT)
+# trains the model on the one continuation we want. In this chapter that is
+# the shortest possible: no reasoning, only the number between its tags.
+# [The next one](08_rft.ipynb) adds reasoning, with the same trainer and
 # other examples.
 #
 # ## A training example
@@ -132,13 +131,13 @@ show(example)
 # %% [markdown]
 # The filled tokens are learned. Two details matter: the target begins
 # with a space, and `make_example` appends the token for the end of the
-# sequence. Each guards against a mistake that raises no error. We make
-# both mistakes.
+# sequence. Each prevents a mistake that raises no error. We now make both
+# mistakes.
 #
 # ### Trap 1: the seam
 #
-# It is natural to count the prompt's tokens and mask as many labels. And
-# if the prompt ends with a space, the target need not begin with one:
+# It is natural to count the prompt's tokens and mask as many labels. Here
+# the prompt ends with a space, so the target does not begin with one:
 
 # %%
 prompt, target = question + " ", "<answer>6000</answer>"
@@ -159,7 +158,7 @@ assert tokenizer.decode(learned) != target
 # space; joined, the space and `<` are *one* token, which was counted as
 # part of the prompt. The model would never learn to open the tag. Which
 # characters merge depends on the tokenizer: SmolLM2's also joins `?` and
-# `<`, so leaving the space out does not help there. The library tokenises
+# `<`, so leaving the space out does not help there. The library tokenizes
 # prompt and target as one text and refuses an example if one token belongs
 # to both:
 
@@ -172,18 +171,18 @@ except LabelError as error:
     print(error)
 
 # %% [markdown]
-# With the space at the front of the target, the seam lies between two
-# tokens, and the prompt has the same tokens as when it is asked alone.
-# `make_example` checks both every time.
+# With the space at the start of the target, the seam is between two tokens,
+# and the prompt has the same tokens as when it is asked alone.
+# `make_example` checks both.
 #
 # ### Trap 2: the end that is never learned
 #
 # Examples of different lengths are padded. Unlike in chapter 4 the padding
 # is on the right: nothing is generated, and a token never sees what comes
-# after it. The model must not learn the padding, and many training scripts
-# have a line for that: mask every label that is the padding token. But
-# many tokenizers, SmolLM2's among them, have no padding token of their own
-# and pad with the end of the sequence. We do the same:
+# after it. The model must not learn the padding, so many training scripts
+# mask every label that is the padding token. But many tokenizers, SmolLM2's
+# among them, have no padding token of their own and pad with the
+# end-of-sequence token. We do the same:
 
 # %%
 from unitconv.training.examples import collate, sft_examples
@@ -226,16 +225,16 @@ figures.label_masks(
 
 # %% [markdown]
 # In the upper panel the end is masked together with the padding. A model
-# trained this way never learns where to stop. Our decoder would not notice,
-# because it stops at `</answer>` too; the next program that uses the model
-# would. `collate` masks by position: what comes after an example's own
-# length is padding, whichever token it is.
+# trained in this way does not learn where to stop. Our decoder would hide
+# that, because it stops at `</answer>` too; another program would not.
+# `collate` masks by position: what comes after an example's own length is
+# padding, whichever token it is.
 #
 # ## LoRA on one layer
 #
-# We could train every weight. That would need a gradient and two numbers
-# of the optimiser for each, and we would have to store a whole model for
-# every habit we teach. LoRA ([Hu et al.
+# We could train every weight. That would need a gradient and two optimizer
+# values for each, and a whole model to store for each training.
+# LoRA ([Hu et al.
 # 2021](https://arxiv.org/abs/2106.09685)) freezes a layer's matrix
 # $W$ and learns an addition to it, as the product of two thin matrices:
 #
@@ -243,7 +242,7 @@ figures.label_masks(
 #   A: r \times n_\text{in}, \quad B: n_\text{out} \times r .$$
 #
 # $r$ is the *rank*, and $\alpha$ sets how much the addition counts. Here
-# it is, by hand, on the first layer of the model:
+# it is by hand, for one matrix of the first layer:
 
 # %%
 from unitconv.training.pipelines import pick_base
@@ -291,12 +290,12 @@ figures.low_rank(
 
 # %% [markdown]
 # This is a corner of the product, blue where it is positive and orange
-# where it is negative. It has stripes because each row is a mixture of the
-# few rows of $A$. The order in which `adapted` multiplies matters too:
+# where it is negative. It has stripes because each row is a combination of
+# the four rows of $A$. The order in which `adapted` multiplies matters too:
 # `(x @ A.T) @ B.T` passes through $r$ numbers; `B @ A` would build the
 # large matrix at every step.
 #
-# Once training is over we can build it and add it to $W$. The layer then
+# After training we can build that matrix and add it to $W$. The layer then
 # does no more work than before:
 
 # %%
@@ -308,8 +307,8 @@ assert error < 1e-4
 # %% [markdown]
 # ## The same with PEFT
 #
-# `unitconv.training.lora.add_lora` asks the library PEFT to put such a pair
-# into every linear layer but the output:
+# `unitconv.training.lora.add_lora` uses the library PEFT to add such a pair
+# to every linear layer except the output:
 
 # %%
 from unitconv.training.config import SFT_DEFAULTS
@@ -336,8 +335,7 @@ assert torch.equal(last_logits(wrapped), before)
 print(f"{expected:,} parameters to learn, and no logit has changed")
 
 # %% [markdown]
-# Take care: PEFT does not copy the model. It changes the one that you
-# gave it.
+# PEFT does not copy the model. It changes the one that you pass in:
 
 # %%
 names = [name for name, _ in model.named_parameters() if "lora" in name]
@@ -345,8 +343,8 @@ print(len(names), "LoRA matrices in what was the base model")
 assert names
 
 # %% [markdown]
-# To compare with the base afterwards, load it again. To see a merge we put
-# noise into every $B$ and let PEFT add the products to the weights:
+# To compare with the base afterwards, load it again. To test merging, we
+# fill every $B$ with noise and let PEFT add the products to the weights:
 
 # %%
 with torch.no_grad():
@@ -385,18 +383,18 @@ pd.DataFrame(
 ).round(3)
 
 # %% [markdown]
-# A small model has narrow layers, so a high rank soon costs as much as the
-# matrices themselves. On wide layers the saving is larger. Training needs
-# memory besides: a gradient for each learned number, and two more numbers
-# that AdamW keeps:
+# Rank 64 already has half as many parameters as the model, because a small
+# model has narrow layers. On wide layers the saving is larger. Training
+# needs further memory for each learned number: for its gradient and for two
+# values of AdamW:
 
 # %%
 for name, n in [("all weights", weights), ("rank 16", sizes[16])]:
     print(f"{name:12} {3 * 4 * n / 1e6:6.1f} MB to train them")
 
 # %% [markdown]
-# How large are adapters of SmolLM2? We do not even need its weights:
-# torch's *meta* device stores shapes only. In megabytes, for three sizes:
+# How large are adapters of SmolLM2? We do not need its weights to find out:
+# torch's *meta* device stores only shapes. In megabytes, for three sizes:
 
 # %%
 from unitconv.profiling.memory_estimate import SMOLLM2, shape_only, smollm2
@@ -413,9 +411,9 @@ pd.DataFrame(
 ).round(1)
 
 # %% [markdown]
-# Whoever has a limit, as for a homework, gives it to the training as
-# `--max-adapter-mb`. An adapter over it is refused before anything is
-# trained, and the message says which rank fits:
+# If there is a limit on the size, as in a homework, pass it as
+# `--max-adapter-mb`. A larger adapter is refused before training begins,
+# and the message says which rank fits:
 
 # %%
 from unitconv.training.config import TrainingError
@@ -430,18 +428,17 @@ except TrainingError as error:
 # %% [markdown]
 # ## Memory of the backward pass
 #
-# Weights and optimiser are not all. The forward pass must keep the
-# intermediate results from which the backward pass computes gradients: the
-# *activations*. They grow with the batch and the length of its examples.
-# LoRA does not remove them, because a gradient has to pass through the
-# frozen layers to reach the matrices below. *Gradient checkpointing*
-# ([Chen et al. 2016](https://arxiv.org/abs/1604.06174)) keeps only the
-# input of each layer, and computes the rest a second time during the
-# backward pass.
+# Weights, gradients and optimizer are not all. The forward pass must keep
+# the intermediate results from which the backward pass computes gradients:
+# the *activations*. They grow with the batch and the length of its
+# examples. LoRA does not remove them, because a gradient has to pass
+# through the frozen layers to reach the LoRA matrices of earlier layers.
+# *Gradient checkpointing* ([Chen et al.
+# 2016](https://arxiv.org/abs/1604.06174)) keeps only the input of each
+# layer, and recomputes the rest during the backward pass.
 #
-# A PyTorch hook sees every tensor that is saved for that purpose. We add
-# up their memory: each block once, however many tensors share it, and no
-# parameters.
+# A PyTorch hook sees every tensor that is saved for this purpose. We add up
+# their memory, without parameters, and count shared memory once.
 
 # %%
 import time
@@ -499,16 +496,18 @@ assert spared[0] < plain[0] / 2
 assert abs(spared[2] - plain[2]) < 1e-3
 
 # %% [markdown]
-# The loss is the same, because nothing is approximated. The price is time:
-# every layer's forward pass is computed twice. This model does not need
-# it. With a large model on a small GPU it can decide whether the training
-# runs at all, so the preset for a T4 switches it on.
+# The forward pass saves 8.9 instead of 97.9 MB. (The peak is higher, since
+# the backward pass recomputes one layer at a time.) The loss is the same,
+# because nothing is approximated. The price is time: every layer's forward
+# pass is computed twice. This model does not need checkpointing. With a
+# large model on a small GPU it can decide whether the training runs at all,
+# so the preset for a T4 switches it on.
 #
 # ## The training loop
 #
 # We have examples, a loss mask and an adapter. Now we need the loop. The
 # library has it in one file of plain PyTorch, `unitconv/training/loop.py`.
-# We print it function by function, so what you read here is what runs.
+# We print that file function by function, and then run it.
 #
 # ### Batches
 
@@ -527,9 +526,8 @@ def source(function):
 source(loop.shuffled_batches)
 
 # %% [markdown]
-# The order is random, and a new one in each epoch. It is drawn from a seed,
-# so that a run can be repeated. `collate` pads a batch to its longest
-# example:
+# Each epoch has a new random order, drawn from a seed so that a run can be
+# repeated. `collate` pads a batch to its longest example:
 
 # %%
 few = sft_examples(train[::8], tokenizer)
@@ -552,9 +550,9 @@ source(loop.masked_loss)
 
 # %% [markdown]
 # Note the shift by one: the logits at a position predict the *next* token.
-# The mean is over the supervised tokens of the whole batch, so within it
-# every token counts the same, whether its example is long or short.
-# Transformers' models compute the same loss if they are given labels:
+# The mean is over all supervised tokens of the batch, so each counts the
+# same, however long its example is. Transformers' models compute the same
+# loss if they are given labels:
 
 # %%
 import math
@@ -573,8 +571,8 @@ assert abs(own - theirs) < 1e-4
 
 # %% [markdown]
 # The second line is the same number as a probability: the geometric mean
-# of the probabilities that the base gives to the tokens of the targets
-# after the bare question.
+# of the probabilities that the base gives to the target tokens after the
+# bare question.
 #
 # ### The learning rate
 
@@ -589,10 +587,10 @@ for step in (0, 1, 2, 3, 10, 20, 30, 39):
 assert loop.lr_scale(n_warmup, n_steps, n_warmup) == 1.0
 
 # %% [markdown]
-# The *warm-up* starts low because AdamW's running averages of the
-# gradients are not yet reliable. After it the rate falls along half a
-# cosine, so that the last steps make small corrections. With a warm-up,
-# the very first step has rate 0 and changes no weight.
+# The *warm-up* starts low because AdamW's running averages of the gradients
+# are not yet reliable. Then the rate falls along half a cosine, so that the
+# last steps make small corrections. With a warm-up, the very first step has
+# rate 0 and changes no weight.
 #
 # ### Validation and the loop
 
@@ -603,19 +601,19 @@ source(loop.validation_loss)
 source(loop.train)
 
 # %% [markdown]
-# (`History` only holds the two lists of losses.) Once the loss is known,
+# (`History` only has the two lists of losses.) Once the loss is known,
 # five lines do the work. `backward` computes the gradient of the loss for
 # every parameter that requires one: the LoRA matrices, because PEFT has
 # frozen the rest. *Clipping* scales the gradient down if its norm exceeds
-# `max_grad_norm`, so that one odd batch cannot ruin the weights. AdamW
-# takes a step, the schedule sets the next learning rate, and the gradients
-# are cleared, or the next batch would add to them.
+# `max_grad_norm`, which limits the damage of one odd batch. AdamW takes a
+# step, the schedule sets the next learning rate, and the gradients are
+# cleared, since the next batch would add to them.
 #
 # Two details are easy to get wrong. `model.train()` switches dropout on and
-# `model.eval()`, in `validation_loss`, switches it off; the loop needs
-# both, in turns. (Our recipe has a dropout of 0.) And plain float16 fails:
-# many gradients are too small for its range and would become zero, so the
-# loop refuses it.
+# `model.eval()`, in `validation_loss`, switches it off; the loop must call
+# both in each epoch. (Our recipe has a dropout of 0.) And plain float16
+# fails: many gradients are too small for its range and would become zero,
+# so the loop refuses it.
 #
 # We run it on every eighth question:
 
@@ -639,8 +637,8 @@ print("valid:      ", [round(loss, 2) for loss in history.valid_losses])
 assert history.valid_losses[-1] < 0.6 * history.step_losses[0]
 
 # %% [markdown]
-# The loss falls fast. (Single steps also differ because their batches do;
-# the loss on `valid` is always over the same questions.) Has the model
+# The loss on `valid` falls from 0.92 after one epoch to 0.61 after four.
+# (The losses of single steps also vary with their batches.) Has the model
 # learned what we wanted? We ask it the same fifty bare questions that we
 # asked the base:
 
@@ -655,10 +653,11 @@ for name, report in [("base", bare), ("after the loop", taught)]:
 assert taught.answer_rate.value > 0.9
 
 # %% [markdown]
-# A loop of this size is enough to teach the format. A run that takes hours
-# also needs checkpoints, to resume after a crash; mixed precision, for
-# speed and for float16; several GPUs; and a rule for when to stop. Hugging
-# Face's `Trainer` has all that, and the library's commands use it.
+# This short loop is enough to teach the format, though not to get most
+# answers right. A run that takes hours also needs checkpoints, to resume
+# after a crash; mixed precision, for speed and for float16; several GPUs;
+# and a rule for when to stop. Hugging Face's `Trainer` has all that, and
+# the library's commands use it.
 #
 # ## The full training
 #
@@ -668,9 +667,10 @@ assert taught.answer_rate.value > 0.9
 # unitconv sft --output my_sft
 # ```
 #
-# and here is the same from Python, with fewer epochs and a temporary
-# folder. The settings combine the recipe for SFT with the preset for this
-# machine.
+# and here is the same from Python, with three epochs instead of five and a
+# temporary folder. The settings combine the recipe for SFT (AdamW with a
+# peak learning rate of 1e-3, batches of 32, rank 16, $\alpha$ twice the
+# rank) with the preset for this machine.
 
 # %%
 import tempfile
@@ -693,9 +693,9 @@ assert logs
 
 # %% [markdown]
 # The adapter is two files: weights and a configuration that names the
-# base. `run.json` holds the settings, so that `--resume` can refuse to go
-# on with others. Below `checkpoints` lies the log that `tensorboard
-# --logdir my_sft` shows while a training runs. These are its curves:
+# base. `run.json` has the settings, so that `--resume` can refuse to
+# continue with others. The folder `checkpoints` has the log that
+# `tensorboard --logdir my_sft` shows during training. These are its curves:
 
 # %% tags=["hide-input"]
 figures.training_curves(
@@ -717,14 +717,14 @@ print(f"lowest loss: epoch {by_loss:g}")
 print(f"highest accuracy: epoch {by_score:g}, {best:.3f}")
 
 # %% [markdown]
-# The library keeps the epoch with the highest accuracy. If both choose the
-# same epoch, as they may above, that is evidence for neither rule. If they
-# disagree, there are two reasons to distrust the loss.
+# The library keeps the epoch with the highest accuracy. Here both rules
+# choose epoch 3, the last, so this run is evidence for neither. There are
+# two reasons to distrust the loss when they disagree.
 #
-# The loss of a wrong token grows with the model's confidence in it. A model
-# that makes fewer mistakes, but with more confidence, can have a higher
-# loss and more right answers. And the loss is a mean over tokens, many of
-# which are no longer hard:
+# First, the loss of a wrong token grows with the model's confidence in it.
+# A model that makes fewer mistakes, but with more confidence, can have a
+# higher loss and more right answers. Second, the loss is a mean over
+# tokens, many of which are no longer hard:
 
 # %%
 held_out = collate(valid_examples, llm.pad_token_id)
@@ -746,13 +746,13 @@ for name, chosen in [("form", is_form), ("number", is_number)]:
 assert losses[is_form].mean() < losses[is_number].mean() / 2
 
 # %% [markdown]
-# The tags and the end cost almost nothing by now, and they dilute what the
-# loss says about the numbers. Accuracy measures what we want to know: is
-# the whole number right?
+# The tags and the end are two thirds of the tokens and add almost nothing
+# to the loss by now, so they dilute what it says about the numbers.
+# Accuracy measures what we want to know: is the whole number right?
 #
-# The best of several epochs is in part the luckiest, so its accuracy on
-# `valid` is too high. The number to report comes from questions that had
-# no part in the choice.
+# The best of several epochs was in part lucky, so its accuracy on `valid`
+# is too high. Report the accuracy on questions that had no part in the
+# choice.
 #
 # ## Results
 #
@@ -802,10 +802,10 @@ assert n_sft < n_cot / 2
 assert read(sft) < read(llm) / 5
 
 # %% [markdown]
-# Without an instruction the trained model nearly always answers in the
-# form we want. It reads far fewer tokens than either prompt needs, and
-# writes far fewer than CoT. Is it also right more often? All three
-# answered the same questions, so we pair them:
+# Without an instruction, the trained model answers 98.8 % of the questions
+# in the form we want. It reads 14 tokens instead of 131 or 117, and writes
+# 13 where CoT writes 53. Is it also right more often? All three answered
+# the same questions, so we pair them:
 
 # %%
 from unitconv.evaluation.stats import holm
@@ -825,25 +825,24 @@ for (other, found), p in zip(against.items(), adjusted, strict=True):
     )
 
 # %% [markdown]
-# Each line ends with the verdict of a paired test: *better*, *worse*, or
-# *not shown*, which would not mean equal. p is adjusted for two tests. The
-# interval allows for questions about the same two units, which tend to be
-# right or wrong together ([chapter 10](10_evaluation.ipynb) has the
-# reasons). The two lines say different things. *Direct* and SFT both
-# answer at once. *CoT* does the calculation in writing; SFT has to produce
-# the number with a fixed amount of computation for each token, whether the
-# product is 2 times 1000 or 7.75 times 453.6.
+# Each line ends with the verdict of a paired test; p is adjusted for two
+# tests. The interval allows for questions about the same two units, which
+# tend to be right or wrong together ([chapter 10](10_evaluation.ipynb) has
+# the reasons). SFT is 5 points better than *direct*, which also answers at
+# once, and 28 points worse than *CoT*, which writes out the calculation.
+# SFT has to produce the number with a fixed amount of computation for each
+# token, whether the product is 2 times 1000 or 7.75 times 453.6.
 #
 # ### Is it the training, or the target?
 #
-# Would another training have kept more? Three are recorded, each measured
-# on all test questions. `sft` is the command above. `sft-matched` learns
-# bare answers too, with the settings and the number of rows of [chapter
-# 8](08_rft.ipynb). `sft-reasoning` has those settings too, and learns
+# Would another training have lost less? Three are recorded, each measured
+# on all test questions. `sft` is the command above. `sft-matched` also
+# learns bare answers, with the settings and the number of rows of [chapter
+# 8](08_rft.ipynb). `sft-reasoning` has the same settings and learns
 # reasoning that a program wrote: the facts, the product, and the answer. A
 # product is *long*, and written in steps, if its quantity and its factor
-# both have two digits or more, zeros at the end not counted. The share of
-# right answers, for trainings as a mean over the seeds:
+# both have two digits or more, not counting zeros at the end. The table has
+# the share of right answers, for trainings the mean over three seeds:
 
 # %%
 from statistics import mean
@@ -890,12 +889,12 @@ for split in ("test", "test_hard"):
     assert of_split["sft-reasoning"] > of_split["cot"]
 
 # %% [markdown]
-# The settings explain little: overall `sft-matched` is within a few points
-# of `sft`. The target explains most of it. Trained on reasoning, the model
-# ends above the base with its worked example. Trained on bare answers it
-# ends far below, furthest for long products, where the base can use steps.
-# The paired tests of the record, with a difference and a verdict for each
-# seed:
+# The settings explain little: `sft-matched` is level with `sft` on `test`
+# and 4 points above it on `test_hard`. The target explains most of the
+# loss. Trained on reasoning, the model is 12 and 20 points above the base
+# with its worked example. Trained on bare answers it is 27 and 32 points
+# below, most for long products, where the base can use steps. These are the
+# paired tests of the record, with a difference and a verdict for each seed:
 
 # %%
 from unitconv.evaluation.leaderboard.stages import (
@@ -920,20 +919,20 @@ pd.DataFrame(summary_cells(tests), columns=SUMMARY_HEADS).set_index(
 )
 
 # %% [markdown]
-# So what bare answers lose is the calculation. A model that is to show its
-# work needs examples with the work in them. Here a program could write
-# them, since it knows every unit and its factor. For most tasks there is no
-# such program, and [the next chapter](08_rft.ipynb) works without one.
+# So training on bare answers loses the calculation. To keep it, the model
+# needs examples that show it. Here a program could write them, since it
+# knows every unit and its factor. For most tasks there is no such program,
+# and [the next chapter](08_rft.ipynb) works without one.
 #
-# With an adapter of your own, the test set is one command:
+# One command evaluates your own adapter on the test set:
 #
 # ```bash
 # unitconv evaluate --adapter my_sft
 # ```
 #
-# For SmolLM2 both commands take `--model smollm2`. Its recipe has another
-# learning rate and another batch size; [chapter 11](11_smollm2.ipynb) shows
-# how they were chosen.
+# For SmolLM2 both commands take `--model smollm2`. Its recipe has a
+# different learning rate and batch size; [chapter 11](11_smollm2.ipynb)
+# shows how they were chosen.
 #
 # ## How rank and digits were chosen
 #
@@ -978,11 +977,11 @@ figures.rank_sizes(
 ).captioned("Accuracy on valid against the size of the adapter.")
 
 # %% [markdown]
-# Each dot is one training with one seed. Is any of them better or worse
-# than the default? All answered the same questions, so we use the paired
-# test and not the overlap of intervals. It counts the questions that a
-# training has *lost* against the default and those that it has *gained*; p
-# is adjusted for the number of rows:
+# Each dot is one training with one seed. Is any rank better or worse than
+# the default, 16? All answered the same questions, so we use the paired
+# test. It counts the questions that a training has *lost* against the
+# default and those that it has *gained*; p is adjusted for the number of
+# rows:
 
 # %%
 from unitconv.evaluation.stats import PairedComparison
@@ -1011,12 +1010,12 @@ def against_default(kind, default):
 against_default("rank", cpu.settings(SFT_DEFAULTS).rank)
 
 # %% [markdown]
-# From rank 1 to rank 64 no difference is shown. That does not make the
-# ranks equal: on 200 questions luck alone can make a difference of a few
-# points, and can hide one.
+# No rank is shown to differ from 16. That does not make the ranks equal: on
+# 200 questions luck alone can make a difference of a few points, and can
+# hide one.
 #
-# The second choice is easily overlooked: how many digits of an answer
-# should a target write? The grader accepts 5 %, so how many are needed?
+# The second choice is easy to overlook: how many digits should an answer in
+# the training data have? The grader accepts 5 %, so how many are needed?
 
 # %%
 from unitconv.grading.answer import is_correct
@@ -1038,16 +1037,18 @@ for digits in (1, 2, 3, 4, 6):
 
 # %% [markdown]
 # Two are enough: rounding to two digits moves a number by less than 5 %.
-# The one miss at three digits is a tiny value: the grader itself rounds to
-# three decimals. And how accurate is a model trained on each?
+# The one miss at three digits is 0.0195 for 0.01953: the grader rounds both
+# to three decimals, to 0.019 and 0.020. And how accurate is a model trained
+# on each?
 
 # %%
 digits = table("digits")
 digits.drop(columns="MB").round(3)
 
 # %% [markdown]
-# Fewer digits leave fewer to get wrong, so one might expect short answers
-# to score best. Against four digits, the default:
+# With fewer digits there is less to get wrong, so one might expect short
+# answers to score best. Two digits score lowest here, 0.53. These are the
+# paired tests against four digits, the default:
 
 # %%
 against_default("digits", SIGNIFICANT_DIGITS)
@@ -1180,9 +1181,9 @@ for start in first_step:
 
 # %% [markdown]
 # The gradient of each matrix has the other as a factor. If one is zero, the
-# first step moves that one, and the second can move both. If both are zero,
-# nothing ever moves. Either could start at zero, as long as the other does
-# not.
+# first step changes that one, and the second can change both. If both are
+# zero, neither ever changes. Either could start at zero, as long as the
+# other does not.
 
 # %% tags=["solution", "nbval-check-output"]
 attempt(check_first_step, first_step)
@@ -1195,9 +1196,9 @@ attempt(check_first_step, first_step)
 # :label: ex-sft-rank
 #
 # An update of rank $r$ may have only a few large singular values. Write a
-# function that says how many of them hold nine tenths of the sum of their
-# squares. Then apply it to the trained adapter: which layers use most of
-# their rank?
+# function that returns how many of them make up nine tenths of the sum of
+# their squares. Then apply it to the trained adapter: which layers use the
+# most of their rank?
 # ```
 
 # %% tags=["exercise", "nbval-check-output"]
@@ -1259,9 +1260,10 @@ pd.DataFrame(
 ).T
 
 # %% [markdown]
-# More than $r$ is impossible. The scale $\alpha / r$ can be left out,
-# because it changes every singular value alike. The number differs from
-# layer to layer, while LoRA gives all of them the same rank.
+# The numbers are between 1 and 8, of a rank of 16. They are highest in
+# layer 0 and for `k_proj`, while LoRA gives all matrices the same rank. The
+# scale $\alpha / r$ can be left out, because it changes every singular
+# value alike.
 
 # %% tags=["solution", "nbval-check-output"]
 attempt(check_directions, directions)
@@ -1274,8 +1276,8 @@ attempt(check_directions, directions)
 # :label: ex-sft-turns
 #
 # A dialogue has several questions, each with its answer. Build its
-# training example. Its tokens are those of the whole text, and then the
-# end. The answers and the end are supervised, the questions are not.
+# training example. Its tokens are those of the whole text, followed by the
+# end token. The answers and the end are supervised, the questions are not.
 # ```
 
 # %% tags=["exercise", "nbval-check-output"]
@@ -1341,9 +1343,9 @@ def dialogue_example(turns):
 show(dialogue_example(dialogue))
 
 # %% [markdown]
-# The text is tokenised once, and the position of its characters decides
-# what is learned. Two mistakes are common: to learn the last answer only,
-# which wastes the others, and to learn everything after the first question,
+# The text is tokenized once, and the position of its characters decides
+# what is learned. Two mistakes are common: learning only the last answer,
+# which wastes the others, and learning everything after the first question,
 # which teaches the model to write questions too.
 
 # %% tags=["solution", "nbval-check-output"]
@@ -1406,11 +1408,11 @@ for name, rows in [
 print(shown.rows[0].text)
 
 # %% [markdown]
-# The reasoning is cut short: nearly every reply still states something, but
-# replies are shorter, and far fewer are right. In the one above a fact is
-# followed by the answer, with no product between them. The examples showed
-# only immediate answers, never reasoning. The base is not lost, though: its
-# weights are unchanged, and without the adapter it reasons as before.
+# The reasoning is cut short: 99 replies still state something, but they are
+# about half as long, and 29 are right instead of 77. In the one above a
+# fact is followed by the answer, with no product between them. The training
+# examples had only immediate answers. The base itself is unchanged: without
+# the adapter it reasons as before.
 
 # %% tags=["solution", "nbval-check-output"]
 attempt(check_shown, shown, reasoned)
@@ -1453,7 +1455,7 @@ attempt(check_shown, shown, reasoned)
 #
 # - It forgets the units.
 # - It overfits the training questions.
-# - It has to compute the answer in one pass.
+# - It has no room to write out the calculation.
 #
 # Without written steps there are no tokens on which to spread the
 # calculation.
@@ -1463,20 +1465,20 @@ attempt(check_shown, shown, reasoned)
 #
 # - SFT teaches one continuation. Here it replaces the instruction and the
 #   example in the prompt.
-# - Prompt and target are tokenised as one text, with the space on the
+# - Prompt and target are tokenized as one text, with the space on the
 #   target's side, and labels are masked by position: otherwise the first
-#   token or the end is not learned, and no error tells you.
-# - LoRA adds $\frac{\alpha}{r} B A$ to a frozen matrix. It starts at zero,
-#   its size is known beforehand, and it can be merged.
+#   token or the end is not learned, and there is no error message.
+# - LoRA adds $\frac{\alpha}{r} B A$ to a frozen matrix. The addition starts
+#   at zero, its size is known beforehand, and it can be merged.
 # - Activations need memory too. Checkpointing recomputes them: less
 #   memory, more time, the same loss.
 # - A training loop is five lines around a masked loss: backward, clip,
 #   step, schedule, clear. `Trainer` adds what long runs need.
-# - Keep the epoch that answers `valid` best. The loss punishes confident
-#   mistakes and is diluted by what the model already knows.
-# - Answers without reasoning are shorter and faster, and far fewer of
-#   them are right. Trained on reasoning instead, the model does better
-#   than the base with its worked example.
+# - Keep the epoch with the best accuracy on `valid`. The loss punishes
+#   confident mistakes and is diluted by easy tokens.
+# - Answers without reasoning are shorter and faster, but far fewer of them
+#   are right. Trained on reasoning instead, the model does better than the
+#   base with its worked example.
 #
 # **Next:** [the same trainer, with reasoning that the model wrote
 # itself](08_rft.ipynb).

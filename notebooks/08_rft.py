@@ -1211,7 +1211,7 @@ tests(
 # - Training on *any* replies does not help: `random` is worse than `rft-1`
 #   everywhere, and on hard questions worse than the base that wrote the
 #   replies. It takes long products at once, as the base mostly does.
-# - A right answer alone is not enough, even with half as many rows again.
+# - A right answer alone is not enough, even with more rows.
 #   `rft-right` gains 5 to 6 points on `test`, where most products are
 #   short, and no gain is shown on `test_hard`. The grader accepts a product
 #   that is a few percent off, so this selection has many long products

@@ -1395,7 +1395,7 @@ for gigabytes in (0.25, 1.0):
 attempt(check_batch, largest_batch)
 
 # %% [markdown]
-# It should not. Twice the batch is half as many steps of the optimiser,
+# It should not. Twice the batch is half as many steps of the optimizer,
 # each a little less noisy: another training, with another best learning
 # rate. Gradient accumulation goes the other way and gives a large batch in
 # little memory. Take what fits comfortably, and change it only where you

@@ -665,7 +665,7 @@ def check_answers_at_once(answers_at_once):
         decisions = [bool(answers_at_once(chat)) for chat in chats]
         correct = decisions.count(share == 1.0)
         assert correct > 0.9 * len(chats), (
-            f"of 200 chats that {kind}, fewer than 9 in 10 are recognised"
+            f"of 200 chats that {kind}, fewer than 9 in 10 are recognized"
         )
 
 
