@@ -15,7 +15,7 @@ from functools import cache
 from html import escape
 from typing import Any
 
-from live_figure import LiveFigureDirective, set_up
+from live_figure import LiveFigureDirective, set_up, show
 from sphinx.application import Sphinx
 
 from unitconv.evaluation.evaluate import evaluate
@@ -47,7 +47,7 @@ right.</p>
 """
 ITEM = (
     '<li data-question="{question}" data-answer="{answer!r}">'
-    "<p>{question} ({answer:.6g})</p><p>Default, {verdict}: "
+    "<p>{question} ({shown})</p><p>Default, {verdict}: "
     '<span class="live-text">{text}</span></p></li>'
 )
 MARK = '<span class="live-{kind}">{sign}</span>'
@@ -71,6 +71,7 @@ def prompting(n: int) -> str:
         ITEM.format(
             question=escape(row.question),
             answer=row.truth,
+            shown=show(row.truth),
             verdict=verdict,
             text=escape(" ".join(row.text.split())),
         )

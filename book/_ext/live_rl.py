@@ -15,7 +15,7 @@ from html import escape
 from typing import Any
 
 import torch
-from live_figure import LiveFigureDirective, set_up
+from live_figure import LiveFigureDirective, set_up, show
 from live_rollouts import recorded
 from sphinx.application import Sphinx
 
@@ -45,8 +45,8 @@ FORM = """<form hidden>
 <button type="submit">Sample a group</button>
 <button type="button" class="live-cancel" disabled>Cancel</button>
 </form>
-<p class="live-question">{question} ({answer:.6g})</p>
-<p class="live-note">Mean reward {mean:.6g}; of {replies} replies {up}
+<p class="live-question">{question} ({answer})</p>
+<p class="live-note">Mean reward {mean}; of {replies} replies {up}
 become likelier, {down} less likely.</p>
 <ol>
 {items}
@@ -107,9 +107,9 @@ def group(question: str) -> str:
     losses = [f"<option>{name}</option>" for name in LOSSES]
     return FORM.format(
         question=escape(question),
-        answer=rows[question]["answer"],
+        answer=show(rows[question]["answer"]),
         losses="".join(losses),
-        mean=rewards.mean().item(),
+        mean=show(rewards.mean().item()),
         replies=len(replies),
         up=int((gains > 0).sum()),
         down=int((gains < 0).sum()),

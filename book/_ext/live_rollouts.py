@@ -14,7 +14,7 @@ from functools import cache
 from html import escape
 from typing import Any
 
-from live_figure import LiveFigureDirective, set_up
+from live_figure import LiveFigureDirective, set_up, show
 from live_widgets import read_rollouts
 from sphinx.application import Sphinx
 
@@ -39,7 +39,7 @@ FORM = """<form hidden>
 <button type="submit">Sample</button>
 <button type="button" class="live-cancel" disabled>Cancel</button>
 </form>
-<p class="live-question">{question} ({answer:.6g})</p>
+<p class="live-question">{question} ({answer})</p>
 <p class="live-note">Recorded: {replies} replies, {kept} kept, {chosen}
 trained on. Some of them:</p>
 <ol class="live-replies">
@@ -106,7 +106,7 @@ def rollouts(question: str) -> str:
     ]
     return FORM.format(
         question=escape(question),
-        answer=row["answer"],
+        answer=show(row["answer"]),
         replies=len(found),
         kept=sum(text.startswith("Kept") for text in found),
         chosen=found.count("Kept and trained on."),

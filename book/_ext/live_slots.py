@@ -119,9 +119,10 @@ def counts(steps: Steps, slots: int) -> str:
     useful = sum(not waits for step in steps for _, waits in step)
     room = len(steps) * slots
     idle = room - useful
+    percent = (200 * idle + room) // (2 * room)  # .5 goes up, as there
     return (
         f"{len(steps)} steps; {idle} of {room} slot-steps idle "
-        f"({round(100 * idle / room)} %)."
+        f"({percent} %)."
     )
 
 

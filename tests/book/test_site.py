@@ -7,6 +7,7 @@ from typing import Any
 
 import accessibility
 import figures
+import live_rollouts
 import live_widgets
 import pytest
 from sphinx.application import Sphinx
@@ -104,6 +105,36 @@ def test_scripts_of_a_widget_are_on_its_page_alone(tmp_path: Path) -> None:
     assert page.count(question) == 2  # in the field, and above the reply
     other = (tmp_path / "out" / "other.html").read_text()
     assert not any(name in other for name in names)
+
+
+def test_figure_of_a_chapter_has_its_caption_and_scripts(
+    tmp_path: Path,
+) -> None:
+    source = ".. live-rollouts:: pints in 461 gallon?\n\n   Look & see.\n"
+    build(tmp_path, source, extensions=["live_rollouts"])
+    page = (tmp_path / "out" / "index.html").read_text()
+    assert "<figcaption>Look &amp; see.</figcaption>" in page
+    for name in ("live_figure.js", "rollouts.js", "live_figure.css"):
+        assert f"_static/live/widgets/{name}" in page
+    recorded = live_rollouts.rollouts("pints in 461 gallon?")
+    assert "10 replies, 4 kept, 2\ntrained on" in recorded
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ("live-rollouts:: How many sheep?", "no question of the shipped"),
+        ("live-rl:: 302 ounces in sheep", "no question of the shipped"),
+        ("live-slots:: 17", "between 1 and 16"),
+        ("live-slots:: many", "invalid literal"),
+        ("live-padding:: 2 h in min|", "a text is empty"),
+    ],
+)
+def test_figure_that_cannot_be_drawn_is_refused(
+    tmp_path: Path, source: str, message: str
+) -> None:
+    names = ["live_rollouts", "live_rl", "live_slots", "live_padding"]
+    assert message in build(tmp_path, f".. {source}\n", extensions=names)
 
 
 # --- the address of the book ----------------------------------------------

@@ -58,7 +58,7 @@ window.unitconv = window.unitconv || {};
       this.running.abort();
       this.running = new AbortController();
       const { signal } = this.running;
-      const hadFocus = () => document.activeElement === this.cancel;
+      this.status.textContent = "";
       if (this.cancel) this.cancel.disabled = false;
       try {
         await this.run(signal);
@@ -67,7 +67,8 @@ window.unitconv = window.unitconv || {};
         else if (this.running.signal === signal) this.finish("Cancelled.");
       }
       if (!this.cancel || this.running.signal !== signal) return;
-      if (hadFocus()) this.form.querySelector("button").focus();
+      if (document.activeElement === this.cancel)
+        this.form.querySelector("[type=submit]").focus();
       this.cancel.disabled = true;
     }
 

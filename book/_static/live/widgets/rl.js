@@ -79,6 +79,7 @@
 
     /* Compute the advantages of the rewards that are ticked. */
     update() {
+      if (!this.replies.length) return; // cancelled before the first
       const loss = this.loss.value;
       const rewards = this.replies.map(({ reward }) => reward);
       const lengths = this.replies.map(({ length }) => length);

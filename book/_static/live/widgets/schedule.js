@@ -32,8 +32,8 @@ window.unitconv = window.unitconv || {};
     let waiting = 0;
     while (waiting < lengths.length || used.length) {
       const free = slots - used.length;
-      if (waiting < lengths.length && free >= slots * REFILL_SHARE
-          && free > 0) {
+      const fits = free >= slots * REFILL_SHARE;
+      if (waiting < lengths.length && fits) {
         const admitted = Math.min(free, lengths.length - waiting);
         for (let n = 0; n < admitted; n++) used.push(waiting++);
         write(used.slice(-admitted), left);

@@ -88,8 +88,9 @@
         `Bars of replies in ${slots} slots over ${steps} steps`);
       const room = steps * slots;
       const share = room ? Math.round((100 * idle) / room) : 0;
+      const s = steps === 1 ? "" : "s";
       const isOver = count >= this.steps.length ? "" : " so far";
-      this.note.textContent = `${this.title}: ${steps} steps${isOver}; `
+      this.note.textContent = `${this.title}: ${steps} step${s}${isOver}; `
         + `${idle} of ${room} slot-steps idle (${share} %).`;
     }
   }
