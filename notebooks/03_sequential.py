@@ -169,7 +169,17 @@ figures.cache_filling(
 figures.cache_work(prompt_tokens=len(prompt_ids), new_tokens=24)
 
 # %% [markdown]
-# It costs memory instead: two tensors per layer that grow with every
+# Not every token read costs the same, for a later one looks at more. On
+# the book's page you can set both lengths and count the multiply-adds:
+#
+# ```{live-kv-cache} 127 24
+# Multiply-adds of the course model for each token of the reply: the
+# products with its weights, and attention. Both charts have the same scale.
+# The first token costs the same with the cache, for the prompt has to be
+# read. Make the reply longer and look at the last row of the table.
+# ```
+#
+# The cache costs memory instead: two tensors per layer that grow with every
 # token. Chapter 2 computed how much from the model's shape, in bf16; here
 # it is in float32, and held against the cache itself. For the course model
 # that is nothing; with many long texts at once it can be more than the
@@ -404,6 +414,16 @@ print("the same text:", alone == in_company)
 # stack the probabilities to a column of height 1, and see in which
 # token's stretch the number falls. The next chapter relies on this: there,
 # the company is the rest of a batch.
+#
+# On the book's page you can write a reply in this way, token by token:
+#
+# ```{live-next-token} How many gram are there per 6 kg?
+# The step of a sampled reply at which the model is least certain. The line
+# is the column, laid on its side, in the order of the vocabulary, and u is
+# the noise. Raise the temperature and see the stretches move under u; lower
+# top-p and see the tail vanish. Then let twenty seeds draw: how near do the
+# counts come to the probabilities?
+# ```
 #
 # ## Exercises
 #

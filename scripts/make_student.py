@@ -87,7 +87,7 @@ def to_markdown(directive: Directive, numbers: Iterator[int]) -> str:
         case "bibliography":
             return references(directive.body)
         case name if name.startswith("live-"):
-            return f"*In the book:* {body}"
+            return f"*In the book:*\n{body}"
     raise ValueError(f"no plain form for {{{directive.name}}}: add one")
 
 

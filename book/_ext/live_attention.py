@@ -129,8 +129,8 @@ class AttentionDirective(LiveFigureDirective):
     """`{live-attention} QUESTION`: a look at it, and a form for others."""
 
     figure = "attention"
-    scripts = ["chips", "attention_record", "attention"]
-    styles = ["chips", "attention"]
+    scripts = ("chips", "attention_record", "attention")
+    styles = ("chips", "attention")
 
     def draw(self, argument: str) -> str:
         llm = course()

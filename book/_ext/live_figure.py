@@ -38,9 +38,9 @@ class LiveFigureDirective(SphinxDirective):
     #: After `live-`, in the directive and in the class of the figure.
     figure: ClassVar[str]
     #: Loaded with the page, in this order, after live_figure.js.
-    scripts: ClassVar[list[str]]
+    scripts: ClassVar[tuple[str, ...]]
     #: Of its own, after live_figure.css.
-    styles: ClassVar[list[str]] = []
+    styles: ClassVar[tuple[str, ...]] = ()
 
     def draw(self, argument: str) -> str:
         """Draw the form and the figure without its caption.

@@ -117,8 +117,8 @@ class TokensDirective(LiveFigureDirective):
     """`{live-tokens} TEXT`: its tokens, and a field for another text."""
 
     figure = "tokens"
-    scripts = ["chips", "tokens"]
-    styles = ["chips"]
+    scripts = ("chips", "tokens")
+    styles = ("chips",)
 
     def draw(self, argument: str) -> str:
         llm = course()
