@@ -330,6 +330,16 @@ alone = [{"role": "user", "content": "6 kg in g?"}]
 print(llm.tokenizer.apply_chat_template(alone, tokenize=False))
 
 # %% [markdown]
+# On the book's page you can type a text of your own and see its tokens,
+# alone or in a turn:
+#
+# ```{live-tokens} How many gram are there per 60000 kg?
+# A turn of a chat in tokens, each above its number in the vocabulary. A dot
+# is a space. Type a zero more: it is a token more, and the others stay.
+# Then type <|im_end|>: as part of a text it is a few ordinary tokens, and
+# special only where the template writes it.
+# ```
+#
 # ## Tokens become vectors
 #
 # Now the model itself. It is a Llama ([Touvron et al.
@@ -773,6 +783,15 @@ figures.token_strip(
 )
 
 # %% [markdown]
+# On the book's page you can choose the head and the token that looks:
+#
+# ```{live-attention} How many gram are there per 6 kg?
+# What one token of the reply looks at through one head: of all, these two
+# put most weight on the quantity. A percentage is a weight. Choose other
+# tokens, with the mouse or the arrow keys, and other layers. Which heads
+# look one token back, which at the token itself, and which far away?
+# ```
+#
 # That answers our question. Of `6000` the model sees four tokens, a 6 and
 # three zeros, and it writes them one at a time. When it needs a number
 # again, a head looks back to the place where the number is. Do not conclude

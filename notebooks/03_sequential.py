@@ -274,6 +274,16 @@ figures.cache_work(prompt_tokens=len(prompt_ids), new_tokens=24).captioned(
 )
 
 # %% [markdown]
+# Not every token costs the same: a later one attends to more tokens. On
+# the book's page you can set both lengths and count the multiply-adds:
+#
+# ```{live-kv-cache} 127 24
+# Multiply-adds of the course model for each token of the reply: the
+# products with its weights, and attention. Both charts have the same scale.
+# The first token costs the same with the cache, because the prompt has to
+# be read. Make the reply longer and look at the last row of the table.
+# ```
+#
 # The cache costs memory instead. Each token has a key and a value in every
 # layer and for every key/value head, so a cache takes
 #
@@ -644,6 +654,16 @@ print("the same text:", alone == in_company)
 # border between two segments, the other token may be drawn. In float32
 # that is rare. The next chapter relies on all this, with a batch for
 # company, and looks at 16-bit floats.
+#
+# On the book's page you can write a reply in this way, token by token:
+#
+# ```{live-next-token} How many gram are there per 6 kg?
+# The step of a sampled reply at which the model is least certain. The line
+# is the column, laid on its side, in the order of the vocabulary, and u is
+# the noise. Raise the temperature and see the stretches move under u; lower
+# top-p and see the tail vanish. Then let twenty seeds draw: how near do the
+# counts come to the probabilities?
+# ```
 #
 # ## Exercises
 #

@@ -35,7 +35,7 @@ FIGURE = """<form hidden>
 <p>With the cache</p><div class="kv-bars">{cached}</div>
 <p class="kv-axis">the reply, token by token</p>
 </div>
-<table>
+<table class="live-numbers">
 <thead><tr><th scope="col">Million multiply-adds</th>
 <th scope="col">Without</th><th scope="col">With</th></tr>
 </thead>

@@ -56,11 +56,12 @@ FIGURE = """<form hidden>
 <button type="button" name="sample">Sample 20</button>
 </div>
 </form>
+<p class="live-question">{question}</p>
 <p class="live-reply" data-ids="{ids}"><span class="ask-label">Reply so
 far</span> <span class="live-written">{written}</span><mark>{drawn}</mark>
 </p>
 <div class="cdf" aria-hidden="true">{line}</div>
-<table>
+<table class="live-numbers">
 <thead><tr><th scope="col">Next token</th>
 <th scope="col">Probability</th><th scope="col">Stretch</th>
 <th scope="col" class="tally" hidden>Of 20</th></tr></thead>

@@ -101,7 +101,7 @@
     /* Draw the tokens anew, each as a button that makes it look. */
     draw() {
       const { start } = this;
-      this.position = Math.max(this.position, start);
+      this.position = Math.min(Math.max(this.position, start), this.last);
       const { tokens } = this.record;
       const chips = unitconv.drawChips(
         this.chips, this.tokenizer, tokens.slice(start));

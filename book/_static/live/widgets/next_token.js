@@ -77,6 +77,7 @@
     question() {
       const { value } = this.form.elements.question;
       this.steps = new unitconv.ReplySteps(this.llm, value);
+      this.find(".live-question").textContent = value;
     }
 
     look() {}
@@ -103,9 +104,6 @@
       const { steps } = this;
       const decode = (ids) => steps.llm.tokenizer.decode(ids);
       this.find(".live-written").textContent = decode(steps.ids);
-      for (const name of ["next", "end"])
-        this.form.elements[name].disabled = steps.finished;
-      this.form.elements.back.disabled = steps.ids.length === 0;
       const settings = this.fields();
       const step = describeStep(steps, settings);
       step.tally = tallied ? steps.tally(settings, SEEDS) : null;
