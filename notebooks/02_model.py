@@ -335,7 +335,7 @@ print(llm.tokenizer.apply_chat_template(alone, tokenize=False))
 #
 # ```{live-tokens} How many gram are there per 60000 kg?
 # A turn of a chat in tokens, each above its number in the vocabulary. A dot
-# is a space. Type a zero more: it is a token more, and the others stay.
+# is a space. Append a zero: it is one more token, and the others stay.
 # Then type <|im_end|>: as part of a text it is a few ordinary tokens, and
 # special only where the template writes it.
 # ```

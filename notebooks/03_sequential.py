@@ -659,10 +659,10 @@ print("the same text:", alone == in_company)
 #
 # ```{live-next-token} How many gram are there per 6 kg?
 # The step of a sampled reply at which the model is least certain. The line
-# is the column, laid on its side, in the order of the vocabulary, and u is
-# the noise. Raise the temperature and see the stretches move under u; lower
-# top-p and see the tail vanish. Then let twenty seeds draw: how near do the
-# counts come to the probabilities?
+# has its segments in the order of the vocabulary, and u is the random
+# number. Raise the temperature and see the segments move under u; lower
+# top-p and see the tail vanish. Then let twenty seeds draw: how near are
+# the counts to the probabilities?
 # ```
 #
 # ## Exercises

@@ -39,7 +39,7 @@ class RLSettings(TrainingSettings):
     """
 
     loss: str = "dr_grpo"
-    steps: int = 80
+    steps: int = 40
     questions: int = 16  #: of a step
     samples: int = 8  #: replies to each question
     temperature: float = 1.0
