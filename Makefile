@@ -41,7 +41,7 @@ OF_THE_BOOK := tests/book/test_pages.py tests/book/test_book.py \
 
 .DELETE_ON_ERROR:
 .PHONY: help book pdf test test-fast serve notebooks pairs student \
-        autograder lint format constraints weights repo clean distclean \
+        wheel autograder lint format constraints weights repo clean distclean \
         force
 
 help: ## List these jobs
@@ -79,8 +79,14 @@ pairs: $(INSTALLED) ## Bring each notebook and its .py in line
 	$(BIN)/ruff format --quiet $(SCRIPTS)
 	$(BIN)/python -m scripts.run_notebooks --tidy $(SCRIPTS)
 
-student: $(INSTALLED) ## Write notebooks without solutions to _build/student
-	$(BIN)/python -m scripts.make_student
+student: $(INSTALLED) ## Write notebooks without solutions: CHAPTERS="1 7"
+	$(BIN)/python -m scripts.make_student $(CHAPTERS) \
+	    $(if $(ROSTER),--roster $(ROSTER) --seed "$(SEED)")
+
+wheel: $(INSTALLED) ## Write the library as a wheel, to be handed out
+	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir \
+	    _build/student .
+	@ls _build/student/*.whl
 
 autograder: $(INSTALLED) ## Write zips for Gradescope: CHAPTERS="7 8"
 	$(BIN)/python -m scripts.make_autograder $(CHAPTERS) \

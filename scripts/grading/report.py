@@ -7,6 +7,7 @@ import pandas as pd
 
 from scripts.grading.messages import one_line
 from scripts.grading.session import Mark, Result
+from scripts.grading.submission import file_name
 from unitconv.common.io import write_json, write_text
 
 
@@ -61,11 +62,8 @@ def _plain(text: str) -> str:
 def write_feedback(folder: Path, result: Result) -> None:
     """Write what a student is told into a file with the student's name."""
     folder.mkdir(exist_ok=True)
-    kept = [
-        c if c.isalnum() or c in " -_." else "_" for c in result.student
-    ]
     text = "\n".join([result.student, "", *lines(result), ""])
-    write_text(text, folder / f"{''.join(kept).lstrip('.')}.txt")
+    write_text(text, folder / f"{file_name(result.student)}.txt")
 
 
 def write_gradescope(path: Path, result: Result) -> None:
