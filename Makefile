@@ -49,9 +49,15 @@ help: ## List these jobs
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) \
 	    | awk -F ':.*## ' '{ printf "  %-12s %s\n", $$1, $$2 }'
 
-book: $(STAMPS)/book ## Install, build the book from the notebooks
+ifeq ($(SOLUTIONS),no)
+book: $(INSTALLED)
+	$(BIN)/python -m scripts.cut_solutions _build/no_solutions
+	$(BIN)/jupyter-book build _build/no_solutions -W -n --keep-going
+else
+book: $(STAMPS)/book ## Build the book; SOLUTIONS=no: without solutions
 	@echo "The book is built. Open it in a browser:"
 	@echo "  file://$(CURDIR)/$(HTML)/index.html"
+endif
 
 # Lint and types take one core for a minute: the unit tests fill the other.
 test: weights ## Install; lint, types, units, notebooks, browser
