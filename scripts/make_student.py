@@ -24,10 +24,10 @@ from nbformat import NotebookNode
 from pybtex.database import parse_file
 from pybtex.plugin import find_plugin
 
-from scripts.book import Directive, read_yaml, split
+from scripts.book import Directive, split
 from scripts.drawn_numbers import Draw
 from scripts.grading.submission import file_name, read_roster
-from scripts.move_repository import ROOT, address
+from scripts.move_repository import ROOT, address, branch
 from scripts.run_notebooks import normalize
 from unitconv.common.errors import UnitconvError
 
@@ -107,8 +107,7 @@ def link(path: str, beside: Collection[str]) -> str:
     """Return where a link of a handed-out notebook leads."""
     if path in beside:
         return path
-    branch = read_yaml("_config.yml")["repository"]["branch"]
-    return f"{address()}/blob/{branch}/{normpath(f'notebooks/{path}')}"
+    return f"{address()}/blob/{branch()}/{normpath(f'notebooks/{path}')}"
 
 
 def find_chapter(name: str) -> Path:
