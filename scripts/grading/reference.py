@@ -22,6 +22,7 @@ from multiprocessing.connection import Client, Connection, Listener
 from pathlib import Path
 from typing import Any, NoReturn, TypedDict
 
+import psutil
 from IPython.core.interactiveshell import InteractiveShell
 
 from scripts.grading.chapter import Exercise, read_chapter
@@ -103,7 +104,8 @@ def answer_one(
     peer = Peer(connection)
     request = peer.receive()
     signal.alarm(request["seconds"])  # ends the process
-    limit({"RLIMIT_AS": request["memory"]})  # an answer may be a huge one
+    mapped = psutil.Process().memory_info().vms
+    limit({"RLIMIT_AS": mapped + request["memory"]})  # for a huge answer
     if request["cell"]:  # with the numbers of one student
         run_cell(shell, request["cell"])
     space: dict[str, Any] = shell.user_ns

@@ -51,7 +51,8 @@ def write_table(path: Path, results: Sequence[Result]) -> None:
         row = {"student": _plain(result.student), **points}
         row |= totals(result.marks) | {"reason": _plain(result.reason)}
         rows.append(row | {"feedback": "\n".join(texts)})
-    write_text(pd.DataFrame(rows).to_csv(index=False), path)
+    table = pd.DataFrame(rows).convert_dtypes()  # whole numbers, or none
+    write_text(table.to_csv(index=False), path)
 
 
 def _plain(text: str) -> str:
