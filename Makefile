@@ -41,8 +41,8 @@ OF_THE_BOOK := tests/book/test_pages.py tests/book/test_book.py \
 
 .DELETE_ON_ERROR:
 .PHONY: help book pdf test test-fast serve notebooks pairs student \
-        wheel autograder lint format constraints weights repo clean distclean \
-        force
+        wheel autograder lint format constraints weights repo clean \
+        distclean force
 
 help: ## List these jobs
 	@echo "make JOB, where JOB is"

@@ -23,7 +23,7 @@ from queue import Empty, SimpleQueue
 from threading import Lock
 
 from scripts.drawn_numbers import Draw
-from scripts.grading.chapter import read_chapter
+from scripts.grading.chapter import Chapter, read_chapter
 from scripts.grading.messages import one_line
 from scripts.grading.records import FAULT, Records
 from scripts.grading.reference import Reference
@@ -138,6 +138,20 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
+def read_class(
+    options: argparse.Namespace, chapter: Chapter, names: Sequence[str]
+) -> list[Task]:
+    """Read what was handed in, with the numbers drawn for each student."""
+    tasks = [
+        prepare(path, name, chapter)
+        for path, name in zip(options.handed_in, names, strict=True)
+    ]
+    for task in tasks if options.seed else []:
+        draw = Draw(chapter.name, task.result.student, options.seed)
+        draw_numbers(task, draw, chapter)
+    return tasks
+
+
 def main(arguments: Sequence[str]) -> None:
     """Print what each submission earns; write what the options ask for."""
     options = parse(arguments)
@@ -156,13 +170,7 @@ def main(arguments: Sequence[str]) -> None:
     known = options.output and options.output / "records.json"
     records = Records(known, chapter, hidden, limits)
     names = name_students(options.handed_in, roster)
-    tasks = [
-        prepare(path, name, chapter)
-        for path, name in zip(options.handed_in, names, strict=True)
-    ]
-    for task in tasks if options.seed else []:
-        draw = Draw(chapter.name, task.result.student, options.seed)
-        draw_numbers(task, draw, chapter)
+    tasks = read_class(options, chapter, names)
     results = [task.result for task in tasks] + absent(
         roster, names, chapter
     )
