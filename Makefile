@@ -41,17 +41,23 @@ OF_THE_BOOK := tests/book/test_pages.py tests/book/test_book.py \
 
 .DELETE_ON_ERROR:
 .PHONY: help book pdf test test-fast serve notebooks pairs student \
-        autograder lint format constraints weights repo clean distclean \
-        force
+        wheel autograder lint format constraints weights repo clean \
+        distclean force
 
 help: ## List these jobs
 	@echo "make JOB, where JOB is"
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) \
 	    | awk -F ':.*## ' '{ printf "  %-12s %s\n", $$1, $$2 }'
 
-book: $(STAMPS)/book ## Install, build the book from the notebooks
+ifeq ($(SOLUTIONS),no)
+book: $(INSTALLED)
+	$(BIN)/python -m scripts.cut_solutions _build/no_solutions
+	$(BIN)/jupyter-book build _build/no_solutions -W -n --keep-going
+else
+book: $(STAMPS)/book ## Build the book; SOLUTIONS=no: without solutions
 	@echo "The book is built. Open it in a browser:"
 	@echo "  file://$(CURDIR)/$(HTML)/index.html"
+endif
 
 # Lint and types take one core for a minute: the unit tests fill the other.
 test: weights ## Install; lint, types, units, notebooks, browser
@@ -79,8 +85,14 @@ pairs: $(INSTALLED) ## Bring each notebook and its .py in line
 	$(BIN)/ruff format --quiet $(SCRIPTS)
 	$(BIN)/python -m scripts.run_notebooks --tidy $(SCRIPTS)
 
-student: $(INSTALLED) ## Write notebooks without solutions to _build/student
-	$(BIN)/python -m scripts.make_student
+student: $(INSTALLED) ## Write notebooks without solutions: CHAPTERS="1 7"
+	$(BIN)/python -m scripts.make_student $(CHAPTERS) \
+	    $(if $(ROSTER),--roster $(ROSTER) --seed "$(SEED)")
+
+wheel: $(INSTALLED) ## Write the library as a wheel, to be handed out
+	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir \
+	    _build/student .
+	@ls _build/student/*.whl
 
 autograder: $(INSTALLED) ## Write zips for Gradescope: CHAPTERS="7 8"
 	$(BIN)/python -m scripts.make_autograder $(CHAPTERS) \

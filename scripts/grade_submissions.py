@@ -12,7 +12,6 @@ not grade again.
 """
 
 import argparse
-import csv
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
@@ -23,7 +22,8 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from threading import Lock
 
-from scripts.grading.chapter import read_chapter
+from scripts.drawn_numbers import Draw
+from scripts.grading.chapter import Chapter, read_chapter
 from scripts.grading.messages import one_line
 from scripts.grading.records import FAULT, Records
 from scripts.grading.reference import Reference
@@ -40,8 +40,8 @@ from scripts.grading.sandbox import (
     copy_library,
 )
 from scripts.grading.session import Result, grade
-from scripts.grading.submission import name_students
-from scripts.grading.task import Task, absent, prepare
+from scripts.grading.submission import name_students, read_roster
+from scripts.grading.task import Task, absent, draw_numbers, prepare
 from unitconv.common.errors import UnitconvError
 
 
@@ -88,14 +88,6 @@ def grade_one(task: Task, reference: Reference, sandbox: Sandbox) -> None:
         task.result.reason = f"{FAULT}: {error!r}"
 
 
-def read_roster(path: Path | None) -> list[list[str]]:
-    """Read a CSV: a header, then a row of names for each student."""
-    if path is None:
-        return []
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        return [row for row in [*csv.reader(file)][1:] if row]
-
-
 def read_hidden(path: Path | None) -> str:
     """Read the code of hidden checks.
 
@@ -135,6 +127,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     add("handed_in", nargs="+", type=Path)
     add("--output", type=Path, help="a folder for marks and feedback")
     add("--roster", type=Path, help="a CSV: the name to use, other names")
+    add("--seed", help="that the numbers in the exercises are drawn from")
     add("--hidden", type=Path, help="Python code with checks of your own")
     add("--timeout", type=int, default=900, help="seconds a submission")
     add("--cell-timeout", type=int, default=300, help="seconds a cell")
@@ -143,6 +136,20 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     add("--gradescope", type=Path, help="results.json, of one submission")
     add("--no-isolation", action="store_true", help="trust the class")
     return parser.parse_args(arguments)
+
+
+def read_class(
+    options: argparse.Namespace, chapter: Chapter, names: Sequence[str]
+) -> list[Task]:
+    """Read what was handed in, with the numbers drawn for each student."""
+    tasks = [
+        prepare(path, name, chapter)
+        for path, name in zip(options.handed_in, names, strict=True)
+    ]
+    for task in tasks if options.seed else []:
+        draw = Draw(chapter.name, task.result.student, options.seed)
+        draw_numbers(task, draw, chapter)
+    return tasks
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -163,10 +170,7 @@ def main(arguments: Sequence[str]) -> None:
     known = options.output and options.output / "records.json"
     records = Records(known, chapter, hidden, limits)
     names = name_students(options.handed_in, roster)
-    tasks = [
-        prepare(path, name, chapter)
-        for path, name in zip(options.handed_in, names, strict=True)
-    ]
+    tasks = read_class(options, chapter, names)
     results = [task.result for task in tasks] + absent(
         roster, names, chapter
     )

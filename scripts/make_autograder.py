@@ -17,7 +17,7 @@ from zipfile import ZIP_DEFLATED, ZipFile
 import jupytext
 import nbformat
 
-from scripts.make_student import student
+from scripts.make_student import find_chapter, student
 from scripts.move_repository import ROOT
 from unitconv.common.errors import UnitconvError
 
@@ -40,18 +40,6 @@ cd /autograder/source
 GRADER = ("jupytext", "nbformat", "ipython")
 
 
-def find_chapter(number: str) -> Path:
-    """Return the script of a chapter by its number.
-
-    Raises:
-        UnitconvError: there is no such chapter.
-    """
-    found = [*(ROOT / "notebooks").glob(f"{number.zfill(2)}_*.py")]
-    if not found:
-        raise UnitconvError(f"there is no chapter {number}: try 1 or 90")
-    return found[0]
-
-
 def contents(chapter: Path, hidden: str) -> Iterator[tuple[str, bytes]]:
     """Yield the names and the contents of the files of a zip."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
@@ -68,6 +56,8 @@ def contents(chapter: Path, hidden: str) -> Iterator[tuple[str, bytes]]:
     for path in [
         ROOT / "constraints.txt",
         ROOT / "scripts" / "__init__.py",
+        ROOT / "scripts" / "drawn_numbers.py",
+        ROOT / "scripts" / "drawn_numbers.yml",
         ROOT / "scripts" / "grade_submissions.py",
         ROOT / "scripts" / "move_repository.py",
         *sorted((ROOT / "scripts" / "grading").glob("*.py")),

@@ -1,11 +1,13 @@
 """Write the chapters without their solutions, as notebooks to hand out.
 
     python -m scripts.make_student  # all, into _build/student
-    python -m scripts.make_student --output FOLDER notebooks/01_task.py ...
+    python -m scripts.make_student --output FOLDER 1 7
+    python -m scripts.make_student --roster class.csv --seed SECRET 1
 
 Text and code between a `solution-start` and its `solution-end` are left
 out, and so are all outputs. Directives become plain Markdown, which any
-Jupyter shows. Links to what is not handed out lead to the repository.
+Jupyter shows. Links to what is not handed out lead to the repository. With
+a roster, each student gets a folder, with numbers of their own.
 """
 
 import argparse
@@ -22,9 +24,12 @@ from nbformat import NotebookNode
 from pybtex.database import parse_file
 from pybtex.plugin import find_plugin
 
-from scripts.book import Directive, read_yaml, split
-from scripts.move_repository import ROOT, address
+from scripts.book import Directive, split
+from scripts.drawn_numbers import Draw
+from scripts.grading.submission import file_name, read_roster
+from scripts.move_repository import ROOT, address, branch
 from scripts.run_notebooks import normalize
+from unitconv.common.errors import UnitconvError
 
 # A link's path: not a whole address, and not a place on the same page.
 _PATH = re.compile(r"(?<=\]\()(?!\w+:|#)[^)#\s]+")
@@ -106,26 +111,64 @@ def link(path: str, beside: Collection[str]) -> str:
     """Return where a link of a handed-out notebook leads."""
     if path in beside:
         return path
-    branch = read_yaml("_config.yml")["repository"]["branch"]
-    return f"{address()}/blob/{branch}/{normpath(f'notebooks/{path}')}"
+    return f"{address()}/blob/{branch()}/{normpath(f'notebooks/{path}')}"
+
+
+def find_chapter(name: str) -> Path:
+    """Return the script of a chapter by its number or its path.
+
+    Raises:
+        UnitconvError: there is no such chapter.
+    """
+    if not name.isdecimal():
+        return Path(name)
+    found = [*(ROOT / "notebooks").glob(f"{name.zfill(2)}_*.py")]
+    if not found:
+        raise UnitconvError(f"there is no chapter {name}: try 1 or 90")
+    return found[0]
+
+
+def write_all(
+    scripts: Sequence[Path], folder: Path, name: str = "", seed: str = ""
+) -> None:
+    """Write notebooks, with the numbers of a student if one is named."""
+    folder.mkdir(parents=True, exist_ok=True)
+    names = [f"{script.stem}.ipynb" for script in scripts]
+    for script in scripts:
+        chapter = jupytext.read(script)
+        if name:
+            Draw(script.stem, name, seed).put_into(chapter)
+        made = student(chapter, beside=names)
+        nbformat.write(made, folder / f"{script.stem}.ipynb")
+        print(folder / f"{script.stem}.ipynb")
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Write the notebooks that the arguments name."""
+    """Write the notebooks that the arguments name.
+
+    Raises:
+        UnitconvError: an unknown chapter, or a roster without a seed.
+    """
     parser = argparse.ArgumentParser(prog="python -m scripts.make_student")
-    parser.add_argument("scripts", nargs="*", type=Path)
-    parser.add_argument(
-        "--output", type=Path, default=ROOT / "_build" / "student"
-    )
+    add = parser.add_argument
+    add("chapters", nargs="*", help="numbers or files; by default all")
+    add("--output", type=Path, default=ROOT / "_build" / "student")
+    add("--roster", type=Path, help="a CSV: draw numbers for each name")
+    add("--seed", default="", help="to draw from; keep it for grading")
     options = parser.parse_args(arguments)
-    scripts = options.scripts or sorted((ROOT / "notebooks").glob("*.py"))
-    options.output.mkdir(parents=True, exist_ok=True)
-    names = [f"{script.stem}.ipynb" for script in scripts]
-    for script, name in zip(scripts, names, strict=True):
-        made = student(jupytext.read(script), beside=names)
-        nbformat.write(made, options.output / name)
-        print(options.output / name)
+    every = sorted((ROOT / "notebooks").glob("*.py"))
+    scripts = [find_chapter(one) for one in options.chapters] or every
+    if not options.roster:
+        return write_all(scripts, options.output)
+    if not options.seed:
+        raise UnitconvError("numbers are drawn from a --seed: give one")
+    for name, *_ in read_roster(options.roster):
+        folder = options.output / file_name(name)
+        write_all(scripts, folder, name, options.seed)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    try:
+        main(sys.argv[1:])
+    except (UnitconvError, OSError) as error:
+        sys.exit(f"error: {error}")

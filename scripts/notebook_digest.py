@@ -22,7 +22,7 @@ from tokenize import COMMENT, generate_tokens
 
 from nbformat import NotebookNode
 
-from scripts.move_repository import ROOT, address
+from scripts.move_repository import ROOT, without_address
 
 KEY = "digest"  # in the notebook's metadata
 LIBRARY = ROOT / "unitconv"
@@ -76,7 +76,7 @@ def _hash_notebook(notebook: NotebookNode) -> dict[str, str]:
     }
     texts = {k: json.dumps(v, sort_keys=True) for k, v in parts.items()}
     return {
-        name: _hash(text.replace(address(), "").encode())
+        name: _hash(without_address(text).encode())
         for name, text in texts.items()
     }
 

@@ -23,7 +23,7 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 from nbformat import NotebookNode
 
-from scripts.move_repository import ROOT, address
+from scripts.move_repository import ROOT, without_address
 from scripts.notebook_digest import KEY, REPORT, digest, find_changes
 
 METADATA = {
@@ -46,7 +46,7 @@ def normalize(notebook: NotebookNode) -> NotebookNode:
         cell.metadata = NotebookNode({"tags": tags} if tags else {})
         # An id made from the source survives a change of other cells, and
         # one without the address survives `make repo`.
-        source = cell.source.replace(address(), "")
+        source = without_address(cell.source)
         name = hashlib.sha256(source.encode()).hexdigest()[:8]
         cell.id = f"{name}-{seen[name]}"
         seen[name] += 1

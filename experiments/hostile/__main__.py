@@ -17,8 +17,9 @@ from experiments.hostile.honest import HONEST
 from experiments.hostile.submission import Submission
 from scripts import grade_submissions
 from scripts.grading.sandbox import FIRST_USER
+from scripts.move_repository import ROOT
 
-RECORD = Path(__file__).with_name("record.csv")
+RECORD = ROOT / "book" / "hostile_submissions.csv"
 EVERY = [*HONEST, *CHEATS, *BOMBS, *FILES]
 LIMITS = {"jobs": 2, "timeout": 120, "cell-timeout": 20, "memory": 4}
 OPTIONS = [word for k, v in LIMITS.items() for word in (f"--{k}", str(v))]
@@ -55,7 +56,7 @@ def faults(one: Submission, row: dict[str, str]) -> list[str]:
             ("points", one.points),
             ("hidden", one.hidden),
         ]
-        if int(float(row[name] or 0)) != expected
+        if int(row[name] or 0) != expected
     ]
     if not row["reason"].startswith(one.reason):
         found.append(f"the reason is {row['reason']!r}")

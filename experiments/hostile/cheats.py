@@ -7,7 +7,9 @@ _FIND = """\
 import glob, os, re
 word, seen = "", 0
 for folder in FOLDERS:
-    for path, _, names in os.walk(folder):
+    for path, folders, names in os.walk(folder):
+        for one in {"usr", "lib", "proc", "site-packages"} & {*folders}:
+            folders.remove(one)
         for name in names:
             if seen > 20000 or not name.endswith((".py", ".ipynb")):
                 continue

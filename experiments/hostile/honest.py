@@ -70,7 +70,10 @@ _FULL: dict[str, bytes] = {
         [START, *map(text, EMPTY[1:]), *ANSWERS]
     ),
     "answers in cells below": notebook(
-        [START] + [c for pair in zip(EMPTY[1:], ANSWERS) for c in pair]  # noqa: B905
+        [
+            START,
+            *(c for n in range(3) for c in (EMPTY[n + 1], ANSWERS[n])),
+        ]
     ),
     "answers at the end": notebook([*EMPTY, *ANSWERS]),
     "exercises in another order": notebook([START, *SOLVED[:0:-1]]),

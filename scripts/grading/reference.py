@@ -22,6 +22,9 @@ from multiprocessing.connection import Client, Connection, Listener
 from pathlib import Path
 from typing import Any, NoReturn, TypedDict
 
+import psutil
+from IPython.core.interactiveshell import InteractiveShell
+
 from scripts.grading.chapter import Exercise, read_chapter
 from scripts.grading.messages import AnswerError, Peer, one_line
 from scripts.grading.sandbox import ENVIRONMENT
@@ -94,14 +97,18 @@ def _fail(error: Exception, *answers: object) -> None:
 def answer_one(
     connection: Connection,
     exercise: Exercise,
-    space: dict[str, Any],
+    shell: InteractiveShell,
     hidden: str,
 ) -> None:
     """Ask for answers; send what the visible and hidden checks say."""
     peer = Peer(connection)
     request = peer.receive()
     signal.alarm(request["seconds"])  # ends the process
-    limit({"RLIMIT_AS": request["memory"]})  # an answer may be a huge one
+    mapped = psutil.Process().memory_info().vms
+    limit({"RLIMIT_AS": mapped + request["memory"]})  # for a huge answer
+    if request["cell"]:  # with the numbers of one student
+        run_cell(shell, request["cell"])
+    space: dict[str, Any] = shell.user_ns
     checks = [space[exercise.check]]
     try:
         checks += hidden_checks(hidden, exercise.check, space)
@@ -149,7 +156,7 @@ def run_chapter(path: Path, key: bytes, hidden: str) -> list[Listener]:
                     partial(
                         answer_one,
                         exercise=exercise,
-                        space=shell.user_ns,
+                        shell=shell,
                         hidden=hidden,
                     ),
                 )

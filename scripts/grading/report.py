@@ -7,6 +7,7 @@ import pandas as pd
 
 from scripts.grading.messages import one_line
 from scripts.grading.session import Mark, Result
+from scripts.grading.submission import file_name
 from unitconv.common.io import write_json, write_text
 
 
@@ -50,7 +51,8 @@ def write_table(path: Path, results: Sequence[Result]) -> None:
         row = {"student": _plain(result.student), **points}
         row |= totals(result.marks) | {"reason": _plain(result.reason)}
         rows.append(row | {"feedback": "\n".join(texts)})
-    write_text(pd.DataFrame(rows).to_csv(index=False), path)
+    table = pd.DataFrame(rows).convert_dtypes()  # whole numbers, or none
+    write_text(table.to_csv(index=False), path)
 
 
 def _plain(text: str) -> str:
@@ -61,11 +63,8 @@ def _plain(text: str) -> str:
 def write_feedback(folder: Path, result: Result) -> None:
     """Write what a student is told into a file with the student's name."""
     folder.mkdir(exist_ok=True)
-    kept = [
-        c if c.isalnum() or c in " -_." else "_" for c in result.student
-    ]
     text = "\n".join([result.student, "", *lines(result), ""])
-    write_text(text, folder / f"{''.join(kept).lstrip('.')}.txt")
+    write_text(text, folder / f"{file_name(result.student)}.txt")
 
 
 def write_gradescope(path: Path, result: Result) -> None:

@@ -101,13 +101,14 @@ class Session:
             return ""  # no error, or none that can be read
 
     def check(
-        self, reference: Reference, check: str, names: Sequence[str]
+        self, reference: Reference, trial: Trials, names: Sequence[str]
     ) -> list[Verdict]:
         """Let the checks ask for answers; return what each of them says."""
-        seconds = self.limits.cell_seconds
+        check, seconds = trial.exercise.check, self.limits.cell_seconds
         until = time.monotonic() + seconds
         request = {
             "names": names,
+            "cell": trial.cell,
             "seconds": seconds + 2 * GRACE,
             "memory": self.limits.memory,
         }
@@ -167,8 +168,7 @@ def grade(
                     mark = result.marks[number]
                     if place in trial.answers and not mark.solved:
                         names = trial.answers[place]
-                        check = trial.exercise.check
-                        found = session.check(reference, check, names)
+                        found = session.check(reference, trial, names)
                         result.marks[number] = _better(mark, found, trial)
         except StoppedError as error:
             result.reason = f"cell {place + 1}: {error}"

@@ -1,5 +1,6 @@
 """Read a submission: its cells, its attempts, and whose it is."""
 
+import csv
 import re
 import stat
 import warnings
@@ -40,6 +41,7 @@ class Trials:
     exercise: Exercise
     answers: dict[int, tuple[str, ...]]
     missing: str = ""  # why no attempt was found
+    cell: str = ""  # the exercise with the student's own numbers
 
 
 def read_cells(path: Path) -> list[tuple[str, str]]:
@@ -160,6 +162,14 @@ def _why(exercise: Exercise, cells: Sequence[tuple[str, str]]) -> str:
     return f"not found: no cell calls {call}"
 
 
+def read_roster(path: Path | None) -> list[list[str]]:
+    """Read a CSV: a header, then a row of names for each student."""
+    if path is None:
+        return []
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        return [row for row in [*csv.reader(file)][1:] if row]
+
+
 def name_students(
     paths: Sequence[Path], roster: Sequence[Sequence[str]] = ()
 ) -> list[str]:
@@ -189,6 +199,12 @@ def name_students(
         one_line(name if names.count(name) == 1 else f"{name} ({path})")
         for name, path in zip(names, paths, strict=True)
     ]
+
+
+def file_name(student: str) -> str:
+    """Return a student's name as a file may be called."""
+    kept = [c if c.isalnum() or c in " -_." else "_" for c in student]
+    return "".join(kept).lstrip(".")
 
 
 def _aliases(name: str) -> list[str]:

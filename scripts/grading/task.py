@@ -1,9 +1,10 @@
 """What is to be graded: a submission with its trials, or its absence."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from scripts.drawn_numbers import Draw
 from scripts.grading.chapter import Chapter
 from scripts.grading.messages import one_line
 from scripts.grading.session import UNSEEN, Mark, Result
@@ -38,6 +39,23 @@ def prepare(path: Path, student: str, chapter: Chapter) -> Task:
         return Task(result, [], [])
     code = [source for kind, source in cells if kind == "code"]
     return Task(result, code, trials)
+
+
+def draw_numbers(task: Task, draw: Draw, chapter: Chapter) -> None:
+    """Have a submission checked on the numbers drawn for its student."""
+    for number, trial in enumerate(task.trials):
+        check = trial.exercise.check
+        given = chapter.cells[trial.exercise.place]
+        cell = draw.cell(check, given)
+        if cell == given:
+            continue
+        task.trials[number] = replace(trial, cell=cell)
+        changed = set(cell.splitlines()) - set(given.splitlines())
+        if not any(changed <= {*one.splitlines()} for one in task.cells):
+            task.result.errors.append(
+                f"{check}: the notebook has other numbers than those for "
+                f"{task.result.student}"
+            )
 
 
 def no_marks(chapter: Chapter, text: str) -> list[Mark]:

@@ -144,6 +144,19 @@ def test_empty_and_solved(grader: Grader) -> None:
     assert first == second
 
 
+def test_a_check_runs_with_the_numbers_of_a_student(
+    grader: Grader,
+) -> None:
+    own = DOUBLE.replace("== 6", "== 7")
+    code = [*SOLVED[:2], own, *SOLVED[2:]]
+    trials = plan([("code", cell) for cell in code], grader.chapter)
+    trials[1] = replace(trials[1], cell=own)
+    result = Result("ada", "ada.ipynb")
+    grade(result, code, trials, grader.reference, grader.sandbox)
+    assert points(result) == [1, 0, 3]
+    assert points(grader.grade(code)) == [1, 1, 3]
+
+
 def test_honest_work_in_another_form(grader: Grader) -> None:
     result = grader.grade(
         [

@@ -13,7 +13,6 @@ import pytest
 from scripts.grading.chapter import read_chapter
 from scripts.make_autograder import main
 from scripts.move_repository import ROOT
-from unitconv.common.errors import UnitconvError
 
 CHAPTER = ROOT / "notebooks" / "01_task.py"
 
@@ -69,8 +68,3 @@ def test_zip_has_no_line_that_stands_only_in_solutions(
         if inside and "attempt(" not in cell.source:
             assert cell.source not in given
         inside &= "{solution-end}" not in cell.source
-
-
-def test_chapter_that_is_not_there() -> None:
-    with pytest.raises(UnitconvError, match="no chapter 55"):
-        main(["55"])

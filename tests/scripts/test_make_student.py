@@ -1,5 +1,6 @@
 """The student's notebooks hold every exercise and none of the answers."""
 
+import json
 import re
 import subprocess
 import sys
@@ -57,6 +58,16 @@ def test_solutions_are_left_out_and_nothing_else(
     )
     missing = {x for x in outside - given if not rewritten.match(x)}
     assert missing == set()
+
+
+def test_no_byte_of_a_solution_is_handed_out(pair: tuple[Any, Any]) -> None:
+    chapter, made = pair
+    outside, inside = split_lines(chapter)
+    content = nbformat.writes(made)
+    for line in inside - outside:
+        if len(line) > 40:
+            assert json.dumps(line)[1:-1] not in content
+    assert "Solved." not in content.replace('"Solved."', "")
 
 
 def test_plain_jupyter_shows_no_directive(pair: tuple[Any, Any]) -> None:

@@ -6,7 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from scripts.move_repository import ROOT, address, bootstrap_cell, move
+from scripts.move_repository import (
+    ROOT,
+    address,
+    bootstrap_cell,
+    branch,
+    move,
+)
 
 MUST_NAME_THE_ADDRESS = [
     "CITATION.cff",
@@ -37,8 +43,14 @@ def test_a_fork_moves_every_address_and_back(tmp_path: Path) -> None:
         assert old.encode() in before[copy]
     for command in (["init", "--quiet"], ["add", "."]):
         subprocess.run(["git", "-C", str(tmp_path), *command], check=True)
-    assert {*move(new + ".git", tmp_path)} == before.keys()
+    assert {*move(f"{new}.git@2026-fall", tmp_path)} == before.keys()
     assert address(tmp_path) == new
+    assert branch(tmp_path) == "2026-fall"
+    fetched = (tmp_path / "notebooks/01_task.ipynb").read_text("utf-8")
+    assert f'git+{new}@2026-fall\\"' in fetched
+    assert f"{new}@" not in (tmp_path / "pyproject.toml").read_text("utf-8")
+    move(f"{new}@2027-spring", tmp_path)
+    assert branch(tmp_path) == "2027-spring"
     for path in before.keys() - {other}:
         assert old.encode() not in path.read_bytes(), path
     assert other.read_bytes() == before[other]
@@ -48,7 +60,10 @@ def test_a_fork_moves_every_address_and_back(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "url",
-    ["", "me/unitconv", "https://host", 'https://a/b/c"d', "https://a/b"],
+    [
+        *["", "me/unitconv", "https://host", 'https://a/b/c"d'],
+        *["https://a/b", "https://a/b/c@d e", 'https://a/b/c@"'],
+    ],
 )
 def test_what_is_no_address_is_refused(url: str, tmp_path: Path) -> None:
     shutil.copy(ROOT / "pyproject.toml", tmp_path)
