@@ -111,10 +111,7 @@ def rft(
     resume: options.Resume = False,
     device: options.Device = None,
 ) -> None:
-    """Rejection-sampling fine-tuning (RFT): train on right reasoning.
-
-    Trains a LoRA adapter on the model's own right completions.
-    """
+    """Rejection-sampling fine-tuning (RFT): learn from own right replies."""
     pool = options.load_training(questions, split, task)
     validation = options.load_validation(valid, task)
     from unitconv.training.examples import read_triples
