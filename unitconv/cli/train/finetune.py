@@ -111,7 +111,7 @@ def rft(
     resume: options.Resume = False,
     device: options.Device = None,
 ) -> None:
-    """Rejection-sampling fine-tuning (RFT): learn from own right replies."""
+    """Rejection-sampling fine-tuning (RFT) on right, audited replies."""
     pool = options.load_training(questions, split, task)
     validation = options.load_validation(valid, task)
     from unitconv.training.examples import read_triples
