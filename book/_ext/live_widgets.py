@@ -22,7 +22,7 @@ from sphinx.util.docutils import SphinxDirective
 
 SCRIPTS = ["live/load.js", "live/grading/load.js", "live/ask.js"]
 STYLES = ["live/live.css", "live/grading/marks.css"]
-MODELS = {"base": "Base", "sft": "SFT", "rft": "RFT"}
+MODELS = {"base": "Base", "sft": "SFT", "rft": "RFT", "rl": "RL"}
 
 FORM = """<figure class="ask-model">
 <form hidden>
@@ -70,10 +70,12 @@ def ask_model(question: str) -> str | None:
     recorded = rows[question]["rollouts"][0]
     reason = recorded["reason"]  # why it was not chosen for training
     models = [
-        RADIO.format(value=value, name=name, checked=checked)
-        for (value, name), checked in zip(
-            MODELS.items(), [" checked", "", ""], strict=True
+        RADIO.format(
+            value=value,
+            name=name,
+            checked=" checked" if value == "base" else "",
         )
+        for value, name in MODELS.items()
     ]
     return FORM.format(
         question=escape(question),

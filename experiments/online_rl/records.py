@@ -34,6 +34,7 @@ def online_record() -> Record:
     ]
     return {
         "chosen": CHOSEN,
+        "shipped": chosen_run("dr_grpo"),
         "runs": {name: run_record(WORK / name) for name in done},
         "rates": {
             split: {

@@ -18,7 +18,7 @@ def ship_adapter() -> None:
     run, shipped = chosen_run(LOSS), ADAPTERS / NAME
     shipped.mkdir(parents=True, exist_ok=True)
     for file in ("adapter_config.json", ADAPTER_WEIGHTS, "run.json"):
-        shutil.copy(WORK / run / file, shipped / file)
+        shutil.copyfile(WORK / run / file, shipped / file)
     reports = {s: WORK / f"{run}-{s}.json" for s in SPLITS}
     card = adapter_card(NAME, shipped / "run.json", reports)
     write_text(card, shipped / "README.md")

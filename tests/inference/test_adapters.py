@@ -19,16 +19,17 @@ from unitconv.inference.load.adapter import (
 from unitconv.task.dataset import load_split
 from unitconv.training.examples import write_value
 
-NAMES = ("sft", "rft")
+#: Adapters of the course model, and their prompts.
+NAMES = {"sft": "raw", "rft": "raw", "rl": "cot"}
 
 
 def evaluate_all(course: LLM, n: int) -> dict[str, Report]:
-    """Evaluate CoT and both adapters on the first `n` test questions."""
+    """Evaluate CoT and the adapters on the first `n` test questions."""
     questions = load_split("test")[:n]
     reports = {"cot": evaluate(course, questions)}
-    for name in NAMES:
+    for name, prompt in NAMES.items():
         llm = LLM.from_pretrained("course", name, device="cpu")
-        assert llm.style == "raw"
+        assert llm.style == prompt
         reports[name] = evaluate(llm, questions)
     return reports
 
@@ -43,7 +44,7 @@ def test_a_shipped_adapter_is_small_and_has_a_card(name: str) -> None:
     folder = find_adapter(name)
     assert folder == ADAPTERS / name
     megabytes = (folder / ADAPTER_WEIGHTS).stat().st_size / 1e6
-    assert megabytes <= {"sft": 2.0, "rft": 3.0}[name]
+    assert megabytes <= 3.0
     assert {p.name for p in folder.iterdir()} == {
         ADAPTER_WEIGHTS,
         "README.md",
@@ -77,9 +78,12 @@ def test_sft_answers_at_once(reports: dict[str, Report]) -> None:
     assert sum(as_taught) >= len(answers) - 1
 
 
-def test_rft_is_right_for_right_reasons(reports: dict[str, Report]) -> None:
-    assert reports["rft"].accuracy.value > 0.85
-    assert reports["rft"].reasoning_validity.value > 0.85
+@pytest.mark.parametrize("name", ["rft", "rl"])
+def test_right_for_right_reasons(
+    reports: dict[str, Report], name: str
+) -> None:
+    assert reports[name].accuracy.value > 0.85
+    assert reports[name].reasoning_validity.value > 0.85
 
 
 @pytest.mark.slow
@@ -91,7 +95,8 @@ def test_shipped_models_reach_their_records(course: LLM) -> None:
         for row in course_rows()
         if row.split == "test"
     }
-    for name, stage in (("cot", "cot"), ("sft", "sft"), ("rft", "rft-2")):
+    stages = {"cot": "cot", "sft": "sft", "rft": "rft-2", "rl": "rl"}
+    for name, stage in stages.items():
         # Ties of logits may fall otherwise with another version of torch.
         accuracy = reports[name].accuracy.value
         assert accuracy == pytest.approx(recorded[stage], abs=0.002)

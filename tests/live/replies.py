@@ -11,7 +11,7 @@ from unitconv.inference.llm import LLM, Generation
 from unitconv.inference.reference import GREEDY, Decoding
 from unitconv.task.dataset import load_split
 
-MODELS = ["base", "sft", "rft"]
+MODELS = ["base", "sft", "rft", "rl"]
 
 
 @cache

@@ -58,6 +58,7 @@ STAGES: dict[str, Stage] = {
     "sft-reasoning": Stage("SFT, reasoning written by code", _SFT),
     "rft-1": Stage("RFT, one round", _RFT),
     "rft-2": Stage("RFT, two rounds", _RFT),
+    "rl": Stage("online RL, 40 steps", "notebooks/09_online_rl"),
     "rft-right": Stage("RFT on right answers, unaudited", _RFT),
     "random": Stage("RFT's control: chosen at random", _RFT),
     "distilled": Stage("SFT on the course model's rollouts", _SMOLLM2),

@@ -55,19 +55,25 @@ def all_rows(folder: Path = ADDED) -> list[LeaderboardRecord]:
 
 
 def course_rows(package: Path = PACKAGE) -> Iterator[LeaderboardRecord]:
-    """Read our rows: prompts, adapters of the first seed, then SmolLM2."""
+    """Read our rows: prompts, adapters of the first seed, RL, SmolLM2."""
     base = package / "inference" / "course_model" / "results.json"
     trained = package / "evaluation" / "results" / "stages.json"
+    online = package / "evaluation" / "results" / "online_rl.json"
     smollm2 = package / "evaluation" / "results" / "smollm2.json"
-    stages, other = (
-        read_object(trained, RecordError),
-        read_object(smollm2, RecordError),
+    stages, runs, other = (
+        read_object(path, RecordError)
+        for path in (trained, online, smollm2)
     )
     first_seed = next(iter(stages["seeds"].values()))
+    shipped = {
+        split: {"rl": reports[runs["shipped"]]}
+        for split, reports in runs["rates"].items()
+    }
     for path, model, splits in (
         (base, "course", read_object(base, RecordError)),
         (trained, "course", stages.get("prompts", {})),
         (trained, "course", first_seed["rates"]),
+        (online, "course", shipped),
         (smollm2, other["weights"], other["rates"]),
     ):
         for split, reports in splits.items():
