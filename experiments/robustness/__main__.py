@@ -12,6 +12,8 @@ inputs and moments.
 
 from __future__ import annotations
 
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated
 
 import torch
@@ -77,23 +79,28 @@ def memory(
         list[int], typer.Option(help="For the commands that stream.")
     ] = [1_000, 10_000],  # noqa: B006
 ) -> None:
-    """Measure the peak memory of every command."""
+    """Measure the peak memory of every command.
+
+    Many questions are put to a small random model.
+    """
     from experiments.robustness.memory import (
         COMMANDS,
         GROWING,
         peak_megabytes,
     )
+    from experiments.robustness.schedules import save_model
 
     peaks = {name: round(peak_megabytes(name)) for name in COMMANDS}
-    growing = {
-        name: {
-            str(n): round(
-                peak_megabytes(f"{name} --data asked.json --prompt raw", n)
-            )
-            for n in questions
+    with TemporaryDirectory() as folder:
+        more = f"--data asked.json --prompt raw --model {folder}"
+        save_model(Path(folder))
+        growing = {
+            name: {
+                str(n): round(peak_megabytes(f"{name} {more}", n))
+                for n in questions
+            }
+            for name in GROWING
         }
-        for name in GROWING
-    }
     content = {"megabytes": peaks, "by_questions": growing}
     record.write("memory", content)
     print(content)

@@ -147,7 +147,8 @@ def kill_command(name: str, model: Path, numbers: range) -> dict[str, Any]:
 def go_on(name: str, command: list[str], folder: Path) -> list[str]:
     """Return the command that continues what is in a folder."""
     outputs = [folder / output for output in COMMANDS[name][1]]
-    if all(output.exists() for output in outputs):
+    # The last file of `pretrain` is not its last step.
+    if name != "pretrain" and all(output.exists() for output in outputs):
         return ["info"]  # it had ended
     begun = {
         "pretrain": any(folder.glob("model/checkpoints/step-*")),

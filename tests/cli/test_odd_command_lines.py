@@ -22,7 +22,7 @@ from unitconv.cli import app
 
 TABLE = Path(__file__).with_name("odd_command_lines.txt")
 LINES = [
-    line.split("|")
+    line.split("|", 2)
     for line in TABLE.read_text("utf-8").splitlines()
     if line and not line.startswith("#")
 ]
