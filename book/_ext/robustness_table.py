@@ -62,7 +62,7 @@ def memory(record: Record) -> str:
 
 
 def growth(record: Record) -> str:
-    measured = record["memory"]["by_questions"]
+    measured = record["growth"]["megabytes"]
     sizes = list(next(iter(measured.values())))
     rows = [
         [f"`{name}`", *(f"{peaks[size]} MB" for size in sizes)]

@@ -4,6 +4,7 @@
     python -m experiments.robustness fuzz --minutes 10
     python -m experiments.robustness kills --count 50
     python -m experiments.robustness memory
+    python -m experiments.robustness growth --questions 100000
 
 Each writes its part of `unitconv/evaluation/results/robustness.json`, which
 the page reads. `fuzz` and `kills` add to what they did before, with other
@@ -52,11 +53,11 @@ def fuzz(
     """Give parsers, readers and graders inputs that hypothesis makes."""
     from experiments.robustness.fuzz import fuzz_all
 
-    before = record.read().get("fuzz", {}).get("targets", {})
-    seconds = 60 * minutes / 8
-    done = fuzz_all(before, seconds)
-    total = sum(target["inputs"] for target in done.values())
-    record.write("fuzz", {"inputs": total, "targets": done})
+    done = record.read().get("fuzz", {}).get("targets", {})
+    for name, found in fuzz_all(done, 60 * minutes / 8):
+        done = done | {name: found}
+        total = sum(target["inputs"] for target in done.values())
+        record.write("fuzz", {"inputs": total, "targets": done})
     if any(target["faults"] for target in done.values()):
         raise typer.Exit(1)
 
@@ -66,44 +67,46 @@ def kills(count: Count = 50) -> None:
     """Stop every command at random moments, and compare the outcome."""
     from experiments.robustness.kills import kill_all
 
-    before = record.read().get("kills", {}).get("commands", {})
-    done = kill_all(before, count)
-    record.write("kills", {"commands": done})
+    done = record.read().get("kills", {}).get("commands", {})
+    for name, found in kill_all(done, count):
+        done = done | {name: found}
+        record.write("kills", {"commands": done})
     if any(command["wrong"] for command in done.values()):
         raise typer.Exit(1)
 
 
 @app.command()
-def memory(
+def memory() -> None:
+    """Measure the peak memory of every command."""
+    from experiments.robustness.memory import COMMANDS, peak_megabytes
+
+    peaks = {}
+    for name in COMMANDS:
+        peaks[name] = round(peak_megabytes(name))
+        print(name, peaks[name], flush=True)
+        record.write("memory", {"megabytes": peaks})
+
+
+@app.command()
+def growth(
     questions: Annotated[
-        list[int], typer.Option(help="For the commands that stream.")
+        list[int], typer.Option(help="How many; may be repeated.")
     ] = [1_000, 10_000],  # noqa: B006
 ) -> None:
-    """Measure the peak memory of every command.
-
-    Many questions are put to a small random model.
-    """
-    from experiments.robustness.memory import (
-        COMMANDS,
-        GROWING,
-        peak_megabytes,
-    )
+    """Measure the memory of many questions, with a small random model."""
+    from experiments.robustness.memory import GROWING, peak_megabytes
     from experiments.robustness.schedules import save_model
 
-    peaks = {name: round(peak_megabytes(name)) for name in COMMANDS}
+    peaks: dict[str, dict[str, int]] = {name: {} for name in GROWING}
     with TemporaryDirectory() as folder:
         more = f"--data asked.json --prompt raw --model {folder}"
         save_model(Path(folder))
-        growing = {
-            name: {
-                str(n): round(peak_megabytes(f"{name} {more}", n))
-                for n in questions
-            }
-            for name in GROWING
-        }
-    content = {"megabytes": peaks, "by_questions": growing}
-    record.write("memory", content)
-    print(content)
+        for n in questions:
+            for name in GROWING:
+                peak = peak_megabytes(f"{name} {more}", n)
+                peaks[name][str(n)] = round(peak)
+                print(n, name, peak, flush=True)
+            record.write("growth", {"megabytes": peaks})
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ with the first seed that no run before it has used.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +15,6 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from hypothesis import HealthCheck, Phase, given, seed, settings
-from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
 from experiments.robustness import inputs
@@ -30,56 +29,60 @@ from unitconv.task.question_parser import parse_question
 from unitconv.training.examples import read_triples
 from unitconv.training.rollouts import read_rollouts
 
-PER_SEED = 500  #: inputs
+PER_SEED = 100  #: draws
 
 
 @dataclass(frozen=True)
 class Target:
-    """A function, its inputs, and whether it may raise `UnitconvError`."""
+    """A function, batches of inputs, and whether it may refuse them."""
 
-    inputs: SearchStrategy[Any]
+    inputs: SearchStrategy[list[Any]]
     call: Callable[[Any], object]
     may_refuse: bool = False
 
 
 def targets(folder: Path) -> dict[str, Target]:
     """Return the targets by name; files are written into a folder."""
-    file = inputs.Written(folder / "file.json")
     llm = LLM.from_pretrained("course", device="cpu")
+    styled = {
+        style: LLM(llm.model, llm.tokenizer, style)
+        for style in ("raw", "chat", "direct", "cot")
+    }
     special = set(llm.tokenizer.all_special_ids)
-    styles = st.sampled_from(["raw", "chat", "direct", "cot"])
-    asked = st.tuples(inputs.TEXTS, inputs.QUESTIONS)
+    path = folder / "file.json"
 
-    def build_prompt(drawn: tuple[str, str]) -> None:
-        question, style = drawn
-        shown = LLM(llm.model, llm.tokenizer, style)
-        ids = shown.encode(shown.format_prompt(question))
-        plain = shown.encode(shown.format_prompt("6 kg?"))
-        # A question writes no control token of its own.
-        assert count(ids, special) == count(plain, special)
+    def reading(
+        read: Callable[[Path], object],
+    ) -> Callable[[bytes], object]:
+        return lambda content: (path.write_bytes(content), read(path))
 
-    def grade_reply(drawn: tuple[str, str]) -> None:
+    def build_prompts(question: str) -> None:
+        for shown in styled.values():
+            ids = shown.encode(shown.format_prompt(question))
+            plain = shown.encode(shown.format_prompt("6 kg?"))
+            # A question writes no control token of its own.
+            assert count(ids, special) == count(plain, special)
+
+    def grade_reply(text: str) -> None:
         for task in TASKS.values():
-            generation = Generation(drawn[0], 1, True)
-            grade(Question(drawn[1], 6.0), generation, task)
+            grade(Question(text, 6.0), Generation(text, 1, True), task)
 
+    texts, questions = inputs.texts(), inputs.questions()
     return {
-        "answer parser": Target(inputs.TEXTS, parse_answer),
-        "question parser": Target(inputs.QUESTIONS, parse_question),
-        "audit": Target(asked, lambda drawn: audit_reasoning(*drawn)),
+        "answer parser": Target(texts, parse_answer),
+        "question parser": Target(questions, parse_question),
+        "audit": Target(texts, lambda text: audit_reasoning(text, text)),
         "question reader": Target(
-            inputs.question_files().map(file.hold), read_questions, True
+            inputs.question_files(), reading(read_questions), True
         ),
         "triple reader": Target(
-            inputs.triple_files().map(file.hold), read_triples, True
+            inputs.triple_files(), reading(read_triples), True
         ),
         "record reader": Target(
-            inputs.record_files().map(file.hold), read_rollouts, True
+            inputs.record_files(), reading(read_rollouts), True
         ),
-        "prompt builder": Target(
-            st.tuples(inputs.QUESTIONS, styles), build_prompt, True
-        ),
-        "Task protocol": Target(asked, grade_reply),
+        "prompt builder": Target(questions, build_prompts, True),
+        "Task protocol": Target(texts, grade_reply),
     }
 
 
@@ -91,13 +94,14 @@ def fuzz(target: Target, first_seed: int, seconds: float) -> dict[str, Any]:
     """Give a target inputs for some seconds of the CPU."""
     calls, slowest, faults = 0, 0.0, []
 
-    def check(drawn: Any) -> None:
+    def check(batch: list[Any]) -> None:
         nonlocal calls, slowest
-        calls += 1
-        start = time.process_time()
-        with suppress(*([UnitconvError] if target.may_refuse else [])):
-            target.call(drawn)
-        slowest = max(slowest, time.process_time() - start)
+        for drawn in batch:
+            calls += 1
+            start = time.process_time()
+            with suppress(*([UnitconvError] if target.may_refuse else [])):
+                target.call(drawn)
+            slowest = max(slowest, time.process_time() - start)
 
     number, end = first_seed, time.process_time() + seconds
     while time.process_time() < end:
@@ -125,19 +129,20 @@ _quick = settings(
 
 def fuzz_all(
     before: dict[str, Any], seconds: float
-) -> dict[str, dict[str, Any]]:
+) -> Iterator[tuple[str, dict[str, Any]]]:
     """Fuzz every target, and add to the counts of earlier runs."""
-    done = {}
     with TemporaryDirectory() as folder:
         for name, target in targets(Path(folder)).items():
-            old = before.get(name, {"inputs": 0, "faults": []})
+            old = before.get(name, {})
             new = fuzz(target, old.get("next_seed", 0), seconds)
-            done[name] = new | {
-                "inputs": old["inputs"] + new["inputs"],
-                "faults": old["faults"] + new["faults"],
-                "slowest_ms": max(
-                    old.get("slowest_ms", 0.0), new["slowest_ms"]
-                ),
-            }
-            print(name, done[name], flush=True)
-    return done
+            print(name, new, flush=True)
+            slowest = max(old.get("slowest_ms", 0.0), new["slowest_ms"])
+            yield (
+                name,
+                {
+                    "inputs": old.get("inputs", 0) + new["inputs"],
+                    "faults": old.get("faults", []) + new["faults"],
+                    "next_seed": new["next_seed"],
+                    "slowest_ms": slowest,
+                },
+            )

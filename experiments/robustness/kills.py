@@ -15,6 +15,7 @@ import shlex
 import signal
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -156,17 +157,17 @@ def go_on(name: str, command: list[str], folder: Path) -> list[str]:
     return command + ["--resume"] * (name in RESUMED and begun)
 
 
-def kill_all(before: dict[str, Any], count: int) -> dict[str, Any]:
+def kill_all(
+    before: dict[str, Any], count: int
+) -> Iterator[tuple[str, dict[str, Any]]]:
     """Stop every command in `count` more runs than before."""
     from experiments.robustness.schedules import save_model
 
-    done = {}
     with TemporaryDirectory() as folder:
         model = save_model(Path(folder))
         for name in COMMANDS:
             old = before.get(name, {"runs": 0, "stops": 0, "wrong": []})
             numbers = range(old["runs"], old["runs"] + count)
             new = kill_command(name, model, numbers)
-            done[name] = {key: old[key] + new[key] for key in old}
-            print(name, done[name], flush=True)
-    return done
+            print(name, new, flush=True)
+            yield name, {key: old[key] + new[key] for key in old}

@@ -22,7 +22,7 @@ def refuse(text: str) -> None:
 
 
 def test_an_undocumented_exception_is_counted() -> None:
-    texts = st.text("yz", max_size=3)
+    texts = st.lists(st.text("yz", max_size=3))
     found = fuzz(Target(texts, fail_on_z), 0, 0.01)
     assert found["faults"][0].startswith("seed 0: KeyError: ")
     assert found["next_seed"] >= 1
