@@ -83,7 +83,8 @@ Limit = Annotated[
 Seed = Annotated[int, Option(min=0, max=2**32 - 1, help="Random seed.")]
 Samples = Annotated[int, Option(min=1, help="Completions per question.")]
 Temperature = Annotated[
-    float, Option(min=0.0, help="Sampling temperature; 0 is greedy.")
+    float,
+    Option(min=0.0, max=1000.0, help="Sampling temperature; 0 is greedy."),
 ]
 DecodingBatch = Annotated[
     int | None,
@@ -167,7 +168,12 @@ Rank = Annotated[
 ]
 LearningRate = Annotated[
     float | None,
-    Option(min=0.0, help="Peak learning rate.", show_default=_BY_MODEL),
+    Option(
+        min=0.0,
+        max=10.0,
+        help="Peak learning rate.",
+        show_default=_BY_MODEL,
+    ),
 ]
 TrainingBatch = Annotated[
     int | None,

@@ -201,7 +201,7 @@ def _header(
     crc = 0
     for weights in llm.model.parameters():
         numbers = weights.detach().cpu().flatten().view(torch.uint8)
-        crc = zlib.crc32(numbers.numpy().tobytes(), crc)
+        crc = zlib.crc32(numbers.numpy().data, crc)
     return {
         **_model(llm),
         "weights": f"{crc:08x}",  # an adapter may be trained again

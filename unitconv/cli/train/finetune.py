@@ -117,7 +117,7 @@ def rft(
     from unitconv.training.examples import read_triples
     from unitconv.training.pipelines import is_finished, train_rft
     from unitconv.training.rejection_sampling import merge_rounds
-    from unitconv.training.rollouts import RolloutSettings, iter_rollouts
+    from unitconv.training.rollouts import RolloutSettings
 
     sampling = RolloutSettings(samples, temperature, seed=seed)
     base = prepare(model, device, preset, task, prompt)
@@ -132,10 +132,8 @@ def rft(
         if number > 1 or not data:
             llm = options.load_llm(model, adapter, None, device, None, task)
             log = output / f"rollouts-{number}.jsonl"
-            sample(llm, pool, sampling, log)
-            examples = merge_rounds(
-                examples, iter_rollouts(log), config.MAX_PATHS
-            )
+            records = sample(llm, pool, sampling, log)
+            examples = merge_rounds(examples, records, config.MAX_PATHS)
             triples = output / f"triples-{number}.json"
             write_rollouts(log, examples, triples, base.task)
         last = number == rounds

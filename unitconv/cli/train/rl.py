@@ -40,7 +40,9 @@ Rank = Annotated[
     int | None,
     Option(min=1, help="LoRA rank.", show_default=str(RL_DEFAULTS.rank)),
 ]
-LearningRate = Annotated[float, Option(min=0.0, help="Learning rate.")]
+LearningRate = Annotated[
+    float, Option(min=0.0, max=10.0, help="Learning rate.")
+]
 UpdateBatch = Annotated[
     int,
     Option(
@@ -51,7 +53,11 @@ UpdateBatch = Annotated[
 ]
 KL = Annotated[
     float,
-    Option(min=0.0, help="Weight of the KL divergence from the base."),
+    Option(
+        min=0.0,
+        max=1000.0,
+        help="Weight of the KL divergence from the base.",
+    ),
 ]
 Every = Annotated[int, Option(min=1, help="Steps between validations.")]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from unitconv.inference.llm import LLM
     from unitconv.task.dataset import Question
     from unitconv.training.examples import ReasoningExample
-    from unitconv.training.rollouts import RolloutSettings
+    from unitconv.training.rollouts import RolloutRecord, RolloutSettings
 
 
 def rollouts(
@@ -58,16 +58,16 @@ def rollouts(
         raise UnitconvError(f"--output {output}: name a .json file")
     options.check_writable(output, "--output")
     from unitconv.training import rejection_sampling
-    from unitconv.training.rollouts import RolloutSettings, iter_rollouts
+    from unitconv.training.rollouts import RolloutSettings
 
     rejection_sampling.check_policy(policy)
     settings = RolloutSettings(samples, temperature, seed=seed)
     distributed.barrier()
     llm = options.load_llm(model, adapter, prompt, device, dtype, task)
     log = output.with_suffix(".jsonl")
-    sample(llm, questions, settings, log, batch_size)
+    records = sample(llm, questions, settings, log, batch_size)
     examples = rejection_sampling.iter_examples(
-        iter_rollouts(log), policy=policy, seed=seed, task=llm.task
+        records, policy=policy, seed=seed, task=llm.task
     )
     write_rollouts(log, examples, output, llm.task)
 
@@ -78,10 +78,10 @@ def sample(
     settings: RolloutSettings,
     log: Path,
     batch_size: int | None = None,
-) -> None:
-    """Sample into the JSONL file `log`, with a progress bar."""
+) -> Iterator[RolloutRecord]:
+    """Sample into the JSONL file `log`; return a reader of the records."""
     from unitconv.inference.reference import BATCH_SIZE
-    from unitconv.training.rollouts import record_rollouts
+    from unitconv.training.rollouts import iter_rollouts, record_rollouts
 
     log.parent.mkdir(parents=True, exist_ok=True)
     total = len(questions) // distributed.world_size()
@@ -94,6 +94,7 @@ def sample(
             batch_size=batch_size or BATCH_SIZE,
             progress=lambda done: update(advance=done),
         )
+    return iter_rollouts(log)
 
 
 def write_rollouts(

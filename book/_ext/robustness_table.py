@@ -1,0 +1,106 @@
+"""Sphinx extension: the tables of "What this survives", from its record."""
+
+from collections.abc import Callable
+from typing import Any
+
+from docutils import nodes
+from docutils.statemachine import StringList
+from sphinx.application import Sphinx
+from sphinx.util.docutils import SphinxDirective
+
+from unitconv.common.errors import UnitconvError
+from unitconv.common.files.json_file import read_object
+from unitconv.evaluation.leaderboard.table import PACKAGE
+
+RECORD = PACKAGE / "evaluation" / "results" / "robustness.json"
+Record = dict[str, Any]
+
+
+def table(heads: list[str], rows: list[list[str]]) -> str:
+    """Write a Markdown table; all columns but the first are numbers."""
+    rule = ["---", *["---:"] * (len(heads) - 1)]
+    lines = [" | ".join(cells) for cells in (heads, rule, *rows)]
+    return "\n".join(f"| {line} |" for line in lines)
+
+
+def fuzz(record: Record) -> str:
+    targets = record["fuzz"]["targets"].items()
+    rows = [
+        [
+            name,
+            f"{found['inputs']:,}",
+            str(len(found["faults"])),
+            f"{found['slowest_ms']:.0f} ms",
+        ]
+        for name, found in targets
+    ]
+    total = f"{record['fuzz']['inputs']:,}"
+    faults = sum(len(found["faults"]) for _, found in targets)
+    rows.append(["all", total, str(faults), ""])
+    return table(["target", "inputs", "faults", "slowest"], rows)
+
+
+def kills(record: Record) -> str:
+    rows = [
+        [
+            f"`{name}`",
+            str(found["runs"]),
+            str(found["stops"]),
+            str(len(found["wrong"])),
+        ]
+        for name, found in record["kills"]["commands"].items()
+    ]
+    return table(["command", "runs", "stopped", "other outcome"], rows)
+
+
+def memory(record: Record) -> str:
+    rows = [
+        [f"`{name}`", f"{megabytes} MB"]
+        for name, megabytes in record["memory"]["megabytes"].items()
+    ]
+    return table(["command", "peak"], rows)
+
+
+def growth(record: Record) -> str:
+    measured = record["growth"]["megabytes"]
+    sizes = list(next(iter(measured.values())))
+    rows = [
+        [f"`{name}`", *(f"{peaks[size]} MB" for size in sizes)]
+        for name, peaks in measured.items()
+    ]
+    heads = [f"{int(size):,} questions" for size in sizes]
+    return table(["command", *heads], rows)
+
+
+def schedules(record: Record) -> str:
+    found = record["schedules"]
+    rows = [["none", str(found["schedules"]), str(found["differ"])]]
+    rows += [
+        [fault, str(planted["schedules"]), str(planted["differ"])]
+        for fault, planted in found["planted"].items()
+    ]
+    return table(["planted fault", "schedules", "differ"], rows)
+
+
+WRITERS: dict[str, Callable[[Record], str]] = {
+    f"robustness-{write.__name__}": write
+    for write in (fuzz, kills, memory, growth, schedules)
+}
+
+
+class RobustnessDirective(SphinxDirective):
+    """A table of the record."""
+
+    def run(self) -> list[nodes.Node]:
+        self.env.note_dependency(str(RECORD))
+        text = WRITERS[self.name](read_object(RECORD, UnitconvError))
+        node = nodes.container(classes=["results"])
+        lines = StringList(text.splitlines(), source=self.name)
+        self.state.nested_parse(lines, self.content_offset, node)
+        return [node]
+
+
+def setup(app: Sphinx) -> dict[str, Any]:
+    for name in WRITERS:
+        app.add_directive(name, RobustnessDirective)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

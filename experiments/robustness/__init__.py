@@ -1,0 +1,1 @@
+"""What the library survives: fuzzing, kills, memory, random schedules."""

@@ -1,0 +1,148 @@
+"""Fuzzing with hypothesis: only documented errors, and none that is slow.
+
+The inputs of a target follow from its seeds, 0, 1, 2, ...: a run goes on
+with the first seed that no run before it has used.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from hypothesis import HealthCheck, Phase, given, seed, settings
+from hypothesis.strategies import SearchStrategy
+
+from experiments.robustness import inputs
+from unitconv.common.errors import UnitconvError
+from unitconv.evaluation.grade import grade
+from unitconv.grading.answer import parse_answer
+from unitconv.grading.audit import audit_reasoning
+from unitconv.grading.tasks.load import TASKS
+from unitconv.inference.llm import LLM, Generation
+from unitconv.task.dataset import Question, read_questions
+from unitconv.task.question_parser import parse_question
+from unitconv.training.examples import read_triples
+from unitconv.training.rollouts import read_rollouts
+
+PER_SEED = 100  #: draws
+
+
+@dataclass(frozen=True)
+class Target:
+    """A function, batches of inputs, and whether it may refuse them."""
+
+    inputs: SearchStrategy[list[Any]]
+    call: Callable[[Any], object]
+    may_refuse: bool = False
+
+
+def targets(folder: Path) -> dict[str, Target]:
+    """Return the targets by name; files are written into a folder."""
+    llm = LLM.from_pretrained("course", device="cpu")
+    styled = {
+        style: LLM(llm.model, llm.tokenizer, style)
+        for style in ("raw", "chat", "direct", "cot")
+    }
+    special = set(llm.tokenizer.all_special_ids)
+    path = folder / "file.json"
+
+    def reading(
+        read: Callable[[Path], object],
+    ) -> Callable[[bytes], object]:
+        return lambda content: (path.write_bytes(content), read(path))
+
+    def build_prompts(question: str) -> None:
+        for shown in styled.values():
+            ids = shown.encode(shown.format_prompt(question))
+            plain = shown.encode(shown.format_prompt("6 kg?"))
+            # A question writes no control token of its own.
+            assert count(ids, special) == count(plain, special)
+
+    def grade_reply(text: str) -> None:
+        for task in TASKS.values():
+            grade(Question(text, 6.0), Generation(text, 1, True), task)
+
+    texts, questions = inputs.texts(), inputs.questions()
+    return {
+        "answer parser": Target(texts, parse_answer),
+        "question parser": Target(questions, parse_question),
+        "audit": Target(texts, lambda text: audit_reasoning(text, text)),
+        "question reader": Target(
+            inputs.question_files(), reading(read_questions), True
+        ),
+        "triple reader": Target(
+            inputs.triple_files(), reading(read_triples), True
+        ),
+        "record reader": Target(
+            inputs.record_files(), reading(read_rollouts), True
+        ),
+        "prompt builder": Target(questions, build_prompts, True),
+        "Task protocol": Target(texts, grade_reply),
+    }
+
+
+def count(token_ids: list[int], special: set[int]) -> int:
+    return sum(token in special for token in token_ids)
+
+
+def fuzz(target: Target, first_seed: int, seconds: float) -> dict[str, Any]:
+    """Give a target inputs for some seconds of the CPU."""
+    calls, slowest, faults = 0, 0.0, []
+
+    def check(batch: list[Any]) -> None:
+        nonlocal calls, slowest
+        for drawn in batch:
+            calls += 1
+            start = time.process_time()
+            with suppress(*([UnitconvError] if target.may_refuse else [])):
+                target.call(drawn)
+            slowest = max(slowest, time.process_time() - start)
+
+    number, end = first_seed, time.process_time() + seconds
+    while time.process_time() < end:
+        try:
+            seed(number)(_quick(given(target.inputs)(check)))()
+        except Exception as error:
+            faults.append(f"seed {number}: {type(error).__name__}: {error}")
+        number += 1
+    return {
+        "inputs": calls,
+        "faults": faults,
+        "next_seed": number,
+        "slowest_ms": round(1000 * slowest, 1),
+    }
+
+
+_quick = settings(
+    max_examples=PER_SEED,
+    database=None,
+    deadline=None,
+    phases=[Phase.generate],
+    suppress_health_check=list(HealthCheck),
+)
+
+
+def fuzz_all(
+    before: dict[str, Any], seconds: float
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Fuzz every target, and add to the counts of earlier runs."""
+    with TemporaryDirectory() as folder:
+        for name, target in targets(Path(folder)).items():
+            old = before.get(name, {})
+            new = fuzz(target, old.get("next_seed", 0), seconds)
+            print(name, new, flush=True)
+            slowest = max(old.get("slowest_ms", 0.0), new["slowest_ms"])
+            yield (
+                name,
+                {
+                    "inputs": old.get("inputs", 0) + new["inputs"],
+                    "faults": old.get("faults", []) + new["faults"],
+                    "next_seed": new["next_seed"],
+                    "slowest_ms": slowest,
+                },
+            )
