@@ -159,7 +159,7 @@ def test_padding_on_the_right_goes_wrong(watched: Watched) -> None:
 def test_slots_are_stepped_through(watched: Watched) -> None:
     page = watched.open(CHAPTERS["slots"])
     page.get_by_label("Tokens of each reply").fill("3 9 3 3")
-    page.get_by_label("Slots").fill("2")
+    page.get_by_role("slider", name="Slots").fill("2")
     assert notes(page) == [
         "Without refill: 10 steps; 6 of 20 slot-steps idle (30 %).",
         "With refill: 8 steps; 2 of 16 slot-steps idle (13 %).",
