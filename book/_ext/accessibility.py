@@ -11,6 +11,7 @@
 import re
 from typing import Any
 
+from finished_pages import change_pages
 from sphinx.application import Sphinx
 
 TABLE = re.compile(r"<table\b.*?</table>", re.DOTALL)
@@ -48,18 +49,14 @@ def mend_body(app: Sphinx, *arguments: Any) -> None:
         )
 
 
-def name_sidebar(app: Sphinx, error: Exception | None) -> None:
-    if error is not None or app.builder.format != "html":
-        return
+def name_sidebar(html: str) -> str:
+    """Make the sidebar a landmark, and give its arrows a name."""
     sidebar = f'<div role="navigation" aria-label="Book"{SIDEBAR[4:]}'
     arrow = f'<summary aria-label="Pages below this one"{ARROW[8:]}'
-    for path in app.outdir.rglob("*.html"):
-        html = path.read_text(encoding="utf-8")
-        html = html.replace(SIDEBAR, sidebar).replace(ARROW, arrow)
-        path.write_text(html, encoding="utf-8")
+    return html.replace(SIDEBAR, sidebar).replace(ARROW, arrow)
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("html-page-context", mend_body)
-    app.connect("build-finished", name_sidebar)
+    change_pages(app, name_sidebar)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
