@@ -54,6 +54,21 @@ def test_files_without_a_use_are_left_out() -> None:
     assert first_load.drop_unused(kept) == kept
 
 
+def test_code_loses_only_marks_without_a_colour() -> None:
+    code = '<span class="k">def</span><span class="w"> </span>'
+    assert first_load.unmark(code) == '<span class="k">def</span> '
+    need_book()
+    sheet = (HTML / "_static" / "pygments.css").read_text(encoding="utf-8")
+    for theme in ("light", "dark"):
+        colors = re.findall(
+            rf'"{theme}"\] \.highlight(?: \.([npw]))? '
+            r"\{[^}]*\bcolor: (#\w+)",
+            sheet,
+        )
+        assert len(colors) == 4
+        assert len({color for _, color in colors}) == 1
+
+
 # --- the built book -------------------------------------------------------
 
 
