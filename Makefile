@@ -37,6 +37,7 @@ PROJECT   := pyproject.toml constraints.txt environment.yml Makefile \
              CITATION.cff $(wildcard *.md)
 # What reads the built book, and so runs after it.
 OF_THE_BOOK := tests/book/test_pages.py tests/book/test_book.py \
+               tests/book/test_first_load.py tests/book/test_reading.py \
                tests/live/test_ask.py tests/live/test_token_widgets_book.py
 
 .DELETE_ON_ERROR:

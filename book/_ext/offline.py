@@ -13,10 +13,10 @@ empty, no page gives an address of its own.
 """
 
 import re
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from finished_pages import change_pages
 from sphinx.application import Sphinx
 from sphinx.config import Config
 
@@ -24,6 +24,7 @@ REMOVED = re.compile(
     r'<link rel="preload" as="font"[^>]*>\s*'
     r"|<script>const THEBE_JS_URL\b.*?</script>\s*"
     r'|<script[^>]*\bsrc="[^"]*sphinx-thebe\.js[^"]*"[^>]*></script>\s*'
+    r'|<link[^>]*\bhref="[^"]*sphinx-thebe\.css[^"]*"[^>]*>\s*'
     r'|<meta property="og:url" content="(?!https?:)[^"]*" />\s*',
     re.DOTALL,
 )
@@ -38,18 +39,12 @@ def set_addresses(app: Sphinx, config: Config) -> None:
         config["ogp_image"] = None
 
 
-def clean(app: Sphinx, error: Exception | None) -> None:
-    if error is not None or app.builder.format != "html":
-        return
-    for path in Path(app.outdir).rglob("*.html"):
-        html = path.read_text(encoding="utf-8")
-        cleaned = REMOVED.sub("", html)
-        if cleaned != html:
-            path.write_text(cleaned, encoding="utf-8")
+def clean(html: str) -> str:
+    return REMOVED.sub("", html)
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
     # Before sphinx-notfound-page checks its prefix.
     app.connect("config-inited", set_addresses, priority=400)
-    app.connect("build-finished", clean)
+    change_pages(app, clean)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -18,6 +18,7 @@ from scripts import print_pdf as pdf
 from scripts.book import HTML, pages
 from tests.browser import DESKTOP, PHONE, Watched
 from tests.built import elements
+from tests.figures.shown import unreadable
 
 PAGES = pages()
 
@@ -57,11 +58,10 @@ VISIBLE = """selector => [...document.querySelectorAll(selector)]
 # What unfolds would fade in, and be judged while it is still pale.
 AT_ONCE = "* { animation: none !important; transition: none !important }"
 # Opens everything, and keeps one of what axe would judge again and again:
-# the same kind of token in code and signatures, the shapes in a figure.
+# the same kind of token in code and signatures. Axe cannot judge letters in
+# a figure; `unreadable` does.
 PREPARE = """() => {
   document.querySelectorAll('details').forEach(d => { d.open = true });
-  document.querySelectorAll('.toggle-hidden > * > .toggle-button')
-    .forEach(button => button.click());
   const kinds = new Set(), again = [];
   for (const token of document.querySelectorAll(
       'pre span[class], dt.sig :is(span, em)[class]')) {
@@ -133,6 +133,18 @@ def test_page_is_offline_accessible_and_printable(
     assert local is (formulas > 0)
 
 
+@pytest.mark.parametrize("name", PAGES)
+def test_letters_in_figures_are_legible_on_a_phone(
+    desktop: Watched, name: str
+) -> None:
+    page = desktop.open(name)
+    page.set_viewport_size(PHONE)
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme)
+        page.wait_for_timeout(400)
+        assert unreadable(page) == []
+
+
 # --- what a reader does ---------------------------------------------------
 
 
@@ -168,13 +180,17 @@ def test_first_page_shows_each_figure_once_at_any_width(
 
 
 def test_solutions_open_by_click_and_by_keyboard(desktop: Watched) -> None:
-    page = desktop.open(page_with('class="solution dropdown'))
-    first, second = (page.locator(".solution").nth(i) for i in range(2))
+    page = desktop.open(page_with('<details class="solution'))
+    first, second = (
+        page.locator("details.solution").nth(i) for i in (0, 1)
+    )
     inside = [s.locator("section").first for s in (first, second)]
+    summary = first.locator("summary").first
+    assert summary.inner_text().startswith("Solution to Exercise")
     assert not any(part.is_visible() for part in inside)
-    first.locator(".admonition-title").click()
+    summary.click()
     inside[0].wait_for(state="visible", timeout=5_000)
-    second.locator("button.toggle-button").focus()
+    second.locator("summary").first.focus()
     page.keyboard.press("Enter")
     inside[1].wait_for(state="visible", timeout=5_000)
     page.keyboard.press("Enter")
@@ -199,9 +215,9 @@ def test_keyboard_reaches_text_search_and_theme(desktop: Watched) -> None:
 
 def test_paper_is_light_and_solutions_are_open(book_browser: Any) -> None:
     watched = Watched(book_browser, color_scheme="dark")
-    page = watched.open(page_with('class="solution dropdown'))
+    page = watched.open(page_with('<details class="solution'))
     theme = "document.documentElement.dataset.theme"
-    hidden = page.locator(".solution.toggle-hidden")
+    hidden = page.locator("details.solution:not([open])")
     folded = hidden.count()
     assert folded > 1
     assert page.evaluate(theme) == "dark"

@@ -291,6 +291,7 @@ def test_weights_are_opacities_and_significance_is_colour(
     assert strong == pytest.approx(5 * weak)
     cells = opacities(drawn["attention_map"].svg, BLUE)
     assert cells == [1, 0.75, 0.25, 0.5, 0.375, 0.125]
-    # Of three differences, two exclude zero.
+    # Of three differences, two exclude zero; the third has a hollow dot.
     svg = drawn["differences"].svg
-    assert len(opacities(svg, BLUE)) == 2 * len(opacities(svg, GREY)) > 0
+    # A dot comes with the two ends of its interval.
+    assert len(opacities(svg, BLUE)) == 3 * len(opacities(svg, GREY)) > 0

@@ -12,7 +12,6 @@ from matplotlib.ticker import MaxNLocator
 from unitconv.figures.intervals import Interval, arms
 from unitconv.figures.svg import (
     BLUE,
-    COLORS,
     GREY,
     INK,
     ORANGE,
@@ -24,7 +23,9 @@ from unitconv.figures.svg import (
     listing,
     make_axes,
     make_rows,
+    part,
     picture,
+    series,
     styled,
 )
 
@@ -36,18 +37,18 @@ def _stack(
     rows: Sequence[float],
     bars: Sequence[Mapping[str, float]],
     height: float,
-    colors: Sequence[str] = COLORS,
 ) -> list[float]:
     """Draw a stacked horizontal bar for each map; return their lengths.
 
     The legend leaves out parts that no bar has.
     """
     ends = [0.0] * len(bars)
-    parts = dict.fromkeys(part for bar in bars for part in bar)
-    for part, color in zip(parts, colors, strict=False):
-        sizes = [bar.get(part, 0) for bar in bars]
+    parts = dict.fromkeys(name for bar in bars for name in bar)
+    for place, name in enumerate(parts):
+        sizes = [bar.get(name, 0) for bar in bars]
         if any(sizes):
-            axes.barh(rows, sizes, height, ends, color=color, label=part)
+            look = part(name, place)
+            axes.barh(rows, sizes, height, ends, label=name, **look)
             ends = [a + b for a, b in zip(ends, sizes, strict=True)]
     return ends
 
@@ -119,7 +120,7 @@ def errors_by_group(
     places = [i + i // len(stages) for i in range(len(rows))]
     figure, axes = make_axes(6.0, 0.9 + 0.21 * (places[-1] + 2))
     bars = [stages[stage][group] for group, stage in rows]
-    totals = _stack(axes, places, bars, 0.78, colors=(INK, *COLORS))
+    totals = _stack(axes, places, bars, 0.78)
     ends = [ranges[stage][group] for group, stage in rows]
     reach = arms(zip(totals, ends, strict=True))
     look: Look = {"ecolor": INK, "elinewidth": 1, "capsize": 2.5}
@@ -154,8 +155,8 @@ def before_after(
     for index, (stage, values) in enumerate(shares.items()):
         shift = (index + 0.5) * height - 0.4
         places = [row + shift for row in range(len(groups))]
-        look: Look = {"color": COLORS[index], "label": stage}
-        axes.barh(places, values, height=0.88 * height, **look)
+        look = part(stage, index) | {"fc": series(stage, index)["color"]}
+        axes.barh(places, values, 0.88 * height, label=stage, **look)
     axes.set_xlabel(xlabel)
     columns = len(shares)
     axes.legend(loc="lower left", bbox_to_anchor=(-0.02, 1), ncols=columns)
@@ -188,13 +189,14 @@ def chance(
     }
     share = sum(counts[place] for place in tail) / len(values)
     figure, axes = make_axes(height=2.8)
-    for places, color, name in (
-        (sorted(set(counts) - tail), GREY, "less than that"),
-        (sorted(tail), ORANGE, f"{label}: {share:.0%} of all"),
+    for places, color, hatch, name in (
+        (sorted(set(counts) - tail), GREY, "", "less than that"),
+        (sorted(tail), ORANGE, "//", f"{label}: {share:.0%} of all"),
     ):
+        look: Look = {"fc": color, "hatch": hatch, "ec": INK, "lw": 0.3}
         xs = [place * width for place in places]
         heights = [counts[place] / len(values) for place in places]
-        axes.bar(xs, heights, width=0.86 * width, color=color, label=name)
+        axes.bar(xs, heights, width=0.86 * width, label=name, **look)
     axes.set(xlabel=xlabel, ylabel="share of simulations")
     axes.grid(axis="y")
     axes.legend(loc="lower left", bbox_to_anchor=(-0.02, 1.0), ncols=2)
@@ -229,10 +231,11 @@ def cache_work(prompt_tokens: int, new_tokens: int) -> Picture:
         "no cache": [n * prompt_tokens + n * (n - 1) // 2 for n in steps],
         "with the cache": [prompt_tokens + n - 1 for n in steps],
     }
-    for (name, read), color in zip(
-        work.items(), (ORANGE, BLUE), strict=True
+    for (name, read), color, marker in zip(
+        work.items(), (ORANGE, BLUE), "so", strict=True
     ):
-        axes.plot(steps, read, "o-", color=color, markersize=4, label=name)
+        look: Look = {"color": color, "marker": marker, "markersize": 4}
+        axes.plot(steps, read, label=name, **look)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set(xlabel="new tokens", ylabel="tokens read in all")
     axes.set_ylim(bottom=0)
@@ -246,14 +249,18 @@ def next_token(
     tokens: Sequence[str], distributions: Mapping[str, Sequence[float]]
 ) -> Picture:
     """Draw the probabilities of `tokens`, one panel per setting."""
-    figure = Figure(figsize=(7.2, 2.6))
+    size = 6.4, 0.9 + 0.25 * len(tokens)
+    figure = Figure(figsize=size, layout="constrained")
     panels = figure.subplots(1, len(distributions), sharey=True)
     places = range(len(tokens))
-    panels[0].set_ylabel("probability")
+    panels[0].set_yticks(places, tokens, family="monospace")
+    panels[0].invert_yaxis()
     for axes, name in zip(panels, distributions, strict=True):
-        axes.bar(places, distributions[name], color=BLUE)
-        axes.set_xticks(places, tokens, family="monospace", fontsize=9)
-        axes.set(title=name, ylim=(0, 1))
+        axes.barh(places, distributions[name], color=BLUE)
+        axes.set(title=name, xlim=(0, 1))
+        axes.set_xticks((0, 0.5, 1), ("0", "", "1"))
+        axes.grid(axis="x")
+    figure.supxlabel("probability", fontsize=10)
     best = [values[0] for values in distributions.values()]
     template = f"{{}}: {tokens[0]!r} has {{:.2f}}"
     settings = listing(template, distributions, best)

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, MaxNLocator
+from matplotlib.ticker import EngFormatter, LogLocator, MaxNLocator
 
 from unitconv.figures.intervals import Estimate, Interval
 from unitconv.figures.svg import (
@@ -22,6 +22,7 @@ from unitconv.figures.svg import (
     first_and_last,
     make_axes,
     picture,
+    series,
     styled,
 )
 
@@ -32,14 +33,14 @@ def _draw_band(
     axes: Axes,
     xs: Sequence[float],
     estimates: Sequence[Estimate],
-    color: str,
     label: str,
+    look: Look,
 ) -> None:
     """Draw a curve of values over a band of their intervals."""
     values, ranges = zip(*estimates, strict=True)
     lows, highs = zip(*ranges, strict=True)
-    axes.plot(xs, values, "o-", color=color, markersize=4, label=label)
-    axes.fill_between(xs, lows, highs, color=color, alpha=0.15)
+    axes.plot(xs, values, markersize=4, label=label, **look)
+    axes.fill_between(xs, lows, highs, color=look["color"], alpha=0.15)
 
 
 @styled
@@ -63,7 +64,8 @@ def vote_curves(
         label = "right reply among them"
         axes.plot(sizes, any_right[name], "--", color=GREY, label=label)
         axes.axhline(greedy[name], color=ORANGE, label="one greedy reply")
-        _draw_band(axes, sizes, points, color=BLUE, label="their vote")
+        look: Look = {"color": BLUE, "marker": "o"}
+        _draw_band(axes, sizes, points, "their vote", look)
         axes.set(xticks=sizes, xlabel="replies a question", title=name)
         axes.set_ylim(0, 1.03)
         axes.grid()
@@ -85,9 +87,9 @@ def vote_curves(
 def success_curves(runs: Mapping[str, Sequence[Estimate]]) -> Picture:
     """Plot the share of questions with one kept after 1, 2, ... samples."""
     figure, axes = make_axes(height=3.4)
-    for (name, points), color in zip(runs.items(), COLORS, strict=False):
+    for place, (name, points) in enumerate(runs.items()):
         samples = range(1, len(points) + 1)
-        _draw_band(axes, samples, points, color=color, label=name)
+        _draw_band(axes, samples, points, name, series(name, place))
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set(xlabel="completions a question")
     axes.set(ylim=(None, 1), ylabel="questions with one kept")
@@ -110,11 +112,9 @@ def _rate_panels(
     figure = Figure(figsize=(6.8, 3.4))
     drawn = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
     for axes, (title, runs) in zip(drawn, panels.items(), strict=True):
-        for (name, points), color in zip(
-            runs.items(), COLORS, strict=False
-        ):
+        for place, (name, points) in enumerate(runs.items()):
             shown = sizes[: len(points)]
-            _draw_band(axes, shown, points, color=color, label=name)
+            _draw_band(axes, shown, points, name, series(name, place))
         axes.set(xlabel=xlabel, title=title)
         axes.set_ylim(0, 1.03)
         axes.grid()
@@ -177,12 +177,10 @@ def run_curves(
     rows = math.ceil(len(panels) / columns)
     figure = Figure(figsize=(6.8, 0.8 + 2.2 * rows))
     grid = figure.subplots(rows, columns, squeeze=False).flatten()
-    for axes, (label, series) in zip(grid, panels.items(), strict=False):
-        for (name, values), color in zip(
-            series.items(), COLORS, strict=False
-        ):
-            look: Look = {"color": color, "label": name, "markersize": 4}
-            axes.plot(xs, values, "o-", **look)
+    for axes, (label, curves) in zip(grid, panels.items(), strict=False):
+        for place, (name, values) in enumerate(curves.items()):
+            look = series(name, place) | {"markersize": 4}
+            axes.plot(xs, values, label=name, **look)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.set(xlabel=xlabel, title=label)
         axes.set_ylim(bottom=0)
@@ -195,8 +193,8 @@ def run_curves(
         figure.legend(handles, labels, ncols=3, **place)
     figure.tight_layout()
     ends = "; ".join(
-        f"{label}: {first_and_last(series)}"
-        for label, series in panels.items()
+        f"{label}: {first_and_last(curves)}"
+        for label, curves in panels.items()
     )
     return picture(figure, f"From the first {xlabel} to the last. {ends}.")
 
@@ -209,10 +207,12 @@ def learning_curves(
 ) -> Picture:
     """Plot the accuracy of each skill against training tokens."""
     figure, axes = make_axes(height=3.6)
-    for (name, values), color in zip(rates.items(), COLORS, strict=False):
+    for place, (name, values) in enumerate(rates.items()):
         points = list(zip(values, ranges[name], strict=True))
-        _draw_band(axes, tokens, points, color=color, label=name)
+        _draw_band(axes, tokens, points, name, series(name, place))
     axes.set(xscale="log", xlabel="tokens read")
+    axes.xaxis.set_major_formatter(EngFormatter())
+    axes.minorticks_off()
     axes.set(ylim=(0, 1), ylabel="share right")
     axes.grid()
     axes.legend(loc="upper left", bbox_to_anchor=(0, 1.22), ncols=2)
@@ -232,15 +232,17 @@ def losses(
     """
     figure, axes = make_axes()
     curves = {}
-    for (name, values), color in zip(runs.items(), COLORS, strict=False):
+    for place, (name, values) in enumerate(runs.items()):
         width = max(1, len(values) // 50)
         starts = range(0, len(values), width)
         chunks = [values[start : start + width] for start in starts]
         curves[name] = [sum(chunk) / len(chunk) for chunk in chunks]
         step = tokens_per_step[name]
         tokens = [(start + width / 2) * step for start in starts]
-        axes.plot(tokens, curves[name], color=color, label=name)
+        look: Look = {"color": COLORS[place], "ls": ("-", "--", ":")[place]}
+        axes.plot(tokens, curves[name], label=name, **look)
     axes.set(xscale="log", xlabel="tokens read")
+    axes.xaxis.set_major_formatter(EngFormatter())
     axes.set(yscale="log", ylabel="loss (nats a token)")
     axes.minorticks_off()
     axes.set_yticks((0.5, 1, 2, 4, 8), ("0.5", "1", "2", "4", "8"))
@@ -261,7 +263,7 @@ def training_curves(
     above, below = figure.subplots(2, 1, sharex=True)
     for axes, points, look, color, label in (
         (above, losses, "-", BLUE, "train"),
-        (above, valid_losses, "o-", ORANGE, "valid"),
+        (above, valid_losses, "s-", ORANGE, "valid"),
         (below, valid_scores, "o-", GREEN, "accuracy"),
     ):
         xs, ys = zip(*points, strict=True)

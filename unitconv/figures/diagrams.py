@@ -14,10 +14,12 @@ from matplotlib.patches import FancyArrowPatch, FancyBboxPatch, Patch
 
 from unitconv.figures.svg import (
     BLUE,
+    FAINT,
     GREEN,
     GREY,
     INK,
     ORANGE,
+    Look,
     Picture,
     canvas,
     centered,
@@ -130,7 +132,7 @@ def block_drawing(layers: int, **shape: int) -> Picture:
     for x, y, to_x, to_y in _BLOCK["arrows"]:
         axes.annotate("", (to_x, to_y), (x, y), arrowprops=arrow)
     for y in (8.9, 14.3):  # where a branch is added to the stream
-        fill = to_rgba(GREY, 0.6)
+        fill = to_rgba(GREY, FAINT)
         axes.plot([1.8], [y], "o", ms=15, mfc=fill, mec=INK)
         centered(axes, 1.8, y, "+", fontsize=12)
     for x, y, width, height, template, part in _BLOCK["boxes"]:
@@ -149,6 +151,13 @@ def block_drawing(layers: int, **shape: int) -> Picture:
     return picture(figure, alt)
 
 
+def _part_look(part: str) -> Look:
+    """Fill faintly, for the letters, and each part in a grey of its own."""
+    opacity = FAINT * (1 - 0.3 * list(_PARTS).index(part))
+    fill = to_rgba(_PARTS[part], opacity)
+    return {"fc": fill, "ec": INK, "linewidth": 0.6}
+
+
 @styled
 def parameter_shares(models: Mapping[str, Mapping[str, int]]) -> Picture:
     """Draw each model's shares of parameters, of the parts in `_PARTS`."""
@@ -158,8 +167,7 @@ def parameter_shares(models: Mapping[str, Mapping[str, int]]) -> Picture:
         total, left = sum(counts.values()), 0.0
         shares = {part: counts[part] / total for part in _PARTS}
         for part, share in shares.items():
-            color = _PARTS[part]
-            axes.barh(row, share, left=left, height=0.6, color=color)
+            axes.barh(row, share, 0.6, left, **_part_look(part))
             if share > 0.08:
                 centered(axes, left + share / 2, row, f"{share:.0%}")
             left += share
@@ -170,7 +178,7 @@ def parameter_shares(models: Mapping[str, Mapping[str, int]]) -> Picture:
     axes.set(xlim=(0, 1), ylim=(len(models) - 0.5, -0.5), xticks=[])
     axes.spines[:].set_visible(False)
     axes.tick_params(length=0)
-    handles = [Patch(color=color) for color in _PARTS.values()]
+    handles = [Patch(**_part_look(part)) for part in _PARTS]
     figure.legend(handles, list(_PARTS), loc="lower center", ncols=4)
     figure.subplots_adjust(bottom=0.2)
     alt = f"Shares of the parameters. {'; '.join(descriptions)}."

@@ -6,12 +6,14 @@ from collections.abc import Mapping, Sequence
 from itertools import groupby
 
 from matplotlib.axes import Axes
+from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, StrMethodFormatter
 
 from unitconv.figures.svg import (
     BLUE,
     COLORS,
+    FAINT,
     GREY,
     ORANGE,
     Picture,
@@ -19,6 +21,7 @@ from unitconv.figures.svg import (
     listing,
     make_axes,
     picture,
+    series,
     styled,
 )
 
@@ -82,7 +85,8 @@ def page_table(
     ):
         rows, lefts = [slot] * len(slot_pages), range(len(slot_pages))
         full = [min(length / size - left, 1) for left in lefts]
-        axes.barh(rows, full, left=lefts, color=COLORS[slot])
+        fill = to_rgba(COLORS[slot], FAINT)
+        axes.barh(rows, full, left=lefts, color=fill)
         bars = axes.barh(rows, 1, left=lefts, fill=False, ec=GREY)
         axes.bar_label(bars, slot_pages, label_type="center")
     names = [f"slot {slot}" for slot in range(len(pages))]
@@ -103,7 +107,9 @@ def slots_shared(rows: Sequence[int], slots: Sequence[int]) -> Picture:
     steps = range(1, len(rows) + 1)
     axes.fill_between(steps, slots, rows, color=ORANGE, alpha=0.25, lw=0)
     axes.plot(steps, rows, color=ORANGE, label="replies being written")
-    axes.plot(steps, slots, color=BLUE, label="different texts: slots")
+    axes.plot(
+        steps, slots, "--", color=BLUE, label="different texts: slots"
+    )
     axes.set(xlim=(1, len(rows)), xlabel="decoding step")
     axes.set_ylim(0, None)
     axes.grid()
@@ -152,8 +158,8 @@ def roofline(
     """Draw tokens a second by number of slots, and the machine's limit."""
     figure, axes = make_axes(height=3.6)
     axes.plot(slots, roof, "--", color=GREY, label="roofline")
-    for (name, values), color in zip(speeds.items(), COLORS, strict=False):
-        axes.plot(slots, values, "o-", color=color, label=name)
+    for place, (name, values) in enumerate(speeds.items()):
+        axes.plot(slots, values, label=name, **series(name, place))
     axes.set_xscale("log", base=2)
     axes.set_yscale("log")
     axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
@@ -187,6 +193,9 @@ def throughput(
     )
     axes.set_xscale("log", base=2)
     axes.set_yscale("log", base=10)
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.yaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
+    axes.minorticks_off()
     axes.set_xticks(batch_sizes, [str(size) for size in batch_sizes])
     axes.set(xlabel="rows in the batch", ylabel="tokens per second")
     axes.grid()

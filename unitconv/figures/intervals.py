@@ -11,7 +11,6 @@ from matplotlib.ticker import NullLocator
 
 from unitconv.figures.svg import (
     BLUE,
-    COLORS,
     GREY,
     INK,
     ORANGE,
@@ -21,6 +20,7 @@ from unitconv.figures.svg import (
     make_axes,
     make_rows,
     picture,
+    series,
     styled,
 )
 
@@ -46,7 +46,8 @@ def _draw_rows(
     """Draw one dot with a horizontal error bar in each row."""
     points = list(estimates)
     values, reach = [value for value, _ in points], arms(points)
-    axes.errorbar(values, rows, xerr=reach, fmt="o", **look)
+    look = {"marker": "o", "linestyle": "none"} | look
+    axes.errorbar(values, rows, xerr=reach, **look)
 
 
 @styled
@@ -80,7 +81,7 @@ def grouped_intervals(
         shift = (index - (len(groups) - 1) / 2) * 0.6 / len(groups)
         rows = [row + shift for row in range(len(names))]
         estimates = [points[name] for name in names]
-        look = {"color": COLORS[index], "markersize": 5, "label": run}
+        look = series(run, index) | {"markersize": 5, "label": run}
         _draw_rows(axes, rows, estimates, **look)
     axes.set_xlabel(xlabel)
     columns = len(groups)
@@ -107,14 +108,17 @@ def differences(
 ) -> Picture:
     """Draw differences with 95 % intervals, around a line at zero.
 
-    An interval that excludes zero is coloured, the others are grey.
+    An interval that excludes zero is coloured, the others are grey, with a
+    hollow dot.
     """
     figure, axes = make_rows(names, 0.7 + 0.27 * len(names))
     axes.axvline(0, color=INK, linewidth=0.8)
     lows, highs = zip(*ranges, strict=True)
     for row, (value, ends) in enumerate(zip(values, ranges, strict=True)):
-        color = BLUE if ends[0] > 0 or ends[1] < 0 else GREY
-        _draw_rows(axes, [row], [(value, ends)], color=color)
+        look: Look = {"color": BLUE}
+        if ends[0] <= 0 <= ends[1]:
+            look = {"color": GREY, "markerfacecolor": "none"}
+        _draw_rows(axes, [row], [(value, ends)], **look)
     axes.set_xlabel(xlabel)
     template = "{} {:+.3f} ({:+.3f} to {:+.3f})"
     rows = listing(template, names, values, lows, highs)
@@ -163,7 +167,7 @@ def form_and_content(
     """Plot each prompt's answer rate and, never above it, its accuracy."""
     figure, axes = make_axes(width=4.6, height=4.2)
     axes.fill_between([0, 1], [0, 1], [1, 1], color=GREY, alpha=0.15)
-    axes.text(0.33, 0.67, "impossible", color=GREY, ha="center")
+    axes.text(0.33, 0.67, "impossible", style="italic", ha="center")
     answered, right = zip(*points.values(), strict=True)
     xs, ys = [x for x, _ in answered], [y for y, _ in right]
     reach: Look = {"xerr": arms(answered), "yerr": arms(right)}
@@ -209,10 +213,8 @@ def price_of_accuracy(
     The axis of the cost is logarithmic.
     """
     figure, axes = make_axes(height=3.4)
-    for color, (name, (cost, right)) in zip(
-        COLORS, points.items(), strict=False
-    ):
-        look: Look = {"fmt": "o", "color": color, "label": name}
+    for place, (name, (cost, right)) in enumerate(points.items()):
+        look = series(name, place) | {"ls": "none", "label": name}
         axes.errorbar([cost], [right[0]], yerr=arms([right]), **look)
     costs = sorted(cost for cost, _ in points.values())
     # A tick needs room beside the one before it.

@@ -12,6 +12,7 @@ from matplotlib.patches import Circle, Rectangle
 
 from unitconv.figures.svg import (
     BLUE,
+    FAINT,
     GREY,
     INK,
     ORANGE,
@@ -68,10 +69,9 @@ def attention_steps(
         ):
             x, y, seen = column + 0.5, row + 0.5, column <= row
             _weight_cell(left, row, column, 0)
-            color = INK if seen else GREY
-            mono(left, x, y, f"{score:.2f}", size=10, color=color)
+            mono(left, x, y, f"{score:.2f}", size=10, color=INK)
             if seen:
-                _weight_cell(right, row, column, 0.85 * weight)
+                _weight_cell(right, row, column, FAINT * weight)
                 mono(right, x, y, f"{weight:.2f}", size=10, color=INK)
             else:
                 cross = {"color": GREY, "linewidth": 0.8, "alpha": 0.6}

@@ -19,17 +19,47 @@ from typing import Any, ParamSpec
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
+from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
 
 # Drawn in this colour, then replaced by the page's text colour.
 INK = "#010203"
-# Six hues of similar lightness that colour-blind readers can distinguish,
-# legible on white and on black (after Okabe and Ito 2008).
-BLUE, ORANGE, GREEN = "#3b7fc4", "#d9822b", "#2a9d74"
-PINK, SKY, GREY = "#c4689b", "#5aa9d6", "#8a8f98"
+# Hues (after Okabe and Ito 2008) that are seen on white and on black. They
+# are then of one lightness, so colour-blind readers and grey printers need
+# a second sign: each place in these lists has a marker and a hatch.
+BLUE, ORANGE, GREEN = "#3b7fc4", "#cc7722", "#2a9d74"
+PINK, SKY, GREY = "#c4689b", "#3f97c9", "#8a8f98"
 COLORS = (BLUE, ORANGE, GREEN, PINK, SKY, GREY)
+MARKERS = "os^DvP"
+HATCHES = ("", "//", "||", "xx", "--", "++")
+FAINT = 0.45  # opacity of a fill that has letters on it
+SMALLEST = 9  # points of a letter: 12 pixels of a page
 Look = dict[str, Any]  #: keyword arguments of a matplotlib function
+# One meaning for a colour through the book: marks of stages and seeds ...
+_SERIES = {
+    **dict.fromkeys(("base", "cot"), (GREY, "o")),
+    "sft": (ORANGE, "s"),
+    **dict.fromkeys(("rft", "rft-1"), (GREEN, "^")),
+    "rft-2": (GREEN, "D"),
+    **{f"seed {seed}": (INK, MARKERS[seed]) for seed in range(3)},
+}
+# ... and parts of a bar: what became of the replies. Classes of one hue are
+# kinds of one mistake, such as the two false statements.
+OUTCOMES: dict[str, tuple[str, float, str]] = {
+    **dict.fromkeys(("right", "kept"), (BLUE, 1, "")),
+    "no answer": (GREY, 0, ""),
+    **dict.fromkeys(("wrong answer", "wrong direction"), (ORANGE, 1, "//")),
+    "near miss": (ORANGE, 1, "++"),
+    "false statement": (GREEN, 1, r"\\"),
+    "wrong fact": (GREEN, 1, "||"),
+    "wrong arithmetic": (GREEN, 1, "xx"),
+    "namesake": (PINK, 1, "++"),
+    **dict.fromkeys(("wrong unit", "another unit"), (SKY, 1, "--")),
+    "no reasoning": (GREY, 1, "||"),
+    "does not lead to the answer": (GREY, 1, "xx"),
+    "other": (GREY, 0.5, ""),
+}
 _STYLE = mpl.rc_params_from_file(
     Path(__file__).with_name("book.mplstyle"), use_default_template=False
 )
@@ -60,16 +90,32 @@ class Picture:
         return replace(self, caption=caption)
 
     def _repr_html_(self) -> str:
+        drawing = f'<div class="drawing">{self.svg}</div>'
         if not self.caption:
-            return f'<div class="picture">{self.svg}</div>'
+            return f'<div class="picture">{drawing}</div>'
         caption = html.escape(self.caption, quote=False)
         return (
-            f'<figure class="picture">{self.svg}'
+            f'<figure class="picture">{drawing}'
             f"<figcaption>{caption}</figcaption></figure>"
         )
 
     def __repr__(self) -> str:
         return f"Picture({self.alt!r})"
+
+
+def series(name: str, place: int) -> Look:
+    """Return colour and marker of a series, by its name or its place."""
+    by_place = COLORS[place % 6], MARKERS[place % 6]
+    color, marker = _SERIES.get(name.replace("seed-", "seed "), by_place)
+    return {"color": color, "marker": marker}
+
+
+def part(name: str, place: int) -> Look:
+    """Return fill and hatch of a part of a bar, by its name or place."""
+    by_place = COLORS[place % 6], 1, HATCHES[place % 6]
+    color, opacity, hatch = OUTCOMES.get(name, by_place)
+    fill = to_rgba(color, opacity)
+    return {"fc": fill, "hatch": hatch, "ec": INK, "linewidth": 0.6}
 
 
 def picture(figure: Figure, alt: str) -> Picture:
@@ -87,13 +133,17 @@ def picture(figure: Figure, alt: str) -> Picture:
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
     points = re.search(r'width="([\d.]+)pt"', svg)
     pixels = round(float(points[1]) * 4 / 3) if points else 640
+    letters = re.findall(r"font-size: ([\d.]+)px", svg)
+    smallest = min(map(float, letters), default=SMALLEST)
     label = html.escape(alt, quote=True)
     svg = re.sub(
         r'<svg [^>]*?viewBox="([^"]+)"[^>]*>',
         rf'<svg viewBox="\1" role="img" aria-label="{label}" '
         'xmlns="http://www.w3.org/2000/svg" '
         'xmlns:xlink="http://www.w3.org/1999/xlink" '
-        rf'style="width:100%;max-width:{pixels}px;height:auto">',
+        rf'style="width:100%;max-width:{pixels}px;height:auto;'
+        # Narrower than this, its letters could not be read: it scrolls.
+        rf'min-width:{round(pixels * SMALLEST / smallest)}px">',
         svg,
         count=1,
     )

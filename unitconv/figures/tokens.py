@@ -14,6 +14,7 @@ from matplotlib.patches import Rectangle
 from unitconv.figures.svg import (
     BLUE,
     COLORS,
+    FAINT,
     GREEN,
     GREY,
     INK,
@@ -34,11 +35,12 @@ _STRIP = 62  # characters per line
 _LINE = 2.6  # from line to line
 _SHORT = 5  # characters that fit into a cell of a grid
 _PADDING: Look = {"fc": "none", "ec": GREY, "ls": (0, (2, 2))}
+_EDGE: Look = {"edgecolor": INK, "linewidth": 0.6}
 # How a token of each kind is drawn in a label mask.
 _KINDS: dict[str, Look] = {
     "prompt": {"facecolor": BLUE, "alpha": 0.4},
-    "answer": {"facecolor": ORANGE, "alpha": 0.9},
-    "end": {"facecolor": GREEN},
+    "answer": {"facecolor": ORANGE, "hatch": "//", **_EDGE},
+    "end": {"facecolor": GREEN, "hatch": "xx", **_EDGE},
     "hidden": {"facecolor": "none", "edgecolor": GREY, "linewidth": 0.7},
 }
 
@@ -106,18 +108,18 @@ def _strip(
     left, height = 0.0, _LINE if ids else _LINE - 0.9
     for index, token in enumerate(tokens):
         number = str(ids[index]) if ids else ""
-        width = max(len(token), 0.72 * len(number)) + 0.7
+        width = max(len(token), 0.92 * len(number)) + 0.7
         if left and left + width > _STRIP:
             left, top = 0.0, top + height
         color = BLUE if shades else COLORS[index % 4]
-        strength = 0.85 * shades[index] if shades else 0.3
+        strength = FAINT * shades[index] if shades else 0.3
         look: Look = {"lw": 0.6, "fc": to_rgba(color, strength)}
         look["ec"] = to_rgba(color, 0.5)
         corner = (left + 0.06, top + 0.1)
         axes.add_patch(Rectangle(corner, width - 0.12, 1.4, **look))
         middle = left + width / 2
         mono(axes, middle, top + 0.8, visible(token), size=10, color=INK)
-        mono(axes, middle, top + 1.95, number, size=7, color=GREY)
+        mono(axes, middle, top + 1.95, number, size=9, color=INK)
         left += width
         if "\n" in token and index + 1 < len(tokens):
             left, top = 0.0, top + height
@@ -139,24 +141,17 @@ def cache_filling(
     for step in range(len(reply)):
         new, y = len(prompt) + step, step + 0.5
         for column in range(new):
-            alpha = 0.55 if step == 0 or column == new - 1 else 0.15
+            alpha = FAINT if step == 0 or column == new - 1 else 0.15
             grid_cell(axes, step, column, facecolor=BLUE, alpha=alpha)
-            mono(axes, column + 0.5, y, words[column], size=8, color=INK)
-        look: Look = {"fontsize": 8, "color": ORANGE}
-        axes.text(
-            new + 0.12,
-            y,
-            words[new],
-            va="center",
-            family="monospace",
-            **look,
-        )
+            mono(axes, column + 0.5, y, words[column], size=9, color=INK)
+        grid_cell(axes, step, new, fc="none", ec=ORANGE, lw=1.4)
+        mono(axes, new + 0.5, y, words[new], size=9, color=INK)
     axes.set(xlim=(0, len(tokens)), ylim=(len(reply), 0))
     passes = ["prefill"] + [f"step {n}" for n in range(1, len(reply))]
     axes.set_yticks([step + 0.5 for step in range(len(reply))], passes)
     columns = range(len(tokens))
     numbers = [str(first + column) for column in columns]
-    axes.set_xticks([x + 0.5 for x in columns], numbers, fontsize=8)
+    axes.set_xticks([x + 0.5 for x in columns], numbers, fontsize=9)
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
     return picture(
@@ -183,15 +178,15 @@ def padded_batch(
     for row in range(rows):
         for column in range(width):
             x = column + 0.5
-            text, place, ink = "pad", "-", GREY
+            text, place = "pad", "-"
             look = _PADDING
             if attention_mask[row][column]:
                 text = visible(tokens[row][column], _SHORT)
-                place, ink = str(position_ids[row][column]), INK
+                place = str(position_ids[row][column])
                 look = {"facecolor": BLUE, "alpha": 0.25}
             grid_cell(axes, row, column, **look)
-            mono(axes, x, row + 0.4, text, size=9, color=ink)
-            centered(axes, x, row + 0.76, place, fontsize=7, color=ink)
+            mono(axes, x, row + 0.36, text, size=9, color=INK)
+            centered(axes, x, row + 0.74, place, fontsize=9)
     axes.set(xlim=(0, width), ylim=(rows, 0))
     axes.axis("off")
     padding = sum(list(row).count(0) for row in attention_mask)
