@@ -91,8 +91,9 @@ def draw_chips(token_ids: list[int], look: Look, start: int) -> str:
     boxes = []
     for i, weight in enumerate([*look.weights, *later]):
         chosen = ' aria-current="true"' if i == look.position else ""
-        style = f' style="--weight:{weight:.3f}"{chosen}'
-        boxes.append(chip(token_ids[i], percent(weight), style))
+        share = percent(weight)
+        shade = f' style="--weight:{weight:.2f}"' if share else ""
+        boxes.append(chip(token_ids[i], share, shade + chosen))
     return list_lines(token_ids[start:], boxes[start:])
 
 
@@ -129,6 +130,7 @@ class AttentionDirective(LiveFigureDirective):
     """`{live-attention} QUESTION`: a look at it, and a form for others."""
 
     figure = "attention"
+    loaders = ("live/load.js",)
     scripts = ("chips", "attention_record", "attention")
     styles = ("chips", "attention")
 

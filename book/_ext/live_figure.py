@@ -44,6 +44,11 @@ class LiveFigureDirective(SphinxDirective):
     figure: ClassVar[str]
     #: Loaded with the page, in this order, after live_figure.js.
     scripts: ClassVar[tuple[str, ...]]
+    #: Of the model, and of the grader.
+    loaders: ClassVar[tuple[str, ...]] = (
+        "live/load.js",
+        "live/grading/load.js",
+    )
     #: Of its own, after live_figure.css.
     styles: ClassVar[tuple[str, ...]] = ()
 
@@ -67,7 +72,6 @@ class LiveFigureDirective(SphinxDirective):
         )
         widgets = ["live_figure", *self.scripts]
         names = [f"{FOLDER}/{name}.js" for name in widgets]
-        loaders = ["live/load.js", "live/grading/load.js"]
         sheets = ["live_figure", *self.styles]
         styles = [f"{FOLDER}/{name}.css" for name in sheets]
         return [
@@ -75,7 +79,7 @@ class LiveFigureDirective(SphinxDirective):
                 "",
                 html,
                 format="html",
-                scripts=[*loaders, *names],
+                scripts=[*self.loaders, *names],
                 styles=styles,
             )
         ]

@@ -112,6 +112,7 @@ class KvCacheDirective(LiveFigureDirective):
     """`{live-kv-cache} PROMPT REPLY`: the work for so many tokens."""
 
     figure = "kv-cache"
+    loaders = ()
     scripts = ("kv_work", "kv_cache")
     styles = ("table", "kv_cache")
 

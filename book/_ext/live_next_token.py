@@ -154,6 +154,7 @@ class NextTokenDirective(LiveFigureDirective):
     """`{live-next-token} QUESTION`: a step of a reply, and a form."""
 
     figure = "next-token"
+    loaders = ("live/load.js",)
     scripts = ("chips", "reply_steps", "next_token")
     styles = ("table", "next_token")
 

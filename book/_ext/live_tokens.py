@@ -32,14 +32,11 @@ SHOWN = "chat"
 DIGIT, SPECIAL = "digit", "special"  # kinds of tokens
 # What is not seen: how it is shown, and how it is read out.
 MARKS = {
-    " ": ("\u00b7", "space "),
+    " ": ("\u00b7", "space"),
     "\n": ("\u21b5", "line break"),
-    "\t": ("\u21e5", "tab "),
+    "\t": ("\u21e5", "tab"),
 }
-MARK = (
-    '<span aria-hidden="true">{}</span>'
-    '<span class="visually-hidden">{}</span>'
-)
+MARK = '<span role="img" aria-label="{1}">{0}</span>'
 FORM = """<form hidden>
 <label class="ask-wide"><span class="ask-label">Text</span>
 <input name="text" value="{text}" maxlength="200" autocomplete="off">
@@ -89,9 +86,10 @@ def kind(token: int) -> str:
 def chip(token: int, note: str, attributes: str = "") -> str:
     """Draw a token's box, with a note below its text."""
     text = show_text(course().tokenizer.decode([token]))
+    classes = " ".join(filter(None, ["chip", kind(token)]))
+    below = f"<small>{note}</small>" if note else ""
     return (
-        f'<li class="chip {kind(token)}"{attributes}><span>{text}</span>'
-        f"<small>{note}</small></li>"
+        f'<li class="{classes}"{attributes}><span>{text}</span>{below}</li>'
     )
 
 
@@ -117,6 +115,7 @@ class TokensDirective(LiveFigureDirective):
     """`{live-tokens} TEXT`: its tokens, and a field for another text."""
 
     figure = "tokens"
+    loaders = ("live/load.js",)
     scripts = ("chips", "tokens")
     styles = ("chips",)
 

@@ -132,9 +132,8 @@ const ANSWERS = {
   async countWork({ work, prompt, reply }) {
     await loadWidgets("kv_work");
     const llm = await window.unitconv.load("base");
-    const counted = { said: window.unitconv.replyWork(work, prompt, reply) };
-    counted.done = countReply(llm.model, prompt, reply);
-    return counted;
+    const said = window.unitconv.replyWork(work, prompt, reply);
+    return { said, done: countReply(llm.model, prompt, reply) };
   },
 
   /* Abort a reply after some tokens: the texts that `onToken` saw. */

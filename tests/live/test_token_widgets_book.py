@@ -25,7 +25,7 @@ FIGURES = {
 }
 SAID = """name => document.querySelector(`.live-${name} .live-status`)
   .textContent !== ''"""
-# What is seen of a figure, without the words for screen readers.
+# What is seen of a figure.
 SHOWN = """name => {
   const figure = document.querySelector(`.live-${name}`).cloneNode(true);
   figure.querySelectorAll("form, .visually-hidden, [hidden]")

@@ -8,9 +8,9 @@ window.unitconv = window.unitconv || {};
 
   /* What is not seen: how it is shown, and how it is read out. */
   const MARKS = {
-    " ": ["\u00b7", "space "],
+    " ": ["\u00b7", "space"],
     "\n": ["\u21b5", "line break"],
-    "\t": ["\u21e5", "tab "],
+    "\t": ["\u21e5", "tab"],
   };
 
   /* A token's text, with marks for what is not seen. */
@@ -22,9 +22,8 @@ window.unitconv = window.unitconv || {};
         continue;
       }
       const [mark, words] = MARKS[part];
-      shown.append(
-        make("span", { "aria-hidden": true }, mark),
-        make("span", { class: "visually-hidden" }, words));
+      const read = { role: "img", "aria-label": words };
+      shown.append(make("span", read, mark));
     }
     return shown;
   }
