@@ -7,7 +7,7 @@ window.unitconv = window.unitconv || {};
   /* Make an element with attributes; a child that is a string is text. */
   function make(tag, attributes, ...children) {
     const element = document.createElement(tag);
-    for (const [name, value] of Object.entries(attributes ?? {}))
+    for (const [name, value] of Object.entries(attributes))
       element.setAttribute(name, value);
     element.append(...children);
     return element;
@@ -73,9 +73,9 @@ window.unitconv = window.unitconv || {};
     }
 
     /* Show the outcome, and have it read out. */
-    finish(note, said = note) {
+    finish(note) {
       this.note.textContent = note;
-      this.status.textContent = said;
+      this.status.textContent = note;
     }
   }
 

@@ -48,7 +48,8 @@
       });
       this.text.replaceChildren(...spans);
       const least = chances.indexOf(Math.min(...chances));
-      const text = tokens[least].trim() || "space";
+      const unseen = tokens[least] ? "space" : "end";
+      const text = tokens[least].trim() || unseen;
       const percent = (100 * chances[least]).toFixed(0);
       this.surprise = { number: least + 1, text, percent };
     }
