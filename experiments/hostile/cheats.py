@@ -69,7 +69,9 @@ _CHEATS = {
     ),
     "reads the solution from the repository": (
         "import os, sys\n"
-        + _FIND.replace("FOLDERS", "['.', '..', *filter(None, sys.path)]")
+        + _FIND.replace(
+            "FOLDERS", "['.', *(p for p in sys.path if 'python3' not in p)]"
+        )
     ),
     "asks git": (
         "import subprocess\nword = subprocess.run(['git', 'grep', '-h',\n"

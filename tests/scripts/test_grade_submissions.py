@@ -1,6 +1,5 @@
 """Honest work counts, and no submission earns what it did not do."""
 
-import json
 import tempfile
 import time
 from collections.abc import Iterator
@@ -8,11 +7,8 @@ from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import nbformat
-import pandas as pd
 import pytest
 
-from scripts.grade_submissions import main
 from scripts.grading.chapter import Chapter, read_chapter
 from scripts.grading.reference import Reference
 from scripts.grading.sandbox import (
@@ -303,46 +299,3 @@ def still_running(word: bytes) -> bool:
             if word in path.read_bytes():
                 return True
     return False
-
-
-def test_command_grades_a_class(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    script = tmp_path / "chapter.py"
-    script.write_text(CHAPTER, "utf-8")
-    for name, code in (("ada", SOLVED), ("=zoë", EMPTY)):
-        (tmp_path / name).mkdir()
-        cells = [nbformat.v4.new_code_cell(cell) for cell in code]
-        notebook = nbformat.v4.new_notebook(cells=cells)
-        nbformat.write(notebook, tmp_path / name / "chapter.ipynb")
-    (tmp_path / "broken.ipynb").write_text("<html>", "utf-8")
-    roster = tmp_path / "roster.csv"
-    roster.write_text("student,id\nLovelace,ada\nTuring,at\n", "utf-8")
-    files = ["broken.ipynb", "ada/chapter.ipynb", "=zoë/chapter.ipynb"]
-    arguments = [
-        *["--output", str(tmp_path / "out"), "--roster", str(roster)],
-        *["--gradescope", str(tmp_path / "results.json")],
-        *["--no-isolation", str(script)],
-        *[str(tmp_path / name) for name in files],
-    ]
-    main(arguments)
-    printed = capsys.readouterr().out
-    assert "ada/chapter.ipynb\n  visible 3/3, points 5/5" in printed
-    table = tmp_path / "out" / "marks.csv"
-    rows = pd.read_csv(table).fillna("").to_dict("records")
-    names = [row["student"] for row in rows]
-    assert names == ["broken", "Lovelace", "'=zoë", "Turing"]
-    assert [row["points"] for row in rows] == [0, 5, 0, 0]
-    reasons = ["a web page, not a notebook", "", "", "nothing handed in"]
-    assert [row["reason"] for row in rows] == reasons
-    assert "check_double: Not yet: nothing is" in rows[2]["feedback"]
-    feedback = tmp_path / "out" / "feedback" / "Lovelace.txt"
-    assert "check_one: Solved." in feedback.read_text("utf-8")
-    made = json.loads((tmp_path / "results.json").read_text("utf-8"))
-    assert (made["score"], made["output"]) == (0, reasons[0])
-    assert [test["max_score"] for test in made["tests"]] == [1, 1, 3]
-    # Once more: nothing is executed, and the marks are the same.
-    before = table.read_text("utf-8")
-    main(arguments)
-    assert capsys.readouterr().out == printed
-    assert table.read_text("utf-8") == before
