@@ -32,6 +32,7 @@ from unitconv.inference.reference import (
     choose,
     generate_sequential,
 )
+from unitconv.inference.sampling import row_key
 
 VOCABULARY = 259
 
@@ -158,7 +159,7 @@ def noise_of_the_next_token(
     return choose(logits, settings, keys, position + 1)
 
 
-REAL_KEY = engine.row_key
+REAL_KEY = row_key
 #: Mistakes in the engine that a comparison has to see.
 FAULTS: dict[str, Callable[[], AbstractContextManager[Any]]] = {
     "a fork copies one token too few": lambda: patch.object(

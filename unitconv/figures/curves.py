@@ -188,9 +188,9 @@ def run_curves(
     for axes in grid[len(panels) :]:
         axes.set_axis_off()
     handles, labels = grid[0].get_legend_handles_labels()
-    place: Look = {"loc": "lower center", "bbox_to_anchor": (0.5, 1)}
+    above: Look = {"loc": "lower center", "bbox_to_anchor": (0.5, 1)}
     if len(labels) > 1:
-        figure.legend(handles, labels, ncols=3, **place)
+        figure.legend(handles, labels, ncols=3, **above)
     figure.tight_layout()
     ends = "; ".join(
         f"{label}: {first_and_last(curves)}"
