@@ -32,6 +32,7 @@ from unitconv.inference.reference import (
     choose,
     generate_sequential,
 )
+from unitconv.inference.sampling import row_key
 
 VOCABULARY = 259
 
@@ -149,7 +150,7 @@ def copy_too_little(
 
 
 def one_noise_for_all(seed: int, prompt: list[int], number: int) -> int:
-    return REAL_KEY(seed, prompt, 0)
+    return row_key(seed, prompt, 0)
 
 
 def noise_of_the_next_token(
@@ -158,7 +159,6 @@ def noise_of_the_next_token(
     return choose(logits, settings, keys, position + 1)
 
 
-REAL_KEY = engine.row_key
 #: Mistakes in the engine that a comparison has to see.
 FAULTS: dict[str, Callable[[], AbstractContextManager[Any]]] = {
     "a fork copies one token too few": lambda: patch.object(
@@ -178,8 +178,7 @@ def count_differences(
 ) -> Iterator[bool]:
     """Yield for each schedule whether its completions differ."""
     model = make_model()
-    plant = FAULTS[fault] if fault else nullcontext
-    with plant():
+    with FAULTS[fault]() if fault else nullcontext():
         for number in numbers:
             yield differs(model, draw(number))
 
