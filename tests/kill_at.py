@@ -36,6 +36,8 @@ def plant(point: str, number: int, name: str) -> None:
 
 
 if __name__ == "__main__":
+    # A process started where SIGINT is ignored would ignore it too.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     point, number, name, *command = sys.argv[1:]
     plant(point, int(number), name)
     sys.argv[1:] = command

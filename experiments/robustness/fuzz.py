@@ -49,6 +49,15 @@ def targets(folder: Path) -> dict[str, Target]:
         for style in ("raw", "chat", "direct", "cot")
     }
     special = set(llm.tokenizer.all_special_ids)
+
+    def control_tokens(shown: LLM, question: str) -> int:
+        token_ids = shown.encode(shown.format_prompt(question))
+        return sum(token in special for token in token_ids)
+
+    expected = {
+        style: control_tokens(shown, "6 kg?")
+        for style, shown in styled.items()
+    }
     path = folder / "file.json"
 
     def reading(
@@ -57,11 +66,9 @@ def targets(folder: Path) -> dict[str, Target]:
         return lambda content: (path.write_bytes(content), read(path))
 
     def build_prompts(question: str) -> None:
-        for shown in styled.values():
-            ids = shown.encode(shown.format_prompt(question))
-            plain = shown.encode(shown.format_prompt("6 kg?"))
+        for style, shown in styled.items():
             # A question writes no control token of its own.
-            assert count(ids, special) == count(plain, special)
+            assert control_tokens(shown, question) == expected[style]
 
     def grade_reply(text: str) -> None:
         for task in TASKS.values():
@@ -86,13 +93,10 @@ def targets(folder: Path) -> dict[str, Target]:
     }
 
 
-def count(token_ids: list[int], special: set[int]) -> int:
-    return sum(token in special for token in token_ids)
-
-
 def fuzz(target: Target, first_seed: int, seconds: float) -> dict[str, Any]:
     """Give a target inputs for some seconds of the CPU."""
-    calls, slowest, faults = 0, 0.0, []
+    calls, slowest = 0, 0.0
+    faults: list[str] = []
 
     def check(batch: list[Any]) -> None:
         nonlocal calls, slowest

@@ -65,6 +65,8 @@ def start(arguments: list[str], folder: Path) -> int:
     process = os.fork()
     if process:
         return process
+    # A process started where SIGINT is ignored would ignore it too.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     os.chdir(folder)
     sys.argv[1:] = arguments
     with open("log", "a", buffering=1) as log:

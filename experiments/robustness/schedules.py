@@ -150,7 +150,7 @@ def copy_too_little(
 
 
 def one_noise_for_all(seed: int, prompt: list[int], number: int) -> int:
-    return REAL_KEY(seed, prompt, 0)
+    return row_key(seed, prompt, 0)
 
 
 def noise_of_the_next_token(
@@ -159,7 +159,10 @@ def noise_of_the_next_token(
     return choose(logits, settings, keys, position + 1)
 
 
+<<<<<<< HEAD
 REAL_KEY = row_key
+=======
+>>>>>>> rob
 #: Mistakes in the engine that a comparison has to see.
 FAULTS: dict[str, Callable[[], AbstractContextManager[Any]]] = {
     "a fork copies one token too few": lambda: patch.object(
@@ -179,8 +182,7 @@ def count_differences(
 ) -> Iterator[bool]:
     """Yield for each schedule whether its completions differ."""
     model = make_model()
-    plant = FAULTS[fault] if fault else nullcontext
-    with plant():
+    with FAULTS[fault]() if fault else nullcontext():
         for number in numbers:
             yield differs(model, draw(number))
 

@@ -32,6 +32,7 @@ def test_an_undocumented_exception_is_counted() -> None:
     assert allowed["inputs"] > 1
 
 
+@pytest.mark.slow
 def test_every_target_takes_its_inputs(tmp_path: Path) -> None:
     for name, target in targets(tmp_path).items():
         found = fuzz(target, 0, 0.01)
