@@ -159,10 +159,6 @@ def noise_of_the_next_token(
     return choose(logits, settings, keys, position + 1)
 
 
-<<<<<<< HEAD
-REAL_KEY = row_key
-=======
->>>>>>> rob
 #: Mistakes in the engine that a comparison has to see.
 FAULTS: dict[str, Callable[[], AbstractContextManager[Any]]] = {
     "a fork copies one token too few": lambda: patch.object(
