@@ -38,7 +38,7 @@ def online_record() -> Record:
         "runs": {name: run_record(WORK / name) for name in done},
         "rates": {
             split: {
-                name: stage_record(report)
+                name: rates_record(report)
                 for name, report in reports_of(split).items()
             }
             for split in SPLITS
@@ -64,6 +64,16 @@ def reports_of(split: str) -> dict[str, Report]:
         for name in (*seeds, *VARIANTS, *others)
         if (path := WORK / f"{name}-{split}.json").exists()
     }
+
+
+def rates_record(report: Report) -> Record:
+    """Summarize a report, without this machine's folders."""
+    record = stage_record(report)
+    adapter = record["run"]["adapter"]
+    if adapter is not None:
+        short = adapter.replace(f"{WORK.parent}/", "")
+        record["run"] = record["run"] | {"adapter": short}
+    return record
 
 
 def run_record(folder: Path) -> Record:
