@@ -86,8 +86,8 @@ def to_markdown(directive: Directive, numbers: Iterator[int]) -> str:
             return "\n".join(f"> {line}".rstrip() for line in box)
         case "bibliography":
             return references(directive.body)
-        case name if name.startswith("live-"):
-            return f"*In the book:*\n{body}"
+        case name if name.startswith("live-"):  # alive in the book alone
+            return "\n".join(f"> {line}" for line in directive.body)
     raise ValueError(f"no plain form for {{{directive.name}}}: add one")
 
 

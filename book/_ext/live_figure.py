@@ -28,6 +28,11 @@ FIGURE = """<figure class="live-figure live-{name}">
 """
 
 
+def show(value: float) -> str:
+    """Write a number with at most six digits, as live_figure.js does."""
+    return f"{float(f'{value:.6g}'):.15g}"
+
+
 class LiveFigureDirective(SphinxDirective):
     """`{live-NAME} ARGUMENT`: a static figure with a hidden form."""
 

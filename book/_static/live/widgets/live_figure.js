@@ -7,7 +7,7 @@ window.unitconv = window.unitconv || {};
   /* Make an element with attributes; a child that is a string is text. */
   function make(tag, attributes, ...children) {
     const element = document.createElement(tag);
-    for (const [name, value] of Object.entries(attributes ?? {}))
+    for (const [name, value] of Object.entries(attributes))
       element.setAttribute(name, value);
     element.append(...children);
     return element;
@@ -58,7 +58,7 @@ window.unitconv = window.unitconv || {};
       this.running.abort();
       this.running = new AbortController();
       const { signal } = this.running;
-      const hadFocus = () => document.activeElement === this.cancel;
+      this.status.textContent = "";
       if (this.cancel) this.cancel.disabled = false;
       try {
         await this.run(signal);
@@ -67,14 +67,15 @@ window.unitconv = window.unitconv || {};
         else if (this.running.signal === signal) this.finish("Cancelled.");
       }
       if (!this.cancel || this.running.signal !== signal) return;
-      if (hadFocus()) this.form.querySelector("button").focus();
+      if (document.activeElement === this.cancel)
+        this.form.querySelector("[type=submit]").focus();
       this.cancel.disabled = true;
     }
 
     /* Show the outcome, and have it read out. */
-    finish(note, said = note) {
+    finish(note) {
       this.note.textContent = note;
-      this.status.textContent = said;
+      this.status.textContent = note;
     }
   }
 
