@@ -133,7 +133,8 @@ def padded(texts: list[str]) -> str:
     prompts = [llm.encode(text) for text in texts]
     single = [left_pad([ids], llm.pad_token_id) for ids in prompts]
     alone = [write(llm, ids, mask)[0] for ids, mask in single]
-    note, panels = [], []
+    note: list[str] = []
+    panels: list[str] = []
     for side, fill in zip(SIDES, (left_pad, right_pad), strict=True):
         ids, mask = fill(prompts, llm.pad_token_id)
         batch = write(llm, ids, mask)
