@@ -12,7 +12,7 @@ library while the book is built.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cache, partial
+from functools import cache
 from html import escape
 from typing import Any
 
@@ -131,9 +131,10 @@ def padded(texts: list[str]) -> str:
     """Write the form and both batches."""
     llm = load()
     prompts = [llm.encode(text) for text in texts]
-    pad = partial(left_pad, pad_token_id=llm.pad_token_id)
-    alone = [write(llm, *pad([ids]))[0] for ids in prompts]
-    note, panels = [], []
+    single = [left_pad([ids], llm.pad_token_id) for ids in prompts]
+    alone = [write(llm, ids, mask)[0] for ids, mask in single]
+    note: list[str] = []
+    panels: list[str] = []
     for side, fill in zip(SIDES, (left_pad, right_pad), strict=True):
         ids, mask = fill(prompts, llm.pad_token_id)
         batch = write(llm, ids, mask)
@@ -144,8 +145,12 @@ def padded(texts: list[str]) -> str:
         panels.append(
             PANEL.format(
                 side=side,
-                rows="".join(row_html(llm, *row) for row in rows),
-                replies="".join(reply_html(*pair) for pair in pairs),
+                rows="".join(
+                    row_html(llm, row, bits) for row, bits in rows
+                ),
+                replies="".join(
+                    reply_html(lone, other) for lone, other in pairs
+                ),
             )
         )
     fields = [

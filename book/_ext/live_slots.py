@@ -109,7 +109,8 @@ def stays(steps: Steps, slots: int) -> list[Stay]:
         for cell, same in groupby(row):
             end = start + len(list(same))
             if cell is not None:
-                found.append(Stay(slot, *cell, start, end))
+                reply, waits = cell
+                found.append(Stay(slot, reply, waits, start, end))
             start = end
     return found
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import live_rl
+import live_rollouts
 import pytest
 import torch
 from axe_playwright_python.base import AXE_SCRIPT
@@ -50,7 +51,7 @@ def gains(page: Any) -> list[float]:
 
 
 def recorded() -> list[dict[str, Any]]:
-    _, rows = live_rl.recorded()
+    _, rows = live_rollouts.recorded()
     replies: list[dict[str, Any]] = rows[QUESTION]["rollouts"]
     return replies[: live_rl.SHOWN]
 
