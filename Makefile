@@ -91,9 +91,9 @@ student: $(INSTALLED) ## Write notebooks without solutions: CHAPTERS="1 7"
 	    $(if $(ROSTER),--roster $(ROSTER) --seed "$(SEED)")
 
 wheel: $(INSTALLED) ## Write the library as a wheel, to be handed out
-	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir \
-	    _build/student .
-	@ls _build/student/*.whl
+	$(BIN)/python -m pip wheel --quiet --no-deps \
+	    --no-build-isolation --wheel-dir _build/student .
+	@rm -rf build && ls _build/student/*.whl
 
 autograder: $(INSTALLED) ## Write zips for Gradescope: CHAPTERS="7 8"
 	$(BIN)/python -m scripts.make_autograder $(CHAPTERS) \
