@@ -36,6 +36,12 @@ const WIDE = `pre, div.cell_output, .cell_output > .output, .drawing,
   .pst-scrollable-table-container`;
 const NAMES = { PRE: "code or output", DIV: "wide content" };
 
+/* Does more of it follow at the right? */
+function markEnd(box) {
+  const left = box.scrollWidth - box.clientWidth - box.scrollLeft;
+  box.classList.toggle("goes-on", left > 1);
+}
+
 function markScrolling(box) {
   const scrolls = box.scrollWidth > box.clientWidth;
   box.tabIndex = scrolls ? 0 : -1;
@@ -46,6 +52,7 @@ function markScrolling(box) {
     box.removeAttribute("role");
     box.removeAttribute("aria-label");
   }
+  markEnd(box);
 }
 
 addEventListener("load", () => {
@@ -53,5 +60,8 @@ addEventListener("load", () => {
   const sized = new ResizeObserver((changes) => {
     for (const { target } of changes) markScrolling(target);
   });
-  for (const box of document.querySelectorAll(WIDE)) sized.observe(box);
+  for (const box of document.querySelectorAll(WIDE)) {
+    sized.observe(box);
+    box.addEventListener("scroll", () => markEnd(box), { passive: true });
+  }
 });

@@ -30,8 +30,8 @@ DOCUTILS = (
 
 def test_headers_of_a_table_get_a_scope() -> None:
     assert accessibility.add_scopes(PANDAS) == (
-        '<table><thead>\n<tr><td></td> <th scope="col">n</th></tr>'
-        '<tr><th scope="col">run</th> <td></td></tr></thead>'
+        '<table><thead><tr><th scope="col">run</th>'
+        '<th scope="col">n</th></tr></thead>'
         '<tbody><tr><th scope="row" rowspan="2">a</th><td>1</td></tr>'
         "</tbody></table>"
     )
