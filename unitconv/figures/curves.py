@@ -239,10 +239,7 @@ def losses(
         curves[name] = [sum(chunk) / len(chunk) for chunk in chunks]
         step = tokens_per_step[name]
         tokens = [(start + width / 2) * step for start in starts]
-        look: Look = {
-            "color": COLORS[place % 6],
-            "ls": ("-", "--", ":")[place % 3],
-        }
+        look: Look = {"color": COLORS[place], "ls": ("-", "--", ":")[place]}
         axes.plot(tokens, curves[name], label=name, **look)
     axes.set(xscale="log", xlabel="tokens read")
     axes.xaxis.set_major_formatter(EngFormatter())
