@@ -670,11 +670,11 @@ pd.Series(
 ).value_counts().to_frame()
 
 # %% [markdown]
-# Of 2560 replies, 1228 were rewarded. Three other classes have a right
+# Of 2560 replies, 1227 were rewarded. Three other classes have a right
 # answer too: 186 are off by more than 1 % and less than 5 % (a near miss),
-# 91 state something false, and 39 do not lead to the answer that they give.
+# 92 state something false, and 39 do not lead to the answer that they give.
 # A reward for the answer alone (`--reward answer`) would have paid for
-# these 316 as well. So every fifth payment would have gone to a reply that
+# these 317 as well. So every fifth payment would have gone to a reply that
 # chapter 8 refuses to learn from, with good reason: there, a training on
 # right answers without the audit gained nothing on the hard questions.
 #
