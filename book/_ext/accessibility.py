@@ -50,7 +50,9 @@ def merge_names(table: str) -> str:
     above, below = (HEADER.findall(row) for row in rows)
     named = [cell for cell in below if not EMPTY.fullmatch(cell)]
     width = len(named)
-    if not named or below[:width] != named or len(above) != len(below):
+    if below[:width] != named or len(above) != len(below):
+        return table
+    if width in (0, len(below)):  # no names, or a row of real headers
         return table
     for index, cell in enumerate(named):
         words = [TAG.sub("", one).strip() for one in (cell, above[index])]
