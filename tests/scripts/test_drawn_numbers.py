@@ -61,7 +61,8 @@ def test_check_finds_the_truth_for_any_draw() -> None:
     for name in map(str, range(5)):
         made = Draw("01_task", name, "s").cell("check_ounce", cell)
         space: dict[str, object] = {}
-        before = [*imports, "from unitconv.task.units import UnitError"]
+        before = ["import math", *imports]
+            before.append("from unitconv.task.units import UnitError")
         exec("\n".join([*before, made]), space)
         exec("right = [outcome(r) for r in requests]", space)
         exec("check_ounce(right)", space)
