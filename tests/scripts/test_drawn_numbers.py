@@ -62,7 +62,7 @@ def test_check_finds_the_truth_for_any_draw() -> None:
         made = Draw("01_task", name, "s").cell("check_ounce", cell)
         space: dict[str, object] = {}
         before = ["import math", *imports]
-            before.append("from unitconv.task.units import UnitError")
+        before.append("from unitconv.task.units import UnitError")
         exec("\n".join([*before, made]), space)
         exec("right = [outcome(r) for r in requests]", space)
         exec("check_ounce(right)", space)
