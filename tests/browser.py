@@ -1,5 +1,6 @@
 """A browser for the tests, and pages of it that are watched."""
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -26,6 +27,20 @@ def open_browser() -> Iterator[Any]:
         )
         yield opened
         opened.close()
+
+
+def wait_until(
+    page: Any, condition: str, argument: Any = None, seconds: float = 120
+) -> None:
+    """Wait until JavaScript is true in a page.
+
+    Playwright's own ``wait_for_function`` evaluates a string in the page,
+    which the pages' content security policy refuses.
+    """
+    end = time.monotonic() + seconds
+    while not page.evaluate(condition, argument):
+        assert time.monotonic() < end, f"still not true: {condition}"
+        page.wait_for_timeout(50)
 
 
 class Watched:

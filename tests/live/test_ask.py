@@ -14,7 +14,7 @@ import pytest
 from axe_playwright_python.base import AXE_SCRIPT
 
 from scripts.book import HTML
-from tests.browser import PHONE, Watched
+from tests.browser import PHONE, Watched, wait_until
 from tests.live.replies import cases
 
 PAGE = "book/intro"
@@ -42,7 +42,7 @@ def watched(book_browser: Any) -> Iterator[Watched]:
 
 def wait(page: Any) -> str:
     """Wait for the end of a reply, and return it."""
-    page.wait_for_function(FINISHED, timeout=120_000)
+    wait_until(page, FINISHED)
     reply: str = page.evaluate(REPLY)
     return reply
 

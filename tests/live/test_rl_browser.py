@@ -12,7 +12,7 @@ import torch
 from axe_playwright_python.base import AXE_SCRIPT
 
 from tests.book.test_site import build
-from tests.browser import PHONE, Watched, open_browser
+from tests.browser import PHONE, Watched, open_browser, wait_until
 from tests.live.widget_page import make_folder
 from unitconv.training.rl.config import LOSSES
 from unitconv.training.rl.loss import advantages
@@ -92,7 +92,7 @@ def test_recorded_group_is_sampled_again(watched: Watched) -> None:
     page = watched.page
     before = gains(page)
     page.get_by_role("button", name="Sample a group").click()
-    page.wait_for_function(READ_OUT, timeout=300_000)
+    wait_until(page, READ_OUT, seconds=300)
     texts = [" ".join(reply["text"].split()) for reply in recorded()]
     assert read(page, "text") == texts
     assert gains(page) == before
@@ -101,5 +101,6 @@ def test_recorded_group_is_sampled_again(watched: Watched) -> None:
     )
     page.evaluate(AXE_SCRIPT)
     assert page.evaluate(ASK_AXE) == []
-    width = page.evaluate("document.documentElement.scrollWidth")
-    assert width <= PHONE["width"]
+    figure = page.locator(".live-figure")
+    beyond = "figure => figure.scrollWidth - figure.clientWidth"
+    assert figure.evaluate(beyond) <= 0

@@ -13,7 +13,7 @@ import pytest
 from axe_playwright_python.base import AXE_SCRIPT
 
 from scripts.book import HTML
-from tests.browser import PHONE, Watched
+from tests.browser import PHONE, Watched, wait_until
 
 MODEL, SEQUENTIAL = "notebooks/02_model", "notebooks/03_sequential"
 LIGHT = 40_000  # bytes of a page's widgets, before they are used
@@ -51,7 +51,7 @@ def find(page: Any, name: str) -> Any:
 
 def wait(page: Any, name: str) -> str:
     """Wait until a widget has something to say, and return it."""
-    page.wait_for_function(SAID, arg=name, timeout=120_000)
+    wait_until(page, SAID, name)
     said: str = find(page, name).locator(".live-status").text_content()
     return said
 
@@ -120,8 +120,8 @@ def test_page_loads_little_before_its_widgets_are_used(
 def use_tokens(page: Any, figure: Any) -> None:
     figure.get_by_label("Text", exact=True).fill("6000 kg <|im_end|>")
     figure.get_by_label("the text alone").check()
-    page.wait_for_function(
-        "document.querySelectorAll('.live-tokens .chip').length < 20"
+    wait_until(
+        page, "document.querySelectorAll('.live-tokens .chip').length < 20"
     )
     assert figure.locator(".digit").count() == 4
     assert figure.locator(".special").count() == 0
@@ -153,9 +153,10 @@ def use_next_token(page: Any, figure: Any) -> None:
     cells = figure.locator("tbody td:nth-child(4)").all_text_contents()
     assert sum(map(int, cells)) == 20
     press(figure, "To the end")
-    page.wait_for_function(
+    wait_until(
+        page,
         "document.querySelector('.live-next-token .live-note')"
-        ".textContent.includes('complete')"
+        ".textContent.includes('complete')",
     )
     press(figure, "Start again")
     assert figure.locator(".live-written").text_content() == ""

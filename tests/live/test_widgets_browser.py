@@ -14,7 +14,7 @@ import pytest
 from axe_playwright_python.base import AXE_SCRIPT
 
 from scripts.book import HTML
-from tests.browser import PHONE, Watched
+from tests.browser import PHONE, Watched, wait_until
 
 CHAPTERS = {
     "padding": "notebooks/04_batched",
@@ -46,7 +46,7 @@ def watched(book_browser: Any) -> Iterator[Watched]:
 def run(page: Any) -> str:
     """Click what runs the widget, and wait until it is read out."""
     page.locator(".live-figure [type=submit]").click()
-    page.wait_for_function(READ_OUT, timeout=300_000)
+    wait_until(page, READ_OUT, seconds=300)
     said: str = page.locator(".live-status").text_content()
     return said
 
@@ -133,7 +133,7 @@ def test_sampling_can_be_cancelled_by_keyboard(watched: Watched) -> None:
     cancel = page.get_by_role("button", name="Cancel")
     cancel.focus()
     page.keyboard.press("Enter")
-    page.wait_for_function(READ_OUT, timeout=300_000)
+    wait_until(page, READ_OUT, seconds=300)
     assert notes(page) == ["Cancelled."]
     assert cancel.is_disabled()
     focused = page.evaluate("document.activeElement.textContent")
