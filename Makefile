@@ -41,7 +41,8 @@ OF_THE_BOOK := tests/book/test_pages.py tests/book/test_book.py \
                tests/live/test_ask.py tests/live/test_token_widgets_book.py
 
 .DELETE_ON_ERROR:
-.PHONY: help book pdf test test-fast serve notebooks pairs student \
+.PHONY: help book pdf test test-fast test-long serve notebooks pairs \
+        student \
         wheel autograder lint format constraints weights repo clean \
         distclean force
 
@@ -66,6 +67,9 @@ test: weights ## Install; lint, types, units, notebooks, browser
 	$(MAKE) $(STAMPS)/notebooks $(STAMPS)/browser
 	@echo "Every check passed for these sources" \
 	    "(make test FORCE=1 runs them again)."
+
+test-long: $(INSTALLED) ## What takes minutes: disks, memory, kills, cheats
+	$(PYTEST) --dist worksteal -m long
 
 test-fast: $(INSTALLED) ## Install; lint, types, units that are not slow
 	$(MAKE) -j2 $(STAMPS)/lint $(STAMPS)/fast
@@ -174,11 +178,13 @@ UNITS := $(STAMPS)/names $(LIBRARY) $(TESTS) $(NOTEBOOKS) $(SCRIPTS) \
          $(PAGES) $(PROJECT) $(INSTALLED) $(again)
 
 $(STAMPS)/units: $(UNITS)
-	$(PYTEST) --dist worksteal $(OF_THE_BOOK:%=--ignore=%)
+	$(PYTEST) --dist worksteal -m "not long" \
+	    $(OF_THE_BOOK:%=--ignore=%)
 	@touch $@
 
 $(STAMPS)/fast: $(UNITS)
-	$(PYTEST) --dist worksteal -m "not slow" $(OF_THE_BOOK:%=--ignore=%)
+	$(PYTEST) --dist worksteal -m "not slow and not long" \
+	    $(OF_THE_BOOK:%=--ignore=%)
 	@touch $@
 
 # Executes every notebook, and compares what is tagged to be compared.

@@ -15,6 +15,7 @@ from scripts.move_repository import ROOT
 from unitconv.task.dataset import load_split
 
 pytestmark = [
+    pytest.mark.long,
     pytest.mark.slow,
     pytest.mark.skipif(os.name != "posix", reason="POSIX limits and modes"),
 ]

@@ -12,6 +12,7 @@ import pytest
 from experiments.robustness.memory import COMMANDS, GROWING, peak_megabytes
 
 pytestmark = [
+    pytest.mark.long,
     pytest.mark.slow,
     pytest.mark.skipif(
         not sys.platform.startswith("linux"), reason="reads Linux' numbers"

@@ -7,6 +7,8 @@ import pytest
 
 from experiments.hostile.__main__ import EVERY, RECORD, faults, grade
 
+pytestmark = pytest.mark.long
+
 # Quick ones, of each kind. The record is of all.
 SAMPLE = {
     "an empty copy of the exercises at the end",

@@ -11,6 +11,8 @@ from experiments.robustness.fuzz import Target, fuzz, targets
 from experiments.robustness.schedules import FAULTS, count_differences
 from unitconv.common.errors import UnitconvError
 
+pytestmark = pytest.mark.long
+
 
 def fail_on_z(text: str) -> None:
     if "z" in text:

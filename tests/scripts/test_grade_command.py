@@ -10,6 +10,8 @@ import pytest
 from experiments.hostile import chapter
 from scripts.grade_submissions import main
 
+pytestmark = pytest.mark.long
+
 
 @pytest.mark.slow
 def test_command_grades_a_class(

@@ -144,7 +144,14 @@ KILLS = [
 
 
 @pytest.mark.skipif(os.name != "posix", reason="sends POSIX signals")
-@pytest.mark.parametrize("kill", KILLS, ids=str)
+@pytest.mark.parametrize(
+    "kill",
+    [
+        *KILLS[:2],
+        *(pytest.param(kill, marks=pytest.mark.long) for kill in KILLS[2:]),
+    ],
+    ids=str,
+)
 def test_a_killed_command_resumes_to_the_same_bytes(
     arguments: Arguments, uninterrupted: Path, tmp_path: Path, kill: Kill
 ) -> None:
