@@ -3,6 +3,8 @@
 They are written from the records when the book is built.
 """
 
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from docutils import nodes
@@ -18,27 +20,33 @@ WRITERS = {
     "results-seeds": stages.seeds_markdown,
     "results-comparisons": stages.comparisons_markdown,
 }
-RECORDS = [
+RESULTS = table.PACKAGE / "evaluation" / "results"
+RECORDS = (
     table.PACKAGE / "inference" / "course_model" / "results.json",
-    stages.STAGE_RECORD,
+    *RESULTS.glob("*.json"),
     *table.ADDED.glob("*.json"),
-]
+)
 
 
-class ResultsDirective(SphinxDirective):
-    """A table, or the list of stages, from the records."""
+class RecordDirective(SphinxDirective):
+    """A table, or a list, in Markdown, from the records."""
+
+    records: Sequence[Path] = RECORDS
+
+    def markdown(self) -> str:
+        return WRITERS[self.name]()
 
     def run(self) -> list[nodes.Node]:
-        for path in RECORDS:
+        for path in self.records:
             self.env.note_dependency(str(path))
-        text = WRITERS[self.name]()
         node = nodes.container(classes=["results"])
-        lines = StringList(text.splitlines(), source=self.name)
+        text = self.markdown().splitlines()
+        lines = StringList(text, source=self.name)
         self.state.nested_parse(lines, self.content_offset, node)
         return [node]
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
     for name in WRITERS:
-        app.add_directive(name, ResultsDirective)
+        app.add_directive(name, RecordDirective)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

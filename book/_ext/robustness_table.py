@@ -3,16 +3,15 @@
 from collections.abc import Callable
 from typing import Any
 
-from docutils import nodes
-from docutils.statemachine import StringList
+from results_table import RecordDirective
 from sphinx.application import Sphinx
-from sphinx.util.docutils import SphinxDirective
 
 from unitconv.common.errors import UnitconvError
 from unitconv.common.files.json_file import read_object
 from unitconv.evaluation.leaderboard.table import PACKAGE
 
-RECORD = PACKAGE / "evaluation" / "results" / "robustness.json"
+# The book is built where the package is installed as editable.
+RECORD = PACKAGE.parent / "experiments" / "robustness" / "record.json"
 Record = dict[str, Any]
 
 
@@ -88,19 +87,16 @@ WRITERS: dict[str, Callable[[Record], str]] = {
 }
 
 
-class RobustnessDirective(SphinxDirective):
+class RobustnessDirective(RecordDirective):
     """A table of the record."""
 
-    def run(self) -> list[nodes.Node]:
-        self.env.note_dependency(str(RECORD))
+    records = (RECORD,)
+
+    def markdown(self) -> str:
         record = read_object(RECORD, UnitconvError)
-        text = "Not recorded yet."
-        if self.name.removeprefix("robustness-") in record:
-            text = WRITERS[self.name](record)
-        node = nodes.container(classes=["results"])
-        lines = StringList(text.splitlines(), source=self.name)
-        self.state.nested_parse(lines, self.content_offset, node)
-        return [node]
+        if self.name.removeprefix("robustness-") not in record:
+            return "Not recorded yet."
+        return WRITERS[self.name](record)
 
 
 def setup(app: Sphinx) -> dict[str, Any]:

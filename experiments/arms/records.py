@@ -20,6 +20,7 @@ from experiments.arms.stages import (
     WORK,
     folder_of,
 )
+from unitconv.common.io import write_json
 from unitconv.evaluation.breakdown import (
     Group,
     by_difficulty,
@@ -272,3 +273,22 @@ def samples_record(seed: int = 0) -> Record:
         "temperature": decoding["temperature"],
         "splits": splits,
     }
+
+
+def merged(earlier: Record, found: Record) -> Record:
+    """Return `found`, with the entries of `earlier` that it lacks."""
+    result = earlier | found
+    for key in earlier.keys() & found.keys():
+        before, now = earlier[key], found[key]
+        if isinstance(before, dict) and isinstance(now, dict):
+            result[key] = merged(before, now)
+    return result
+
+
+def update_record(path: Path, found: Record) -> None:
+    """Write a record; what was not found stays as it was recorded.
+
+    Steps take longer than a day's work, and machines come and go.
+    """
+    earlier = json.loads(path.read_text()) if path.exists() else {}
+    write_json(merged(earlier, found), path)

@@ -14,11 +14,11 @@ from __future__ import annotations
 
 import typer
 
+from experiments.arms.records import update_record
 from experiments.arms.stages import RESULTS
 from experiments.arms.steps import Jobs, run_all
 from experiments.online_rl import records, stages
 from experiments.online_rl.ship import ship_adapter
-from unitconv.common.io import write_json
 from unitconv.common.run_metadata import machine
 
 app = typer.Typer(help=__doc__, no_args_is_help=True)
@@ -47,9 +47,12 @@ def ship() -> None:
 
 @app.command()
 def collect() -> None:
-    """Write what there is of the records into the package."""
-    record = {"machine": machine(), **records.online_record()}
-    write_json(record, RESULTS / "online_rl.json")
+    """Write the records into the package.
+
+    What is not in `_build/online_rl` stays as it was recorded.
+    """
+    found = {"machine": machine(), **records.online_record()}
+    update_record(RESULTS / "online_rl.json", found)
 
 
 if __name__ == "__main__":

@@ -69,11 +69,14 @@ def reports_of(split: str) -> dict[str, Report]:
 def rates_record(report: Report) -> Record:
     """Summarize a report, without this machine's folders."""
     record = stage_record(report)
-    adapter = record["run"]["adapter"]
-    if adapter is not None:
-        short = adapter.replace(f"{WORK.parent}/", "")
-        record["run"] = record["run"] | {"adapter": short}
+    short = _short(record["run"]["adapter"])
+    record["run"] = record["run"] | {"adapter": short}
     return record
+
+
+def _short(adapter: str | None) -> str | None:
+    """Leave this machine's folders out of an adapter's path."""
+    return adapter and adapter.replace(f"{WORK.parent}/", "")
 
 
 def run_record(folder: Path) -> Record:
@@ -81,9 +84,10 @@ def run_record(folder: Path) -> Record:
     last = max(folder.glob("checkpoints/step-*"))
     progress = json.loads((last / "state.json").read_text())
     settings = json.loads((folder / "run.json").read_text())
-    kept = ("loss", "learning_rate", "seed", "prompt", "reward", "adapter")
+    kept = ("loss", "learning_rate", "seed", "prompt", "reward")
     return {
-        "settings": {key: settings[key] for key in kept},
+        "settings": {key: settings[key] for key in kept}
+        | {"adapter": _short(settings["adapter"])},
         "steps": [_flat(step) for step in progress["history"]],
         "valid": progress["valid_scores"],
         "best_step": progress["best_step"],

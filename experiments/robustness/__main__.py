@@ -6,8 +6,8 @@
     python -m experiments.robustness memory
     python -m experiments.robustness growth --questions 100000
 
-Each writes its part of `unitconv/evaluation/results/robustness.json`, which
-the page reads. `fuzz` and `kills` add to what they did before, with other
+Each writes its part of `experiments/robustness/record.json`, which the
+page reads. `fuzz` and `kills` add to what they did before, with other
 inputs and moments.
 """
 
@@ -90,8 +90,9 @@ def memory() -> None:
 @app.command()
 def growth(
     questions: Annotated[
-        list[int], typer.Option(help="How many; may be repeated.")
-    ] = [1_000, 10_000],  # noqa: B006
+        list[int] | None,
+        typer.Option(help="How many; may be repeated. [1000 and 10000]"),
+    ] = None,
 ) -> None:
     """Measure the memory of many questions, with a small random model."""
     from experiments.robustness.memory import GROWING, peak_megabytes
@@ -101,7 +102,7 @@ def growth(
     with TemporaryDirectory() as folder:
         more = f"--data asked.json --prompt raw --model {folder}"
         save_model(Path(folder))
-        for n in questions:
+        for n in questions or (1_000, 10_000):
             for name in GROWING:
                 peak = peak_megabytes(f"{name} {more}", n)
                 peaks[name][str(n)] = round(peak)

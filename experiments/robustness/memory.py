@@ -10,11 +10,11 @@ import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from experiments.timing import RESULTS
 from unitconv.task.dataset import load_split
 
 QUESTION = "How many gram are there per 6 kg?"
-REASONING = "1 kg = 1000 g. 6 * 1000 = 6000. <answer>6000</answer>"
-#: With the course model; `few.json` holds eight questions.
+#: With the course model; `few.json` holds eight validation questions.
 COMMANDS = (
     f"ask '{QUESTION}'",
     "evaluate --limit 256",
@@ -44,9 +44,10 @@ def write_inputs(folder: Path, n_questions: int = 8) -> None:
         for i in range(n_questions)
     ]
     (folder / "asked.json").write_text(json.dumps(pairs))
-    (folder / "few.json").write_text(json.dumps(pairs[:8]))
-    triples = [[QUESTION, 6000, REASONING]]
-    (folder / "triples.json").write_text(json.dumps(triples))
+    few = [[q.text, q.answer] for q in load_split("valid")[:8]]
+    (folder / "few.json").write_text(json.dumps(few))
+    triples = json.loads((RESULTS / "rft.json").read_text())
+    (folder / "triples.json").write_text(json.dumps(triples[:32]))
 
 
 def peak_megabytes(command: str, n_questions: int = 8) -> float:

@@ -1,16 +1,16 @@
-"""The record of all runs, `robustness.json`, which a page shows."""
+"""The record of all runs, `record.json`, which a page shows."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
-from experiments.timing import RESULTS
 from unitconv.common.errors import UnitconvError
 from unitconv.common.files.json_file import read_object
 from unitconv.common.io import write_json
 from unitconv.common.run_metadata import run_metadata
 
-RECORD = RESULTS / "robustness.json"
+RECORD = Path(__file__).with_name("record.json")
 
 
 def read() -> dict[str, Any]:

@@ -17,11 +17,12 @@ import json
 
 import typer
 
+from experiments.arms.records import update_record
 from experiments.arms.stages import RESULTS
 from experiments.arms.steps import Jobs, run_all
 from experiments.smollm2 import records, stages
 from experiments.smollm2 import ship as shipping
-from unitconv.common.io import write_json, write_text
+from unitconv.common.io import write_text
 from unitconv.common.run_metadata import machine
 from unitconv.inference.load.adapter import ADAPTERS
 from unitconv.task.dataset import load_split
@@ -61,10 +62,8 @@ def run(jobs: Jobs = 2) -> None:
 def collect() -> None:
     """Write the records into the package.
 
-    The steps take longer than a day's work, and machines come and go: what
-    is not in `_build/smollm2` stays as it was recorded.
+    What is not in `_build/smollm2` stays as it was recorded.
     """
-    path = RESULTS / "smollm2.json"
     found = {
         "machine": machine(),
         "weights": stages.WEIGHTS,
@@ -77,8 +76,7 @@ def collect() -> None:
         "formats": records.formats_record(),
         "took": records.times(),
     }
-    earlier = json.loads(path.read_text()) if path.exists() else {}
-    write_json(records.merged(earlier, found), path)
+    update_record(RESULTS / "smollm2.json", found)
 
 
 @app.command()

@@ -192,16 +192,6 @@ def formats_record() -> Record:
     }
 
 
-def merged(earlier: Record, found: Record) -> Record:
-    """Return `found`, with the entries of `earlier` that it lacks."""
-    result = earlier | found
-    for key in earlier.keys() & found.keys():
-        before, now = earlier[key], found[key]
-        if isinstance(before, dict) and isinstance(now, dict):
-            result[key] = merged(before, now)
-    return result
-
-
 def times() -> dict[str, Any]:
     """Collect command, seconds and threads of the stages' steps."""
     return {

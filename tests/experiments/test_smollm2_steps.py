@@ -6,9 +6,9 @@ from pathlib import Path
 
 from typer.testing import CliRunner
 
+from experiments.arms.records import merged
 from experiments.arms.steps import Step
 from experiments.smollm2 import stages
-from experiments.smollm2.records import merged
 from unitconv.cli import app
 from unitconv.task.prompts import CHAT_STYLES, SEVERAL_EXAMPLES
 
