@@ -139,7 +139,7 @@ gradients.round(4)
 # All three columns are equal. The logits of the two right replies rise,
 # those of the others fall. The last column shows something useful: one may
 # subtract a constant from every reward, here the mean reward, and the
-# gradient stays the same. What is subtracted is called a *baseline*, and
+# gradient stays the same. The constant is called a *baseline*, and
 # the difference is the *advantage* of a reply.
 #
 # If the gradient is the same, why subtract? Because we will not average

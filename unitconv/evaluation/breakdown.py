@@ -92,7 +92,7 @@ def sampling_curves(
 ) -> dict[str, Rates]:
     """Compute what k samples of a question are worth, for k = 1, 2, 4, ...
 
-    - `pass_at_k`: one of them is right, which only the truth can tell;
+    - `pass_at_k`: one of them is right, which needs the truth;
     - `majority`: the answer that most of them agree on is right;
     - `best_of_n`: the first whose reasoning passes the audit is right, or
       where none does, the first with an answer.

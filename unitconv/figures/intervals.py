@@ -135,7 +135,7 @@ def stage_rates(
 ) -> Picture:
     """Draw accuracy with its 95 % interval, and the answer rate, by stage.
 
-    `narrow` is for a phone: names stand above the rows, not before them.
+    `narrow` is for a phone: names are above the rows, not before them.
     """
     figure, axes = make_rows(names, 0.9 + 0.36 * len(names))
     if narrow:

@@ -168,8 +168,8 @@ def _check(left: Side, right: Side, inner: bool) -> Claim | None:
     """Check that two sides are equal; None if that states nothing.
 
     Args:
-        left: what stands before the sign.
-        right: what stands after it.
+        left: the text before the sign.
+        right: the text after it.
         inner: `left` is a whole side inside a chain, with no words before.
     """
     sign = "\u2260" if right.relation == "\u2260" else "="

@@ -43,7 +43,7 @@ class Weights:
 
 
 class Source(Protocol):
-    """A place that a model's weights can be had from."""
+    """A source of a model's weights."""
 
     def cached(self) -> Weights | None:
         """Return the weights if they are on this machine already."""

@@ -93,7 +93,7 @@ def split_commit(name: str) -> tuple[str, str | None]:
 def hub_is_reachable(timeout: float = 5.0) -> bool:
     """Return whether the model hub can be connected to.
 
-    Retries would take a minute. Behind a proxy only a request can tell.
+    Retries would take a minute. Behind a proxy only a request shows it.
     """
     if HF_HUB_OFFLINE:
         return False
