@@ -54,6 +54,7 @@ def run(jobs: Jobs = 2) -> None:
     run_all(stages.training_steps(), jobs)
     run_all(stages.expert_steps(), 1)
     run_all(stages.best_steps(), 1)
+    run_all(stages.online_steps(), 1)
     run_all(stages.evaluation_steps(), jobs)
     run_all(stages.format_steps(), 1)
 
@@ -73,6 +74,7 @@ def collect() -> None:
         "sorted": records.sorted_record(),
         **records.stages_record(),
         "rollouts": records.rollouts_record(),
+        **records.online_record(),
         "formats": records.formats_record(),
         "took": records.times(),
     }

@@ -14,6 +14,7 @@ from experiments.arms.records import (
     stage_record,
 )
 from experiments.arms.stages import SPLITS
+from experiments.online_rl.records import run_record
 from experiments.smollm2.stages import (
     DEFAULT,
     EXAMPLES,
@@ -112,7 +113,7 @@ def stages_record() -> Record:
         "epochs": {
             name: epochs(WORK / name)
             for name in TRAINED
-            if (WORK / name / ADAPTER_WEIGHTS).exists()
+            if name != "rl" and (WORK / name / ADAPTER_WEIGHTS).exists()
         },
     }
 
@@ -148,6 +149,14 @@ def rollouts_record() -> Record:
         for name, path in SAMPLED.items()
         if path.exists()
     }
+
+
+def online_record() -> Record:
+    """Summarize the steps of online RL, if it was run."""
+    made = (WORK / "rl" / ADAPTER_WEIGHTS).exists()
+    return (
+        {"online": _without_paths(run_record(WORK / "rl"))} if made else {}
+    )
 
 
 def replies_record() -> Record:

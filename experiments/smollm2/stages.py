@@ -47,6 +47,8 @@ TRAINED = (
     *("warm", "expert-1", "expert-2"),
     # The control of the first round: on rollouts selected at random.
     "random",
+    # Online RL, from the shipped adapter.
+    "rl",
 )
 #: Name in the package -> trained stage.
 SHIPPED = {"smollm2-sft": "sft-reasoning"}
@@ -64,14 +66,12 @@ PAIRS = (
     *("cot-4 distilled", "sft sft-reasoning"),
     *("sft distilled", "sft-reasoning distilled"),
     *("warm expert-1", "expert-1 expert-2", "random expert-1"),
-    "warm random",
+    *("warm random", "sft-reasoning rl"),
 )
 #: Number formats, compared on the first test questions.
 FORMATS = ("float32", "bfloat16", "float16")
 N_IN_FORMATS = 200
 N_SAMPLED, N_OFTEN = 300, 30  # questions: sampled 10 and 50 times
-#: Test questions for prompts with which next to nothing is right.
-N_PROMPTED = 300
 N_SAMPLES = 4  # of a question, in a round of expert iteration
 #: The base in bf16, for most trainings and all sampling: on a CPU with
 #: bf16 products, such as ours, 1.6 times as fast. The shipped adapters and
@@ -122,8 +122,8 @@ def prompt_steps() -> Iterator[Step]:
     *others, best = PROMPTS
     yield from _measured(best, [f"--prompt={best}"])
     for name in others:
-        few = [f"--prompt={name}", f"--limit={N_PROMPTED}", SAMPLE_BF16]
-        yield from _measured(name, few, SPLITS[:1])
+        options = [f"--prompt={name}", SAMPLE_BF16]
+        yield from _measured(name, options, SPLITS[:1])
 
 
 def sampling_steps() -> Iterator[Step]:
@@ -168,6 +168,16 @@ def best_steps() -> Iterator[Step]:
     )
 
 
+def online_steps() -> Iterator[Step]:
+    """Yield a short online RL of the shipped adapter: 1280 samples."""
+    options = [
+        "--adapter=smollm2-sft",
+        *("--steps=20", "--questions=8", "--samples=8"),
+        *("--learning-rate=3e-4", TRAIN_BF16),
+    ]
+    yield Step(_trained("rl", *options), WORK / "rl")
+
+
 def _round(sampler: str, trained: str) -> Iterator[Step]:
     data = WORK / f"from-{sampler}.json"
     yield Step(_sampled_from(sampler, TRAIN_SPLIT), data)
@@ -189,7 +199,9 @@ def evaluation_steps() -> Iterator[Step]:
     """Yield the evaluations of the adapters that are not shipped."""
     for name in TRAINED:
         if name not in SHIPPED.values():
-            options = [f"--adapter={WORK / name}", SAMPLE_BF16]
+            options = [f"--adapter={WORK / name}"]
+            # Online RL is compared with the shipped adapter, in float32.
+            options += [] if name == "rl" else [SAMPLE_BF16]
             yield from _measured(name, options)
 
 

@@ -22,6 +22,7 @@ def all_steps() -> list[Step]:
         *stages.training_steps(),
         *stages.expert_steps(),
         *stages.best_steps(),
+        *stages.online_steps(),
         *stages.evaluation_steps(),
         *stages.format_steps(),
     ]
