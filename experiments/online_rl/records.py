@@ -12,6 +12,7 @@ from experiments.online_rl.stages import (
     KNOBS,
     RATES,
     RFT_WITH_EXAMPLE,
+    RFT_WITH_FEW,
     SAMPLED,
     SEEDS,
     VARIANTS,
@@ -58,7 +59,8 @@ def reports_of(split: str) -> dict[str, Report]:
     """Read the evaluations that there are: name -> report."""
     seeds = [chosen_run(loss, seed) for loss in CHOSEN for seed in SEEDS]
     raw = f"{chosen_run('dr_grpo')}-raw"
-    others = ("cot", "rft-2", RFT_WITH_EXAMPLE, "warm", raw, "long")
+    rft = ("rft-2", RFT_WITH_EXAMPLE, RFT_WITH_FEW)
+    others = ("cot", *rft, "warm", raw, "long")
     return {
         name: read_report(path)
         for name in (*seeds, *VARIANTS, *others)
@@ -111,7 +113,7 @@ def compared(reports: dict[str, Report]) -> Record:
         dr_grpo, raft = (chosen_run(loss, seed) for loss in CHOSEN)
         pairs += [
             (rival, run)
-            for rival in ("cot", "rft-2")
+            for rival in ("cot", "rft-2", RFT_WITH_FEW)
             for run in (dr_grpo, raft)
         ]
         pairs += [(dr_grpo, raft)]

@@ -47,6 +47,9 @@ VARIANTS = {
 SAMPLED = ("dr_grpo", "raft")
 #: RFT with the worked example in its rows, as online RL has it.
 RFT_WITH_EXAMPLE = "rft-cot"
+#: One round of RFT on about as many samples as a whole run has: three of
+#: each of 2000 questions, 6000 in all.
+RFT_WITH_FEW, FEW = "rft-few", 3
 
 
 def run_name(loss: str, rate: str, seed: int) -> str:
@@ -91,6 +94,9 @@ def variant_steps() -> Iterator[Step]:
     yield Step(few, WORK / "warm")
     data = f"--data={RESULTS / 'rft.json'}"
     yield Step(["rft", data, "--prompt=cot"], WORK / RFT_WITH_EXAMPLE)
+    few_samples = WORK / "few.json"
+    yield Step(["rollouts", f"--samples={FEW}"], few_samples)
+    yield Step(["rft", f"--data={few_samples}"], WORK / RFT_WITH_FEW)
     for name, options in VARIANTS.items():
         yield _run(name, *options)
     yield _run("long", steps=LONG)
@@ -99,7 +105,8 @@ def variant_steps() -> Iterator[Step]:
 def evaluation_steps() -> Iterator[Step]:
     """Yield greedy evaluations of whole runs, and samples of a few."""
     runs = [chosen_run(loss, seed) for seed in SEEDS for loss in CHOSEN]
-    for name in [*runs, *VARIANTS, "long", "warm", RFT_WITH_EXAMPLE]:
+    others = ["long", "warm", RFT_WITH_EXAMPLE, RFT_WITH_FEW]
+    for name in [*runs, *VARIANTS, *others]:
         for split in SPLITS:
             yield _evaluation(WORK / name, split, f"{name}-{split}")
     # What the runs are compared with: the base with its worked example,
