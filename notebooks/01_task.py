@@ -137,7 +137,7 @@ print(sum(question.text in seen for question in test), "shared sentences")
 # %% [markdown]
 # None: it looks clean. Now ask the same of the *conversions*. "How many
 # gram are in 5 kg?" and "5 kilograms in g" are two sentences and one fact:
-# a model that memorised the first answer has the second for free.
+# a model that memorized the first answer has the second for free.
 
 # %% tags=["nbval-check-output"]
 known = {parse_question(question.text) for question in train}
@@ -322,6 +322,12 @@ for right, n in [(60, 100), (600, 1000), (20, 20)]:
     low, high = wilson(right, n)
     assert math.dist((low, high), wilson_interval(right, n)) < 1e-4
     print(f"{right:3} of {n:4}: {low:.3f} to {high:.3f}")
+
+# %% [markdown]
+# On paper, for 60 of 100: $z^2/2n$ is 0.0192, so the center is 0.6192.
+# $z^2/4n^2$ is 0.0001, so the half width is $1.96 \sqrt{0.0024 + 0.0001}$,
+# or 0.098. Both are divided by $1 + z^2/n$, which is 1.038. That gives
+# 0.502 to 0.691, as in the first line.
 
 # %% tags=["hide-input"]
 from unitconv import figures

@@ -1119,7 +1119,7 @@ attempt(check_encode_safely, encode_safely)
 # %% [markdown]
 # The joins are safe here: a line break comes before the question and a
 # special token after it, and neither merges with its neighbor. The first
-# assertion checks that. In a chat that strangers can reach, this defence is
+# assertion checks that. In a chat that strangers can reach, this defense is
 # necessary, and the library has it: a prompt of `llm.format_prompt`
 # remembers which of its pieces people wrote, and `llm.encode` reads special
 # tokens only in the others.
@@ -1139,7 +1139,7 @@ attempt(check_encode_safely, encode_safely)
 # - Because a vocabulary has no room for larger numbers.
 #
 # With merged digits `6000` and `60000` share no token, and appending a zero
-# changes all tokens of every third number.
+# cuts every third number anew.
 # ```
 #
 # ```{quiz}

@@ -214,7 +214,7 @@ assert off > 0.1
 
 # %% [markdown]
 # No error, and other logits: the rotation of chapter 2 now says that this
-# token is 127 places *before* the end of the prompt.
+# token is where the prompt begins, 127 places too early.
 #
 # Here is the loop with the cache. It must write the same tokens:
 
@@ -868,7 +868,7 @@ for mine in (torch.tensor(fewer), torch.tensor(more)):
 attempt(check_min_p, min_p, fewer, more)
 
 # %% [markdown]
-# Beside a strong favourite min-p drops all weak tokens, while top-p takes
+# Beside a strong favorite min-p drops all weak tokens, while top-p takes
 # as many of them as it needs to reach 90 %. Where two tokens make up more
 # than 90 %, top-p stops there, and min-p also keeps the third.
 #

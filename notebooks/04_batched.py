@@ -57,8 +57,9 @@ llm
 # To compute one token, every weight of the model is multiplied with one
 # number and added to a sum: two operations a weight. A model with $N$
 # weights needs about $2N$ operations a token, plus attention, which is
-# small while texts are short. In bf16 a weight has two bytes, so $2N$ bytes
-# must be read from memory. That is *one operation for each byte*.
+# small while texts are short. In a format of 16 bits a weight has two
+# bytes, so $2N$ bytes must be read from memory. That is *one operation for
+# each byte*.
 #
 # Processors can do far more operations than that in the time it takes to
 # read a byte. With one text they wait for memory most of the time. With a
@@ -89,9 +90,12 @@ per_step.round(3)
 # %% [markdown]
 # On a T4 the arithmetic of about 200 rows takes as long as reading the
 # weights once. With one row, less than half a per cent of the arithmetic
-# that the GPU could do is done. (The key and value caches must be read too,
-# and they are different for each row. With long texts they end the bargain
-# earlier.)
+# that the GPU could do is done. One text can get at most one token in 10.7
+# ms, 94 a second on a T4 and 455 on an A100; 64 texts can get 64 times as
+# many. (The key and value caches must be read too, and they are different
+# for each row. With long texts they end the bargain earlier. With 500
+# tokens a text, 35 rows of this model read as many bytes of cache as of
+# weights.)
 #
 # Our model has 2.8 million weights, which fit in the cache of a processor.
 # Its steps have another fixed cost: Python calls a few hundred functions

@@ -1147,8 +1147,8 @@ attempt(check_who_first, steps_taken)
 # - What prompts share is computed once and stored once. Attention over two
 #   parts is exact, by one softmax or merged by log-sum-exp.
 # - Samples of a question share a slot until they draw different tokens.
-# - With small pages a step reads little more of a row than its tokens, not
-#   as many as the longest row has.
+# - With small pages a step reads hardly more than each row's own tokens,
+#   whatever the length of the longest row.
 # - None of this may change a token. A test that compares all tokens with
 #   those of the simple decoder makes such code safe to write.
 # - The roofline says what is left to gain. A gain belongs to a workload and

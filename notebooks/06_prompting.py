@@ -130,7 +130,7 @@ pd.DataFrame(
         }
         for name, report in reports.items()
     }
-).T.round(2)
+).T.round(3)
 
 # %% tags=["hide-input"]
 figures.form_and_content(

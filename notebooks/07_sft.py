@@ -230,6 +230,14 @@ figures.label_masks(
 # `collate` masks by position: what comes after an example's own length is
 # padding, whichever token it is.
 #
+# The template is a third place for a silent mistake. Our rows are bare
+# questions, so the adapter has to be asked the bare question; inside the
+# chat template it reads a text that it was not trained on ([From here to
+# your stack](../book/your-stack.md)). With `--prompt chat` it is the other
+# way round. To find all three mistakes, print a row as above, decode the
+# tokens that have a label, and count the ends: they should be the target
+# and one end token.
+#
 # ## LoRA on one layer
 #
 # We could train every weight. That would need a gradient and two optimizer
@@ -241,8 +249,11 @@ figures.label_masks(
 # $$y = W x + \frac{\alpha}{r}\, B A\, x, \qquad
 #   A: r \times n_\text{in}, \quad B: n_\text{out} \times r .$$
 #
-# $r$ is the *rank*, and $\alpha$ sets how much the addition counts. Here
-# it is by hand, for one matrix of the first layer:
+# $r$ is the *rank*, and $\alpha$ sets how much the addition counts. Only
+# the ratio of the two matters. $\alpha$ is one number and takes no memory.
+# In this course it is 32 at every rank, twice the rank of the shipped
+# adapters, and it was not tuned. Here is LoRA by hand, for one matrix of
+# the first layer:
 
 # %%
 from unitconv.training.pipelines import pick_base
@@ -411,6 +422,11 @@ pd.DataFrame(
 ).round(1)
 
 # %% [markdown]
+# SmolLM2's recipe has rank 8, half of the row for 16: 9.8, 17.4 and 36.2
+# MB. The gradient and AdamW's two values take three times as much, 29, 52
+# and 109 MB. The frozen weights in 16 bits take 269, 724 and 3,423 MB, so
+# the rank hardly decides whether a training fits.
+#
 # If there is a limit on the size, as in a homework, pass it as
 # `--max-adapter-mb`. A larger adapter is refused before training begins,
 # and the message says which rank fits:
@@ -694,8 +710,17 @@ assert logs
 # %% [markdown]
 # The adapter is two files: weights and a configuration that names the
 # base. `run.json` has the settings, so that `--resume` can refuse to
-# continue with others. The folder `checkpoints` has the log that
-# `tensorboard --logdir my_sft` shows during training. These are its curves:
+# continue with others.
+#
+# A training that was killed goes on with the same command and `--resume`,
+# from its last checkpoint, which is written after each epoch. A checkpoint
+# needs more than the adapter: AdamW's two values for each weight, the step
+# of the schedule, and the state of the random numbers. Without them the run
+# would go on as another one. In the tests a training that is killed and
+# resumed ends with the same weights, to the bit.
+#
+# The folder `checkpoints` also has the log that `tensorboard --logdir
+# my_sft` shows during training. These are its curves:
 
 # %% tags=["hide-input"]
 figures.training_curves(

@@ -247,7 +247,7 @@ print(f"loss of the group: {group_loss(llm.model, group, settings):.2e}")
 # some published trainer:
 #
 # - the log-probabilities are those of the tokens that were *sampled*. Text
-#   that is decoded and tokenised again can become other tokens;
+#   that is decoded and tokenized again can become other tokens;
 # - the logits are divided by the *temperature of sampling*, since the model
 #   sampled from that distribution;
 # - prompt and padding do not count, but the end token does: to stop is a
@@ -368,7 +368,7 @@ assert all(step["n_replies"] == 0 for step in bare)
 # this to its end, without an error. The library prints a warning after ten
 # such steps.
 #
-# Reinforcement learning makes a behaviour likelier that already occurs. It
+# Reinforcement learning makes a behavior likelier that already occurs. It
 # has nothing to work on where the reward is always the same. There are two
 # ways out: a prompt with which some replies are right, or a short training
 # on examples first (a *warm start*). We take the prompt:
@@ -530,7 +530,7 @@ sweep = {
 pd.DataFrame(sweep.values()).set_index(["loss", "learning rate"]).round(3)
 
 # %% [markdown]
-# The base has .767. The rates 0.001 and 0.003 are close, and 0.01 destroys
+# The base has .768. The rates 0.001 and 0.003 are close, and 0.01 destroys
 # the model (more on that below). We took 0.001 for both losses. These are
 # single runs on 400 questions, so differences of three points may be
 # chance.
@@ -746,10 +746,11 @@ pd.DataFrame(
 #
 # Sampling is expensive, so one may want to update several times with the
 # same replies (`--updates`). From the second update on, the model is no
-# longer the one that sampled. The loss then uses the ratio of the reply's
-# probability now to that when it was sampled, and *clips* it ([Schulman et
-# al. 2017](https://arxiv.org/abs/1707.06347)): a token whose probability
-# has already moved by 20 % in the wanted direction gets no further push.
+# longer the one that sampled. The loss then uses, for each token, the ratio
+# of its probability now to that when it was sampled, and *clips* it
+# ([Schulman et al. 2017](https://arxiv.org/abs/1707.06347)): a token whose
+# probability has already moved by 20 % in the wanted direction gets no
+# further push.
 
 # %%
 from unitconv.training.rl.loss import policy_loss
@@ -765,8 +766,8 @@ for gain in (1.0, -1.0):
         )
 
 # %% [markdown]
-# With an advantage of +1 the push ends where the probability has risen by
-# 30 %, and with -1 where it has fallen by 30 %. With one update a step, our
+# With an advantage of +1 there is no push at a ratio of 1.3, and with -1
+# none at 0.7: both are beyond the 20 %. With one update a step, our
 # default, the ratio is 1 and the clipping never acts.
 #
 # Another knob is the *KL divergence* from the base (`--kl`), a penalty that
@@ -904,8 +905,9 @@ pd.DataFrame(
 # ## On SmolLM2
 #
 # The base SmolLM2 would fall into the trap above: of the rollouts in
-# [chapter 11](11_smollm2.ipynb) hardly any is right. After SFT on reasoning
-# it is right in most replies, so that adapter is a warm start:
+# [chapter 11](11_smollm2.ipynb) hardly any is right. After SFT on
+# reasoning, 1898 of 4000 samples would earn a reward, so that adapter is a
+# warm start:
 #
 # ```bash
 # unitconv rl --model smollm2-q4_1 --adapter smollm2-sft \

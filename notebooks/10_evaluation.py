@@ -259,7 +259,7 @@ assert table["valid: of"]["sft"] < 50
 # %% [markdown]
 # The columns say:
 #
-# - **accuracy**: the share of *all* questions answered rightly, with the
+# - **accuracy**: the share of *all* questions answered correctly, with the
 #   low and high end of its interval.
 # - **answered**: the share with an answer that can be read.
 # - **valid**: of the replies that state something checkable, the share that

@@ -3,7 +3,7 @@
 Extensions of Sphinx add their scripts and style sheets to every page. One
 is left out where the page has nothing for it to do. MathJax alone is more
 than a whole page without it. Code loses what no one sees: the marks of
-names, brackets and spaces, which have the colour of all other code and are
+names, brackets and spaces, which have the color of all other code and are
 a fifth of a chapter.
 """
 
@@ -43,7 +43,7 @@ def drop_unused(html: str) -> str:
 
 
 def unmark(html: str) -> str:
-    """Take out the marks of code that has no colour of its own."""
+    """Take out the marks of code that has no color of its own."""
     return COLORLESS.sub(r"\1", html)
 
 

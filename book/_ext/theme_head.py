@@ -1,4 +1,4 @@
-"""Sphinx extension: every page has its colours before it is drawn.
+"""Sphinx extension: every page has its colors before it is drawn.
 
 The theme leaves `data-theme="auto"`, which matches none of its rules, until
 a script at the end of the page has run. Until then, and for ever without

@@ -1,4 +1,4 @@
-"""The first load of a page: what it requests, its colours, its policy."""
+"""The first load of a page: what it requests, its colors, its policy."""
 
 import gzip
 import io
@@ -54,7 +54,7 @@ def test_files_without_a_use_are_left_out() -> None:
     assert first_load.drop_unused(kept) == kept
 
 
-def test_code_loses_only_marks_without_a_colour() -> None:
+def test_code_loses_only_marks_without_a_color() -> None:
     code = '<span class="k">def</span><span class="w"> </span>'
     assert first_load.unmark(code) == '<span class="k">def</span> '
     need_book()
@@ -104,7 +104,7 @@ def test_page_loads_each_icon_once(name: str) -> None:
     assert all(f".{icon}::before" in sheet for icon in shown)
 
 
-# --- colours --------------------------------------------------------------
+# --- colors --------------------------------------------------------------
 
 
 def test_theme_is_resolved_in_the_head() -> None:

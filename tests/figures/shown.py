@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-# Each text of each figure: the colours below its middle, composed, and the
-# contrast with its own colour (WCAG 2.2); and its height on the screen.
+# Each text of each figure: the colors below its middle, composed, and the
+# contrast with its own color (WCAG 2.2); and its height on the screen.
 LETTERS = """() => {
   const rgba = (color) => {
     const numbers = (color.match(/[\\d.]+/g) ?? []).map(Number);

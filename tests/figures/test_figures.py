@@ -185,7 +185,7 @@ def words(picture: Picture) -> list[str]:
 
 
 def opacities(svg: str, color: str) -> list[float]:
-    """Read the opacity of all patches of a colour, in drawing order."""
+    """Read the opacity of all patches of a color, in drawing order."""
     pattern = rf"fill: {color}(?:; fill-opacity: ([\d.]+))?[;\"]"
     return [float(value or 1) for value in re.findall(pattern, svg)]
 
@@ -284,7 +284,7 @@ def test_labels_are_those_of_the_data(drawn: Drawn) -> None:
     assert "none" not in texts["errors_by_group"]
 
 
-def test_weights_are_opacities_and_significance_is_colour(
+def test_weights_are_opacities_and_significance_is_color(
     drawn: Drawn,
 ) -> None:
     weak, strong = opacities(drawn["token_strip, shaded"].svg, BLUE)

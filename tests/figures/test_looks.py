@@ -1,4 +1,4 @@
-"""Figures can be read: on a phone, in the dark, in grey, colour-blind."""
+"""Figures can be read: on a phone, in the dark, in grey, color-blind."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ DEUTERANOPIA = (
     (0.280085, 0.672501, 0.047413),
     (-0.011820, 0.042940, 0.968881),
 )
-# Colours of the page in the light and in the dark theme.
+# Colors of the page in the light and in the dark theme.
 THEMES = {"light": ("#222832", "#ffffff"), "dark": ("#ced6dd", "#121212")}
 PAGE = """<!doctype html><meta name="viewport" content="width=device-width">
 <style>body {{ color: {}; background: {} }}
@@ -30,7 +30,7 @@ PAGE = """<!doctype html><meta name="viewport" content="width=device-width">
 
 
 def linear(color: str) -> RGB:
-    """Return a colour's linear red, green and blue."""
+    """Return a color's linear red, green and blue."""
     parts = [int(color[i : i + 2], 16) / 255 for i in (1, 3, 5)]
     red, green, blue = (
         c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4
@@ -40,7 +40,7 @@ def linear(color: str) -> RGB:
 
 
 def lab(color: RGB) -> RGB:
-    """Return the CIELAB coordinates of a linear colour (D65)."""
+    """Return the CIELAB coordinates of a linear color (D65)."""
     r, g, b = color
     xyz = (
         (0.4124 * r + 0.3576 * g + 0.1805 * b) / 0.9505,
@@ -63,7 +63,7 @@ def as_deuteranope(color: RGB) -> RGB:
 
 
 def blend(look: dict[str, Any], ground: str) -> RGB:
-    """Lay a fill over a ground; return the colour, linear."""
+    """Lay a fill over a ground; return the color, linear."""
     *color, opacity = look["fc"]
     below = [int(ground[i : i + 2], 16) for i in (1, 3, 5)]
     mixed = (
@@ -90,7 +90,7 @@ def test_formulas_know_black_white_and_what_deuteranopes_confuse() -> None:
 
 
 # What may be parts of one bar: classes of errors, reasons of rejection,
-# parts that have no colour of their own.
+# parts that have no color of their own.
 BARS = [
     ["right", *FAILURES],
     ["kept", *REJECTION_REASONS],
@@ -113,7 +113,7 @@ def test_parts_of_a_bar_differ_by_hatch_or_clearly_by_shade(
         assert clear or not same_hatch, (names[a], names[b])
 
 
-def test_every_outcome_has_a_colour_and_a_hatch_of_its_own() -> None:
+def test_every_outcome_has_a_color_and_a_hatch_of_its_own() -> None:
     assert {*FAILURES, *REJECTION_REASONS, "right"} <= svg.OUTCOMES.keys()
     meanings: dict[object, set[str]] = {}
     for name, look in svg.OUTCOMES.items():

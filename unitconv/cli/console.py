@@ -82,7 +82,7 @@ def repository_url() -> str:
 def write(text: str, console: Console = out) -> None:
     """Print text of unknown origin as it is, without wrapping it.
 
-    A control character could move the cursor or colour the screen, and not
+    A control character could move the cursor or color the screen, and not
     every terminal has a "²": both are shown as Python escapes them.
     """
     shown = "".join(

@@ -152,7 +152,7 @@ def optimizer_tensors(optimizers: Sequence[Optimizer]) -> dict[str, Tensor]:
 def restore_optimizers(
     optimizers: Sequence[Optimizer], tensors: Mapping[str, Tensor]
 ) -> None:
-    """Load the optimiser states that `optimizer_tensors` flattened."""
+    """Load the optimizer states that `optimizer_tensors` flattened."""
     states: list[dict[int, dict[str, Any]]] = [{} for _ in optimizers]
     for name, tensor in tensors.items():
         number, index, key = name.split(".")

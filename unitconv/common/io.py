@@ -20,7 +20,7 @@ _NOT_WRITTEN = re.compile(r"I/O error|inline_container")
 
 
 def digest(data: Sequence[object]) -> str:
-    """Hash what JSON can write, to recognise it later."""
+    """Hash what JSON can write, to recognize it later."""
     encoded = json.dumps(data).encode()
     return hashlib.blake2b(encoded, digest_size=8).hexdigest()
 

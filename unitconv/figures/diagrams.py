@@ -39,7 +39,7 @@ _DATA = json.loads(
 # Boxes with an example for each name; two chains of boxes; their places on
 # a wide page and on a phone, where asking runs down and learning up.
 _LOOP: dict[str, Any] = _DATA["course_loop"]
-# Boxes: x, y, width, height, words, and a part for their colour. Arrows: x
+# Boxes: x, y, width, height, words, and a part for their color. Arrows: x
 # and y of their start and of their end.
 _BLOCK: dict[str, Any] = _DATA["block_drawing"]
 _PARTS = {

@@ -108,7 +108,7 @@ def differences(
 ) -> Picture:
     """Draw differences with 95 % intervals, around a line at zero.
 
-    An interval that excludes zero is coloured, the others are grey, with a
+    An interval that excludes zero is colored, the others are grey, with a
     hollow dot.
     """
     figure, axes = make_rows(names, 0.7 + 0.27 * len(names))

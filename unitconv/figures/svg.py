@@ -1,6 +1,6 @@
 """SVG figures that follow the page's theme, with alternative text.
 
-Lines and letters take the colour of the text around them, so that one
+Lines and letters take the color of the text around them, so that one
 drawing serves light and dark pages. Each figure carries a description
 for readers who cannot see it.
 """
@@ -23,10 +23,10 @@ from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
 
-# Drawn in this colour, then replaced by the page's text colour.
+# Drawn in this color, then replaced by the page's text color.
 INK = "#010203"
 # Hues (after Okabe and Ito 2008) that are seen on white and on black. They
-# are then of one lightness, so colour-blind readers and grey printers need
+# are then of one lightness, so color-blind readers and grey printers need
 # a second sign: each place in these lists has a marker and a hatch.
 BLUE, ORANGE, GREEN = "#3b7fc4", "#cc7722", "#2a9d74"
 PINK, SKY, GREY = "#c4689b", "#3f97c9", "#8a8f98"
@@ -36,7 +36,7 @@ HATCHES = ("", "//", "||", "xx", "--", "++")
 FAINT = 0.45  # opacity of a fill that has letters on it
 SMALLEST = 9  # points of a letter: 12 pixels of a page
 Look = dict[str, Any]  #: keyword arguments of a matplotlib function
-# One meaning for a colour through the book: marks of stages and seeds ...
+# One meaning for a color through the book: marks of stages and seeds ...
 _SERIES = {
     **dict.fromkeys(("base", "cot"), (GREY, "o")),
     "sft": (ORANGE, "s"),
@@ -104,7 +104,7 @@ class Picture:
 
 
 def series(name: str, place: int) -> Look:
-    """Return colour and marker of a series, by its name or its place."""
+    """Return color and marker of a series, by its name or its place."""
     by_place = COLORS[place % 6], MARKERS[place % 6]
     color, marker = _SERIES.get(name.replace("seed-", "seed "), by_place)
     return {"color": color, "marker": marker}
@@ -191,7 +191,7 @@ def listing(
 
 def first_and_last(
     curves: Mapping[str, Sequence[float]],
-    template: str = "{} from {:.2f} to {:.2f}",
+    template: str = "{} from {:.3g} to {:.3g}",
 ) -> str:
     """Describe curves by their first and last values."""
     firsts = [values[0] for values in curves.values()]

@@ -76,7 +76,7 @@ def token_strip(
     """Draw texts cut into their tokens, one box each; all maps by title.
 
     An empty title is left out. `ids` are written below the tokens; `shades`
-    fill the boxes, from 0 to 1, which otherwise alternate in colour.
+    fill the boxes, from 0 to 1, which otherwise alternate in color.
     """
     figure, axes = canvas(_STRIP * _CHARACTER, 1.0)
     top = 0.0

@@ -59,7 +59,7 @@ def keep_top_p(probabilities: Tensor, top_p: float) -> Tensor:
     """Zero all but the smallest set of tokens whose mass reaches `top_p`.
 
     Nucleus sampling (Holtzman et al. 2020, arXiv:1904.09751). Works on
-    [rows, vocabulary] and leaves the rows unnormalised.
+    [rows, vocabulary] and leaves the rows unnormalized.
     """
     ordered, ids = probabilities.sort(dim=-1, descending=True, stable=True)
     mass_before = ordered.cumsum(dim=-1) - ordered

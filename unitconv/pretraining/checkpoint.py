@@ -1,7 +1,7 @@
 """Checkpoints from which a run resumes exactly, without pickle.
 
 A checkpoint is a folder `step-000200` with float32 weights, the tensors of
-both optimisers and `state.json`. The corpus is a function of the step.
+both optimizers and `state.json`. The corpus is a function of the step.
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ def load_checkpoint(
     optimizers: list[torch.optim.Optimizer],
     config: PretrainConfig,
 ) -> TrainingProgress:
-    """Restore weights, optimiser states and progress.
+    """Restore weights, optimizer states and progress.
 
     Raises:
         ResumeError: the checkpoint is broken, or was written with other

@@ -97,7 +97,7 @@ class PretrainConfig:
 
     @property
     def tokens_per_step(self) -> int:
-        """Training tokens per optimiser step: rows times their length."""
+        """Training tokens per optimizer step: rows times their length."""
         return self.batch_size * self.row_length
 
 

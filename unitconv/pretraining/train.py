@@ -205,7 +205,7 @@ def set_learning_rates(
     step: int,
     config: PretrainConfig,
 ) -> None:
-    """Set both optimisers' learning rates for a step."""
+    """Set both optimizers' learning rates for a step."""
     peaks = (config.muon_lr, config.adamw_lr)
     for optimizer, peak in zip(optimizers, peaks, strict=True):
         for group in optimizer.param_groups:

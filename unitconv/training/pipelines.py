@@ -123,7 +123,7 @@ def train_sft(
     of `VALIDATION_SPLITS`. Digits of None are those of the task.
 
     Raises:
-        LabelError: a question cannot be tokenised as needed.
+        LabelError: a question cannot be tokenized as needed.
         TrainingError: see `fine_tune`.
     """
     task = base.task
@@ -155,7 +155,7 @@ def train_rft(
     the questions of `VALIDATION_SPLITS` are used.
 
     Raises:
-        LabelError: a triple cannot be tokenised as needed.
+        LabelError: a triple cannot be tokenized as needed.
         TrainingError: see `fine_tune`.
     """
     task = base.task

@@ -142,7 +142,7 @@ class Derivation:
         for (value, powers), old in found[source.text].items():
             meaning = value, multiply(powers, per)
             self._put(passed, meaning, old | claims)
-        passed = self._recognise(passed)
+        passed = self._recognize(passed)
         if not target.has_operator:
             passed = self._in_unit(passed, target.unit)
         for meaning, old in passed.items():
@@ -199,7 +199,7 @@ class Derivation:
                 meaning = _combine(expression.operator, a, p, b, q)
                 if meaning:
                     self._put(found, meaning, claims | more)
-        return self._recognise(found)
+        return self._recognize(found)
 
     def _of_number(self, number: Expression, result: bool) -> Meanings:
         found: Meanings = {}
@@ -212,7 +212,7 @@ class Derivation:
         for factor in alike or self._factors(number.value):
             self._put(found, (1.0, factor.powers), factor.claims)
         self._put(found, (number.value, ()), frozenset())
-        found = self._recognise(found)
+        found = self._recognize(found)
         if units := number.rate and units_of_rate(number.rate):
             powers = ratio(units[0], units[1])
             return {m: found[m] for m in found if m[1] == powers}
@@ -252,7 +252,7 @@ class Derivation:
         ):
             into[meaning] = claims
 
-    def _recognise(self, meanings: Meanings) -> Meanings:
+    def _recognize(self, meanings: Meanings) -> Meanings:
         """Add the whole where parts of it have been added up.
 
         That is the quantity, an earlier result, or a factor.

@@ -1,6 +1,6 @@
 """GGUF files for llama.cpp: shape, weights, vocabulary, chat template.
 
-One thing is more than copying: llama.cpp rotates neighbouring pairs of a
+One thing is more than copying: llama.cpp rotates neighboring pairs of a
 head where Transformers rotates its two halves, so the rows of `q_proj` and
 `k_proj` change places.
 """

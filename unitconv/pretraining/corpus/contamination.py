@@ -26,7 +26,7 @@ _FRAMES = sorted(
 
 
 def leaked_questions(text: str, questions: AbstractSet[str]) -> list[str]:
-    r"""List the (normalised) `questions` that occur in `text`.
+    r"""List the (normalized) `questions` that occur in `text`.
 
     >>> leaked_questions("Q: Hello, 6 km in m?\nA: 6000", {"6 km in m"})
     ['6 km in m']
