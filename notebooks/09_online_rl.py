@@ -549,6 +549,8 @@ def rates_of(split, name):
         seeds = stages["seeds"].values()
         return [seed["rates"][split][name] for seed in seeds]
     rates = record["rates"][split]
+    if name in rates:
+        return [rates[name]]
     ids = [f"{name}-{chosen[name]}-{seed}" for seed in range(3)]
     return [rates[i] for i in ids if i in rates]
 
@@ -563,6 +565,7 @@ def over_seeds(rates, key):
 
 SAMPLES = {
     "cot": 0,
+    "rft-few": 3 * 2000,
     "rft-1": 10_000 * 2,
     "rft-2": 20_000 * 2,
     "dr_grpo": 40 * 16 * 8,
@@ -597,7 +600,7 @@ rows = []
 for split, pairs in record["compared"].items():
     for pair, found in pairs.items():
         rival, run = pair.split(" ")
-        if run in names and (rival == "rft-2" or rival in names):
+        if run in names and rival != "cot":
             rows.append(
                 (
                     split,
@@ -680,6 +683,38 @@ pd.Series(
 #
 # A model can learn to collect such payments, which is known as *hacking*
 # the reward. An exercise below has a reward that is easy to hack.
+#
+# ### A control: paid by a coin
+#
+# Is it the reward that teaches, or would any training on its own replies
+# help this model? In a control run of 20 steps a coin decides: every second
+# text is paid, by its hash, whatever it says. The command is `unitconv rl
+# --reward experiments.online_rl.rewards:chance`, and all else is as in the
+# short run with the same rate.
+
+# %%
+COIN = {"right and audited": "short-dr_grpo-1e-3", "coin": "chance"}
+pd.DataFrame(
+    {
+        paid: {
+            **valid_curve(name),
+            **{
+                f"{key}, step {n}": runs[name]["steps"][n - 1][key]
+                for key in ("mixed", "entropy", "grad_norm")
+                for n in (1, 20)
+            },
+        }
+        for paid, name in COIN.items()
+    }
+).T.round(3)
+
+# %% [markdown]
+# Paid by a coin, the model gets a little worse on validation (.768 to
+# .745), where the real reward takes it to .868. So the gain comes from what
+# the reward says. Look at the instruments too: nearly every group is mixed,
+# the gradient is as large, and no number but the accuracy says that nothing
+# is being learned. Only the entropy moves the other way. It rises from .12
+# to .16, because a coin prefers no reply to another.
 #
 # ## Five losses, two differences
 #
