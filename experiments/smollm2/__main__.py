@@ -74,7 +74,7 @@ def collect() -> None:
         "sorted": records.sorted_record(),
         **records.stages_record(),
         "rollouts": records.rollouts_record(),
-        **records.online_record(),
+        "online": records.online_record(),
         "formats": records.formats_record(),
         "took": records.times(),
     }

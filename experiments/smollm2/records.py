@@ -19,6 +19,7 @@ from experiments.smollm2.stages import (
     DEFAULT,
     EXAMPLES,
     FORMATS,
+    ONLINE,
     PAIRS,
     PROMPTS,
     SAMPLED,
@@ -113,7 +114,7 @@ def stages_record() -> Record:
         "epochs": {
             name: epochs(WORK / name)
             for name in TRAINED
-            if name != "rl" and (WORK / name / ADAPTER_WEIGHTS).exists()
+            if (WORK / name / ADAPTER_WEIGHTS).exists()
         },
     }
 
@@ -152,11 +153,12 @@ def rollouts_record() -> Record:
 
 
 def online_record() -> Record:
-    """Summarize the steps of online RL, if it was run."""
-    made = (WORK / "rl" / ADAPTER_WEIGHTS).exists()
-    return (
-        {"online": _without_paths(run_record(WORK / "rl"))} if made else {}
-    )
+    """Summarize the steps of online RL: run -> settings and steps."""
+    return {
+        name: _without_paths(run_record(WORK / name))
+        for name in ONLINE
+        if (WORK / name / ADAPTER_WEIGHTS).exists()
+    }
 
 
 def replies_record() -> Record:

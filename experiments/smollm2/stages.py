@@ -47,9 +47,12 @@ TRAINED = (
     *("warm", "expert-1", "expert-2"),
     # The control of the first round: on rollouts selected at random.
     "random",
-    # Online RL, from the shipped adapter.
-    "rl",
 )
+#: Online RL from the shipped adapter, with two learning rates.
+ONLINE = {
+    "rl": ["--steps=20", "--questions=8", "--learning-rate=3e-4"],
+    "rl-slow": ["--steps=12", "--questions=16", "--learning-rate=1e-4"],
+}
 #: Name in the package -> trained stage.
 SHIPPED = {"smollm2-sft": "sft-reasoning"}
 #: Rollouts of each model that was sampled.
@@ -66,7 +69,7 @@ PAIRS = (
     *("cot-4 distilled", "sft sft-reasoning"),
     *("sft distilled", "sft-reasoning distilled"),
     *("warm expert-1", "expert-1 expert-2", "random expert-1"),
-    *("warm random", "sft-reasoning rl"),
+    "warm random",
 )
 #: Number formats, compared on the first test questions.
 FORMATS = ("float32", "bfloat16", "float16")
@@ -169,13 +172,10 @@ def best_steps() -> Iterator[Step]:
 
 
 def online_steps() -> Iterator[Step]:
-    """Yield a short online RL of the shipped adapter: 1280 samples."""
-    options = [
-        "--adapter=smollm2-sft",
-        *("--steps=20", "--questions=8", "--samples=8"),
-        *("--learning-rate=3e-4", TRAIN_BF16),
-    ]
-    yield Step(_trained("rl", *options), WORK / "rl")
+    """Yield short runs of online RL, from the shipped adapter."""
+    for name, options in ONLINE.items():
+        start = ["--adapter=smollm2-sft", "--samples=8", TRAIN_BF16]
+        yield Step(_trained("rl", *start, *options), WORK / name)
 
 
 def _round(sampler: str, trained: str) -> Iterator[Step]:
@@ -199,9 +199,7 @@ def evaluation_steps() -> Iterator[Step]:
     """Yield the evaluations of the adapters that are not shipped."""
     for name in TRAINED:
         if name not in SHIPPED.values():
-            options = [f"--adapter={WORK / name}"]
-            # Online RL is compared with the shipped adapter, in float32.
-            options += [] if name == "rl" else [SAMPLE_BF16]
+            options = [f"--adapter={WORK / name}", SAMPLE_BF16]
             yield from _measured(name, options)
 
 
