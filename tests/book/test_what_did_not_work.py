@@ -26,6 +26,11 @@ def smollm2(stage: str) -> str:
     return f"{rate:.3f}".lstrip("0")
 
 
+def online(split: str, name: str) -> str:
+    rate = read("online_rl")["rates"][split][name]["accuracy"]
+    return f"{rate:.3f}".lstrip("0")
+
+
 QUOTED = {
     "Bare answers": [
         mean("test", "cot"),
@@ -40,6 +45,11 @@ QUOTED = {
         mean("test_hard", "rft-1"),
     ],
     "Unselected replies": [mean("test", "random")],
+    "Online RL instead of RFT": [
+        online(split, name)
+        for name in ("dr_grpo-1e-3-0", "rft-few")
+        for split in ("test", "test_hard")
+    ],
     "Learning from oneself too early": [
         smollm2(stage)
         for stage in ("rft-base", "warm", "expert-1", "random")
