@@ -35,16 +35,20 @@ def lines(result: Result) -> list[str]:
     if result.reason:
         told.append(f"stopped: {result.reason}")
     for mark in result.marks:
-        told.append(f"{mark.check}: {mark.text}")
+        earned = f"{mark.points}/{mark.out_of}"
+        told.append(f"{mark.check}, {earned}: {mark.text}")
         told += [f"hidden {v['check']}: {v['text']}" for v in mark.hidden]
     return [one_line(line) for line in told + result.errors]
 
 
 def write_table(path: Path, results: Sequence[Result]) -> None:
-    """Write a CSV with a row a submission."""
+    """Write a CSV with a row a submission.
+
+    A column's title ends with the most that an exercise can earn.
+    """
     rows = []
     for result in results:
-        points = {mark.check: mark.points for mark in result.marks}
+        points = {f"{m.check} /{m.out_of}": m.points for m in result.marks}
         texts = [
             f"{m.check}: {m.text}" for m in result.marks if not m.solved
         ]

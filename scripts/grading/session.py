@@ -182,7 +182,7 @@ def _better(mark: Mark, found: Sequence[Verdict], trial: Trials) -> Mark:
     first, *hidden = found
     points, text = trial.exercise.points, first["text"]
     if not first["solved"]:
-        points = min(first["parts"], points - 1)
+        points = max(0, min(first["parts"], points - 1))
         text = f"{trial.missing}. {text}" if trial.missing else text
     made = replace(mark, points=points, text=text, hidden=tuple(hidden))
     if made.is_empty and not mark.is_empty:

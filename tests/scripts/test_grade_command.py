@@ -49,7 +49,10 @@ def test_command_grades_a_class(
     assert [row["reason"] for row in rows] == reasons
     assert "check_double: Not yet: nothing is" in rows[2]["feedback"]
     feedback = tmp_path / "out" / "feedback" / "Lovelace.txt"
-    assert "check_word: Solved." in feedback.read_text("utf-8")
+    assert "check_square, 3/3: Solved." in feedback.read_text("utf-8")
+    assert "check_square, 0/3: Not yet" in printed
+    assert [row["check_square /3"] for row in rows] == [0, 3, 0, 0]
+    assert [row["out_of"] for row in rows] == [5] * 4
     made = json.loads((tmp_path / "results.json").read_text("utf-8"))
     assert (made["score"], made["output"]) == (0, reasons[0])
     assert [test["max_score"] for test in made["tests"]] == [1, 1, 3]

@@ -43,6 +43,10 @@ def test_points_stand_in_a_tag(tmp_path: Path) -> None:
     assert read_chapter(path).exercises == (
         Exercise("check_a", ("b", "c"), 3, 0),
     )
+    for wrong in ("points=2.5", "points: 3", 'points=3", "points=4'):
+        path.write_text(cell.replace("points=3", wrong), "utf-8")
+        with pytest.raises(UnitconvError, match="one tag such as"):
+            read_chapter(path)
     path.write_text(cell.replace("attempt", "try_it"), "utf-8")
     with pytest.raises(UnitconvError, match="one attempt"):
         read_chapter(path)
