@@ -189,8 +189,6 @@ def main(arguments: Sequence[str]) -> None:
     scripts = [find_chapter(one) for one in options.chapters] or every
     if not options.roster:
         return write_all(scripts, options.output)
-    if not options.seed:
-        raise UnitconvError("numbers are drawn from a --seed: give one")
     for name, *_ in read_roster(options.roster):
         folder = options.output / file_name(name)
         write_all(scripts, folder, name, options.seed)

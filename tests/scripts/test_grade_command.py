@@ -9,11 +9,18 @@ import pytest
 
 from experiments.hostile import chapter
 from scripts.grade_submissions import main
+from unitconv.common.errors import UnitconvError
 
-pytestmark = pytest.mark.long
+
+def test_submission_is_not_taken_for_the_chapter(tmp_path: Path) -> None:
+    """SECRET is not set, so that --seed takes the chapter's name."""
+    files = [str(tmp_path / name) for name in ("ada.ipynb", "bob.ipynb")]
+    command = ["--seed", "notebooks/01_task.py", *files]
+    with pytest.raises(UnitconvError, match="among those handed in"):
+        main(command)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_command_grades_a_class(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
