@@ -216,7 +216,7 @@ def main(arguments: Sequence[str]) -> None:
             grade_all(waiting, start, sandboxes, done)
     write_all(results, options.output)
     if options.gradescope:
-        write_gradescope(options.gradescope, results[0])
+        write_gradescope(options.gradescope, results)
 
 
 def write_all(results: Sequence[Result], folder: Path | None) -> None:

@@ -71,8 +71,12 @@ def write_feedback(folder: Path, result: Result) -> None:
     write_text(text, folder / f"{file_name(result.student)}.txt")
 
 
-def write_gradescope(path: Path, result: Result) -> None:
-    """Write results.json; hidden checks are shown once marks are out."""
+def write_gradescope(path: Path, results: Sequence[Result]) -> None:
+    """Write results.json of the first result, and say if there are more.
+
+    Hidden checks are shown once marks are out.
+    """
+    result, *others = results
     tests: list[dict[str, str | int]] = []
     for mark in result.marks:
         tests.append(
@@ -83,7 +87,11 @@ def write_gradescope(path: Path, result: Result) -> None:
             | {"visibility": "after_published"}
             for v in mark.hidden
         ]
-    output = "\n".join([result.reason, *result.errors]).strip()
+    said = [result.reason, *result.errors]
+    if others:
+        name = one_line(Path(result.file).name)
+        said.append(f"more than one notebook: {name} is graded")
+    output = "\n".join(said).strip()
     sums = totals(result.marks)
     score = sums["points"] + sums.get("hidden", 0)
     write_json({"score": score, "output": output, "tests": tests}, path)

@@ -214,7 +214,8 @@ def copy_library(folder: Path) -> Path:
     grading.mkdir(parents=True)
     for module in ("messages", "worker"):
         shutil.copy(Path(__file__).with_name(f"{module}.py"), grading)
-    folder.chmod(0o755)
+    for path in (folder, *folder.rglob("*")):  # whatever the umask is
+        path.chmod(0o755 if path.is_dir() else 0o644)
     return folder
 
 

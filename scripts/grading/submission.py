@@ -58,6 +58,8 @@ def read_cells(path: Path) -> list[tuple[str, str]]:
         if path.stat().st_size > LARGEST:
             raise UnreadableError(f"more than {LARGEST >> 20} MB")
         content = path.read_bytes()
+    except FileNotFoundError as error:
+        raise UnreadableError("there is no notebook") from error
     except OSError as error:
         raise UnreadableError(f"unreadable: {error.strerror}") from error
     try:

@@ -179,7 +179,7 @@ def test_link_out_of_the_folder_is_refused(tmp_path: Path) -> None:
     (tmp_path / "in" / "b.ipynb").symlink_to(tmp_path / "a.ipynb")
     with pytest.raises(UnreadableError, match="link"):
         read_cells(tmp_path / "in" / "b.ipynb")
-    with pytest.raises(UnreadableError, match="No such file"):
+    with pytest.raises(UnreadableError, match="there is no"):
         read_cells(tmp_path / "in" / "c.ipynb")
     os.mkfifo(tmp_path / "in" / "d.ipynb")
     with pytest.raises(UnreadableError, match="no file"):
