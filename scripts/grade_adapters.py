@@ -94,6 +94,8 @@ def row(
         report = measure(path, questions, tolerance)
     except (UnitconvError, UnreadableError) as error:
         return earned | {"reason": one_line(str(error))}
+    except Exception as error:  # whatever is in it, the class goes on
+        return earned | {"reason": one_line(f"no adapter: {error!r}"[:300])}
     rates = {
         "accuracy": report.accuracy.value,
         "low": report.accuracy.ci95[0],

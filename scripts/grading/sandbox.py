@@ -51,6 +51,7 @@ for name in null zero random urandom; do
     touch "$root/dev/$name"
     mount --bind "/dev/$name" "$root/dev/$name"
 done
+ln -s /tmp "$root/dev/shm"
 while [ "$1" != -- ]; do
     mkdir -p "$(dirname "$root$1")"
     if [ -L "$1" ]; then
@@ -169,6 +170,7 @@ class Sandbox:
                 process.wait()
                 if user:
                     _kill_all_of(user)
+                    _remove_all_of(user)
 
     def _command(self, root: str, connection: int) -> list[str]:
         own_user = self.level != "none"
@@ -232,3 +234,16 @@ def _kill_all_of(user: int) -> None:
     kill = "import os; os.kill(-1, 9)"
     with suppress(PermissionError):  # then it could not start either
         subprocess.run([sys.executable, "-c", kill], user=user, group=user)
+
+
+def _remove_all_of(user: int) -> None:
+    """Remove what a submission left where everybody may write."""
+    for folder in ("/tmp", "/var/tmp", "/dev/shm"):
+        for path in Path(folder).glob("*"):
+            with suppress(OSError):
+                if path.lstat().st_uid != user:
+                    continue
+                if path.is_dir() and not path.is_symlink():
+                    shutil.rmtree(path, ignore_errors=True)
+                else:
+                    path.unlink()

@@ -47,7 +47,10 @@ def run_cell(shell: InteractiveShell, source: str) -> None:
 
 def describe(error: BaseException) -> str:
     """Return an error's text and the line of the cell that raised it."""
-    text = str(error)
+    try:
+        text = str(error)
+    except BaseException:  # a text of the submission's own
+        text = ""
     if isinstance(error, SyntaxError):
         return text
     lines = [

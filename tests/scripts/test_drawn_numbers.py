@@ -85,7 +85,7 @@ def test_class_gets_a_folder_each(tmp_path: Path) -> None:
         main(["1", *options])
     main(["1", "--seed", "secret", *options])
     found = sorted(p.parent.name for p in tmp_path.glob("out/*/*.ipynb"))
-    assert found == ["Lovelace_ Ada", "bob"]
+    assert found == ["Lovelace, Ada", "bob"]
     made = nbformat.read(tmp_path / "out" / "bob" / "01_task.ipynb", 4)
     source = "\n".join(cell.source for cell in made.cells)
     own = Draw("01_task", "bob", "secret").replaced("check_fool")
