@@ -2,7 +2,7 @@
 
     python -m scripts.make_autograder 7 8 --hidden checks.py
 
-writes _build/autograder/07_sft.zip and so on. It holds the library, the
+writes _build/autograder/08_sft.zip and so on. It holds the library, the
 grader, and the chapter without its solutions. Once its packages are
 installed, it needs no network.
 """
@@ -88,7 +88,7 @@ def main(arguments: Sequence[str]) -> None:
         prog="python -m scripts.make_autograder"
     )
     add = parser.add_argument
-    add("chapters", nargs="+", help="numbers, such as 7")
+    add("chapters", nargs="+", help="numbers, such as 8")
     add("--hidden", type=Path, help="checks of your own")
     add("--torch-index", default="", help="where to get torch from")
     add("--output", type=Path, default=ROOT / "_build" / "autograder")
