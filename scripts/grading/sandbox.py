@@ -63,8 +63,8 @@ while [ "$1" != -- ]; do
     fi
     shift
 done
-exec chroot "$root" setpriv $user --no-new-privs --inh-caps=-all \\
-    --bounding-set=-all "$@"
+exec chroot "$root" setpriv $user --pdeathsig KILL \\
+    --no-new-privs --inh-caps=-all --bounding-set=-all "$@"
 """
 
 
@@ -176,8 +176,12 @@ class Sandbox:
         own_user = self.level != "none"
         worker = [sys.executable, "-m", "scripts.grading.worker"]
         worker += [str(connection), *self.limits.options(own_user)]
-        if self.level != "namespaces":
+        if self.level == "none":
             return worker
+        # It ends with its grader, even if that is killed.
+        ends = ["setpriv", "--pdeathsig", "KILL"]
+        if self.level == "user":
+            return [*ends, *worker]
         namespaces = "--mount --net --pid --ipc --uts --fork --kill-child"
         user = ""
         if os.getuid():
@@ -187,7 +191,8 @@ class Sandbox:
             user = f"--reuid={number} --regid={number} --clear-groups"
         seen = {*_SEEN, *map(os.path.realpath, _SEEN), str(self.packages)}
         enter = ["sh", "-c", _ENTER, "sh", root, user, *sorted(seen), "--"]
-        return ["unshare", *namespaces.split(), "--", *enter, *worker]
+        unshare = ["unshare", *namespaces.split(), "--"]
+        return [*ends, *unshare, *enter, *worker]
 
 
 def best_level(library: Path) -> str:
