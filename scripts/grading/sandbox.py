@@ -238,7 +238,12 @@ def _kill_all_of(user: int) -> None:
     """Kill what a submission left running, in whatever session."""
     kill = "import os; os.kill(-1, 9)"
     with suppress(PermissionError):  # then it could not start either
-        subprocess.run([sys.executable, "-c", kill], user=user, group=user)
+        subprocess.run(
+            [sys.executable, "-c", kill],
+            user=user,
+            group=user,
+            stderr=subprocess.DEVNULL,  # there may be nothing to kill
+        )
 
 
 def _remove_all_of(user: int) -> None:

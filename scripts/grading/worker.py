@@ -93,6 +93,7 @@ def main(connection: str, *limits: str) -> None:
     written = (one.split("=") for one in limits)
     limit({name: int(value) for name, value in written})
     os.chdir(os.environ["HOME"])
+    sys.path.insert(0, "")  # as Jupyter does, for a file that a cell wrote
     random.seed(0)
     serve(Peer(Connection(int(connection)), describe))
 
