@@ -101,7 +101,8 @@ wheel: $(INSTALLED) ## Write the library as a wheel, to be handed out
 
 autograder: $(INSTALLED) ## Write zips for Gradescope: CHAPTERS="8 9"
 	$(BIN)/python -m scripts.make_autograder $(CHAPTERS) \
-	    $(if $(HIDDEN),--hidden $(HIDDEN))
+	    $(if $(HIDDEN),--hidden $(HIDDEN)) \
+	    $(if $(TORCH_INDEX),--torch-index $(TORCH_INDEX))
 
 lint: $(INSTALLED) ## Check format, style and types
 	$(check-code)

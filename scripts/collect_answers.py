@@ -60,11 +60,12 @@ def prose(
     for kind, source in cells:
         if kind == "code":
             continue
-        if titles := re.findall(r"^### Exercise (\d+)", source, re.M):
+        if titles := re.findall(r"^### Exercise (\d{1,3})\b", source, re.M):
             number = int(titles[-1])
         added = [x for x in source.splitlines() if x.strip() not in given]
         if number and added:
-            yield number, "\n".join(added)
+            text = "\n".join(added)
+            yield number, text.encode("utf-8", "replace").decode()
 
 
 def collect(paths: Sequence[Path], given: NotebookNode) -> pd.DataFrame:

@@ -13,6 +13,7 @@ from nbformat import NotebookNode
 
 from scripts.grading.chapter import find_attempts
 from unitconv.common.errors import UnitconvError
+from unitconv.task.make_splits import PUBLIC_SEEDS
 
 NUMBERS = Path(__file__).with_suffix(".yml")
 _EXERCISE = "```{exercise}"
@@ -23,9 +24,16 @@ class Draw:
 
     Args:
         chapter: such as 01_task.
+
+    Raises:
+        UnitconvError: no seed, or one that everybody knows.
     """
 
     def __init__(self, chapter: str, student: str, seed: str) -> None:
+        if not seed or seed in map(str, PUBLIC_SEEDS):
+            raise UnitconvError(
+                f"numbers are drawn from a secret seed, not {seed!r}"
+            )
         self._plan = yaml.safe_load(NUMBERS.read_text("utf-8")).get(
             chapter, {}
         )

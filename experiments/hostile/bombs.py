@@ -20,6 +20,14 @@ _STOPPED = {
         "    time.sleep(1)",
         "cell 3: out of time",
     ),
+    "sends half a message": (
+        "import gc, os, time\n"
+        "from scripts.grading.messages import Peer\n"
+        "[p] = [p for p in gc.get_objects() if isinstance(p, Peer)]\n"
+        "os.write(p.connection.fileno(), b'\\0\\1\\0\\0{')\n"
+        "time.sleep(99)",
+        "cell 3: ",
+    ),
     "os._exit": ("import os\nos._exit(0)", "cell 3: it ended itself"),
     "a segmentation fault": (
         "import ctypes\nctypes.string_at(0)",
@@ -77,6 +85,11 @@ _BORNE = {
         "finally:\n    files.clear()",
         "",
     ),
+    "an error whose text is an error": (
+        "class E(Exception):\n    def __str__(self):\n"
+        "        raise SystemExit\nraise E",
+        "",
+    ),
     "endless recursion": ("def f():\n    f()\nf()", ""),
     "an error that reads like a formula": (
         "raise OSError('=1+2\\r\\n\\033[2J, \"Solved.\"')",
@@ -107,6 +120,14 @@ BOMBS = (
         Submission("bomb", what, notebook(cells), 5, 2, reason)
         for what, (source, reason) in _BORNE.items()
         for cells in [[*SOLVED[:2], source, *SOLVED[2:]]]
+    ]
+    + [
+        Submission(
+            "bomb",
+            "500 cells that fail",
+            notebook([*SOLVED, *["1 / 0"] * 500]),
+            *(5, 2),
+        )
     ]
     + [
         Submission("bomb", what, notebook([*EMPTY, source]))

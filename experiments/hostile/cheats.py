@@ -129,6 +129,34 @@ for peer in gc.get_objects():
         for _ in range(9):
             peer.connection.send_bytes(
                 json.dumps({"verdicts": [verdict]}).encode())""",
+    "sends no JSON": (
+        "from scripts.grading.messages import Peer\n"
+        "Peer.send = lambda self, **m: self.connection.send_bytes(\n"
+        "    b'\\xff[{')"
+    ),
+    "calls the check back for ever": (
+        "from scripts.grading.messages import Peer\nsend = Peer.send\n"
+        "def again(self, **message):\n"
+        "    if 'value' in message and message['value'] is not None:\n"
+        "        message = {'call': 0, 'arguments': [], 'named': {}}\n"
+        "    send(self, **message)\n"
+        "Peer.send = again\nword = 'x'\n"
+        "double = square = lambda x: x + x"
+    ),
+    "numbers that are none": (
+        "double = square = lambda x: float('nan')\nword = '\\0'"
+    ),
+    "traps for the next one": (
+        "import os, site\nhome = os.environ['HOME']\n"
+        "start = f'{home}/profile_default/startup'\n"
+        "for d in [home, '/tmp', '/var/tmp', '/dev/shm', start,\n"
+        "          site.getusersitepackages(), '/tmp/unitconv']:\n"
+        "    for f in ['sitecustomize.py', 'torch.py', '__init__.py',\n"
+        "              'IPython.py', '00.py', 'x.pth']:\n"
+        "        try:\n            os.makedirs(d, exist_ok=True)\n"
+        "            open(f'{d}/{f}', 'w').write('import os; os.abort()')\n"
+        "        except OSError:\n            pass"
+    ),
     "looks for the caller's numbers": (
         "import sys\ndef double(x):\n    frame = sys._getframe()\n"
         "    while frame := frame.f_back:\n"

@@ -52,6 +52,14 @@ def _without_attempt(cell: str) -> str:
     return cell.partition("\nattempt(")[0]
 
 
+_POOL = """\
+from concurrent.futures import ProcessPoolExecutor
+from operator import mul
+
+numbers = range(-9, 10)
+with ProcessPoolExecutor(1) as pool:
+    square = dict(zip(numbers, pool.map(mul, numbers, numbers))).get
+attempt(check_square, square)"""
 _FULL: dict[str, bytes] = {
     "as asked": notebook(SOLVED),
     "cells copied": notebook([*SOLVED, *SOLVED]),
@@ -98,6 +106,16 @@ _FULL: dict[str, bytes] = {
         [*SOLVED[:2], "1 / 0", *SOLVED[2:]]
     ),
     "input() is called": notebook([*SOLVED[:2], "input()", *SOLVED[2:]]),
+    "await, a file of its own, a pool of processes": notebook(
+        [
+            *[SOLVED[0], EMPTY[1], DOUBLE, SQUARE],
+            f"async def find():\n    {ANSWERS[0]}\n    return word",
+            "word = await find()\nattempt(check_word, word)",
+            f"%%writefile helper.py\n{ANSWERS[1]}",
+            "from helper import double\nattempt(check_double, double)",
+            _POOL,
+        ]
+    ),
     "saved by an old Jupyter": json.dumps(_OLD).encode(),
     "kernel of R": json.dumps(_R).encode(),
     "Windows-1252": _CODEPAGE,
@@ -128,6 +146,17 @@ _WRONG = {
     "a table of the cases that the check tries": (
         [*EMPTY, "double = {3: 6}.get", "square = {0: 0, 2: 4, -3: 9}.get"],
         4,
+        0,
+    ),
+    "that table, and a guess for the hidden check in each of 90 cells": (
+        [
+            *EMPTY,
+            *(
+                f"attempt(check_double, lambda x: {{3: 6}}.get(x, {n}.5))"
+                for n in range(10, 100)
+            ),
+        ],
+        1,
         0,
     ),
 }

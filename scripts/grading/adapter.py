@@ -14,9 +14,11 @@ from typing import Any
 from zipfile import BadZipFile, ZipFile
 
 import safetensors.torch
+import torch
 from safetensors import SafetensorError
 
 from scripts.grading.submission import UnreadableError
+from unitconv.inference.load.adapter import ADAPTERS
 
 CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 LARGEST = {CONFIG: 2**16, WEIGHTS: 50 * 2**20, "run.json": 2**16}  # bytes
@@ -34,6 +36,7 @@ _TYPES = {
     "use_rslora": bool,
 }
 _PROMPTS = ("raw", "chat")
+_LARGEST_RANK = 256
 
 
 @contextmanager
@@ -46,6 +49,8 @@ def safe_adapter(path: Path) -> Iterator[tuple[Path, str]]:
     Raises:
         UnreadableError: it holds no adapter, or more than that.
     """
+    if path.is_symlink():
+        raise UnreadableError("a link, not a folder or a zip")
     files = _read_zip(path) if path.suffix == ".zip" else _read_folder(path)
     if missing := {CONFIG, WEIGHTS} - files.keys():
         raise UnreadableError(f"there is no {min(missing)}")
@@ -112,6 +117,23 @@ def _check_weights(content: bytes) -> None:
             raise UnreadableError(f"no weight of LoRA: {name[:80]!r}")
         if not (tensor.is_floating_point() and tensor.isfinite().all()):
             raise UnreadableError(f"{name}: not all are finite numbers")
+    if owner := _shipped(tensors):
+        raise UnreadableError(
+            f"these are the weights of the course's own adapter {owner}; "
+            "train with another seed"
+        )
+
+
+def _shipped(tensors: dict[str, torch.Tensor]) -> str:
+    """Return which of the adapters in the package has these weights."""
+    for path in sorted(ADAPTERS.glob(f"*/{WEIGHTS}")):
+        course = safetensors.torch.load_file(path)
+        if course.keys() == tensors.keys() and all(
+            torch.equal(course[name].float(), tensors[name].float())
+            for name in course
+        ):
+            return path.parent.name
+    return ""
 
 
 def _safe_config(given: dict[str, Any]) -> dict[str, Any]:
@@ -123,4 +145,14 @@ def _safe_config(given: dict[str, Any]) -> dict[str, Any]:
     }
     if given.get("peft_type") != "LORA" or not kept.keys() >= {"r"}:
         raise UnreadableError(f"{CONFIG} is none of LoRA")
+    ranks = [kept["r"], *kept.get("rank_pattern", {}).values()]
+    if not all(one in range(1, _LARGEST_RANK + 1) for one in ranks):
+        raise UnreadableError(f"a rank is not from 1 to {_LARGEST_RANK}")
+    named = [
+        *kept.get("target_modules", []),
+        *kept.get("rank_pattern", {}),
+        *kept.get("alpha_pattern", {}),
+    ]
+    if not all(re.fullmatch(r"[\w.]{1,99}", str(name)) for name in named):
+        raise UnreadableError(f"{CONFIG} names a module by a pattern")
     return kept | {"peft_type": "LORA", "task_type": "CAUSAL_LM"}

@@ -63,16 +63,28 @@ def _code_cells(notebook: NotebookNode) -> list[NotebookNode]:
     return kept
 
 
+def find_points(cell: NotebookNode) -> int:
+    """Return what an exercise is worth: one point, or what a tag says.
+
+    Raises:
+        UnitconvError: a tag gives points in another form.
+    """
+    given = [tag for tag in cell.metadata.tags if tag.startswith("points")]
+    if not given:
+        return 1
+    if len(given) > 1 or not re.fullmatch(r"points=\d{1,4}", given[0]):
+        raise UnitconvError(
+            f"an exercise has one tag such as `points=3`, not {given}"
+        )
+    return int(given[0].removeprefix("points="))
+
+
 def _exercise(cell: NotebookNode, place: int) -> Exercise:
-    points = 1
-    for tag in cell.metadata.tags:
-        if written := re.fullmatch(r"points=(\d+)", tag):
-            points = int(written[1])
     calls = find_attempts(cell.source)
     if len(calls) != 1:
         raise UnitconvError(f"an exercise has one attempt:\n{cell.source}")
     [(check, answers)] = calls.items()
-    return Exercise(check, answers, points, place)
+    return Exercise(check, answers, find_points(cell), place)
 
 
 def find_attempts(source: str) -> dict[str, tuple[str, ...]]:

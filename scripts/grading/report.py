@@ -35,16 +35,20 @@ def lines(result: Result) -> list[str]:
     if result.reason:
         told.append(f"stopped: {result.reason}")
     for mark in result.marks:
-        told.append(f"{mark.check}: {mark.text}")
+        earned = f"{mark.points}/{mark.out_of}"
+        told.append(f"{mark.check}, {earned}: {mark.text}")
         told += [f"hidden {v['check']}: {v['text']}" for v in mark.hidden]
     return [one_line(line) for line in told + result.errors]
 
 
 def write_table(path: Path, results: Sequence[Result]) -> None:
-    """Write a CSV with a row a submission."""
+    """Write a CSV with a row a submission.
+
+    A column's title ends with the most that an exercise can earn.
+    """
     rows = []
     for result in results:
-        points = {mark.check: mark.points for mark in result.marks}
+        points = {f"{m.check} /{m.out_of}": m.points for m in result.marks}
         texts = [
             f"{m.check}: {m.text}" for m in result.marks if not m.solved
         ]
@@ -67,8 +71,12 @@ def write_feedback(folder: Path, result: Result) -> None:
     write_text(text, folder / f"{file_name(result.student)}.txt")
 
 
-def write_gradescope(path: Path, result: Result) -> None:
-    """Write results.json; hidden checks are shown once marks are out."""
+def write_gradescope(path: Path, results: Sequence[Result]) -> None:
+    """Write results.json of the first result, and say if there are more.
+
+    Hidden checks are shown once marks are out.
+    """
+    result, *others = results
     tests: list[dict[str, str | int]] = []
     for mark in result.marks:
         tests.append(
@@ -79,7 +87,11 @@ def write_gradescope(path: Path, result: Result) -> None:
             | {"visibility": "after_published"}
             for v in mark.hidden
         ]
-    output = "\n".join([result.reason, *result.errors]).strip()
+    said = [result.reason, *result.errors]
+    if others:
+        name = one_line(Path(result.file).name)
+        said.append(f"more than one notebook: {name} is graded")
+    output = "\n".join(said).strip()
     sums = totals(result.marks)
     score = sums["points"] + sums.get("hidden", 0)
     write_json({"score": score, "output": output, "tests": tests}, path)

@@ -51,6 +51,7 @@ for name in null zero random urandom; do
     touch "$root/dev/$name"
     mount --bind "/dev/$name" "$root/dev/$name"
 done
+ln -s /tmp "$root/dev/shm"
 while [ "$1" != -- ]; do
     mkdir -p "$(dirname "$root$1")"
     if [ -L "$1" ]; then
@@ -62,8 +63,8 @@ while [ "$1" != -- ]; do
     fi
     shift
 done
-exec chroot "$root" setpriv $user --no-new-privs --inh-caps=-all \\
-    --bounding-set=-all "$@"
+exec chroot "$root" setpriv $user --pdeathsig KILL \\
+    --no-new-privs --inh-caps=-all --bounding-set=-all "$@"
 """
 
 
@@ -169,13 +170,18 @@ class Sandbox:
                 process.wait()
                 if user:
                     _kill_all_of(user)
+                    _remove_all_of(user)
 
     def _command(self, root: str, connection: int) -> list[str]:
         own_user = self.level != "none"
         worker = [sys.executable, "-m", "scripts.grading.worker"]
         worker += [str(connection), *self.limits.options(own_user)]
-        if self.level != "namespaces":
+        if self.level == "none":
             return worker
+        # It ends with its grader, even if that is killed.
+        ends = ["setpriv", "--pdeathsig", "KILL"]
+        if self.level == "user":
+            return [*ends, *worker]
         namespaces = "--mount --net --pid --ipc --uts --fork --kill-child"
         user = ""
         if os.getuid():
@@ -185,7 +191,8 @@ class Sandbox:
             user = f"--reuid={number} --regid={number} --clear-groups"
         seen = {*_SEEN, *map(os.path.realpath, _SEEN), str(self.packages)}
         enter = ["sh", "-c", _ENTER, "sh", root, user, *sorted(seen), "--"]
-        return ["unshare", *namespaces.split(), "--", *enter, *worker]
+        unshare = ["unshare", *namespaces.split(), "--"]
+        return [*ends, *unshare, *enter, *worker]
 
 
 def best_level(library: Path) -> str:
@@ -214,7 +221,8 @@ def copy_library(folder: Path) -> Path:
     grading.mkdir(parents=True)
     for module in ("messages", "worker"):
         shutil.copy(Path(__file__).with_name(f"{module}.py"), grading)
-    folder.chmod(0o755)
+    for path in (folder, *folder.rglob("*")):  # whatever the umask is
+        path.chmod(0o755 if path.is_dir() else 0o644)
     return folder
 
 
@@ -230,4 +238,22 @@ def _kill_all_of(user: int) -> None:
     """Kill what a submission left running, in whatever session."""
     kill = "import os; os.kill(-1, 9)"
     with suppress(PermissionError):  # then it could not start either
-        subprocess.run([sys.executable, "-c", kill], user=user, group=user)
+        subprocess.run(
+            [sys.executable, "-c", kill],
+            user=user,
+            group=user,
+            stderr=subprocess.DEVNULL,  # there may be nothing to kill
+        )
+
+
+def _remove_all_of(user: int) -> None:
+    """Remove what a submission left where everybody may write."""
+    for folder in ("/tmp", "/var/tmp", "/dev/shm"):
+        for path in Path(folder).glob("*"):
+            with suppress(OSError):
+                if path.lstat().st_uid != user:
+                    continue
+                if path.is_dir() and not path.is_symlink():
+                    shutil.rmtree(path, ignore_errors=True)
+                else:
+                    path.unlink()

@@ -15,6 +15,7 @@ from scripts.grading.watch import Watch
 from unitconv.common.exercises import UNWRITTEN
 
 GRACE = 5  # seconds to stop in, once interrupted
+MOST_ERRORS = 20  # of cells, that a student is told
 UNSEEN = "Not yet: the notebook stopped before it."
 NOTHING = f"Not yet: {UNWRITTEN}."
 _MEMORY = ("MemoryError", "Cannot allocate memory", "can't allocate memory")
@@ -182,7 +183,7 @@ def _better(mark: Mark, found: Sequence[Verdict], trial: Trials) -> Mark:
     first, *hidden = found
     points, text = trial.exercise.points, first["text"]
     if not first["solved"]:
-        points = min(first["parts"], points - 1)
+        points = max(0, min(first["parts"], points - 1))
         text = f"{trial.missing}. {text}" if trial.missing else text
     made = replace(mark, points=points, text=text, hidden=tuple(hidden))
     if made.is_empty and not mark.is_empty:
@@ -193,7 +194,10 @@ def _better(mark: Mark, found: Sequence[Verdict], trial: Trials) -> Mark:
 
 def _note(result: Result, error: str) -> None:
     """Keep an error of a cell, and its cause where a limit is the cause."""
-    result.errors.append(error)
+    if len(result.errors) < MOST_ERRORS:
+        result.errors.append(error)
+    elif len(result.errors) == MOST_ERRORS:
+        result.errors.append("more cells fail")
     if any(sign in error for sign in _MEMORY):
         result.reason = result.reason or f"out of memory: {error}"
     if "KeyboardInterrupt" in error:

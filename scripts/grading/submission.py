@@ -1,6 +1,7 @@
 """Read a submission: its cells, its attempts, and whose it is."""
 
 import csv
+import hashlib
 import re
 import stat
 import warnings
@@ -15,6 +16,7 @@ from scripts.grading.messages import one_line
 
 LARGEST = 200 * 2**20  # bytes of a notebook, with its outputs
 LONGEST_CODE = 2**19  # characters of its cells
+MOST_ATTEMPTS = 10  # at an exercise; more is guessing, the last ones count
 
 # Lines that are IPython's and not Python's: !ls, x = %magic, help?
 _MAGIC = re.compile(
@@ -58,6 +60,8 @@ def read_cells(path: Path) -> list[tuple[str, str]]:
         if path.stat().st_size > LARGEST:
             raise UnreadableError(f"more than {LARGEST >> 20} MB")
         content = path.read_bytes()
+    except FileNotFoundError as error:
+        raise UnreadableError("there is no notebook") from error
     except OSError as error:
         raise UnreadableError(f"unreadable: {error.strerror}") from error
     try:
@@ -129,7 +133,8 @@ def _trials(
         return Trials(exercise, {end: exercise.answers}, why)
     place = max(attempts)
     next_one = min((n for n in last.values() if n > place), default=end + 1)
-    answers = {n: said or exercise.answers for n, said in attempts.items()}
+    counted = sorted(attempts)[-MOST_ATTEMPTS:]
+    answers = {n: attempts[n] or exercise.answers for n in counted}
     for later in (next_one - 1, end):
         answers.setdefault(later, exercise.answers)
     return Trials(exercise, answers)
@@ -178,33 +183,42 @@ def name_students(
     Args:
         roster: a row a student: the name to use, and others such as an id.
     """
-    known = {
-        _plain(other): row[0] for row in roster for other in row if other
-    }
+    known = _by_name(roster)
     stems = [path.stem for path in paths]
     names = []
     for path in paths:
         parent = path.absolute().parent.name
-        options = [*_aliases(path.stem), *_aliases(parent)]
-        on_roster = [
-            known[_plain(o)] for o in options if _plain(o) in known
-        ]
-        own = (
-            options[0]
-            if stems.count(path.stem) == 1
-            else _aliases(parent)[0]
-        )
-        names.append(on_roster[0] if on_roster else own)
+        # The folder's name is not the student's choice, the file's may be.
+        options = [*_aliases(parent), *_aliases(path.stem)]
+        found = filter(None, (known.get(_plain(one)) for one in options))
+        own = path.stem if stems.count(path.stem) == 1 else parent
+        names.append(next(found, _aliases(own)[0]))
     return [
         one_line(name if names.count(name) == 1 else f"{name} ({path})")
         for name, path in zip(names, paths, strict=True)
     ]
 
 
+def _by_name(roster: Sequence[Sequence[str]]) -> dict[str, str]:
+    """Return students by all their names, without those that two share."""
+    students: dict[str, set[str]] = {}
+    for row in roster:
+        for name in filter(None, map(_plain, row)):
+            students.setdefault(name, set()).add(row[0])
+    return {
+        name: min(who) for name, who in students.items() if len(who) == 1
+    }
+
+
 def file_name(student: str) -> str:
-    """Return a student's name as a file may be called."""
-    kept = [c if c.isalnum() or c in " -_." else "_" for c in student]
-    return "".join(kept).lstrip(".")
+    """Return a student's name as a file may be called, each another."""
+    kept = [c if c.isalnum() or c in " -_.,'()" else "_" for c in student]
+    short = "".join(kept).lstrip(".").encode("utf-8", "replace")[:150]
+    name = short.decode("utf-8", "ignore")
+    if name == student:
+        return name
+    digest = hashlib.sha256(student.encode("utf-8", "replace")).hexdigest()
+    return f"{name} {digest[:8]}"
 
 
 def _aliases(name: str) -> list[str]:

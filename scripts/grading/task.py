@@ -7,7 +7,7 @@ from pathlib import Path
 from scripts.drawn_numbers import Draw
 from scripts.grading.chapter import Chapter
 from scripts.grading.messages import one_line
-from scripts.grading.session import UNSEEN, Mark, Result
+from scripts.grading.session import Mark, Result
 from scripts.grading.submission import (
     Trials,
     UnreadableError,
@@ -75,7 +75,7 @@ def absent(
             n == row[0] or n.startswith(f"{row[0]} (") for n in names
         )
     ]
-    marks = no_marks(chapter, UNSEEN)
+    marks = no_marks(chapter, "Not yet: nothing was handed in.")
     return [
         Result(name, "", "nothing handed in", marks) for name in missing
     ]

@@ -47,7 +47,10 @@ def run_cell(shell: InteractiveShell, source: str) -> None:
 
 def describe(error: BaseException) -> str:
     """Return an error's text and the line of the cell that raised it."""
-    text = str(error)
+    try:
+        text = str(error)
+    except BaseException:  # a text of the submission's own
+        text = ""
     if isinstance(error, SyntaxError):
         return text
     lines = [
@@ -90,6 +93,7 @@ def main(connection: str, *limits: str) -> None:
     written = (one.split("=") for one in limits)
     limit({name: int(value) for name, value in written})
     os.chdir(os.environ["HOME"])
+    sys.path.insert(0, "")  # as Jupyter does, for a file that a cell wrote
     random.seed(0)
     serve(Peer(Connection(int(connection)), describe))
 

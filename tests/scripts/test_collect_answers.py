@@ -1,6 +1,7 @@
 """Prose answers stand below their question, without a name."""
 
 import csv
+import json
 from pathlib import Path
 
 import nbformat
@@ -41,13 +42,16 @@ def test_answers_of_a_class(
         "ulla": [f"Before.\n\n{FIRST}", "One is <b>few</b>.", SECOND],
         "bob": [FIRST + "\n\nA number.\nThe least.", SECOND, "More.", "!"],
         "eve": [f"Before.\n\n{FIRST}", SECOND],
+        "mal": [f"### Exercise {'9' * 5000}", FIRST, "\ud800.", SECOND],
     }.items():
         cells = [nbformat.v4.new_markdown_cell(text) for text in texts]
         notebook = nbformat.v4.new_notebook(cells=cells)
-        nbformat.write(notebook, tmp_path / f"{name}.ipynb")
+        made = json.dumps(notebook)  # ASCII, so that all can be written
+        (tmp_path / f"{name}.ipynb").write_text(made, "utf-8")
     (tmp_path / "fay.ipynb").write_text("", "utf-8")
     files = [
-        str(tmp_path / f"{n}.ipynb") for n in ("ulla", "bob", "eve", "fay")
+        str(tmp_path / f"{n}.ipynb")
+        for n in ("ulla", "bob", "eve", "fay", "mal")
     ]
     page = tmp_path / "answers.html"
     main(["--output", str(page), str(script), *files])
@@ -57,7 +61,8 @@ def test_answers_of_a_class(
     assert "<pre>One is &lt;b&gt;few&lt;/b&gt;.</pre>" in first
     assert "<pre>A number.\nThe least.</pre>" in first
     assert "<pre>More.</pre>" in second
-    assert text.count("<pre>") == 4
+    assert "<pre>?.</pre>" in first
+    assert text.count("<pre>") == 5
     assert not any(name in text for name in ("ulla", "bob", "eve"))
     with page.with_suffix(".csv").open(newline="") as file:
         rows = [*csv.DictReader(file)]
@@ -66,6 +71,7 @@ def test_answers_of_a_class(
     whose = sorted((row["exercise"], row["student"]) for row in rows)
     assert whose == [
         ("1", "bob"),
+        ("1", "mal"),
         ("1", "ulla"),
         ("2", "bob"),
         ("2", "bob"),

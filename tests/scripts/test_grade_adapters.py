@@ -21,8 +21,12 @@ from unitconv.inference.load.adapter import ADAPTERS
 
 @pytest.fixture
 def adapter(tmp_path: Path) -> Path:
+    """Nearly the course's own adapter, whose weights would be refused."""
     folder = tmp_path / "ada"
     shutil.copytree(ADAPTERS / "rft", folder)
+    tensors = load_file(folder / WEIGHTS)
+    nearly = {name: 1.0001 * one for name, one in tensors.items()}
+    save_file(nearly, folder / WEIGHTS)
     return folder
 
 
@@ -96,6 +100,11 @@ _A_WEIGHT = "base_model.model.model.layers.0.mlp.up_proj.lora_A.weight"
         (lambda f: (f / CONFIG).write_text("[" * 9999), "no JSON"),
         (lambda f: (f / CONFIG).write_text(" " * 2**17), "too large"),
         (_change(CONFIG, peft_type="VERA"), "none of LoRA"),
+        (_change(CONFIG, r=10**9), "a rank is not"),
+        (_change(CONFIG, r=0), "a rank is not"),
+        (_change(CONFIG, rank_pattern={"up_proj": []}), "a rank is not"),
+        (_change(CONFIG, alpha_pattern={"(a+)+$": 1}), "by a pattern"),
+        (_change(CONFIG, target_modules=[["q"], 1.5]), "by a pattern"),
         (_change("run.json", prompt="../../x"), "the prompt"),
         (_weights("lm_head.weight", torch.ones(1)), "no weight of LoRA"),
         (_weights(_A_WEIGHT, torch.full((16, 192), torch.nan)), "finite"),
@@ -110,6 +119,20 @@ def test_what_is_no_adapter_has_a_reason(
         safe_adapter(adapter),
     ):
         pass
+
+
+def test_course_adapter_is_recognised(tmp_path: Path) -> None:
+    shutil.copytree(ADAPTERS / "rft", tmp_path / "eve")
+    (tmp_path / "fay").symlink_to(ADAPTERS / "rft")
+    for name, reason in (
+        ("eve", "the course's own adapter rft"),
+        ("fay", "link"),
+    ):
+        with (
+            pytest.raises(UnreadableError, match=reason),
+            safe_adapter(tmp_path / name),
+        ):
+            pass
 
 
 def test_link_is_not_followed(adapter: Path) -> None:

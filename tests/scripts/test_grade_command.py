@@ -9,11 +9,18 @@ import pytest
 
 from experiments.hostile import chapter
 from scripts.grade_submissions import main
+from unitconv.common.errors import UnitconvError
 
-pytestmark = pytest.mark.long
+
+def test_submission_is_not_taken_for_the_chapter(tmp_path: Path) -> None:
+    """SECRET is not set, so that --seed takes the chapter's name."""
+    files = [str(tmp_path / name) for name in ("ada.ipynb", "bob.ipynb")]
+    command = ["--seed", "notebooks/01_task.py", *files]
+    with pytest.raises(UnitconvError, match="among those handed in"):
+        main(command)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_command_grades_a_class(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -49,9 +56,14 @@ def test_command_grades_a_class(
     assert [row["reason"] for row in rows] == reasons
     assert "check_double: Not yet: nothing is" in rows[2]["feedback"]
     feedback = tmp_path / "out" / "feedback" / "Lovelace.txt"
-    assert "check_word: Solved." in feedback.read_text("utf-8")
+    assert "check_square, 3/3: Solved." in feedback.read_text("utf-8")
+    assert "check_square, 0/3: Not yet" in printed
+    assert [row["check_square /3"] for row in rows] == [0, 3, 0, 0]
+    assert [row["out_of"] for row in rows] == [5] * 4
     made = json.loads((tmp_path / "results.json").read_text("utf-8"))
-    assert (made["score"], made["output"]) == (0, reasons[0])
+    more = "more than one notebook: broken.ipynb is graded"
+    assert made["score"] == 0
+    assert made["output"].splitlines() == [reasons[0], more]
     assert [test["max_score"] for test in made["tests"]] == [1, 1, 3]
     # Once more: nothing is executed, and the marks are the same.
     before = table.read_text("utf-8")

@@ -1,5 +1,7 @@
 """Honest work counts, and no submission earns what it did not do."""
 
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -291,6 +293,50 @@ one = 1 - len(found)
             return
         time.sleep(0.1)
     pytest.fail("a process outlives its sandbox")
+
+
+KILLED = """\
+import os
+from pathlib import Path
+from scripts.grading.messages import Peer
+from scripts.grading.sandbox import Limits, Sandbox
+
+loop = "import subprocess\\nsubprocess.run(['sleep', '87654'])"
+with Sandbox({level!r}, Path({packages!r}), Limits()).start() as worker:
+    Peer(worker.connection).ask(run="")
+    Peer(worker.connection).send(run=loop)
+    print("started", flush=True)
+    input()
+"""
+
+
+def test_submission_ends_with_a_grader_that_is_killed(
+    grader: Grader,
+) -> None:
+    if grader.sandbox.level != "namespaces":
+        pytest.skip("the system allows no namespaces")
+    code = KILLED.format(
+        level=grader.sandbox.level, packages=str(grader.sandbox.packages)
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as process:
+        assert process.stdout
+        assert process.stdout.readline() == b"started\n"
+        for _ in range(300):
+            if still_running(b"sleep\x0087654"):
+                break
+            time.sleep(0.1)
+        else:
+            pytest.fail("it did not start")
+        process.kill()
+    for _ in range(100):
+        if not still_running(b"sleep\x0087654"):
+            return
+        time.sleep(0.1)
+    pytest.fail("a submission outlives its grader")
 
 
 def still_running(word: bytes) -> bool:

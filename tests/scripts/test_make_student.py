@@ -151,6 +151,25 @@ def test_small_notebook_line_by_line() -> None:
     ]
 
 
+def test_points_stand_beside_the_titles_where_they_differ() -> None:
+    prose = "\n# %% [markdown]\n# ```{exercise} Prose\n# Why?\n# ```\n"
+    second = SCRIPT.replace("ex-one", "ex-two").replace(": one", ": two")
+    three = SCRIPT.replace('"exercise"', '"exercise", "points=3"')
+    titles = []
+    for script in (SCRIPT + prose + second, three + prose + second):
+        made = student(jupytext.reads(script, fmt="py:percent"))
+        text = "\n".join(markdown(made))
+        titles.append(re.findall(r"^### Exercise (.*)$", text, re.M))
+    assert titles == [
+        ["1. Warm-up: one", "2. Prose", "3. Warm-up: two"],
+        [
+            "1. Warm-up: one (3 points)",
+            "2. Prose",
+            "3. Warm-up: two (1 point)",
+        ],
+    ]
+
+
 @pytest.mark.parametrize(
     ("broken", "message"),
     [

@@ -21,8 +21,10 @@ from unitconv.task.dataset import (
     read_questions,
 )
 from unitconv.task.make_splits import (
+    SEED,
     SIZES,
     GeneratedQuestion,
+    SplitError,
     main,
     make_hidden,
     make_splits,
@@ -244,6 +246,17 @@ def test_the_command_writes_a_hidden_set_and_nothing_else(
     capsys.readouterr()
 
 
+def test_seeds_of_the_guide_make_no_hidden_set() -> None:
+    """Whatever number the guide shows as a seed."""
+    pages = (DATA.parents[2] / "book").glob("teaching*.md")
+    text = "\n".join(page.read_text("utf-8") for page in pages)
+    shown = {int(n) for n in re.findall(r"(?i)seed[ =]+(\d+)", text)}
+    assert shown > {7}
+    for seed in shown | {SEED}:
+        with pytest.raises(SplitError, match="public"):
+            make_hidden(100, seed)
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
@@ -251,6 +264,8 @@ def test_the_command_writes_a_hidden_set_and_nothing_else(
         ["--hidden", "100", "--seed", "3"],
         ["--hidden", "150", "--seed", "3", "--out", "private"],
         ["--hidden", "0", "--seed", "3", "--out", "private"],
+        ["--hidden", "100", "--seed", "5170236", "--out", "private"],
+        ["--hidden", "100", "--seed", "7", "--out", "private"],
     ],
 )
 def test_a_hidden_set_is_refused_where_it_could_be_found(
