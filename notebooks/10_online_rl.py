@@ -621,9 +621,9 @@ for (split, rival, run, paired), p in zip(rows, adjusted, strict=True):
 # In 5120 samples online RL (`dr_grpo`) takes the base from .849 to .916 on
 # `test` and from .646 to .779 on `test_hard`, on average over three seeds.
 # One round of RFT has .940 and .807 with 20,000 samples, and two rounds
-# have .958 and .827 with 40,000. Against two rounds of RFT (seed 0) `dr_grpo`
-# is worse on `test` for all three seeds, and on `test_hard` for two. So an
-# eighth of the samples brings about two thirds of the gain.
+# have .958 and .827 with 40,000. Against two rounds of RFT (seed 0),
+# `dr_grpo` is worse on `test` for all three seeds, and on `test_hard` for
+# two. So an eighth of the samples brings about two thirds of the gain.
 #
 # Is that due to the loop, or do the first samples of a question simply
 # bring the most? `rft-few` answers this. It is one round of RFT on three
@@ -636,9 +636,9 @@ for (split, rival, run, paired), p in zip(rows, adjusted, strict=True):
 # included. More steps might change this; no longer run was made.
 #
 # Did the wrong replies help? `raft` never learns from them. Over three
-# seeds it has .914 and .797, where `dr_grpo` has .916 and .779. With seed 0,
-# where every question can be compared, no difference is shown. So we see no
-# sign that they helped.
+# seeds it has .914 and .797, where `dr_grpo` has .916 and .779. With seed
+# 0, where every question can be compared, no difference is shown. So we see
+# no sign that they helped.
 #
 # ### Without the worked example
 #
