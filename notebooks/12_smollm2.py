@@ -755,7 +755,7 @@ assert rows["float16"]["70000 becomes"] == float("inf")
 pd.DataFrame(rows).T
 
 # %% [markdown]
-# bf16 has the range of float32 and about three digits. float16 has a digit
+# bf16 has the range of float32 and two to three digits. float16 has a digit
 # more and ends at 65,504. In training, a gradient too small for it becomes
 # zero, and one too large becomes infinite. *Loss scaling* ([Micikevicius et
 # al. 2018](https://arxiv.org/abs/1710.03740)) multiplies the loss so that
