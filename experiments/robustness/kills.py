@@ -166,7 +166,8 @@ def kill_all(
     from experiments.robustness.schedules import save_model
 
     with TemporaryDirectory() as folder:
-        model = save_model(Path(folder))
+        # The longest of the triples has 115 tokens.
+        model = save_model(Path(folder), context=160)
         for name in COMMANDS:
             old = before.get(name, {"runs": 0, "stops": 0, "wrong": []})
             numbers = range(old["runs"], old["runs"] + count)

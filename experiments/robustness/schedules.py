@@ -53,7 +53,7 @@ class Schedule:
         return token_ids[-1] % self.stop_every == 0
 
 
-def make_model(vocab_size: int = VOCABULARY) -> Any:
+def make_model(vocab_size: int = VOCABULARY, context: int = 96) -> Any:
     """Create a small llama whose greedy text varies."""
     torch.manual_seed(0)
     config = LlamaConfig(
@@ -63,7 +63,7 @@ def make_model(vocab_size: int = VOCABULARY) -> Any:
         num_hidden_layers=2,
         num_attention_heads=4,
         num_key_value_heads=2,
-        max_position_embeddings=96,
+        max_position_embeddings=context,
         initializer_range=0.3,
         eos_token_id=None,
         pad_token_id=0,
@@ -183,9 +183,10 @@ def count_differences(
             yield differs(model, draw(number))
 
 
-def save_model(folder: Path) -> Path:
+def save_model(folder: Path, context: int = 96) -> Path:
     """Save a small random model with the course model's tokenizer."""
     tokenizer = AutoTokenizer.from_pretrained(COURSE_MODEL)
-    make_model(vocab_size=len(tokenizer)).save_pretrained(folder)
+    made = make_model(vocab_size=len(tokenizer), context=context)
+    made.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return folder
