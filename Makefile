@@ -42,7 +42,7 @@ OF_THE_BOOK := tests/book/test_pages.py tests/book/test_book.py \
 
 .DELETE_ON_ERROR:
 .PHONY: help book pdf test test-fast test-long serve notebooks pairs \
-        student \
+        student slides \
         wheel autograder lint format constraints weights repo clean \
         distclean force
 
@@ -93,6 +93,9 @@ pairs: $(INSTALLED) ## Bring each notebook and its .py in line
 student: $(INSTALLED) ## Write notebooks without solutions: CHAPTERS="1 8"
 	$(BIN)/python -m scripts.make_student $(CHAPTERS) \
 	    $(if $(ROSTER),--roster $(ROSTER) --seed "$(SEED)")
+
+slides: $(INSTALLED) ## Write slides of each chapter into _build/slides
+	$(BIN)/python -m scripts.make_slides $(CHAPTERS)
 
 wheel: $(INSTALLED) ## Write the library as a wheel, to be handed out
 	$(BIN)/python -m pip wheel --quiet --no-deps \

@@ -64,7 +64,7 @@ def pieces(text):
 print(pieces(question))
 print(question_ids)
 
-#
+# %% [markdown]
 # ## Tokens become vectors
 #
 # These are the tokens of our question, with their numbers. The model that

@@ -1,0 +1,1 @@
+"""Slides of a chapter: what is shown, and how it becomes a deck."""
