@@ -12,6 +12,7 @@ not grade again.
 """
 
 import argparse
+import re
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
@@ -88,17 +89,24 @@ def grade_one(task: Task, reference: Reference, sandbox: Sandbox) -> None:
         task.result.reason = f"{FAULT}: {error!r}"
 
 
-def read_hidden(path: Path | None) -> str:
+def read_hidden(path: Path | None, chapter: Chapter) -> str:
     """Read the code of hidden checks.
 
     Raises:
-        UnitconvError: it is no Python.
+        UnitconvError: it is no Python, or a check is of no exercise.
     """
     source = path.read_text("utf-8") if path else ""
     try:
         compile(source, str(path), "exec")
     except SyntaxError as error:
         raise UnitconvError(f"{path} is no Python: {error}") from error
+    names = [exercise.check for exercise in chapter.exercises]
+    for check in re.findall(r"^def (check_\w+)", source, re.M):
+        if not any(f"{check}_".startswith(f"{name}_") for name in names):
+            raise UnitconvError(
+                f"{path}: {check} belongs to no exercise; name it as one "
+                f"of {', '.join(names)}, or with more behind it"
+            )
     return source
 
 
@@ -175,10 +183,8 @@ def main(arguments: Sequence[str]) -> None:
     """Print what each submission earns; write what the options ask for."""
     options = parse(arguments)
     chapter = read_course(options)
-    roster, hidden = (
-        read_roster(options.roster),
-        read_hidden(options.hidden),
-    )
+    roster = read_roster(options.roster)
+    hidden = read_hidden(options.hidden, chapter)
     limits = Limits(
         seconds=options.timeout,
         cell_seconds=options.cell_timeout,

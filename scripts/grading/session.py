@@ -14,7 +14,7 @@ from scripts.grading.submission import Trials
 from scripts.grading.watch import Watch
 from unitconv.common.exercises import UNWRITTEN
 
-GRACE = 5  # seconds to stop in, once interrupted
+GRACE = 10  # seconds to stop in, once interrupted
 MOST_ERRORS = 20  # of cells, that a student is told
 UNSEEN = "Not yet: the notebook stopped before it."
 NOTHING = f"Not yet: {UNWRITTEN}."

@@ -13,7 +13,9 @@ pytestmark = pytest.mark.long
 SAMPLE = {
     "an empty copy of the exercises at the end",
     "checks deleted, answers alone",
-    "a table of the cases that the check tries",
+    "await, a file of its own, a pool of processes",
+    "that table, and a guess for the hidden check in each of 90 cells",
+    "sends no JSON",
     "patches sha256",
     "reads the solution from the package",
     "reads the solution from the repository",
