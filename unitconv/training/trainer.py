@@ -89,13 +89,9 @@ def fine_tune(
         LockError: another process is training in the folder.
         OSError: the disk is full; earlier checkpoints are still usable.
     """
-    if not data.train:
-        raise TrainingError("there are no examples to train on")
-    if not data.valid:
-        raise TrainingError(
-            "there are no examples to validate on: reasoning could be "
-            "written for none of the validation questions"
-        )
+    if not data.train or not data.valid:
+        use = "validate" if data.train else "train"
+        raise TrainingError(f"there are no examples to {use} on")
     check_budget(model, settings)
     content = asdict(settings) | _describe(data.train) | run.entry
     if model.device.type == "cpu":
