@@ -105,7 +105,6 @@ def fine_tune(
         trainer.train(resume_from_checkpoint=last)
         if distributed.is_main_process():
             save_adapter(wrapped, run)
-
     return TrainingResult(
         folder=run.folder,
         n_examples=len(data.train),
