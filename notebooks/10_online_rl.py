@@ -951,11 +951,31 @@ pd.DataFrame(
 # warm start:
 #
 # ```bash
-# unitconv rl --model smollm2-q4_1 --adapter smollm2-sft \
+# unitconv rl --model smollm2-q4_1 --adapter smollm2-sft --preset ampere \
+#     --valid valid.json --steps 20 --questions 8 --samples 8 \
 #     --learning-rate 3e-4 --output smollm2-rl
 # ```
 #
-# We have not run it yet.
+# We ran this, and a second run with a third of the learning rate and twice
+# as many questions a step. The file has 100 validation questions, half of
+# them hard:
+
+# %%
+smollm2 = json.loads((RESULTS / "smollm2.json").read_text())["online"]
+pd.DataFrame(
+    {
+        run["settings"]["learning_rate"]: {
+            "steps": len(run["steps"]),
+            "mixed groups": sum(step["mixed"] for step in run["steps"])
+            / len(run["steps"]),
+            **{f"right, step {n}": score for n, score in run["valid"]},
+        }
+        for run in smollm2.values()
+    }
+).T.round(2)
+
+# %% [markdown]
+# XXX
 #
 # ## Exercises
 #
