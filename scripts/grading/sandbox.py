@@ -170,7 +170,7 @@ class Sandbox:
                 process.wait()
                 if user:
                     _kill_all_of(user)
-                    _remove_all_of(user)
+                    remove_all_of(user)
 
     def _command(self, root: str, connection: int) -> list[str]:
         own_user = self.level != "none"
@@ -246,7 +246,7 @@ def _kill_all_of(user: int) -> None:
         )
 
 
-def _remove_all_of(user: int) -> None:
+def remove_all_of(user: int) -> None:
     """Remove what a submission left where everybody may write."""
     for folder in ("/tmp", "/var/tmp", "/dev/shm"):
         for path in Path(folder).glob("*"):

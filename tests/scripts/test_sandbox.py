@@ -1,0 +1,91 @@
+"""A submission leaves nothing behind, whatever becomes of its grader."""
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from scripts.grading.sandbox import (
+    FIRST_USER,
+    best_level,
+    copy_library,
+    remove_all_of,
+)
+
+pytestmark = pytest.mark.slow
+
+
+def test_nothing_is_left_where_everybody_writes(tmp_path: Path) -> None:
+    if os.getuid():
+        pytest.skip("only root grades as another user")
+    user = FIRST_USER + 99
+    kept = tmp_path / "kept"
+    kept.write_text("ours", "utf-8")
+    with tempfile.TemporaryDirectory(dir="/var/tmp") as ours:
+        theirs = Path(tempfile.mkdtemp(dir="/var/tmp"))
+        (theirs / "trap.py").write_text("1 / 0", "utf-8")
+        link = theirs.with_name(f"{theirs.name}-link")
+        link.symlink_to(kept)
+        for path in (theirs, link):
+            os.chown(path, user, user, follow_symlinks=False)
+        remove_all_of(user)
+        assert not theirs.exists()
+        assert not link.is_symlink()
+        assert Path(ours).is_dir()
+    assert kept.read_text("utf-8") == "ours"
+
+
+KILLED = """\
+import os
+from pathlib import Path
+from scripts.grading.messages import Peer
+from scripts.grading.sandbox import Limits, Sandbox
+
+loop = "import subprocess\\nsubprocess.run(['sleep', '87654'])"
+with Sandbox({level!r}, Path({packages!r}), Limits()).start() as worker:
+    Peer(worker.connection).ask(run="")
+    Peer(worker.connection).send(run=loop)
+    print("started", flush=True)
+    input()
+"""
+
+
+def runs(*command: str) -> bool:
+    return any(
+        one.info["cmdline"] == [*command]
+        for one in psutil.process_iter(["cmdline"])
+    )
+
+
+def test_submission_ends_with_a_grader_that_is_killed(
+    tmp_path: Path,
+) -> None:
+    packages = copy_library(tmp_path)
+    level = best_level(packages)
+    if level != "namespaces":
+        pytest.skip("the system allows no namespaces")
+    code = KILLED.format(level=level, packages=str(packages))
+    with subprocess.Popen(
+        [sys.executable, "-c", code],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as process:
+        assert process.stdout
+        assert process.stdout.readline() == b"started\n"
+        for _ in range(300):
+            if runs("sleep", "87654"):
+                break
+            time.sleep(0.1)
+        else:
+            pytest.fail("it did not start")
+        process.kill()
+    for _ in range(100):
+        if not runs("sleep", "87654"):
+            return
+        time.sleep(0.1)
+    pytest.fail("a submission outlives its grader")
