@@ -10,9 +10,11 @@ import ast
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import takewhile
 
 from nbformat import NotebookNode
 
+from scripts.slides.outputs import is_upright, printed, shown
 from scripts.slides.sections import Section
 
 WORDS = 50  # of the first sentences of a section
@@ -20,7 +22,6 @@ FEW = 45  # of those that leave room for a figure
 LIST = 95  # words of a list
 LABEL = 6  # words of a sentence that only names its subject
 LINES = 19  # of a cell and what it prints
-ROWS, COLUMNS = 9, 7  # of a table
 _APART = ("Exercises", "Three questions", "References")
 # The end of a sentence: not that of "et al." or of an initial.
 _END = re.compile(r"(?<!\bal)(?<!\be\.g)(?<!\b[A-Z])[.!?](?=\s+[^a-z\s])")
@@ -67,7 +68,7 @@ def choose_slides(sections: list[Section]) -> Deck:
     """Return the slides of a chapter."""
     first, *others = sections
     stacks = [opening(first)]
-    for section in others:
+    for place, section in enumerate(others):
         if section.title == "Exercises":
             stacks.append([*exercises(section)])
         elif section.title == "Three questions":
@@ -79,8 +80,11 @@ def choose_slides(sections: list[Section]) -> Deck:
             slides = section_slides(section)
             if section.level > 2:
                 stacks[-1].extend(slides)
-            else:
-                stacks.append(slides)
+                continue
+            after = others[place + 1 :]
+            below = takewhile(lambda one: one.level > 2, after)
+            listed = "\n".join(f"- {part.title}" for part in below)
+            stacks.append(slides or [Slide(section.title, [listed])])
     return Deck(first.title, [stack for stack in stacks if stack])
 
 
@@ -116,12 +120,13 @@ def section_slides(section: Section) -> list[Slide]:
     slides += [Slide(title, [part]) for part in parts[1:]]
     heights = [45 if "$$" in one else len(one.split()) for one in text]
     words = sum(heights)  # a formula is as high as 45 words
+    has_room = len(text) == 1 and words <= FEW
     code, pictures = key_code(section.cells), [*shown(section.cells)]
     if code and len(text) <= 2 and words // 11 + len(code.lines) <= 13:
         slides[0].code = code
     elif code:
         slides.append(Slide(title, code=code))
-    elif pictures and len(text) == 1 and words <= FEW:
+    elif pictures and has_room and not is_upright(pictures[0]):
         slides[0].html = pictures.pop(0)
     slides += [Slide(title, html=html) for html in pictures]
     return [one for one in slides if one.text or one.code or one.html]
@@ -229,38 +234,6 @@ def without_imports(source: str) -> str:
                 lines.insert(0, before.pop())
             return "\n".join(lines)
     return ""
-
-
-def printed(cell: NotebookNode) -> str:
-    """Return the text that a cell prints or returns."""
-    texts = []
-    for output in cell.outputs:
-        data = output.get("data", {})
-        if output.output_type == "stream":
-            texts.append(output.text)
-        elif "text/html" not in data:
-            texts.append(data.get("text/plain", ""))
-    return "\n".join(text.rstrip("\n") for text in texts)
-
-
-def shown(cells: list[NotebookNode]) -> Iterator[str]:
-    """Yield the HTML of each figure, and of the first table that fits."""
-    tables = 0
-    for cell in cells:
-        for output in cell.outputs:
-            html = output.get("data", {}).get("text/html", "")
-            if 'class="picture"' in html:
-                yield html
-            elif "<table" in html and not tables and fits(html):
-                tables += 1
-                yield re.sub(r"<style.*?</style>", "", html, flags=re.S)
-
-
-def fits(table: str) -> bool:
-    """Say whether a table is small enough for a slide."""
-    rows = table.count("<tr")
-    cells = table.count("<td") + table.count("<th")
-    return rows <= ROWS + 1 and cells / rows <= COLUMNS
 
 
 def exercises(section: Section) -> Iterator[Slide]:

@@ -14,6 +14,7 @@ from pygments.formatters import HtmlFormatter
 from pygments.lexers import PythonLexer
 
 from scripts.slides.choose import Deck, Slide
+from scripts.slides.outputs import is_upright
 
 HERE = Path(__file__).parent
 # The book's own colours of code, readable on both grounds.
@@ -76,6 +77,8 @@ def classes(slide: Slide) -> str:
         names.append("long")
     if slide.code and len(slide.code.lines) > _TALL:
         names.append("tall")
+    if not slide.text and not slide.code and is_upright(slide.html):
+        names.append("upright")
     return " ".join(names)
 
 

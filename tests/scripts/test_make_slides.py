@@ -17,8 +17,8 @@ from scripts.slides.choose import (
     cut_list,
     first_point,
     first_sentences,
-    fits,
 )
+from scripts.slides.outputs import fits, is_upright
 from scripts.slides.sections import read_sections
 from tests.browser import Watched, open_browser
 from tests.scripts.test_make_student import split_lines
@@ -91,6 +91,12 @@ def short_one():
     return 2
 
 # %% [markdown]
+# ## Only parts
+#
+# ### This part
+#
+# It has a text.
+#
 # ## Exercises
 #
 # ```{exercise} Warm-up: try
@@ -153,10 +159,12 @@ def test_sections_become_stacks_and_parts_follow_below(small: Deck) -> None:
     assert [[slide.title for slide in stack] for stack in small.stacks] == [
         ["The chapter", "What you will learn"],
         ["A section", "A part of it"],
+        ["Only parts", "This part"],
         ["Exercise. Warm-up: try"],
         ["A question"],
         ["Recap"],
     ]
+    assert small.stacks[2][0].text == ["- This part"]
 
 
 def test_key_sentences_points_and_code(small: Deck) -> None:
@@ -200,6 +208,12 @@ def test_only_small_tables_fit() -> None:
     assert not fits(f"<table>{row.replace('<td>', '<td><td>') * 3}</table>")
 
 
+def test_a_high_drawing_is_beside_its_heading() -> None:
+    assert is_upright('<svg viewBox="0 0 300 400">')
+    assert not is_upright('<svg viewBox="0 0 400 150">')
+    assert not is_upright("<table></table>")
+
+
 # --- the chapters ---------------------------------------------------------
 
 
@@ -238,10 +252,14 @@ def test_deck_has_sections_figures_exercises_and_no_solution(
     assert headings[-4:] == [*APART, "Recap", "References"]
     named = [title.replace("`", "") for title in headings[:-4]]
     assert [title for title in named if title not in text] == []
+    solved = False
     for cell in notebook.cells:
+        for mark in re.findall(r"\{solution-(start|end)\}", cell.source):
+            solved = mark == "start"
         for output in cell.get("outputs", []):
             drawn = output.get("data", {}).get("text/html", "")
-            assert "<svg" not in drawn or drawn in html
+            if "<svg" in drawn:
+                assert (drawn in html) is not solved
 
     outside, inside = split_lines(notebook)
     given = {line for line in inside - outside if len(line) > 25}
