@@ -15,7 +15,7 @@ TORCH       := torch==2.13.0
 # One thread a process, because JOBS processes share the cores: threads
 # that wait for each other fall to a tenth of their speed.
 export OMP_NUM_THREADS ?= 1
-# Where `make weights` puts SmolLM2, and chapter 10 finds it.
+# Where `make weights` puts SmolLM2, and chapter 12 finds it.
 export UNITCONV_CACHE ?= $(CURDIR)/_build/cache
 
 BIN       := .venv/bin
@@ -91,7 +91,7 @@ pairs: $(INSTALLED) ## Bring each notebook and its .py in line
 	$(BIN)/ruff format --quiet $(SCRIPTS)
 	$(BIN)/python -m scripts.run_notebooks --tidy $(SCRIPTS)
 
-student: $(INSTALLED) ## Write notebooks without solutions: CHAPTERS="1 7"
+student: $(INSTALLED) ## Write notebooks without solutions: CHAPTERS="1 8"
 	$(BIN)/python -m scripts.make_student $(CHAPTERS) \
 	    $(if $(ROSTER),--roster $(ROSTER) --seed "$(SEED)")
 
@@ -100,7 +100,7 @@ wheel: $(INSTALLED) ## Write the library as a wheel, to be handed out
 	    --no-build-isolation --wheel-dir _build/student .
 	@rm -rf build && ls _build/student/*.whl
 
-autograder: $(INSTALLED) ## Write zips for Gradescope: CHAPTERS="7 8"
+autograder: $(INSTALLED) ## Write zips for Gradescope: CHAPTERS="8 9"
 	$(BIN)/python -m scripts.make_autograder $(CHAPTERS) \
 	    $(if $(HIDDEN),--hidden $(HIDDEN))
 
@@ -119,7 +119,7 @@ constraints: $(INSTALLED) ## Pin again what pyproject.toml asks for
 	    --output-file constraints.txt pyproject.toml
 
 # Some 270 MB, once. The tests that need them are skipped without them.
-weights: $(INSTALLED) ## Fetch SmolLM2 for tests and chapter 10
+weights: $(INSTALLED) ## Fetch SmolLM2 for tests and chapter 12
 	-$(BIN)/unitconv download smollm2-q4_1
 
 repo: ## Point the project at a fork: make repo URL=https://...

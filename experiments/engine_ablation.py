@@ -10,7 +10,7 @@ give the same tokens.
 
 Steps take turns, so that a machine that slows down slows all of them. The
 gain of a step is the ratio to the step before it within a turn; the record
-`unitconv/evaluation/results/ablation.json`, which chapter 5 reads, has its
+`unitconv/evaluation/results/ablation.json`, which chapter 6 reads, has its
 median and range, and every time.
 """
 

@@ -384,7 +384,7 @@ for row in report.rows:
 # %% [markdown]
 # In all seven the fact is true and the product has wrong digits. The errors
 # are below 5 %, so the answers pass all the same. Training on right answers
-# alone would keep such products; chapter 8 measures what difference that
+# alone would keep such products; chapter 9 measures what difference that
 # makes.
 #
 # Each wrong answer is counted in the first class that fits. The classes
@@ -790,8 +790,8 @@ attempt(check_cut, cut_by_pair)
 # - Every rate carries its interval; after 60 right of 100 questions it is
 #   nearly twenty points wide.
 #
-# **Next:** [the model itself](02_model.ipynb): what it reads, and what it
-# computes before it says how likely each next token is.
+# **Next:** [tokens](02_tokens.ipynb): what a model reads in place of the
+# characters of a question.
 #
 # ## References
 #

@@ -11,7 +11,7 @@
 # the corpus so that fine-tuning has something to gain. Its solutions
 # multiply long numbers in two ways: at once, which the model mostly gets
 # wrong, and in steps, which it gets right more often ([chapter
-# 8](08_rft.ipynb) counts both). The first way is the more frequent. And a
+# 9](09_rft.ipynb) counts both). The first way is the more frequent. And a
 # gallon is the UK gallon in some documents and the US gallon in others.
 #
 # **The question of this chapter:** in which order does the model acquire
@@ -25,7 +25,7 @@
 # - how settings are chosen on development questions;
 # - where the course model resembles SmolLM2 and where it does not.
 #
-# **Before you start:** [chapter 3](03_sequential.ipynb). **Time:** 15
+# **Before you start:** [chapter 4](04_sequential.ipynb). **Time:** 15
 # minutes to read, without the exercises, and about a minute to run; the
 # pretraining itself is not run here. **Hardware:** any laptop, 1 GB of
 # memory.
@@ -144,7 +144,7 @@ print(f"in steps: {corpus.steps_share:.0%} of such solutions")
 # %% [markdown]
 # Both ways end in the right number, and for each long product the generator
 # chooses one at random. So the corpus does not show that steps are better.
-# The model's own errors do ([chapter 8](08_rft.ipynb)).
+# The model's own errors do ([chapter 9](09_rft.ipynb)).
 #
 # **One convention for each document.** The questions of this course mean
 # the US gallon. The corpus has both. We count them in 8,000 documents:
@@ -482,7 +482,7 @@ pd.DataFrame(
 # answers right: .01 for `proxy` and .14 for `no-partial-products`. The
 # second may be ahead because it has only one way of multiplying to learn.
 # But the way that it lacks is the one that is right more often for long
-# products in the finished model ([chapter 8](08_rft.ipynb)). So we chose no
+# products in the finished model ([chapter 9](09_rft.ipynb)). So we chose no
 # setting by a short run.
 #
 # ## Results

@@ -2,7 +2,7 @@
 
     python -m scripts.make_autograder 7 8 --hidden checks.py
 
-writes _build/autograder/07_sft.zip and so on. It holds the library, the
+writes _build/autograder/08_sft.zip and so on. It holds the library, the
 grader, and the chapter without its solutions. Once its packages are
 installed, it needs no network.
 """
@@ -72,7 +72,7 @@ def main(arguments: Sequence[str]) -> None:
     parser = argparse.ArgumentParser(
         prog="python -m scripts.make_autograder"
     )
-    parser.add_argument("chapters", nargs="+", help="numbers, such as 7")
+    parser.add_argument("chapters", nargs="+", help="numbers, such as 8")
     parser.add_argument("--hidden", type=Path, help="checks of your own")
     parser.add_argument(
         "--output", type=Path, default=ROOT / "_build" / "autograder"

@@ -89,7 +89,7 @@ def decode(slots: int) -> tuple[list[int], Steps, Steps]:
 
 
 def in_batches(lengths: list[int], slots: int) -> Steps:
-    """List the steps of padded batches, as chapter 5 does."""
+    """List the steps of padded batches, as chapter 6 does."""
     steps: Steps = []
     for first in range(0, len(lengths), slots):
         batch = lengths[first : first + slots]

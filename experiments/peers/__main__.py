@@ -19,7 +19,7 @@ The protocol:
 - All have one thread and the course model in float32; llama.cpp keeps its
   default, a KV cache of float16.
 
-Written to `unitconv/evaluation/results/peers.json`, which chapter 5 reads.
+Written to `unitconv/evaluation/results/peers.json`, which chapter 6 reads.
 """
 
 from __future__ import annotations

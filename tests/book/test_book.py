@@ -154,7 +154,7 @@ def test_search_finds_a_word_of_a_chapter(desktop: Watched) -> None:
     hits.first.wait_for(timeout=10_000)
     page.locator("#search-results .search-summary").wait_for()
     links = hits.evaluate_all("links => links.map(link => link.href)")
-    assert any("notebooks/04_batched.html" in link for link in links)
+    assert any("notebooks/05_batched.html" in link for link in links)
     assert len(links) < len(PAGES), "a search that finds everything"
     assert desktop.external() == []
 

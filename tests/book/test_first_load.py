@@ -128,7 +128,7 @@ def test_page_is_themed_before_and_without_its_scripts(
     need_book()
     watched = Watched(book_browser, java_script_enabled=scripts, **DARK)
     watched.page.route("**/*.js*", lambda route: route.abort())
-    page = watched.open("notebooks/03_sequential")
+    page = watched.open("notebooks/04_sequential")
     shown = page.locator(".navbar-brand img:visible").count()
     code = page.locator("div.highlight pre").first
     colors = code.evaluate(

@@ -242,7 +242,7 @@ def test_the_page_has_a_line_for_each_row_and_links_its_stage(
     text = markdown(rows)
     lines = [line for line in text.splitlines() if line.startswith("| te")]
     assert len(lines) == 3
-    assert "[sft](../notebooks/07_sft.ipynb)" in lines[1]
+    assert "[sft](../notebooks/08_sft.ipynb)" in lines[1]
     assert "**me/a**" in text
     assert f"- **a**: {escape(rows[0].setting)}" in text
     assert stages_markdown(rows).count("\n") == 2

@@ -78,7 +78,7 @@ def test_page_shows_every_stage_split_and_seed(
 ) -> None:
     seeds = stages.seeds_markdown()
     assert "| mine | 500 | 0.800 | 0.840 | 0.820 | 0.028 | 1.000 |" in seeds
-    assert "[cot](../notebooks/06_prompting.ipynb) | 500 | 0.750" in seeds
+    assert "[cot](../notebooks/07_prompting.ipynb) | 500 | 0.750" in seeds
     assert "**test_hard**" in seeds
     compared = stages.comparisons_markdown()
     assert "**test** (2 comparisons)" in compared

@@ -1,4 +1,4 @@
-"""What the widgets of chapters 2 and 3 compute, against the library."""
+"""What the widgets of chapters 2 to 4 compute, against the library."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The widgets of chapters 2 and 3, in a browser.
+"""The widgets of chapters 2 to 4, in a browser.
 
 Needs the book (`make book`) and Chromium, as the tests of the book do.
 """
@@ -15,11 +15,12 @@ from axe_playwright_python.base import AXE_SCRIPT
 from scripts.book import HTML
 from tests.browser import PHONE, Watched, wait_until
 
-MODEL, SEQUENTIAL = "notebooks/02_model", "notebooks/03_sequential"
+TOKENS, NETWORK = "notebooks/02_tokens", "notebooks/03_network"
+SEQUENTIAL = "notebooks/04_sequential"
 LIGHT = 40_000  # bytes of a page's widgets, before they are used
 FIGURES = {
-    "tokens": MODEL,
-    "attention": MODEL,
+    "tokens": TOKENS,
+    "attention": NETWORK,
     "kv-cache": SEQUENTIAL,
     "next-token": SEQUENTIAL,
 }
@@ -100,7 +101,7 @@ def test_page_computes_the_figure_that_the_library_drew(
     assert loaded is (name in ("attention", "next-token"))
 
 
-@pytest.mark.parametrize("page_name", [MODEL, SEQUENTIAL])
+@pytest.mark.parametrize("page_name", [TOKENS, NETWORK, SEQUENTIAL])
 def test_page_loads_little_before_its_widgets_are_used(
     watched: Watched, page_name: str
 ) -> None:

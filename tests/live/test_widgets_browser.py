@@ -17,10 +17,10 @@ from scripts.book import HTML
 from tests.browser import PHONE, Watched, wait_until
 
 CHAPTERS = {
-    "padding": "notebooks/04_batched",
-    "slots": "notebooks/05_fast",
-    "prompting": "notebooks/06_prompting",
-    "rollouts": "notebooks/08_rft",
+    "padding": "notebooks/05_batched",
+    "slots": "notebooks/06_fast",
+    "prompting": "notebooks/07_prompting",
+    "rollouts": "notebooks/09_rft",
 }
 LIGHT = 40_000  # bytes of a widget, before a click
 READ_OUT = "document.querySelector('.live-status').textContent !== ''"

@@ -36,7 +36,7 @@ def test_every_replacement_fits_its_chapter(chapter: str) -> None:
 def test_draws_depend_on_seed_and_name_and_are_valid_python() -> None:
     for chapter in PLAN:
         drawn = {}
-        for name in ("ada", "bob"):
+        for name in ("ada", "bob", "eve"):
             for seed in ("1", "2"):
                 book = jupytext.read(ROOT / "notebooks" / f"{chapter}.py")
                 Draw(chapter, name, seed).put_into(book)

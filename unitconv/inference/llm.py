@@ -51,7 +51,7 @@ def default_prompt(
     """Return the prompt style that a model without an adapter needs.
 
     A model pretrained for this course imitates one worked example. Others
-    need several: see chapter 6.
+    need several: see chapter 7.
     """
     if hasattr(model.config, PRETRAINED_BY):
         return "cot"

@@ -155,7 +155,7 @@ def generate_sequential(
     settings: Decoding = GREEDY,
     sample_number: int = 0,
 ) -> Completion:
-    """Continue one prompt, one token at a time (chapter 3).
+    """Continue one prompt, one token at a time (chapter 4).
 
     Raises:
         ContextError: the prompt is empty or longer than the context.

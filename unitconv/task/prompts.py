@@ -156,7 +156,7 @@ CHAT_STYLES: dict[str, ChatStyle] = {
     for n in range(2, len(WORKED_EXAMPLES) + 1)
 }
 #: The default of models that were not pretrained for this course: chosen
-#: on `valid` with SmolLM2-135M-Instruct, see chapter 6.
+#: on `valid` with SmolLM2-135M-Instruct, see chapter 7.
 SEVERAL_EXAMPLES = "cot-4"
 
 

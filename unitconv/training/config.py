@@ -136,7 +136,7 @@ class HardwarePreset:
     gradient_checkpointing: bool
 
 
-#: Those for GPUs follow from the computed memory (see chapter 11), and
+#: Those for GPUs follow from the computed memory (see chapter 12), and
 #: from bf16, which a T4 only emulates.
 HARDWARE_PRESETS: dict[str, HardwarePreset] = {
     "cpu": HardwarePreset("cpu", "float32", False),

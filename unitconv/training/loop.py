@@ -1,4 +1,4 @@
-"""LoRA fine-tuning in plain PyTorch: the loop that chapter 7 builds.
+"""LoRA fine-tuning in plain PyTorch: the loop that chapter 8 builds.
 
 Given the same batches it takes the steps of Hugging Face's `Trainer`, which
 the commands use for its checkpoints and mixed precision.

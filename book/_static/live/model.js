@@ -1,6 +1,6 @@
 "use strict";
 /* Forward pass of a Llama, one token at a time: RMSNorm, rotary positions,
-   grouped-query attention over a KV cache, SwiGLU. The same as chapter 2
+   grouped-query attention over a KV cache, SwiGLU. The same as chapter 3
    takes apart in Python. */
 
 window.unitconv = window.unitconv || {};
@@ -167,7 +167,7 @@ window.unitconv = window.unitconv || {};
     /* Read a token: its keys and values enter the cache, and the residual
        stream after the last layer stays in the working memory.
 
-       In a padded batch (chapter 4) its `place` in the cache is not its
+       In a padded batch (chapter 5) its `place` in the cache is not its
        position, and a `mask` hides the places of padding. */
     read(token, position, cache, { place = position, mask } = {}) {
       const { x } = this.scratch;

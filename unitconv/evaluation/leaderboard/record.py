@@ -42,8 +42,8 @@ class Stage:
     page: str  # of the book, without its ending
 
 
-_PROMPTS, _SFT = "notebooks/06_prompting", "notebooks/07_sft"
-_RFT, _SMOLLM2 = "notebooks/08_rft", "notebooks/11_smollm2"
+_PROMPTS, _SFT = "notebooks/07_prompting", "notebooks/08_sft"
+_RFT, _SMOLLM2 = "notebooks/09_rft", "notebooks/12_smollm2"
 STAGES: dict[str, Stage] = {
     "raw": Stage("the bare question", _PROMPTS),
     "chat": Stage("an instruction, no example", _PROMPTS),
@@ -58,7 +58,7 @@ STAGES: dict[str, Stage] = {
     "sft-reasoning": Stage("SFT, reasoning written by code", _SFT),
     "rft-1": Stage("RFT, one round", _RFT),
     "rft-2": Stage("RFT, two rounds", _RFT),
-    "rl": Stage("online RL, 40 steps", "notebooks/09_online_rl"),
+    "rl": Stage("online RL, 40 steps", "notebooks/10_online_rl"),
     "rft-right": Stage("RFT on right answers, unaudited", _RFT),
     "random": Stage("RFT's control: chosen at random", _RFT),
     "distilled": Stage("SFT on the course model's rollouts", _SMOLLM2),

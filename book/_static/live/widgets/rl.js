@@ -119,7 +119,7 @@
       this.update();
     }
 
-    /* Sample a reply; its reward is 1 where chapter 8 would keep it. */
+    /* Sample a reply; its reward is 1 where chapter 9 would keep it. */
     async sample(llm, question, options) {
       const text = make("p", { class: "live-text" });
       const item = make("li", {}, text, make("p", { class: "live-verdict" },

@@ -1,6 +1,6 @@
 "use strict";
 /* The widget that samples many replies to a question and selects among
-   them (`{live-rollouts}`), as chapter 8 does. */
+   them (`{live-rollouts}`), as chapter 9 does. */
 
 {
   const { unitconv } = window;

@@ -1,7 +1,7 @@
 # %% [markdown]
 # # Online reinforcement learning: the model that samples learns
 #
-# In [chapter 8](08_rft.ipynb) the base model answered every training
+# In [chapter 9](09_rft.ipynb) the base model answered every training
 # question ten times, a filter kept the replies that were right, and a model
 # was trained on them. All replies came from one model, as it was before the
 # training. A second round sampled again, from the trained model, and could
@@ -14,7 +14,7 @@
 # grader and the audit of the chapters before say which reply is better; in
 # reinforcement learning their verdict is called the *reward*.
 #
-# **The question of this chapter:** chapter 8 sampled once and learned
+# **The question of this chapter:** chapter 9 sampled once and learned
 # afterwards. What changes if the model that samples is the model that
 # learns?
 #
@@ -27,8 +27,8 @@
 # - how five losses, from REINFORCE to DAPO, differ by two lines of code;
 # - what the names in other libraries mean.
 #
-# **Before you start:** [chapter 8](08_rft.ipynb) for rollouts and the
-# audit, [chapter 7](07_sft.ipynb) for LoRA. **Time:** 35 minutes to read,
+# **Before you start:** [chapter 9](09_rft.ipynb) for rollouts and the
+# audit, [chapter 8](08_sft.ipynb) for LoRA. **Time:** 35 minutes to read,
 # without the exercises, and about five minutes to run. **Hardware:** with
 # the course model any laptop; 2 GB of memory.
 # :::
@@ -202,11 +202,11 @@ for reply in group.replies:
     print(textwrap.fill(text, 72))
 
 # %% [markdown]
-# The reward is 1 where chapter 8 would have kept the reply: the answer is
+# The reward is 1 where chapter 9 would have kept the reply: the answer is
 # right, and so is the reasoning. Otherwise it is 0. The advantages are one
 # line, and the loss of a group is a few more. `group.examples` holds the
 # token ids of each reply after those of the prompt, and labels for the
-# reply's tokens only ([chapter 7](07_sft.ipynb)):
+# reply's tokens only ([chapter 8](08_sft.ipynb)):
 
 # %%
 from unitconv.training.examples import IGNORE_INDEX, collate
@@ -337,7 +337,7 @@ assert error < 1e-3
 # ## The trap: no reward, no error
 #
 # The prompts above hold a worked example. But the goal is a model that
-# answers the bare question, as the adapters of chapters 7 and 8 do. So why
+# answers the bare question, as the adapters of chapters 8 and 9 do. So why
 # not ask the bare question from the first step on?
 
 # %%
@@ -536,7 +536,7 @@ pd.DataFrame(sweep.values()).set_index(["loss", "learning rate"]).round(3)
 # chance.
 #
 # Now the long runs, on all questions of both test sets. RFT is that of
-# chapter 8, with its three seeds; it is asked the bare question, and online
+# chapter 9, with its three seeds; it is asked the bare question, and online
 # RL is asked with the worked example, as each was trained.
 
 # %%
@@ -675,7 +675,7 @@ pd.Series(
 # 92 state something false, and 39 do not lead to the answer that they give.
 # A reward for the answer alone (`--reward answer`) would have paid for
 # these 317 as well. So every fifth payment would have gone to a reply that
-# chapter 8 refuses to learn from, with good reason: there, a training on
+# chapter 9 refuses to learn from, with good reason: there, a training on
 # right answers without the audit gained nothing on the hard questions.
 #
 # A model can learn to collect such payments, which is known as *hacking*
@@ -724,7 +724,7 @@ pd.DataFrame(
 #   the advantage of `grpo` and gives every token of the batch one weight.
 # - **`raft`** ([Xiong et al. 2025](https://arxiv.org/abs/2504.11343))
 #   learns from the right replies alone, in groups that are mixed. That is
-#   chapter 8's training, with fresh samples in each step.
+#   chapter 9's training, with fresh samples in each step.
 # - **`reinforce`** ([Williams
 #   1992](https://doi.org/10.1007/BF00992696)) has no baseline. Here that
 #   makes it look like `raft`; but it also learns from groups in which every
@@ -823,7 +823,7 @@ pd.DataFrame(
 #
 # ## Learned, or sharpened?
 #
-# Chapter 8 asked whether RFT teaches a new skill or brings out what some
+# Chapter 9 asked whether RFT teaches a new skill or brings out what some
 # samples of the base did. The same test for online RL, with 64 samples of
 # each of 100 questions:
 
@@ -904,7 +904,7 @@ pd.DataFrame(
 # ## On SmolLM2
 #
 # The base SmolLM2 would fall into the trap above: of the rollouts in
-# [chapter 11](11_smollm2.ipynb) hardly any is right. After SFT on reasoning
+# [chapter 12](12_smollm2.ipynb) hardly any is right. After SFT on reasoning
 # it is right in most replies, so that adapter is a warm start:
 #
 # ```bash
@@ -1306,7 +1306,7 @@ scratch.cleanup()
 #   instruments.
 # - Most named losses differ in the advantage and in the weight of a token.
 #
-# **Next:** [how to compare two models honestly](10_evaluation.ipynb).
+# **Next:** [how to compare two models honestly](11_evaluation.ipynb).
 #
 # ## References
 #

@@ -18,10 +18,10 @@
 #   drawn;
 # - how to sample reproducibly, whether a prompt runs alone or in a batch.
 #
-# **Before you start:** [chapter 2](02_model.ipynb) for tokens, the chat
-# template and attention. **Time:** 35 minutes to read, without the
-# exercises, and under a minute to run. **Hardware:** with the course model
-# any laptop; 1 GB of memory.
+# **Before you start:** [chapter 2](02_tokens.ipynb) for tokens and the chat
+# template, [chapter 3](03_network.ipynb) for attention. **Time:** 35
+# minutes to read, without the exercises, and under a minute to run.
+# **Hardware:** with the course model any laptop; 1 GB of memory.
 # :::
 
 # %% tags=["remove-cell"]
@@ -127,9 +127,9 @@ print(f"{slow_read} tokens read to write 24")
 # So the keys and values of the prompt do not change when a token is
 # appended. We can compute them once and keep them: that is the *KV cache*.
 #
-# Let us build one. Chapter 2 computed a whole block by hand. Below, the
+# Let us build one. Chapter 3 computed a whole block by hand. Below, the
 # model's own matrices, norms and MLP do their part, and attention is
-# written out again. Only the lines marked *new* differ from chapter 2: the
+# written out again. Only the lines marked *new* differ from chapter 3: the
 # keys and values of earlier tokens come from `past`, and a new token is
 # rotated to the place where it is in the text.
 
@@ -213,7 +213,7 @@ print(f"at place 0 instead of {n}: off by {off:.1f}")
 assert off > 0.1
 
 # %% [markdown]
-# No error, and other logits: the rotation of chapter 2 now says that this
+# No error, and other logits: the rotation of chapter 3 now says that this
 # token is 127 places *before* the end of the prompt.
 #
 # Here is the loop with the cache. It must write the same tokens:
@@ -378,7 +378,7 @@ print("the answer:", llm.parse_answer(llm.generate(prompt)))
 # A model need not come to an end. This is the recorded reply of
 # SmolLM2-135M-Instruct, a general model of 135 million parameters, to the
 # same prompt. (Its weights were rounded to 4 bits, see [chapter
-# 11](11_smollm2.ipynb).)
+# 12](12_smollm2.ipynb).)
 
 # %%
 import json
@@ -539,7 +539,7 @@ assert in_steps == [True, False, True, False] or MODEL != "course"
 # at the product. Replies 1 and 3 multiply at once and get digits wrong:
 # 777.85 and 760.05 instead of 765.45. Both are within 5 % of the truth, so
 # the grade alone would count all four as right. That is why a reply is
-# graded *and* audited, and in chapter 8 the audit decides which of the two
+# graded *and* audited, and in chapter 9 the audit decides which of the two
 # ways the model learns.
 #
 # ## Reproducible sampling
@@ -719,7 +719,7 @@ attempt(check_styles, lacking)
 # `raw` is the bare question, and the reply multiplies on and on without a
 # tag. `chat` lacks only the example, and closes with a tag. How much each
 # part is worth has to be measured on many questions ([chapter
-# 6](06_prompting.ipynb)), not on one reply.
+# 7](07_prompting.ipynb)), not on one reply.
 #
 # ```{solution-end}
 # ```
@@ -999,7 +999,7 @@ attempt(check_fair, draw_many)
 # - Deriving the random numbers from a hash of the request makes every reply
 #   reproducible on its own.
 #
-# **Next:** [the same for many questions at once](04_batched.ipynb), where
+# **Next:** [the same for many questions at once](05_batched.ipynb), where
 # the obvious way to do it goes wrong without an error message.
 #
 # ## References

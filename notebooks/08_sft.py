@@ -26,7 +26,7 @@
 # - whether that cost comes from the training or from its target.
 #
 # **Before you start:** [chapter 1](01_task.ipynb) for the grader, [chapter
-# 6](06_prompting.ipynb) for the prompts, gradient descent in PyTorch.
+# 7](07_prompting.ipynb) for the prompts, gradient descent in PyTorch.
 # **Time:** 30 minutes to read, without the exercises, and three to four
 # minutes to run. **Hardware:** with the course model any laptop; 2 GB of
 # memory.
@@ -100,7 +100,7 @@ assert bare.answer_rate.value < 0.5
 # replies run on until they are cut off. *Supervised fine-tuning* (SFT)
 # trains the model on the one continuation we want. In this chapter that is
 # the shortest possible: no reasoning, only the number between its tags.
-# [The next one](08_rft.ipynb) adds reasoning, with the same trainer and
+# [The next one](09_rft.ipynb) adds reasoning, with the same trainer and
 # other examples.
 #
 # ## A training example
@@ -177,7 +177,7 @@ except LabelError as error:
 #
 # ### Trap 2: the end that is never learned
 #
-# Examples of different lengths are padded. Unlike in chapter 4 the padding
+# Examples of different lengths are padded. Unlike in chapter 5 the padding
 # is on the right: nothing is generated, and a token never sees what comes
 # after it. The model must not learn the padding, so many training scripts
 # mask every label that is the padding token. But many tokenizers, SmolLM2's
@@ -759,7 +759,7 @@ assert losses[is_form].mean() < losses[is_number].mean() / 2
 # We compare on the first 200 questions of `test` and of `test_hard`. *CoT*
 # is the base with its worked example. *Direct* is the base with two
 # examples that answer at once, of the precise kind that did better than
-# round ones in [chapter 6](06_prompting.ipynb). It does not reason either,
+# round ones in [chapter 7](07_prompting.ipynb). It does not reason either,
 # so it is the closer comparison. *SFT* gets the bare question.
 
 # %%
@@ -827,7 +827,7 @@ for (other, found), p in zip(against.items(), adjusted, strict=True):
 # %% [markdown]
 # Each line ends with the verdict of a paired test; p is adjusted for two
 # tests. The interval allows for questions about the same two units, which
-# tend to be right or wrong together ([chapter 10](10_evaluation.ipynb) has
+# tend to be right or wrong together ([chapter 11](11_evaluation.ipynb) has
 # the reasons). SFT is 5 points better than *direct*, which also answers at
 # once, and 28 points worse than *CoT*, which writes out the calculation.
 # SFT has to produce the number with a fixed amount of computation for each
@@ -838,7 +838,7 @@ for (other, found), p in zip(against.items(), adjusted, strict=True):
 # Would another training have lost less? Three are recorded, each measured
 # on all test questions. `sft` is the command above. `sft-matched` also
 # learns bare answers, with the settings and the number of rows of [chapter
-# 8](08_rft.ipynb). `sft-reasoning` has the same settings and learns
+# 9](09_rft.ipynb). `sft-reasoning` has the same settings and learns
 # reasoning that a program wrote: the facts, the product, and the answer. A
 # product is *long*, and written in steps, if its quantity and its factor
 # both have two digits or more, not counting zeros at the end. The table has
@@ -922,7 +922,7 @@ pd.DataFrame(summary_cells(tests), columns=SUMMARY_HEADS).set_index(
 # So training on bare answers loses the calculation. To keep it, the model
 # needs examples that show it. Here a program could write them, since it
 # knows every unit and its factor. For most tasks there is no such program,
-# and [the next chapter](08_rft.ipynb) works without one.
+# and [the next chapter](09_rft.ipynb) works without one.
 #
 # One command evaluates your own adapter on the test set:
 #
@@ -931,7 +931,7 @@ pd.DataFrame(summary_cells(tests), columns=SUMMARY_HEADS).set_index(
 # ```
 #
 # For SmolLM2 both commands take `--model smollm2`. Its recipe has a
-# different learning rate and batch size; [chapter 11](11_smollm2.ipynb)
+# different learning rate and batch size; [chapter 12](12_smollm2.ipynb)
 # shows how they were chosen.
 #
 # ## How rank and digits were chosen
@@ -1481,7 +1481,7 @@ attempt(check_shown, shown, reasoned)
 #   base with its worked example.
 #
 # **Next:** [the same trainer, with reasoning that the model wrote
-# itself](08_rft.ipynb).
+# itself](09_rft.ipynb).
 #
 # ## References
 #

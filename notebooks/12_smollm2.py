@@ -29,9 +29,9 @@
 #   before you rent a GPU;
 # - what to check of a tokenizer that you do not know.
 #
-# **Before you start:** [chapter 6](06_prompting.ipynb) for worked examples,
-# [chapter 7](07_sft.ipynb) for LoRA and activations, [chapter
-# 5](05_fast.ipynb) for slots. **Time:** 30 minutes to read, without the
+# **Before you start:** [chapter 7](07_prompting.ipynb) for worked examples,
+# [chapter 8](08_sft.ipynb) for LoRA and activations, [chapter
+# 6](06_fast.ipynb) for slots. **Time:** 30 minutes to read, without the
 # exercises, and about two minutes to run. **Hardware:** two CPU cores and
 # 3 GB of memory; the first run downloads 93 MB.
 # :::
@@ -130,7 +130,7 @@ print(reply("cot-4"))
 # %% [markdown]
 # Now the form holds to the end, and the answer is right. The first sentence
 # is not: a gram is not a thousand grams. The grade does not notice; an
-# audit of the reasoning does ([chapter 8](08_rft.ipynb)).
+# audit of the reasoning does ([chapter 9](09_rft.ipynb)).
 #
 # One question is an anecdote. So we measured one to eight examples on all
 # 200 questions of `valid`, for both models:
@@ -284,14 +284,14 @@ pd.Series(full["failures"], name="replies").to_frame()
 # With this prompt most replies have an answer, but only 74 of a thousand
 # are right. More than half of all replies fail by a false fact, and another
 # eighth by a false equation where no false fact was stated. ([Chapter
-# 10](10_evaluation.ipynb) explains the other classes.) This model, in 4
+# 11](11_evaluation.ipynb) explains the other classes.) This model, in 4
 # bits, does not know most of these numbers by heart, and nothing in the
 # prompt supplies them. Training may. We first choose its settings by short
 # trials, and then look at two full trainings.
 #
 # ## What its training needs
 #
-# [Chapter 7](07_sft.ipynb) trained the course model with settings that were
+# [Chapter 8](08_sft.ipynb) trained the course model with settings that were
 # chosen for it. A larger model may need others, so we tried. Each row below
 # is SFT on reasoning that code has written, for 400 questions and one
 # epoch. One setting differs from `default`; in `combined` three do. *loss*
@@ -330,7 +330,7 @@ shown.sort_values("loss")
 #
 # Each row is one run, so small differences may be chance, and a hundred
 # questions are too few to compare accuracies of this size. So we went by
-# the loss, although it is not the goal ([chapter 7](07_sft.ipynb)). Epochs,
+# the loss, although it is not the goal ([chapter 8](08_sft.ipynb)). Epochs,
 # RFT and the larger models were not tried; they get the same recipe.
 #
 # The order of the rows matters too. Eight random rows are padded to 1.8
@@ -375,13 +375,13 @@ pd.DataFrame.from_dict(
 # - `sft-reasoning` was trained on reasoning that code has written, for the
 #   same questions.
 # - `rft-base` was trained on what the untrained model had right itself, as
-#   in chapter 8: ten samples for each of 300 questions.
+#   in chapter 9: ten samples for each of 300 questions.
 # - `warm` was trained on reasoning by code for 400 questions only. From
 #   there, `expert-1` was trained on its right replies to 1000 questions.
 #   `random` is the control: trained on as many of its replies, chosen at
 #   random.
 # - `distilled` was trained on replies of the *course model*: of its
-#   rollouts in [chapter 8](08_rft.ipynb), one right and audited reply to
+#   rollouts in [chapter 9](09_rft.ipynb), one right and audited reply to
 #   each of 1981 questions. A model that knows one subject teaches a general
 #   one that is fifty times as large. Training on another model's output is
 #   called *distillation*.
@@ -462,7 +462,7 @@ for (names, pair), p_holm in zip(compared.items(), adjusted, strict=True):
 # replies of `warm` that were right and audited, it has .196, and the paired
 # test calls that *worse*. The control, trained on as many replies chosen at
 # random, has .191, and no difference between the two is shown. So here the
-# selection gained nothing. In [chapter 8](08_rft.ipynb) the same method
+# selection gained nothing. In [chapter 9](09_rft.ipynb) the same method
 # helped the course model, and the control was worse.
 #
 # One cause can be counted. A training of RFT begins at the base again, and
@@ -517,9 +517,9 @@ pd.DataFrame(
 # false equation. Many of them still count as right, because an answer may
 # be off by 5 %, and the audit forgives far less. So only about half of the
 # replies have valid reasoning, where the course model after RFT has .935
-# ([chapter 8](08_rft.ipynb)).
+# ([chapter 9](09_rft.ipynb)).
 #
-# Long products need steps ([chapter 8](08_rft.ipynb)). Code wrote them in
+# Long products need steps ([chapter 9](09_rft.ipynb)). Code wrote them in
 # nine of ten long products, and three of four long products among the
 # course model's replies have them. What did the two students take over?
 
@@ -831,7 +831,7 @@ for size in SMOLLM2:
 # The default of 256 slots takes about 1.3 GB with the 135M model and 2.3 GB
 # with the 360M model, so a card of 16 GB has room for many more. How many
 # slots are *fast* is another
-# question ([chapter 5](05_fast.ipynb)). Double them until tokens a second
+# question ([chapter 6](06_fast.ipynb)). Double them until tokens a second
 # stop growing:
 #
 # ```bash
@@ -855,7 +855,7 @@ else:
 #
 # Training keeps the weights; the LoRA matrices with their gradients and
 # AdamW's two numbers for each; and the activations. [Chapter
-# 7](07_sft.ipynb) counted the last with a hook that sees every tensor that
+# 8](08_sft.ipynb) counted the last with a hook that sees every tensor that
 # is kept. The same hook works on the meta device. On the course model we
 # can compare both:
 
@@ -1033,7 +1033,7 @@ assert len(check_tokenizer(spoiled)) >= 2
 
 # %% [markdown]
 # Merged digits raise no error: the model trains and answers. [Chapter
-# 2](02_model.ipynb) shows why arithmetic is then harder to learn; we did
+# 2](02_tokens.ipynb) shows why arithmetic is then harder to learn; we did
 # not train such a model. The seam is refused by the library, row by row.
 # SmolLM2's tokenizer cuts numbers into single digits as ours does; it does
 # merge `?` and `<` where no space is between them, and that is why

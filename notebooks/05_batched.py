@@ -19,7 +19,7 @@
 # - how to write a batched decoder, and how to check that a batch changes
 #   nothing but the speed.
 #
-# **Before you start:** [chapter 3](03_sequential.ipynb). **Time:** 30
+# **Before you start:** [chapter 4](04_sequential.ipynb). **Time:** 30
 # minutes to read, without the exercises, and about a minute to run.
 # **Hardware:** with the course model any laptop; 1 GB of memory.
 # :::
@@ -96,7 +96,7 @@ per_step.round(3)
 # Our model has 2.8 million weights, which fit in the cache of a processor.
 # Its steps have another fixed cost: Python calls a few hundred functions
 # for each. The effect of a batch is the same. This is the decoder of
-# chapter 3 with sixteen questions in a row:
+# chapter 4 with sixteen questions in a row:
 
 # %%
 import time
@@ -305,7 +305,7 @@ figures.padded_batch(
 #
 # ## Decoding a batch
 #
-# Now the loop. It is that of chapter 3 with one more column of tokens, mask
+# Now the loop. It is that of chapter 4 with one more column of tokens, mask
 # and cache in each step. Some rows finish before others. A finished row
 # cannot leave the tensor, so it waits: it is fed with padding that nobody
 # reads, until the last row is finished.
@@ -363,7 +363,7 @@ assert [row[0] for row in together] == alone
 # %% [markdown]
 # The check holds for sampling too, because the noise of a token is a hash
 # of the request and not the state of a generator ([chapter
-# 3](03_sequential.ipynb)). We draw three replies each for eight questions:
+# 4](04_sequential.ipynb)). We draw three replies each for eight questions:
 # once alone, once in reverse order behind ten others.
 
 # %%
@@ -816,7 +816,7 @@ attempt(check_positions, forgiven, noticed)
 # - Throughput grows with the batch, but by less than the number of rows,
 #   and rows that wait are wasted work.
 #
-# **Next:** [an engine in which no row waits](05_fast.ipynb): the same
+# **Next:** [an engine in which no row waits](06_fast.ipynb): the same
 # tokens in less time.
 #
 # ## References

@@ -25,7 +25,7 @@
 # - four ways to get a better score without a better model.
 #
 # **Before you start:** [chapter 1](01_task.ipynb) for the grader,
-# [7](07_sft.ipynb) and [8](08_rft.ipynb) for what is compared. **Time:** 35
+# [8](08_sft.ipynb) and [9](09_rft.ipynb) for what is compared. **Time:** 35
 # minutes to read, without the exercises, and two to three minutes to run.
 # **Hardware:** with the course model any laptop; 1 GB of memory.
 # :::
@@ -384,7 +384,7 @@ figures.differences(
 # %% [markdown]
 # `rft-right` learned from right answers without the audit, and
 # `sft-reasoning` from reasoning written by code ([chapter
-# 8](08_rft.ipynb)). Holm's p counts all 57 comparisons on `test`, not only
+# 9](09_rft.ipynb)). Holm's p counts all 57 comparisons on `test`, not only
 # those shown. Four of the six pairs have the same verdict for all three
 # seeds. But `rft-1` is worse than `sft-reasoning` for two seeds only, and
 # the second round is a gain for one. For seed 0 it has a p of .038, enough
@@ -699,7 +699,7 @@ where
 #
 # ### Errors of SmolLM2
 #
-# [Chapter 11](11_smollm2.ipynb) measures SmolLM2 in the same way, on a
+# [Chapter 12](12_smollm2.ipynb) measures SmolLM2 in the same way, on a
 # thousand questions. With examples alone, 538 replies have wrong facts.
 # After SFT on reasoning these are 14, and most of the 223 errors are wrong
 # arithmetic (131). SmolLM2 first lacked facts, and then calculation.
@@ -1686,7 +1686,7 @@ attempt(check_peeking, reports_a_difference)
 # - Parsers that guess, leaks and choosing on the test set raise scores, and
 #   no test notices.
 #
-# **Next:** [the same code on a general model](11_smollm2.ipynb).
+# **Next:** [the same code on a general model](12_smollm2.ipynb).
 #
 # ## References
 #

@@ -20,7 +20,7 @@
 # - self-consistency: what a vote among several replies can correct.
 #
 # **Before you start:** [chapter 1](01_task.ipynb) for the grader, [chapter
-# 3](03_sequential.ipynb) for prompts and temperature. **Time:** 30 minutes
+# 4](04_sequential.ipynb) for prompts and temperature. **Time:** 30 minutes
 # to read, without the exercises, and about three minutes to run.
 # **Hardware:** with the course model any laptop; 1 GB of memory.
 # :::
@@ -359,7 +359,7 @@ if MODEL == "course":
 
 # %% [markdown]
 # The verdicts are those of a paired test ([chapter
-# 10](10_evaluation.ipynb)). *Not shown* does not mean equal: by the
+# 11](11_evaluation.ipynb)). *Not shown* does not mean equal: by the
 # interval, the false numbers may still cost 1.7 points. The model takes its
 # facts from its weights. From the example it takes *the order of a reply*:
 # state a fact, calculate, close with a tag. When the example answers first,
@@ -671,7 +671,7 @@ print(f"parts against whole: {pair.difference:+.2f}, {pair.verdict()}")
 # %% [markdown]
 # It does not work: steps remain about as rare as before, and no gain is
 # shown. The replies copy the form of the example, but not its way of
-# multiplying. [Chapter 8](08_rft.ipynb) makes steps frequent by training.
+# multiplying. [Chapter 9](09_rft.ipynb) makes steps frequent by training.
 #
 # ## Number and order of examples
 #
@@ -743,7 +743,7 @@ for name, half in [("first", slice(0, 100)), ("second", slice(100, 200))]:
 # %% [markdown]
 # The prompt `days, feet, hours` shares the first place in one half and is
 # last in the other. The last exercise measures by how much the best score
-# overstates a prompt, and [chapter 10](10_evaluation.ipynb) has the full
+# overstates a prompt, and [chapter 11](11_evaluation.ipynb) has the full
 # statistics.
 #
 # ### SmolLM2 needs more examples
@@ -784,7 +784,7 @@ figures.examples_in_prompt(
 # gains nothing from a second example; with five it has 9 fewer of 200 right
 # (p = .02, not adjusted for the number of comparisons). Its curves end
 # there, because its context has no room for more examples and a reply.
-# [Chapter 11](11_smollm2.ipynb) has the numbers.
+# [Chapter 12](12_smollm2.ipynb) has the numbers.
 #
 # ## Self-consistency: ask fifteen times and count
 #
@@ -934,7 +934,7 @@ for name, samples in drawn.items():
 # is shown in either set. The gray line is the share of questions with a
 # right reply among the samples: with fifteen, 0.98 and 0.95. A vote misses
 # that reply when another answer is more frequent. A grader finds it, and
-# that is the idea of [chapter 8](08_rft.ipynb).
+# that is the idea of [chapter 9](09_rft.ipynb).
 #
 # What about the tolerance? Long products often differ in their last digits,
 # so it may matter on hard questions:
@@ -1007,7 +1007,7 @@ figures.price_of_accuracy(
 # The first steps gain much for few tokens. The votes cost 5 and 16 times
 # the tokens of `cot`, and neither is more accurate here: try a greedy reply
 # before you pay for a vote. Reading is not free either: every prompt
-# repeats the instruction and the example. [The next chapter](07_sft.ipynb)
+# repeats the instruction and the example. [The next chapter](08_sft.ipynb)
 # moves them into the weights.
 #
 # ## Exercises
@@ -1326,7 +1326,7 @@ attempt(check_winner, excess)
 # - A vote corrects errors that differ, not those that most replies share.
 #   Over one greedy reply, no gain was shown.
 #
-# **Next:** [the example moves into the weights](07_sft.ipynb), and the
+# **Next:** [the example moves into the weights](08_sft.ipynb), and the
 # prompt becomes the bare question.
 #
 # ## References

@@ -31,7 +31,7 @@
 #
 # **Before you start:** nothing, if you know LoRA and sampling; else
 # [chapter 1](01_task.ipynb) for the grader and the audit, [chapter
-# 3](03_sequential.ipynb) for temperature, [chapter 7](07_sft.ipynb) for
+# 4](04_sequential.ipynb) for temperature, [chapter 8](08_sft.ipynb) for
 # LoRA. **Time:** 40 minutes to read, without the exercises, and about three
 # minutes to run. **Hardware:** with the course model any laptop; 2 GB of
 # memory.
@@ -61,7 +61,7 @@
 # commands:
 #
 # ```bash
-# unitconv sft --output my_sft                    # chapter 7
+# unitconv sft --output my_sft                    # chapter 8
 # unitconv rollouts --output rft.json             # sample and select
 # unitconv rft --data rft.json --output my_rft    # train on the selection
 # ```
@@ -146,7 +146,7 @@ print(f"{same} of {len(asked)} questions with the recorded replies")
 
 # %% [markdown]
 # A sample's noise depends only on its question and its number ([chapter
-# 3](03_sequential.ipynb)). So live and recorded replies are the same texts
+# 4](04_sequential.ipynb)). So live and recorded replies are the same texts
 # where two machines round alike, here for all 60 questions. What do the
 # samples add to the greedy replies?
 
@@ -572,7 +572,7 @@ for (name, pair), p in zip(against.items(), adjusted, strict=True):
 # ### SmolLM2 is seldom right
 #
 # Most questions have a reply to keep, because the course model was made for
-# such questions. [Chapter 11](11_smollm2.ipynb) samples SmolLM2, a general
+# such questions. [Chapter 12](12_smollm2.ipynb) samples SmolLM2, a general
 # model fifty times as large, first with four worked examples and then after
 # SFT on reasoning for 400 questions, here for questions of `train`:
 
@@ -601,7 +601,7 @@ for name, curve in models.items():
 # for 10 % with ten. So nine in ten questions give nothing to learn from.
 # After a little SFT on written reasoning, the curve starts at .15 and
 # reaches .28 with four samples. RFT from there made the model worse in
-# chapter 11.
+# chapter 12.
 #
 # ### Success by family of units
 #
@@ -822,7 +822,7 @@ print("every byte as in the run that was not killed")
 # Two decisions make the bytes equal. The noise of a token is a hash of its
 # request, so a sample does not depend on what was drawn before it. And
 # complete chunks give the same batches, so that even the rounding agrees
-# ([chapter 4](04_batched.ipynb)).
+# ([chapter 5](05_batched.ipynb)).
 #
 # Each line ends in a checksum (`crc32`), so that damage on a disk is
 # noticed. A lock file keeps a second run from writing to the same file.
@@ -954,7 +954,7 @@ pd.DataFrame(
 # Both answered the same questions, so the comparison is paired: it looks at
 # the questions on which they differ. The verdict is *better* or *worse* if
 # p is below 5 % and the interval, clustered by pair of units, excludes zero
-# ([chapter 10](10_evaluation.ipynb) explains both). Otherwise it is *not
+# ([chapter 11](11_evaluation.ipynb) explains both). Otherwise it is *not
 # shown*:
 
 # %%
@@ -975,7 +975,7 @@ print("RFT, live, against one-shot CoT:", found.verdict())
 #
 # The recorded runs train on the selection from all 2000 training questions
 # and are measured on all test questions, with three seeds. `cot` is the
-# base with its example, `sft` is chapter 7's adapter, `rft-1` is one round
+# base with its example, `sft` is chapter 8's adapter, `rft-1` is one round
 # of RFT and `rft-2` two. The table has means over the seeds:
 
 # %%
@@ -1145,7 +1145,7 @@ for run in seeds.values():
 # On `test` most products are short, and much of the gain has another cause.
 # Between distant units the base often stops at the unit in between, and the
 # trained model more often states the direct factor ([chapter
-# 10](10_evaluation.ipynb) counts both).
+# 11](11_evaluation.ipynb) counts both).
 #
 # ## Controls: what is the gain due to?
 #
@@ -1180,7 +1180,7 @@ assert good < len(control)
 #   from pint, in steps where a product is long, always right.
 # - `cot-gallon`, `cot-us`: is training needed at all? The base, untrained,
 #   with a worked example about American gallons, or with "US units" in the
-#   instruction. [Chapter 6](06_prompting.ipynb) shows that an example in
+#   instruction. [Chapter 7](07_prompting.ipynb) shows that an example in
 #   steps does not make the base use more steps.
 #
 # We did not train without the third rule, because the audit alone selects
@@ -1219,7 +1219,7 @@ tests(
 #   takes steps in 11 % of the hard replies, and `rft-1` in 56 %. The third
 #   rule without the audit was not tried.
 # - Answers without reasoning do not teach multiplication, even with as many
-#   rows: on `test`, `sft-matched` is no better than chapter 7's `sft`, and
+#   rows: on `test`, `sft-matched` is no better than chapter 8's `sft`, and
 #   on `test_hard` it gets .37 instead of .33.
 # - A teacher who writes every reply in code (`sft-reasoning`) is shown to
 #   be better than one round for two seeds on `test` and one on `test_hard`;
@@ -1258,7 +1258,7 @@ pd.DataFrame(by_family).T
 # %% [markdown]
 # Every family gains except data on `test_hard`. A gain of 14 points for
 # data on `test` is still *not shown*, because the family has so few pairs
-# of units ([chapter 10](10_evaluation.ipynb)).
+# of units ([chapter 11](11_evaluation.ipynb)).
 #
 # How much of the gain is the choice of a gallon? The record counts the
 # questions that RFT gained where the base had the right answer for another
@@ -1851,9 +1851,9 @@ scratch.cleanup()
 # - The second round samples from the trained model and trains from the
 #   base. Use a paired test to see whether it helped.
 #
-# **Next:** [sampling and learning in one loop](09_online_rl.ipynb); or
+# **Next:** [sampling and learning in one loop](10_online_rl.ipynb); or
 # straight to [what a difference between two models is
-# worth](10_evaluation.ipynb).
+# worth](11_evaluation.ipynb).
 #
 # ## References
 #

@@ -1,7 +1,7 @@
 # %% [markdown]
 # # Fast decoding: the same tokens, sooner
 #
-# Rejection sampling, the method of [chapter 8](08_rft.ipynb), needs ten
+# Rejection sampling, the method of [chapter 9](09_rft.ipynb), needs ten
 # replies, called *rollouts*, to each of two thousand questions. Training
 # reads a whole text in one pass of the model. A reply is written one token
 # at a time, and each token needs its own pass.
@@ -21,8 +21,8 @@
 # - how to read an ablation, a roofline and a comparison of tools without
 #   fooling yourself.
 #
-# **Before you start:** [chapter 3](03_sequential.ipynb) for the cache,
-# [chapter 4](04_batched.ipynb) for the batch. **Time:** 25 minutes to read,
+# **Before you start:** [chapter 4](04_sequential.ipynb) for the cache,
+# [chapter 5](05_batched.ipynb) for the batch. **Time:** 25 minutes to read,
 # without the exercises, and about a minute to run. **Hardware:** with the
 # course model any laptop; 1 GB of memory.
 # :::
@@ -46,7 +46,7 @@ except ImportError:
 # record names its machine. All were measured with an earlier course model
 # of the same architecture, whose replies are shorter. The first record
 # gives the time of 20,000 rollouts at the speeds of `unitconv bench`, with
-# the decoder of chapter 4 (`reference`) and the one of this chapter
+# the decoder of chapter 5 (`reference`) and the one of this chapter
 # (`engine`).
 
 # %%
@@ -70,7 +70,7 @@ for speed in sampled:
 # %% [markdown]
 # ## Idle rows in a batch
 #
-# In the batches of chapter 4, a finished row waits for the last one. How
+# In the batches of chapter 5, a finished row waits for the last one. How
 # much work does that waste? We take 48 questions, eight at a time, and
 # count *row-steps*: one row in one decoding pass is one row-step, whether
 # the row is still writing or only waiting. A hook on the model records the
@@ -191,7 +191,7 @@ from unitconv.inference.kv_cache import SlotCache
 show(SlotCache.append)
 
 # %% [markdown]
-# The cache of chapter 4 grew by one column in each step, and all of it was
+# The cache of chapter 5 grew by one column in each step, and all of it was
 # copied each time. Here the new token of each row is written in place, and
 # a decoding step gets a view of the slots in use. This works because the
 # slots in use always come first: when a row leaves, the last row moves to
@@ -466,7 +466,7 @@ for noise in (0.1, 0.6, 0.95):
 
 # %% [markdown]
 # The number is a hash of the request: its seed, its prompt, the number of
-# the sample and the position, as in chapter 3. It does not depend on the
+# the sample and the position, as in chapter 4. It does not depend on the
 # slot, on the other rows or on the order.
 
 # %%
@@ -484,7 +484,7 @@ print(sum(len(c.token_ids) for row in drawn for c in row), "tokens, equal")
 
 # %% [markdown]
 # This holds in float32. In 16 bits a near tie may be decided differently,
-# as in any batch (see chapter 4).
+# as in any batch (see chapter 5).
 #
 # ## Paged KV cache
 #
@@ -566,7 +566,7 @@ figures.page_table(table, [44, 12, 34, 70], SIZE).captioned(
 # An *ablation* measures a program with and without each idea.
 # `python -m experiments.engine_ablation` starts with
 # `transformers.generate` on left-padded batches and adds one idea at a
-# time. The reference decoder is that of chapter 4, with prompts sorted by
+# time. The reference decoder is that of chapter 5, with prompts sorted by
 # length; the next step is the engine without a shared prefix. Results are
 # recorded only if all steps give the same tokens. The steps take turns,
 # because a machine's speed drifts. A gain is the ratio of the CPU seconds
@@ -1154,7 +1154,7 @@ attempt(check_who_first, steps_taken)
 # - The roofline says what is left to gain. A gain belongs to a workload and
 #   comes with a range: on a single sequence the engine was slower.
 #
-# **Next:** [what to say to the model](06_prompting.ipynb): prompts, and
+# **Next:** [what to say to the model](07_prompting.ipynb): prompts, and
 # what a worked example in them is worth.
 #
 # ## References
