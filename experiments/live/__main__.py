@@ -14,6 +14,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated, Any
@@ -61,19 +62,24 @@ def tokens(count: Count = 10_000) -> None:
 
 @app.command()
 def grades(count: Count = 100_000) -> None:
-    """Compare the grades of recorded replies, and of changed ones."""
+    """Compare the grades of recorded replies, and then of changed ones.
+
+    A second run goes on with the next ones, and adds to the record.
+    """
     from experiments.live.compare import compare_grades
-    from experiments.live.texts import changed_replies, recorded_replies
+    from experiments.live.texts import all_replies, recorded_replies
     from tests.live.grading_page import Page
 
-    recorded = recorded_replies()
-    changed = changed_replies(max(0, count - len(recorded)))
+    done = record.read().get("grades", {}).get("replies", {})
+    first = done.get("texts", 0)
+    replies = islice(all_replies(), first, first + count)
+    known = len(recorded_replies())
     with TemporaryDirectory() as folder, Page(Path(folder)) as page:
-        content = {
-            "recorded": compare_grades(page, recorded),
-            "changed": compare_grades(page, changed),
-        }
-    finish("grades", content)
+        while some := [*islice(replies, 1000)]:
+            done = record.add(done, compare_grades(page, some))
+            done["recorded"] = min(known, done["texts"])
+            record.write("grades", {"replies": done})
+    finish("grades", {"replies": done})
 
 
 @app.command()
@@ -90,6 +96,16 @@ def replies() -> None:
             "without SIMD": compare_replies(page, 5, GREEDY, simd=False),
         }
     finish("replies", content)
+
+
+@app.command()
+def speed() -> None:
+    """Measure the runtime in Chromium on one core."""
+    from experiments.live.speed import measure
+
+    found = measure()
+    record.write("speed", found)
+    print(found)
 
 
 if __name__ == "__main__":

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from itertools import islice
 from typing import Any
 
 from experiments.live.record import summary
@@ -40,24 +38,21 @@ def compare_tokens(page: NodePage, texts: list[str]) -> dict[str, Any]:
     return count | summary(differences)
 
 
-def compare_grades(page: Page, replies: Iterable[Asked]) -> dict[str, Any]:
+def compare_grades(page: Page, replies: list[Asked]) -> dict[str, Any]:
     """Compare grades: answer, verdicts of the audit, and its claims."""
-    counted = claims = 0
+    claims = 0
     differences = []
-    rest = iter(replies)
-    while some := [*islice(rest, AT_ONCE)]:
-        calls = [
-            ({"text": question, "answer": answer}, text)
-            for question, answer, text in some
-        ]
+    for start in range(0, len(replies), AT_ONCE):
+        some = replies[start : start + AT_ONCE]
+        calls = [({"text": q, "answer": a}, text) for q, a, text in some]
         found = map(without_places, page.call_all("grade", calls))
-        for asked, grade in zip(some, found, strict=True):
-            counted += 1
+        for (question, answer, text), grade in zip(
+            some, found, strict=True
+        ):
             claims += len(grade["claims"])
-            question, answer, text = asked
             if grade != graded(question, answer, text):
                 differences.append({"question": question, "text": text})
-    count = {"texts": counted, "claims": claims}
+    count = {"texts": len(replies), "claims": claims}
     return count | summary(differences)
 
 

@@ -28,3 +28,13 @@ def write(part: str, content: dict[str, Any]) -> None:
 def summary(differences: list[Any]) -> dict[str, Any]:
     """Count differences, and keep the first."""
     return {"differ": len(differences), "first": differences[:SHOWN]}
+
+
+def add(done: dict[str, Any], more: dict[str, Any]) -> dict[str, Any]:
+    """Add up the numbers of two comparisons, and join their differences."""
+    total = {
+        key: value + done.get(key, type(value)())
+        for key, value in more.items()
+    }
+    total["first"] = total["first"][:SHOWN]
+    return total

@@ -64,19 +64,22 @@ def recorded_replies() -> list[Asked]:
     return list(found)
 
 
-def changed_replies(count: int) -> Iterator[Asked]:
-    """Change recorded replies at random, one to four times each."""
+def all_replies() -> Iterator[Asked]:
+    """Return the recorded replies, and then changed ones without end.
+
+    A reply is changed at random, in one to four places.
+    """
     rng = random.Random(0)
     replies = recorded_replies()
+    yield from replies
     seen = {text for _, _, text in replies}
-    while count:
+    while True:
         question, answer, text = rng.choice(replies)
         _, _, other = rng.choice(replies)
         for _ in range(rng.randint(1, 4)):
             text = change(text, other, rng)
         if text not in seen:
             seen.add(text)
-            count -= 1
             yield question, answer, text
 
 

@@ -12,12 +12,11 @@ from pathlib import Path
 import pytest
 
 from scripts.book import HTML
-from tests.book.test_site import build
 from tests.browser import PHONE
 from tests.built import need_book
 from tests.firefox import FirefoxPage, open_firefox
-from tests.live.pages import ROOT
 from tests.live.replies import MODELS, cases
+from tests.live.widget_page import build_page
 
 pytestmark = pytest.mark.slow
 
@@ -32,15 +31,9 @@ WIDGETS = {
     "prompting": "2",
     "rollouts": "pints in 461 gallon?",
     "rl": "pints in 461 gallon?",
+    "exercise-price": "10 5",
+    "exercise-example": "2 2",
 }
-EXTENSIONS = [
-    "content_security",
-    "live_grading",
-    "live_model",
-    "live_widgets",
-    *(f"live_{name.replace('-', '_')}" for name in WIDGETS),
-]
-
 # What a figure says; as drawn by the build, if the page's source is given.
 SAID = """(name, source) => {
   const page = source === null ? document
@@ -78,22 +71,11 @@ BEYOND = "() => document.documentElement.scrollWidth - innerWidth"
 @pytest.fixture(scope="module")
 def page_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Build a page with every widget."""
-    folder = tmp_path_factory.mktemp("firefox")
-    source = [f".. ask-model:: {ASKED}\n"]
-    source += [
-        f".. live-{name}:: {argument}\n\n   What to look at.\n"
-        for name, argument in WIDGETS.items()
-    ]
-    build(
-        folder,
-        "\n".join(["Widgets\n=======\n", *source]),
-        extensions=EXTENSIONS,
-        html_theme="sphinx_book_theme",
-        html_static_path=[str(ROOT / "book" / "_static")],
-        html_css_files=["unitconv.css"],
-        html_context={"default_mode": "auto"},
+    directives = {f"live-{name}": what for name, what in WIDGETS.items()}
+    return build_page(
+        tmp_path_factory.mktemp("firefox"),
+        {"ask-model": ASKED} | directives,
     )
-    return folder / "out" / "index.html"
 
 
 @pytest.fixture(scope="module")
