@@ -67,6 +67,7 @@ class Price(Exercise):
 
     figure = "exercise-price"
     scripts: ClassVar = ("exercise", "exercise_price")
+    loaders: ClassVar = ("live/load.js",)
 
     def draw(self, argument: str) -> str:
         prompt, reply = map(int, argument.split())
