@@ -37,6 +37,7 @@ def strings(count: int) -> list[str]:
     @settings(
         max_examples=500,
         database=None,
+        derandomize=False,
         deadline=None,
         phases=[Phase.generate],
         suppress_health_check=list(HealthCheck),

@@ -68,21 +68,25 @@ class Page:
 
     def call(self, name: str, *values: Any) -> Any:
         """Call a function of the page."""
-        [found] = self.call_all(name, [values])
+        self.send(name, [values])
+        [found] = self.receive(1)
         return found
 
-    def call_all(self, name: str, calls: Iterable[Sequence[Any]]) -> Any:
-        """Call a function of the page with each of some arguments.
+    def send(self, name: str, calls: Iterable[Sequence[Any]]) -> None:
+        """Begin to call a function with each of some arguments.
 
         These have to fit into a pipe: 64 kB.
         """
         assert self.node.stdin is not None
-        assert self.node.stdout is not None
         lines = [json.dumps([name, values]) + "\n" for values in calls]
         self.node.stdin.write("".join(lines))
         self.node.stdin.flush()
-        found = [self.node.stdout.readline() for _ in lines]
-        assert all(found), f"{name} failed"
+
+    def receive(self, count: int) -> list[Any]:
+        """Wait for what the calls return."""
+        assert self.node.stdout is not None
+        found = [self.node.stdout.readline() for _ in range(count)]
+        assert all(found), "a call failed"
         return [json.loads(line, parse_int=read_integer) for line in found]
 
 

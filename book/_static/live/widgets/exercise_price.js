@@ -4,6 +4,7 @@
 
 {
   const { unitconv } = window;
+  const QUESTION = "How many gram are there per 6 kg?"; // any will do
 
   /* Count the tokens that a model reads while something runs. */
   function countReads(model, run) {
@@ -20,39 +21,23 @@
     return count;
   }
 
-  const mostLikely = (model) =>
-    unitconv.chooseToken(model.logits(), { temperature: 0 });
-
-  /* Read all tokens again for each new one. */
-  function writeWithout(model, prompt, length) {
+  /* Write a reply of some tokens. `keep` says whether what was read stays
+     in the cache, or all is read again for each new token. */
+  function write(model, prompt, length, keep) {
     const ids = [...prompt];
+    let cache = model.newCache(), read = 0;
     while (ids.length < prompt.length + length) {
-      const cache = model.newCache();
-      ids.forEach((id, position) => model.read(id, position, cache));
-      ids.push(mostLikely(model));
+      if (!keep) [cache, read] = [model.newCache(), 0];
+      for (; read < ids.length; read++) model.read(ids[read], read, cache);
+      ids.push(unitconv.chooseToken(model.logits(), { temperature: 0 }));
     }
   }
 
-  /* Read each token once. */
-  function writeWith(model, prompt, length) {
-    const ids = [...prompt];
-    const cache = model.newCache();
-    for (let position = 0; ids.length < prompt.length + length;) {
-      for (; position < ids.length; position++)
-        model.read(ids[position], position, cache);
-      ids.push(mostLikely(model));
-    }
-  }
-
-  /* Count both for a prompt of some tokens. */
-  function countBoth(llm, length, reply) {
-    const { model } = llm;
-    const question = "How many gram are there per 6 kg?";
-    const prompt = llm.encode(question).slice(0, length);
-    return {
-      without: countReads(model, () => writeWithout(model, prompt, reply)),
-      with: countReads(model, () => writeWith(model, prompt, reply)),
-    };
+  /* Count both. */
+  function countBoth(model, prompt, reply) {
+    const count = (keep) =>
+      countReads(model, () => write(model, prompt, reply, keep));
+    return { without: count(false), with: count(true) };
   }
 
   /* Compare the numbers of an answer with those that were counted. */
@@ -73,8 +58,8 @@
       const llm = await unitconv.load("base");
       signal.throwIfAborted();
       const { prompt, reply } = this.data;
-      const counted = countBoth(llm, Number(prompt), Number(reply));
-      return findFault(said, counted);
+      const ids = llm.encode(QUESTION).slice(0, prompt);
+      return findFault(said, countBoth(llm.model, ids, Number(reply)));
     }
   }
 
