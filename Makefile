@@ -38,7 +38,8 @@ PROJECT   := pyproject.toml constraints.txt environment.yml Makefile \
 # What reads the built book, and so runs after it.
 OF_THE_BOOK := tests/book/test_pages.py tests/book/test_book.py \
                tests/book/test_first_load.py tests/book/test_reading.py \
-               tests/live/test_ask.py tests/live/test_token_widgets_book.py
+               tests/live/test_ask.py tests/live/test_firefox.py \
+               tests/live/test_token_widgets_book.py
 
 .DELETE_ON_ERROR:
 .PHONY: help book pdf test test-fast test-long serve notebooks pairs \
@@ -200,7 +201,8 @@ $(STAMPS)/notebooks: $(STAMPS)/names $(LIBRARY) $(NOTEBOOKS) $(INSTALLED) \
 
 # Reads the built book if there is one, and says so if there is none.
 $(STAMPS)/browser: $(wildcard $(STAMPS)/book) $(OF_THE_BOOK) \
-                   tests/browser.py tests/built.py scripts/print_pdf.py \
+                   tests/browser.py tests/built.py tests/firefox.py \
+                   scripts/print_pdf.py \
                    $(INSTALLED) $(again)
 	$(PYTEST) --dist worksteal $(OF_THE_BOOK)
 	@touch $@

@@ -731,6 +731,13 @@ attempt(check_styles, lacking)
 # all, without the cache and with it? The check counts the tokens that are
 # actually passed to the model.
 # ```
+#
+# On the book's page you can try it with two numbers first:
+#
+# ```{live-exercise-price} 10 5
+# How many tokens are read in all? The check writes the reply in both ways
+# with the course model, and counts.
+# ```
 
 
 # %% tags=["exercise", "nbval-check-output"]

@@ -1019,6 +1019,14 @@ figures.price_of_accuracy(
 # any split, and its answer must have at least three significant digits,
 # unlike the library's 900.
 # ```
+#
+# On the book's page you can write it into a form. The check there does not
+# look into the splits. It asks the base twenty questions with your example.
+#
+# ```{live-exercise-example} 20 18
+# Write an example of your own. Its reply is graded as one of the model's,
+# and then the model has to close its replies as yours does.
+# ```
 
 # %% tags=["exercise", "nbval-check-output"]
 from unitconv import attempt, parse_answer, reasoning_is_valid

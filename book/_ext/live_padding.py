@@ -170,6 +170,7 @@ class PaddingDirective(LiveFigureDirective):
 
     figure = "padding"
     scripts = ("padded_batch", "padding")
+    styles = ("padding",)
 
     def draw(self, argument: str) -> str:
         texts = [text.strip() for text in argument.split("|")]

@@ -100,6 +100,7 @@ class PromptingDirective(LiveFigureDirective):
 
     figure = "prompting"
     scripts = ("worked_example", "prompting")
+    styles = ("prompting",)
 
     def draw(self, argument: str) -> str:
         return prompting(int(argument))

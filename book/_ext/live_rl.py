@@ -124,6 +124,7 @@ class RLDirective(LiveFigureDirective):
 
     figure = "rl"
     scripts = ("advantages", "rl")
+    styles = ("rl",)
 
     def draw(self, argument: str) -> str:
         return group(argument)

@@ -158,6 +158,7 @@ class SlotsDirective(LiveFigureDirective):
 
     figure = "slots"
     scripts = ("schedule", "slots")
+    styles = ("slots",)
 
     def draw(self, argument: str) -> str:
         slots = int(argument)

@@ -84,6 +84,8 @@ def exercises(stem: str) -> dict[str, Exercise]:
             where.append(cell)
             continue
         for directive in directives(cell.source):
+            if directive.name.startswith("live-"):
+                continue  # the page checks the exercise above as well
             where = []
             if directive.name == "exercise":
                 label = directive.options["label"]

@@ -128,12 +128,14 @@ def test_figure_of_a_chapter_has_its_caption_and_scripts(
         ("live-slots:: 17", "between 1 and 16"),
         ("live-slots:: many", "invalid literal"),
         ("live-padding:: 2 h in min|", "a text is empty"),
+        ("live-exercise-price:: ten 5", "invalid literal"),
     ],
 )
 def test_figure_that_cannot_be_drawn_is_refused(
     tmp_path: Path, source: str, message: str
 ) -> None:
     names = ["live_rollouts", "live_rl", "live_slots", "live_padding"]
+    names += ["live_exercise"]
     assert message in build(tmp_path, f".. {source}\n", extensions=names)
 
 

@@ -6,6 +6,7 @@ import json
 import math
 import shutil
 import subprocess
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -67,13 +68,26 @@ class Page:
 
     def call(self, name: str, *values: Any) -> Any:
         """Call a function of the page."""
+        self.send(name, [values])
+        [found] = self.receive(1)
+        return found
+
+    def send(self, name: str, calls: Iterable[Sequence[Any]]) -> None:
+        """Begin to call a function with each of some arguments.
+
+        These have to fit into a pipe: 64 kB.
+        """
         assert self.node.stdin is not None
-        assert self.node.stdout is not None
-        self.node.stdin.write(json.dumps([name, values]) + "\n")
+        lines = [json.dumps([name, values]) + "\n" for values in calls]
+        self.node.stdin.write("".join(lines))
         self.node.stdin.flush()
-        line = self.node.stdout.readline()
-        assert line, f"{name} failed"
-        return json.loads(line, parse_int=read_integer)
+
+    def receive(self, count: int) -> list[Any]:
+        """Wait for what the calls return."""
+        assert self.node.stdout is not None
+        found = [self.node.stdout.readline() for _ in range(count)]
+        assert all(found), "a call failed"
+        return [json.loads(line, parse_int=read_integer) for line in found]
 
 
 def read_integer(digits: str) -> int | float:

@@ -142,7 +142,7 @@ def test_page_gets_its_turn_during_a_reply(page: NodePage) -> None:
 @pytest.mark.parametrize(
     ("question", "message"),
     [
-        (" \n", "the question is empty"),
+        (" \n\x1c", "the question is empty"),
         ("6 kg \ud800", "broken Unicode code"),
         ("kg " * 600, "the model's context holds 512"),
     ],
@@ -215,6 +215,23 @@ def test_any_tokens_have_the_library_s_text(
         tokenizer.decode(ids, skip_special_tokens=True),
         tokenizer.decode(ids),
     ]
+
+
+@pytest.mark.parametrize("style", STYLES)
+@pytest.mark.parametrize("blank", ["", " ", "\n\n", "\x1c", "\u3000"])
+def test_typed_special_tokens_are_cut_as_in_the_library(
+    page: NodePage, style: str, blank: str
+) -> None:
+    llm = load("base")
+    texts = [
+        f"{blank}{before}<|pad|>{after}{blank}"
+        for before in ("", "=", "a", "s")
+        for after in ("", ".", "1")
+    ]
+    requests = ({"question": text, "style": style} for text in texts)
+    ids = page.ask(*({"does": "encode"} | r for r in requests))
+    prompts = (format_prompt(t, style, llm.tokenizer) for t in texts)
+    assert ids == [llm.encode(prompt) for prompt in prompts]
 
 
 @pytest.mark.parametrize("style", STYLES)

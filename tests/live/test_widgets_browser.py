@@ -23,7 +23,10 @@ CHAPTERS = {
     "rollouts": "notebooks/09_rft",
 }
 LIGHT = 40_000  # bytes of a widget, before a click
-READ_OUT = "document.querySelector('.live-status').textContent !== ''"
+# An exercise that the page checks is such a figure too.
+FIGURE = ".live-figure:not([class*='live-exercise'])"
+READ_OUT = """figure => document.querySelector(`${figure} .live-status`)
+  .textContent !== ''"""
 NOTES = "notes => notes.map(note => note.textContent)"
 # A reply without the words that the grader adds for screen readers.
 TEXTS = """texts => texts.map((text) => {
@@ -31,7 +34,7 @@ TEXTS = """texts => texts.map((text) => {
   plain.querySelectorAll(".claim-words").forEach(words => words.remove());
   return plain.textContent;
 })"""
-ASK_AXE = """() => axe.run(".live-figure", {preload: false})
+ASK_AXE = """figure => axe.run(figure, {preload: false})
   .then(report => report.violations.map(rule => rule.id))"""
 
 
@@ -45,19 +48,23 @@ def watched(book_browser: Any) -> Iterator[Watched]:
 
 def run(page: Any) -> str:
     """Click what runs the widget, and wait until it is read out."""
-    page.locator(".live-figure [type=submit]").click()
-    wait_until(page, READ_OUT, seconds=300)
-    said: str = page.locator(".live-status").text_content()
+    page.locator(f"{FIGURE} [type=submit]").click()
+    wait_until(page, READ_OUT, FIGURE, seconds=300)
+    said: str = page.locator(f"{FIGURE} .live-status").text_content()
     return said
 
 
 def notes(page: Any) -> list[str]:
-    found: list[str] = page.locator(".live-note").evaluate_all(NOTES)
+    found: list[str] = page.locator(f"{FIGURE} .live-note").evaluate_all(
+        NOTES
+    )
     return [" ".join(note.split()) for note in found]
 
 
 def texts(page: Any) -> list[str]:
-    found: list[str] = page.locator(".live-text").evaluate_all(TEXTS)
+    found: list[str] = page.locator(f"{FIGURE} .live-text").evaluate_all(
+        TEXTS
+    )
     return found
 
 
@@ -76,7 +83,7 @@ def test_page_loads_little_before_a_click(
     }
     scripts = HTML.resolve() / "_static" / "live"
     assert scripts / "widgets" / f"{name}.js" in files
-    markup = len(page.locator(".live-figure").inner_html().encode())
+    markup = len(page.locator(FIGURE).inner_html().encode())
     assert markup + sum(f.stat().st_size for f in files) < LIGHT
 
 
@@ -86,12 +93,12 @@ def test_figure_is_complete_without_scripts_and_on_paper(
 ) -> None:
     plain = Watched(book_browser, java_script_enabled=False)
     static = plain.open(CHAPTERS[name])
-    assert not static.locator(".live-figure form").is_visible()
-    assert static.locator(".live-figure figcaption").is_visible()
+    assert not static.locator(f"{FIGURE} form").is_visible()
+    assert static.locator(f"{FIGURE} figcaption").is_visible()
     drawn = notes(static)
     assert all(drawn)
     page = watched.open(CHAPTERS[name])
-    form = page.locator(".live-figure form")
+    form = page.locator(f"{FIGURE} form")
     assert form.is_visible()
     # The scripts have drawn nothing else than the build.
     assert [note for note in notes(page) if note] == drawn
@@ -107,14 +114,14 @@ def test_widget_on_a_phone_in_the_dark(watched: Watched, name: str) -> None:
     page.set_viewport_size(PHONE)
     run(page)
     page.evaluate(AXE_SCRIPT)
-    assert page.evaluate(ASK_AXE) == []
+    assert page.evaluate(ASK_AXE, FIGURE) == []
     width = page.evaluate("document.documentElement.scrollWidth")
     assert width <= PHONE["width"]
 
 
 def test_recorded_rollouts_are_sampled_again(watched: Watched) -> None:
     page = watched.open(CHAPTERS["rollouts"])
-    numbers = page.locator(".live-figure li").evaluate_all(
+    numbers = page.locator(f"{FIGURE} li").evaluate_all(
         "items => items.map(item => item.value)"
     )
     recorded = texts(page)
@@ -133,7 +140,7 @@ def test_sampling_can_be_cancelled_by_keyboard(watched: Watched) -> None:
     cancel = page.get_by_role("button", name="Cancel")
     cancel.focus()
     page.keyboard.press("Enter")
-    wait_until(page, READ_OUT, seconds=300)
+    wait_until(page, READ_OUT, FIGURE, seconds=300)
     assert notes(page) == ["Cancelled."]
     assert cancel.is_disabled()
     focused = page.evaluate("document.activeElement.textContent")
@@ -186,5 +193,5 @@ def test_another_example_is_tried_on_the_questions(
     marks = page.locator(".live-marks").all_text_contents()
     assert marks[0] == marks[1]
     assert len(marks[0]) == len(live_prompting.report(20).rows)
-    page.get_by_label("Reply of the example").fill("<answer>900</answer>")
+    page.locator(f"{FIGURE} textarea").fill("<answer>900</answer>")
     assert run(page) != expected

@@ -11,12 +11,43 @@ from typing import Any
 
 import live_grading
 
-from tests.live.pages import make_page
+from tests.book.test_site import build
+from tests.live.pages import ROOT, make_page
 
 NODE = shutil.which("node")
 HARNESS = Path(__file__).with_name("call_in_node.js")
 #: Without those that need a page to draw in.
 SCRIPTS = ["schedule", "advantages", "padded_batch", "worked_example"]
+
+# All but live_figure, the base of the others.
+WIDGETS = {path.stem for path in (ROOT / "book" / "_ext").glob("live_*.py")}
+EXTENSIONS = [
+    *["content_security", "icons", "offline"],
+    *sorted(WIDGETS - {"live_figure"}),
+]
+
+
+def build_page(folder: Path, directives: dict[str, str]) -> Path:
+    """Build a page that shows widgets, as the book does.
+
+    Args:
+        directives: the argument of each.
+    """
+    parts = ["Widgets\n=======\n"]
+    for name, argument in directives.items():
+        # That which asks the model has no caption.
+        caption = "" if name == "ask-model" else "   What to look at.\n"
+        parts.append(f".. {name}:: {argument}\n\n{caption}")
+    build(
+        folder,
+        "\n".join(parts),
+        extensions=EXTENSIONS,
+        html_theme="sphinx_book_theme",
+        html_static_path=[str(ROOT / "book" / "_static")],
+        html_css_files=["unitconv.css"],
+        html_context={"default_mode": "auto"},
+    )
+    return folder / "out" / "index.html"
 
 
 def make_folder(folder: Path) -> Path:

@@ -20,7 +20,7 @@ window.unitconv = window.unitconv || {};
   };
 
   function checkQuestion(question) {
-    if (!/\P{White_Space}/u.test(question))
+    if (!/[^\p{White_Space}\x1c-\x1f]/u.test(question))
       throw new Error("the question is empty: ask something");
     if (/\p{Surrogate}/u.test(question))
       throw new Error("the question holds a broken Unicode code");

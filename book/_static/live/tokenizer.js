@@ -30,6 +30,20 @@ window.unitconv = window.unitconv || {};
   const ALPHABET = byteAlphabet();
   const BYTES = new Map(ALPHABET.map((letter, byte) => [letter, byte]));
 
+  /* What Python's strip() takes off is not quite what trim() does. */
+  const BLANK = "[\\p{White_Space}\\x1c-\\x1f]*";
+  const STRIPPED = new RegExp(`^(${BLANK})(.*?)(${BLANK})$`, "su");
+
+  /* Put a text into its slot, in pieces that are tokenized apart. Where
+     somebody typed a special token, the library cuts the text from the
+     blanks and the turn around it, so that no token grows across. */
+  function fillSlot(part, [slot, text], typed) {
+    const [before, after] = part.split(slot);
+    if (!typed || part === slot) return [before + text + after];
+    const [, left, middle, right] = text.match(STRIPPED);
+    return [before + left, middle, right + after];
+  }
+
   function escapeRegExp(text) {
     return text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
   }
@@ -73,13 +87,20 @@ window.unitconv = window.unitconv || {};
       return ids;
     }
 
-    /* Tokenize a prompt: the template's special tokens are special, the
-       question in the place of "{question}" is text. */
-    encodePrompt(template, question) {
-      return template.split(this.specialPattern).flatMap((part) =>
-        this.special.has(part)
-          ? [this.ids.get(part)]
-          : this.encode(part.replace("{question}", () => question)));
+    /* Tokenize a prompt: the template's special tokens are special, and a
+       text in the place of a slot is text. A slot is "{question}", or what
+       else of the template is replaced: pairs of a slot and its text. */
+    encodePrompt(template, question, others = []) {
+      const slots = [...others, ["{question}", question]];
+      const isTyped = ([, text]) => this.specialPattern.test(text);
+      const typed = slots.some(isTyped);
+      return template.split(this.specialPattern).flatMap((part) => {
+        if (this.special.has(part)) return [this.ids.get(part)];
+        const found = slots.find(([slot]) => part.includes(slot));
+        if (!found) return this.encode(part);
+        return fillSlot(part, found, typed)
+          .flatMap((piece) => this.encode(piece));
+      });
     }
 
     /* Decode tokens to text, with or without the special ones. */

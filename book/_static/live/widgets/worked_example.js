@@ -10,20 +10,12 @@ window.unitconv = window.unitconv || {};
       /* The tokens of a prompt: only the template's special tokens are
          special, whatever is typed. */
       encode(question) {
-        const texts = [
+        const others = [
           [shown.question, example.question],
           [shown.reply, example.reply],
-          ["{question}", question],
         ];
-        const fill = (part) => {
-          const found = texts.find(([slot]) => part.includes(slot));
-          return found ? part.replace(found[0], () => found[1]) : part;
-        };
         const { tokenizer, task } = this;
-        return task.prompts.cot.split(tokenizer.specialPattern)
-          .flatMap((part) => tokenizer.special.has(part)
-            ? [tokenizer.ids.get(part)]
-            : tokenizer.encode(fill(part)));
+        return tokenizer.encodePrompt(task.prompts.cot, question, others);
       }
     }
     return new Shown(llm);
