@@ -19,15 +19,18 @@ from unitconv.common.errors import UnitconvError
 from unitconv.inference.load.adapter import ADAPTERS
 
 
+def nearly(name: str, folder: Path) -> Path:
+    """Copy an adapter of the course, whose own weights would be refused."""
+    shutil.copytree(ADAPTERS / name, folder)
+    tensors = load_file(folder / WEIGHTS)
+    changed = {key: 1.0001 * one.float() for key, one in tensors.items()}
+    save_file(changed, folder / WEIGHTS)
+    return folder
+
+
 @pytest.fixture
 def adapter(tmp_path: Path) -> Path:
-    """Nearly the course's own adapter, whose weights would be refused."""
-    folder = tmp_path / "ada"
-    shutil.copytree(ADAPTERS / "rft", folder)
-    tensors = load_file(folder / WEIGHTS)
-    nearly = {name: 1.0001 * one for name, one in tensors.items()}
-    save_file(nearly, folder / WEIGHTS)
-    return folder
+    return nearly("rft", tmp_path / "ada")
 
 
 def test_bars_follow_from_three_recorded_seeds() -> None:
@@ -162,13 +165,13 @@ def test_class_is_graded_on_hidden_questions(
     bars["rft"]["floor"] = 0.2
     own = tmp_path / "bars.json"
     own.write_text(json.dumps(bars), "utf-8")
-    wrong = tmp_path / "bob"
-    shutil.copytree(ADAPTERS / "smollm2-sft", wrong)
+    wrong = nearly("smollm2-sft", tmp_path / "bob")
+    worse = nearly("sft", tmp_path / "sft")
     main(
         [
             *["rft", "--seed", "4711", "--questions", "100"],
             *["--bars", str(own), "--output", str(tmp_path / "m.csv")],
-            *[str(adapter), str(wrong), str(ADAPTERS / "sft")],
+            *[str(adapter), str(wrong), str(worse)],
         ]
     )
     ada, bob, sft = pd.read_csv(tmp_path / "m.csv").to_dict("records")
