@@ -44,7 +44,9 @@ def write_inputs(folder: Path, n_questions: int = 8) -> None:
         for i in range(n_questions)
     ]
     (folder / "asked.json").write_text(json.dumps(pairs))
-    (folder / "few.json").write_text(json.dumps(pairs[:8]))
+    # As they are: `rft` works them out for its validation loss.
+    few = [[question.text, question.answer] for question in asked[:8]]
+    (folder / "few.json").write_text(json.dumps(few))
     triples = [[QUESTION, 6000, REASONING]]
     (folder / "triples.json").write_text(json.dumps(triples))
 
