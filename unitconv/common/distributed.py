@@ -118,10 +118,26 @@ def barrier() -> None:
 
 
 def _state() -> PartialState:
-    """Return the group of the processes; the first call connects them."""
+    """Return the group of the processes; the first call connects them.
+
+    Raises:
+        UnitconvError: they cannot be connected. Each would work alone.
+    """
+    import torch
     from accelerate import PartialState
 
-    return PartialState(timeout=timedelta(seconds=wait_seconds()))
+    use_cpu = os.environ.get("ACCELERATE_USE_CPU", "").lower() == "true"
+    state = PartialState(
+        cpu=use_cpu or not torch.accelerator.is_available(),
+        timeout=timedelta(seconds=wait_seconds()),
+    )
+    if state.num_processes != world_size():
+        raise UnitconvError(
+            f"{world_size()} processes were started, and {state.num_processes}"
+            " are connected: start them with torchrun, or on GPUs with "
+            "accelerate launch"
+        )
+    return state
 
 
 def share(items: Sequence[T]) -> Sequence[T]:
