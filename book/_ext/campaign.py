@@ -25,8 +25,8 @@ from unitconv.profiling.memory_estimate import shape_only, smollm2
 from unitconv.profiling.roofline import Ceiling, work
 
 RESULTS = PACKAGE / "evaluation" / "results"
-#: Of the data sheet of an A100 with 40 GB, in bf16; chapter "A batch at a
-#: time" computes with the same.
+#: Of the data sheet of an A100 with 40 GB, in bf16; that
+#: of the course's chapter on batches, too.
 CARD = Ceiling(flops=312e12, bandwidth=1555e9)
 #: Seconds to start an operation on a GPU, as assumed in the last chapter.
 START = 10e-6
@@ -85,12 +85,15 @@ def measured() -> dict[str, float]:
     raw = gzip.decompress(stored.read_bytes())
     _, *lines = map(json.loads, raw.splitlines())
     replies = [reply for line in lines for reply in line["rollouts"]]
-    smollm2_record = json.loads((RESULTS / "smollm2.json").read_text("utf-8"))
+    smollm2_record = json.loads(
+        (RESULTS / "smollm2.json").read_text("utf-8")
+    )
     rates = smollm2_record["rates"]["test"]["sft-reasoning"]
     return {
         "course": course,
         "smollm2": rates["tokens_per_second"],
-        "length": sum(reply["n_tokens"] for reply in replies) / len(replies),
+        "length": sum(reply["n_tokens"] for reply in replies)
+        / len(replies),
         "bytes": len(raw) / len(replies),
         "packed": stored.stat().st_size / len(replies),
     }

@@ -49,6 +49,7 @@ def test_several_processes_write_the_bytes_of_one(
     count: int,
 ) -> None:
     folder = tmp_path / "out"
+    folder.mkdir()
     run_several(count, arguments(name, folder), tmp_path / "logs")
     assert {path.name for path in folder.iterdir()} == set(outputs)
     for output in outputs:
@@ -76,6 +77,8 @@ def test_one_of_two_processes_dies(
     outputs: list[str],
 ) -> None:
     whole, broken = tmp_path / "whole", tmp_path / "broken"
+    whole.mkdir()
+    broken.mkdir()
     run_several(2, arguments(name, whole), tmp_path / "logs")
     command = arguments(name, broken)
     stopped = subprocess.run(

@@ -15,6 +15,7 @@ from typer import Argument, Option
 from unitconv.cli import console, options
 from unitconv.cli.console import write_field, write_rates
 from unitconv.common import distributed
+from unitconv.common.errors import UnitconvError
 from unitconv.task.dataset import DEFAULT_TASK
 from unitconv.training.config import TEMPERATURE
 
@@ -75,6 +76,10 @@ def evaluate(
     """
     name, questions = options.choose_questions(data, split, limit, task)
     options.check_writable(json_file)
+    if json_file is None and distributed.world_size() > 1:
+        raise UnitconvError(
+            "several processes join their replies: give --json"
+        )
     from unitconv.evaluation import evaluate as evaluation
     from unitconv.grading.answer import is_correct
     from unitconv.inference.reference import BATCH_SIZE, Decoding

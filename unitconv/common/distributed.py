@@ -131,11 +131,11 @@ def _state() -> PartialState:
         cpu=use_cpu or not torch.accelerator.is_available(),
         timeout=timedelta(seconds=wait_seconds()),
     )
-    if state.num_processes != world_size():
+    connected = state.num_processes
+    if connected != world_size():
         raise UnitconvError(
-            f"{world_size()} processes were started, and {state.num_processes}"
-            " are connected: start them with torchrun, or on GPUs with "
-            "accelerate launch"
+            f"of {world_size()} processes {connected} are connected: start "
+            "them with torchrun, or on GPUs with accelerate launch"
         )
     return state
 

@@ -38,8 +38,9 @@ class EvaluationOptions:
     batch_size: int = BATCH_SIZE  #: sequences decoded together
     #: Called with the number of questions just finished.
     progress: Callable[[int], None] | None = None
-    #: File for the replies, with which a killed run goes on, and into
-    #: which several processes write. None keeps them in memory.
+    #: File for the replies, with which a killed run goes on, and in which
+    #: several processes share the work. None keeps them in memory, and
+    #: every process asks all questions.
     log: Path | None = None
 
 
@@ -124,18 +125,13 @@ def _ask(
     settings: Decoding,
     options: EvaluationOptions,
 ) -> list[Asked] | ChunkLog[Asked]:
-    """Ask all questions; processes share those that the log lacks."""
+    """Ask all questions; with a log, those that it lacks."""
     if not questions:
         raise EvaluationError("there are no questions to evaluate on")
     n = num_return_sequences
     for start, chunk in _chunks(questions):  # refused before any is decoded
         llm.encode_all(_prompts(llm, chunk), first=start + 1)
     if options.log is None:
-        if distributed.world_size() > 1:
-            raise EvaluationError(
-                "several processes need a file to join their replies: "
-                "give --json"
-            )
         return [
             asked
             for _, chunk in _chunks(questions)
@@ -213,8 +209,9 @@ def _prompts(llm: LLM, questions: Sequence[Question]) -> list[str]:
 
 
 def _seconds(asked: list[Asked] | ChunkLog[Asked]) -> float:
-    """Add up the time of all questions; processes work side by side."""
-    return sum(_parts(asked, "seconds")) / distributed.world_size()
+    """Add up the time of all questions; processes share those of a file."""
+    shares = distributed.world_size() if isinstance(asked, ChunkLog) else 1
+    return sum(_parts(asked, "seconds")) / shares
 
 
 def _parts(asked: list[Asked] | ChunkLog[Asked], name: str) -> Any:
