@@ -46,7 +46,7 @@ def main(name: str, environment: Path, logs: list[Path]) -> None:
         subprocess.check_output([python, "-c", code], text=True)
     )
     passed, failed = counted("".join(log.read_text() for log in logs))
-    record = {"runs": {}}
+    record: dict[str, Any] = {"runs": {}}
     if RECORD.exists():
         record = json.loads(RECORD.read_text("utf-8"))
     record["runs"][name] = found | {"passed": passed, "failed": failed}
