@@ -42,8 +42,8 @@ OF_THE_BOOK := tests/book/test_pages.py tests/book/test_book.py \
                tests/live/test_token_widgets_book.py
 
 .DELETE_ON_ERROR:
-.PHONY: help book pdf test test-fast test-long serve notebooks pairs \
-        student slides \
+.PHONY: help book pdf test test-fast test-long test-oldest test-newest \
+        mutants serve notebooks pairs student slides \
         wheel autograder lint format constraints weights repo clean \
         distclean force
 
@@ -71,6 +71,21 @@ test: weights ## Install; lint, types, units, notebooks, browser
 
 test-long: $(INSTALLED) ## What takes minutes: disks, memory, kills, cheats
 	$(PYTEST) --dist worksteal -m long
+
+# Each in an environment of its own, of gigabytes: there is one torch for
+# all on PyPI, with CUDA. With PYTHON=python3.13 in that Python.
+test-oldest: $(INSTALLED) ## The library with the oldest versions allowed
+	$(call test-with,--resolution lowest-direct)
+
+test-newest: $(INSTALLED) ## The library with the newest versions there are
+	$(call test-with,--upgrade)
+
+# Changes functions one by one, and counts the changes that no test sees.
+mutants: $(INSTALLED) ## Mutation testing, of [tool.mutmut]'s files (hours)
+	$(BIN)/python -m pip install --quiet mutmut
+	rm -rf _build/mutants && mkdir -p _build/mutants
+	git ls-files -z | xargs -0 cp --parents -t _build/mutants
+	cd _build/mutants && $(CURDIR)/$(BIN)/mutmut run --max-children $(JOBS)
 
 test-fast: $(INSTALLED) ## Install; lint, types, units that are not slow
 	$(MAKE) -j2 $(STAMPS)/lint $(STAMPS)/fast
@@ -140,6 +155,18 @@ distclean: clean ## Remove .venv too
 # --- what the jobs are made of -----------------------------------------
 
 again := $(if $(FORCE),force)
+
+define test-with
+$(BIN)/python -m pip install --quiet uv
+$(BIN)/uv venv --quiet --allow-existing --python $(PYTHON) _build/$@
+$(BIN)/uv pip install --quiet --python _build/$@/bin/python $(1) \
+    $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX) \
+    --index-strategy unsafe-best-match) -e ".[test]"
+$(BIN)/uv pip list --quiet --python _build/$@/bin/python
+_build/$@/bin/python -m pytest -n $(JOBS) --dist worksteal \
+    -m "not slow and not long" tests/common tests/grading \
+    tests/inference tests/training
+endef
 
 define check-code
 $(BIN)/ruff format --check .

@@ -3,7 +3,7 @@
     python -m tests.kill_at MODULE:NAME NUMBER SIGNAL COMMAND ...
 
 The signal comes before the call of this number, counted from 1, of the
-function of this name.
+function of this name; of several processes, in that of rank `KILL_RANK`.
 """
 
 from __future__ import annotations
@@ -39,6 +39,7 @@ if __name__ == "__main__":
     # A process started where SIGINT is ignored would ignore it too.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     point, number, name, *command = sys.argv[1:]
-    plant(point, int(number), name)
+    if os.environ.get("KILL_RANK") in (None, os.environ.get("RANK")):
+        plant(point, int(number), name)
     sys.argv[1:] = command
     main()

@@ -9,7 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tests.grading.texts import HOSTILE, PIECES, rows, tagged
-from unitconv.grading.answer import is_correct, parse_answer
+from unitconv.grading.answer import answer_unit, is_correct, parse_answer
 
 NAN, INF = math.nan, math.inf
 
@@ -178,3 +178,18 @@ def test_is_correct_is_the_formula(answer: float, truth: float) -> None:
 def test_hostile_texts_are_parsed_in_linear_time(text: str) -> None:
     """Anything that grows with the square of the length hangs here."""
     assert math.isnan(parse_answer(tagged(text)))
+
+
+@pytest.mark.parametrize(
+    ("inside", "unit"),
+    [
+        ("6000 g", "g"),
+        ("6000", None),
+        ("g 6000", "g"),
+        ("2.5 fluid ounces", "fluid ounces"),
+        ("6000 apples", None),
+        ("", None),
+    ],
+)
+def test_answer_unit(inside: str, unit: str | None) -> None:
+    assert answer_unit(f"1 kg = 5 t <answer>{inside}</answer> km") == unit

@@ -15,6 +15,7 @@ from unitconv.inference.sampling import (
     keep_top_p,
     row_key,
     sample,
+    token_probabilities,
     uniform,
 )
 
@@ -191,3 +192,25 @@ def test_sampling_follows_the_device_of_the_logits(
     drawn = sample(logits, 0.8, top_p, noise)
     assert drawn.device == logits.device
     assert (drawn.shape, drawn.dtype) == ((3, 2), torch.long)
+
+
+def test_the_token_that_reaches_top_p_is_the_last_one_kept() -> None:
+    halves = torch.tensor([[0.25, 0.5, 0.25], [0.25, 0.25, 0.5]])
+    expected = torch.tensor([[0.0, 0.5, 0.0], [0.0, 0.0, 0.5]])
+    assert torch.equal(keep_top_p(halves, 0.5), expected)
+
+
+def test_probabilities_of_each_row_add_up_to_one() -> None:
+    logits = torch.tensor([[0.0, 1.0, 2.0, 3.0], [5.0, 1.0, 1.0, 1.0]])
+    kept = token_probabilities(logits.bfloat16(), 2.0, top_p=0.7)
+    assert kept.dtype == torch.float32
+    assert torch.allclose(kept.sum(-1), torch.ones(2))
+    assert (kept == 0).any(-1).all()
+
+
+def test_without_top_p_no_token_is_left_out() -> None:
+    # The sum is 1 in float32 long before the last token.
+    logits = torch.tensor([[0.0] + [-18.0] * 999])
+    probabilities = token_probabilities(logits, 1.0)
+    assert torch.equal(probabilities, torch.softmax(logits, -1))
+    assert (probabilities > 0).all()

@@ -291,3 +291,34 @@ def test_a_raw_question_may_end_with_a_space(byte_tokenizer: Any) -> None:
     [row] = sft_examples([question], byte_tokenizer)
     text = byte_tokenizer.decode(row.input_ids[:-1])
     assert text == f"{question.text} <answer>6000</answer>"
+
+
+def test_an_example_may_fill_the_context_and_no_more(
+    byte_tokenizer: Any,
+) -> None:
+    questions = [Question(QUESTION, 6000.0)]
+    triples = [ReasoningExample(QUESTION, 6000.0, TARGET.strip())]
+    length = len(QUESTION + TARGET) + 1  # a token a byte, and the end
+    for make, given_ in (
+        (sft_examples, questions),
+        (rft_examples, triples),
+    ):
+        [example] = make(given_, byte_tokenizer, max_length=length)
+        assert len(example.input_ids) == length
+        with pytest.raises(LabelError, match=f"{length} tokens, more"):
+            make(given_, byte_tokenizer, max_length=length - 1)
+
+
+def test_bare_answers_have_the_digits_asked_for(
+    byte_tokenizer: Any,
+) -> None:
+    [example] = sft_examples(
+        [Question(QUESTION, 453.59237)], byte_tokenizer, digits=6
+    )
+    *text, _ = learned(example)
+    assert byte_tokenizer.decode(text) == " <answer>453.592</answer>"
+
+
+def test_written_triples_are_counted(tmp_path: Path) -> None:
+    triples = [ReasoningExample(QUESTION, 6000.0, "6 * 1000 = 6000.")] * 3
+    assert write_triples(triples, tmp_path / "triples.json") == 3

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.distributions import Categorical
 
 from unitconv.common.plugins import PluginError
 from unitconv.evaluation.grade import Graded, grade
@@ -199,6 +200,33 @@ def test_clipping_changes_nothing_in_the_first_update() -> None:
         clipped = gradient(batches, replace(SETTINGS, clip=clip))
         expected = model.logits.weight.grad
         assert torch.allclose(clipped, expected, atol=1e-7)
+
+
+def test_log_probabilities_and_entropy_are_those_of_torch() -> None:
+    model, temperature = Bigram(), 0.7
+    for batch in make_minibatches(GROUPS, SETTINGS, PAD):
+        found, entropy = token_log_probs(model, batch.tokens, temperature)
+        expected = [
+            (
+                Categorical(
+                    logits=model.logits.weight[before] / temperature
+                ),
+                after,
+            )
+            for ids, labels in zip(
+                batch.tokens["input_ids"].tolist(),
+                batch.tokens["labels"].tolist(),
+                strict=True,
+            )
+            for before, after in zip(ids, labels[1:], strict=False)
+            if after != IGNORE_INDEX
+        ]
+        log_probs = [
+            drawn.log_prob(torch.tensor(n)) for drawn, n in expected
+        ]
+        assert torch.allclose(found, torch.stack(log_probs), atol=1e-5)
+        entropies = torch.stack([drawn.entropy() for drawn, _ in expected])
+        assert torch.allclose(entropy, entropies, atol=1e-5)
 
 
 def test_rloo_is_dr_grpo_but_for_a_factor() -> None:

@@ -15,6 +15,7 @@ from unitconv.common import distributed
 from unitconv.common.errors import UnitconvError
 from unitconv.common.files import json_lines
 from unitconv.common.files.lock_file import LockError
+from unitconv.common.files.shards import shard_path
 from unitconv.evaluation.grade import grade
 from unitconv.inference.llm import LLM, Generation
 from unitconv.task.dataset import Question, load_split
@@ -27,7 +28,6 @@ from unitconv.training.rollouts import (
     read_rollouts,
     rejection_reason,
     sample_rollouts,
-    shard_path,
 )
 
 GRAMS = Question("How many gram are there per 6 kg?", 6000.0)

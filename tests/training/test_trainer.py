@@ -101,7 +101,8 @@ def test_only_the_adapter_learns(
     ids = torch.arange(1, 20)[None]
     with torch.inference_mode():
         expected = base.eval()(ids).logits
-        assert torch.allclose(loaded(ids).logits, expected, atol=1e-5)
+        # Attention of another kind: with torch 2.15, 2e-5 lie between.
+        assert torch.allclose(loaded(ids).logits, expected, atol=1e-4)
         merged = loaded.merge_and_unload()(ids).logits
         assert torch.allclose(merged, expected, atol=1e-4)
     with pytest.raises(ModelError, match="does not fit this model"):

@@ -18,6 +18,7 @@ from rich.progress import MofNCompleteColumn, Progress, TimeElapsedColumn
 from rich.table import Table
 from typer import Exit, Typer
 
+from unitconv.common.distributed import noticing_lost_processes
 from unitconv.common.errors import UnitconvError
 
 if TYPE_CHECKING:
@@ -50,7 +51,8 @@ def clear_errors() -> Iterator[None]:
     Ctrl-C is left to `unitconv.__main__`.
     """
     try:
-        yield
+        with noticing_lost_processes():
+            yield
     except UnitconvError as error:
         _fail(str(error), 2)
     except OSError as error:

@@ -14,6 +14,8 @@ from typer import Argument, Option
 
 from unitconv.cli import console, options
 from unitconv.cli.console import write_field, write_rates
+from unitconv.common import distributed
+from unitconv.common.errors import UnitconvError
 from unitconv.task.dataset import DEFAULT_TASK
 from unitconv.training.config import TEMPERATURE
 
@@ -69,14 +71,20 @@ def evaluate(
     """Evaluate a model on questions, with 95 % confidence intervals.
 
     A run with --json that was stopped continues when the same command is
-    given again.
+    given again. Processes that `accelerate launch` starts share the
+    questions; that needs --json too.
     """
     name, questions = options.choose_questions(data, split, limit, task)
     options.check_writable(json_file)
+    if json_file is None and distributed.world_size() > 1:
+        raise UnitconvError(
+            "several processes join their replies: give --json"
+        )
     from unitconv.evaluation import evaluate as evaluation
     from unitconv.grading.answer import is_correct
     from unitconv.inference.reference import BATCH_SIZE, Decoding
 
+    distributed.barrier()
     llm = options.load_llm(model, adapter, prompt, device, dtype, task)
     if tolerance is not None:
         is_right = partial(is_correct, tolerance=tolerance)
@@ -97,6 +105,9 @@ def evaluate(
                 log=log if tolerance is None else None,
             )
             report = run(llm=llm, questions=questions, options=how)
+        distributed.barrier()  # all have read the replies
+        if not distributed.is_main_process():
+            return
         report.run["data"] = name
         if tolerance is not None:
             report.run["tolerance"] = tolerance
@@ -122,8 +133,11 @@ def _replies_file(json_file: Path | None) -> Iterator[Path]:
         with TemporaryDirectory() as folder:
             yield Path(folder) / "replies.jsonl"
         return
+    log = json_file.with_name(f"{json_file.name}.unfinished")
+    if not distributed.is_main_process():
+        yield log
+        return
     with locked(json_file):
-        log = json_file.with_name(f"{json_file.name}.unfinished")
         yield log
         log.unlink(missing_ok=True)
 

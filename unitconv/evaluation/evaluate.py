@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import time
 import zlib
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
 from operator import attrgetter
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,9 @@ from typing import Any
 import torch
 from pydantic import TypeAdapter
 
+from unitconv.common import distributed
 from unitconv.common.files.chunk_log import ChunkLog, Parts
+from unitconv.common.files.shards import write_shared
 from unitconv.common.io import digest
 from unitconv.common.run_metadata import run_metadata
 from unitconv.evaluation.grade import Graded, grade
@@ -36,8 +38,9 @@ class EvaluationOptions:
     batch_size: int = BATCH_SIZE  #: sequences decoded together
     #: Called with the number of questions just finished.
     progress: Callable[[int], None] | None = None
-    #: File for the replies, with which a killed run goes on. None keeps
-    #: them in memory.
+    #: File for the replies, with which a killed run goes on, and in which
+    #: several processes share the work. None keeps them in memory, and
+    #: every process asks all questions.
     log: Path | None = None
 
 
@@ -86,7 +89,7 @@ def evaluate(
     asked = _ask(llm, questions, 1, settings, options)
     return Report(
         rows=_parts(asked, "reply"),
-        seconds=sum(_parts(asked, "seconds")),
+        seconds=_seconds(asked),
         run=_describe(llm, settings, options),
     )
 
@@ -109,7 +112,7 @@ def evaluate_samples(
     run = _describe(llm, settings, options)
     return Samples(
         rows=_parts(asked, "replies"),
-        seconds=sum(_parts(asked, "seconds")),
+        seconds=_seconds(asked),
         run=run | {"num_return_sequences": n},
         is_right=llm.task.is_right,
     )
@@ -122,30 +125,61 @@ def _ask(
     settings: Decoding,
     options: EvaluationOptions,
 ) -> list[Asked] | ChunkLog[Asked]:
-    """Ask all questions, from the first chunk on that the log lacks."""
+    """Ask all questions; with a log, those that it lacks."""
     if not questions:
         raise EvaluationError("there are no questions to evaluate on")
-    n, size = num_return_sequences, CHUNK_SIZE
-    chunks = {
-        i: questions[i : i + size] for i in range(0, len(questions), size)
-    }
-    for start, chunk in chunks.items():  # refused before any is decoded
+    n = num_return_sequences
+    for start, chunk in _chunks(questions):  # refused before any is decoded
         llm.encode_all(_prompts(llm, chunk), first=start + 1)
-    memory: list[Asked] = []
-    done, log = 0, None
-    if options.log is not None:
-        log = ChunkLog(options.log, _ASKED, EvaluationError)
-        header = _header(llm, questions, n, settings)
-        done = log.begin(header, _asks(questions), len(questions), size)
+    if options.log is None:
+        return [
+            asked
+            for _, chunk in _chunks(questions)
+            for asked in _ask_chunk(llm, chunk, n, settings, options)
+        ]
+
+    def write(part: Path, mine: slice) -> None:
+        own = replace(options, log=part)
+        _record(llm, questions[mine], n, settings, own)
+
+    log = ChunkLog(options.log, _ASKED, EvaluationError)
+    write_shared(
+        log,
+        header=_header(llm, questions, n, settings),
+        is_own=_asks(questions),
+        total=len(questions),
+        chunk_size=CHUNK_SIZE,
+        write=write,
+    )
+    return log
+
+
+def _record(
+    llm: LLM,
+    questions: Sequence[Question],
+    num_return_sequences: int,
+    settings: Decoding,
+    options: EvaluationOptions,
+) -> None:
+    """Ask questions, from the first chunk on that the log lacks."""
+    assert options.log is not None
+    n = num_return_sequences
+    log = ChunkLog(options.log, _ASKED, EvaluationError)
+    header = _header(llm, questions, n, settings)
+    done = log.begin(header, _asks(questions), len(questions), CHUNK_SIZE)
     if done and options.progress:
         options.progress(done)
-    for start in [start for start in chunks if start >= done]:
-        asked = _ask_chunk(llm, chunks[start], n, settings, options)
-        if log is not None:
-            log.extend(one.to_json() for one in asked)
-        else:
-            memory += asked
-    return memory if log is None else log
+    for _, chunk in _chunks(questions[done:]):
+        asked = _ask_chunk(llm, chunk, n, settings, options)
+        log.extend(one.to_json() for one in asked)
+
+
+def _chunks(
+    questions: Sequence[Question],
+) -> Iterator[tuple[int, Sequence[Question]]]:
+    """Split questions; with the place of each chunk's first."""
+    for start in range(0, len(questions), CHUNK_SIZE):
+        yield start, questions[start : start + CHUNK_SIZE]
 
 
 def _ask_chunk(
@@ -172,6 +206,12 @@ def _ask_chunk(
 
 def _prompts(llm: LLM, questions: Sequence[Question]) -> list[str]:
     return [llm.format_prompt(question.text) for question in questions]
+
+
+def _seconds(asked: list[Asked] | ChunkLog[Asked]) -> float:
+    """Add up the time of all questions; processes share those of a file."""
+    shares = distributed.world_size() if isinstance(asked, ChunkLog) else 1
+    return sum(_parts(asked, "seconds")) / shares
 
 
 def _parts(asked: list[Asked] | ChunkLog[Asked], name: str) -> Any:

@@ -23,7 +23,11 @@ from unitconv.inference.load.device import pick_device, pick_dtype
 from unitconv.inference.load.model import is_course_model, load_model
 from unitconv.task.dataset import Question
 from unitconv.training import config
-from unitconv.training.config import TrainingRun, TrainingSettings
+from unitconv.training.config import (
+    TrainingError,
+    TrainingRun,
+    TrainingSettings,
+)
 from unitconv.training.examples import (
     ReasoningExample,
     reference_triples,
@@ -164,6 +168,11 @@ def train_rft(
     context: int = model.config.max_position_embeddings
     write = _prompt_writer(base, tokenizer)
     references = reference_triples(valid, task)
+    if not references:
+        raise TrainingError(
+            "the validation loss of rft needs reasoning that code writes, "
+            f"and the task {task.name} writes none for these questions"
+        )
     data = TrainingData(
         train=rft_examples(triples, tokenizer, context, write),
         valid=rft_examples(references, tokenizer, context, write),

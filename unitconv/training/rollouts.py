@@ -8,21 +8,18 @@ processes write a shard each: the bytes are those of one uninterrupted run.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
-from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
 from pydantic import FiniteFloat, TypeAdapter
 
-from unitconv.common import distributed
 from unitconv.common.errors import UnitconvError
-from unitconv.common.files import json_lines
 from unitconv.common.files.chunk_log import ChunkLog
 from unitconv.common.files.lock_file import locked
-from unitconv.common.io import digest, write_parts
+from unitconv.common.files.shards import write_shared
+from unitconv.common.io import digest
 from unitconv.evaluation.grade import Graded, grade
 from unitconv.grading.answer import is_correct
 from unitconv.grading.audit import FAULTS
@@ -175,27 +172,18 @@ def record_rollouts(
             a rollout file, or was changed.
         LockError: another process writes it.
     """
-    rank, count = distributed.rank(), distributed.world_size()
-    if count == 1:
-        _sample(llm, questions, settings, path, batch_size, progress)
-        return
-    if not path.exists():
-        n_chunks = math.ceil(len(questions) / CHUNK_SIZE)
-        share = math.ceil(n_chunks / count) * CHUNK_SIZE
-        mine = questions[rank * share : (rank + 1) * share]
-        shard = shard_path(path, rank, count)
-        _sample(llm, mine, settings, shard, batch_size, progress)
-        distributed.barrier()
-        if distributed.is_main_process():
-            shards = [shard_path(path, i, count) for i in range(count)]
-            _merge(shards, _header(llm, questions, settings), path)
-        distributed.barrier()
-    elif ChunkLog(path, _RECORD, RolloutError).check(
-        _header(llm, questions, settings), _asks(questions)
-    ) < len(questions):
-        raise RolloutError(
-            f"{path} was begun by one process: let one go on with it"
-        )
+
+    def write(part: Path, mine: slice) -> None:
+        _sample(llm, questions[mine], settings, part, batch_size, progress)
+
+    write_shared(
+        ChunkLog(path, _RECORD, RolloutError),
+        header=_header(llm, questions, settings),
+        is_own=_asks(questions),
+        total=len(questions),
+        chunk_size=CHUNK_SIZE,
+        write=write,
+    )
 
 
 def _sample(
@@ -261,22 +249,6 @@ def _asks(
     return is_own
 
 
-def _merge(
-    shards: Sequence[Path], header: dict[str, Any], path: Path
-) -> None:
-    """Write the records of shards into one file, and remove the shards."""
-    lines = (
-        json_lines.add_checksum(text)
-        for shard in shards
-        for text in islice(
-            json_lines.iter_texts(shard, RolloutError), 1, None
-        )
-    )
-    write_parts(chain([json_lines.to_line(header)], lines), path)
-    for shard in shards:
-        shard.unlink()
-
-
 def iter_rollouts(path: Path) -> Iterator[RolloutRecord]:
     """Read the JSONL file of `sample_rollouts`, also packed as `.gz`.
 
@@ -290,8 +262,3 @@ def iter_rollouts(path: Path) -> Iterator[RolloutRecord]:
 def read_rollouts(path: Path) -> list[RolloutRecord]:
     """Return all that `iter_rollouts` reads."""
     return list(iter_rollouts(path))
-
-
-def shard_path(path: Path, rank: int, world_size: int) -> Path:
-    """Return the file that one of several processes writes."""
-    return path.with_name(f"{path.name}.{rank + 1}-of-{world_size}")

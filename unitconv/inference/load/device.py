@@ -82,5 +82,7 @@ def has_fast_bf16(device: torch.device) -> bool:
     """
     if device.type == "cuda":
         return torch.cuda.get_device_capability(device)[0] >= 8
-    can = torch.cpu.get_capabilities()
+    # torch 2.9 cannot say: then float32 is the safe guess.
+    say = getattr(torch.cpu, "get_capabilities", None)
+    can = say() if say else {}
     return bool(can.get("amx_bf16") or can.get("avx512_bf16"))
