@@ -15,7 +15,9 @@ import pytest
 from scripts.move_repository import ROOT
 
 HABITS = {
-    r"\b(stands?|stood|standing)\b(?! (for|by|out)\b)": "is, is written",
+    r"\b(stands?|stood|standing)\b(?!-)(?! (for|by|out|in for)\b)": (
+        "is, is written"
+    ),
     r"\b(numbers?|figures?|tables?|curves?|rows?|they|it) tells?\b"
     r"(?! you| us| the (model|reader|student))": "shows",
     r"\bcan tell\b|\b(is|are|be) told\b": "can see, know",

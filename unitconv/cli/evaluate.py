@@ -76,10 +76,7 @@ def evaluate(
     """
     name, questions = options.choose_questions(data, split, limit, task)
     options.check_writable(json_file)
-    if json_file is None and distributed.world_size() > 1:
-        raise UnitconvError(
-            "several processes join their replies: give --json"
-        )
+    _check_processes(json_file)
     from unitconv.evaluation import evaluate as evaluation
     from unitconv.grading.answer import is_correct
     from unitconv.inference.reference import BATCH_SIZE, Decoding
@@ -116,6 +113,13 @@ def evaluate(
                 _write_json(report, json_file)
         finally:  # on a full disk the numbers are still to be seen
             _write_report(report)
+
+
+def _check_processes(json_file: Path | None) -> None:
+    if json_file is None and distributed.world_size() > 1:
+        raise UnitconvError(
+            "several processes join their replies: give --json"
+        )
 
 
 @contextmanager
