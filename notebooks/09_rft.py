@@ -32,7 +32,7 @@
 # **Before you start:** nothing, if you know LoRA and sampling; else
 # [chapter 1](01_task.ipynb) for the grader and the audit, [chapter
 # 4](04_sequential.ipynb) for temperature, [chapter 8](08_sft.ipynb) for
-# LoRA. **Time:** 40 minutes to read, without the exercises, and about three
+# LoRA. **Time:** 45 minutes to read, without the exercises, and about three
 # minutes to run. **Hardware:** with the course model any laptop; 2 GB of
 # memory.
 # :::

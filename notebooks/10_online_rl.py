@@ -819,8 +819,8 @@ for gain in (1.0, -1.0):
 # ### A rate that is too high, and other knobs
 #
 # What does a run look like that goes wrong? Here are the short runs with
-# `dr_grpo` again, and one without a baseline (`reinforce`). The curves are
-# means of five steps:
+# `dr_grpo` again, one without a baseline (`reinforce`), and one with four
+# updates a step. The curves are means of five steps:
 
 # %% tags=["hide-input"]
 KNOBS = {
@@ -828,6 +828,7 @@ KNOBS = {
     "rate 0.003": "short-dr_grpo-3e-3",
     "rate 0.01": "short-dr_grpo-1e-2",
     "no baseline": "reinforce",
+    "four updates": "four-updates",
 }
 CURVES = {
     "reward": "reward",
@@ -849,7 +850,7 @@ figures.run_curves(
         for title, key in CURVES.items()
     },
     xlabel="step",
-).captioned("Four short runs that differ in the learning rate or baseline.")
+).captioned("Five short runs that differ in one knob.")
 
 # %%
 pd.DataFrame(
@@ -868,7 +869,8 @@ pd.DataFrame(
 # Without a baseline nothing breaks within twenty steps. The gradient is no
 # larger, because a step averages over 128 replies, and validation ends at
 # .878, where `dr_grpo` has .868. That is no difference that single runs on
-# 400 questions can show.
+# 400 questions can show. Neither do four updates a step pay: they end at
+# .873, with the same samples and four times the updates.
 #
 # ## Learned, or sharpened?
 #

@@ -31,7 +31,7 @@
 #
 # **Before you start:** [chapter 7](07_prompting.ipynb) for worked examples,
 # [chapter 8](08_sft.ipynb) for LoRA and activations, [chapter
-# 6](06_fast.ipynb) for slots. **Time:** 30 minutes to read, without the
+# 6](06_fast.ipynb) for slots. **Time:** 45 minutes to read, without the
 # exercises, and about two minutes to run. **Hardware:** two CPU cores and
 # 3 GB of memory; the first run downloads 93 MB.
 # :::
@@ -237,8 +237,9 @@ pd.DataFrame(
 ).T
 
 # %% [markdown]
-# The instruction alone (`chat`) brings no answer in its tag to any of 300
-# questions, and with one example (`cot`) 13 are answered and one is right.
+# The instruction alone (`chat`) brings no answer in its tag to any of 1000
+# questions. With one example (`cot`) 13 of 300 are answered and one is
+# right.
 #
 # ## Forty questions
 #

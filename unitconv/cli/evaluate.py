@@ -105,9 +105,8 @@ def evaluate(
         distributed.barrier()  # all have read the replies
         if not distributed.is_main_process():
             return
-        report.run["data"] = name
-        if tolerance is not None:
-            report.run["tolerance"] = tolerance
+        given = {} if tolerance is None else {"tolerance": tolerance}
+        report.run.update(data=name, **given)
         try:
             if json_file is not None:
                 _write_json(report, json_file)
