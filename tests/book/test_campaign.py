@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import re
 import sys
+from collections import Counter
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import campaign
+import proofs
 import pytest
 
 from unitconv.inference.llm import LLM
@@ -85,3 +88,27 @@ def test_the_function_for_vllm_fits(
     found = tiny.complete(prompts, 2, settings, progress=done.append)
     assert found == expected
     assert done == [3]
+
+
+def test_every_table_of_a_trial_has_its_record() -> None:
+    pages = "".join(p.read_text("utf-8") for p in PAGE.parent.glob("*.md"))
+    asked = re.findall(r"^```\{proof\} (\w+)$", pages, re.M)
+    assert sorted(asked) == sorted(proofs.TABLES)
+    for name in asked:
+        path = proofs.RECORDS / f"{name}.json"
+        record = json.loads(path.read_text("utf-8"))
+        assert proofs.TABLES[name](record).count("\n") >= 3
+
+
+def test_every_surviving_mutant_is_explained() -> None:
+    record = json.loads(
+        (proofs.RECORDS / "mutants.json").read_text("utf-8")
+    )
+    text = (proofs.RECORDS / "mutants.md").read_text("utf-8")
+    explained: Counter[str] = Counter()
+    for module, count in re.findall(r"^\| `([\w.]+)` \| (\d+)", text, re.M):
+        explained[module] += int(count)
+    assert explained == {
+        module.split(".", 2)[2]: found["mutants"] - found["killed"]
+        for module, found in record["modules"].items()
+    }
