@@ -483,8 +483,8 @@ print(f"best: {max(speeds) / speeds[0]:.1f} times one row")
 # falls at 64. Two causes pull it down. The arithmetic of this small model
 # is not free on a processor that has no GPU's parallelism, and rows that
 # are finished wait for the others: the more rows, the longer. (The clock of
-# a busy machine can be off by half, so trust only large ratios. On a GPU
-# the curve follows the line further.)
+# a busy machine can be off by half, so trust only large ratios. By the
+# table above, a GPU would follow the line further.)
 #
 # The waiting is wasted work: a batch takes as many steps as its longest
 # reply has tokens. [Orca](
