@@ -17,11 +17,12 @@ from robustness_table import table
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
-from scripts.move_repository import ROOT
 from unitconv.common.errors import UnitconvError
 from unitconv.common.files.json_file import read_object
+from unitconv.evaluation.leaderboard.table import PACKAGE
 
-RECORD = ROOT / "experiments" / "live" / "record.json"
+# The book is built where the package is installed as editable.
+RECORD = PACKAGE.parent / "experiments" / "live" / "record.json"
 Record = dict[str, Any]
 
 # Of the record, in words: part, key, and what was compared.
