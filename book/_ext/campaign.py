@@ -13,10 +13,8 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from docutils import nodes
-from docutils.statemachine import StringList
+from record_directive import RecordDirective, table
 from sphinx.application import Sphinx
-from sphinx.util.docutils import SphinxDirective
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from unitconv.evaluation.leaderboard.table import PACKAGE
@@ -122,13 +120,6 @@ def size(value: float) -> str:
     return f"{value / 1000:,.0f} kB"
 
 
-def table(heads: list[str], rows: list[list[str]]) -> str:
-    """Write a Markdown table; all columns but the first are numbers."""
-    rule = ["---", *["---:"] * (len(heads) - 1)]
-    lines = [" | ".join(cells) for cells in (heads, rule, *rows)]
-    return "\n".join(f"| {line} |" for line in lines)
-
-
 def rates() -> str:
     found = measured()
     card = card_rate(found["length"])
@@ -183,19 +174,17 @@ TABLES: dict[str, Callable[[], str]] = {
 }
 
 
-class CampaignDirective(SphinxDirective):
+class CampaignDirective(RecordDirective):
     """`{campaign} NAME`: a table of `TABLES`."""
 
     required_arguments = 1
+    records = tuple(
+        RESULTS / name
+        for name in ("bench.json", "smollm2.json", "rollouts.jsonl.gz")
+    )
 
-    def run(self) -> list[nodes.Node]:
-        for name in ("bench.json", "smollm2.json", "rollouts.jsonl.gz"):
-            self.env.note_dependency(str(RESULTS / name))
-        node = nodes.container(classes=["results"])
-        text = TABLES[self.arguments[0]]()
-        lines = StringList(text.splitlines(), source=self.name)
-        self.state.nested_parse(lines, self.content_offset, node)
-        return [node]
+    def markdown(self) -> str:
+        return TABLES[self.arguments[0]]()
 
 
 def setup(app: Sphinx) -> dict[str, Any]:

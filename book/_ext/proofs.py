@@ -6,16 +6,12 @@
 
 import json
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
-from campaign import table
-from docutils import nodes
-from docutils.statemachine import StringList
+from record_directive import EXPERIMENTS, RecordDirective, table
 from sphinx.application import Sphinx
-from sphinx.util.docutils import SphinxDirective
 
-RECORDS = Path(__file__).parents[2] / "experiments" / "robustness"
+RECORDS = EXPERIMENTS / "robustness"
 
 
 def guided(record: dict[str, Any]) -> str:
@@ -83,20 +79,16 @@ TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
 }
 
 
-class ProofDirective(SphinxDirective):
+class ProofDirective(RecordDirective):
     """`{proof} NAME`: the table of `NAME.json`."""
 
     required_arguments = 1
 
-    def run(self) -> list[nodes.Node]:
+    def markdown(self) -> str:
         name = self.arguments[0]
         path = RECORDS / f"{name}.json"
         self.env.note_dependency(str(path))
-        text = TABLES[name](json.loads(path.read_text("utf-8")))
-        node = nodes.container(classes=["results"])
-        lines = StringList(text.splitlines(), source=self.name)
-        self.state.nested_parse(lines, self.content_offset, node)
-        return [node]
+        return TABLES[name](json.loads(path.read_text("utf-8")))
 
 
 def setup(app: Sphinx) -> dict[str, Any]:

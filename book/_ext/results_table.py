@@ -3,14 +3,10 @@
 They are written from the records when the book is built.
 """
 
-from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
-from docutils import nodes
-from docutils.statemachine import StringList
+from record_directive import RecordDirective
 from sphinx.application import Sphinx
-from sphinx.util.docutils import SphinxDirective
 
 from unitconv.evaluation.leaderboard import stages, table
 
@@ -28,25 +24,16 @@ RECORDS = (
 )
 
 
-class RecordDirective(SphinxDirective):
-    """A table, or a list, in Markdown, from the records."""
+class ResultsDirective(RecordDirective):
+    """A table, or the list of stages."""
 
-    records: Sequence[Path] = RECORDS
+    records = RECORDS
 
     def markdown(self) -> str:
         return WRITERS[self.name]()
 
-    def run(self) -> list[nodes.Node]:
-        for path in self.records:
-            self.env.note_dependency(str(path))
-        node = nodes.container(classes=["results"])
-        text = self.markdown().splitlines()
-        lines = StringList(text, source=self.name)
-        self.state.nested_parse(lines, self.content_offset, node)
-        return [node]
-
 
 def setup(app: Sphinx) -> dict[str, Any]:
     for name in WRITERS:
-        app.add_directive(name, RecordDirective)
+        app.add_directive(name, ResultsDirective)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

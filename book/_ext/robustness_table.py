@@ -3,23 +3,14 @@
 from collections.abc import Callable
 from typing import Any
 
-from results_table import RecordDirective
+from record_directive import EXPERIMENTS, RecordDirective, table
 from sphinx.application import Sphinx
 
 from unitconv.common.errors import UnitconvError
 from unitconv.common.files.json_file import read_object
-from unitconv.evaluation.leaderboard.table import PACKAGE
 
-# The book is built where the package is installed as editable.
-RECORD = PACKAGE.parent / "experiments" / "robustness" / "record.json"
+RECORD = EXPERIMENTS / "robustness" / "record.json"
 Record = dict[str, Any]
-
-
-def table(heads: list[str], rows: list[list[str]]) -> str:
-    """Write a Markdown table; all columns but the first are numbers."""
-    rule = ["---", *["---:"] * (len(heads) - 1)]
-    lines = [" | ".join(cells) for cells in (heads, rule, *rows)]
-    return "\n".join(f"| {line} |" for line in lines)
 
 
 def fuzz(record: Record) -> str:

@@ -11,18 +11,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from docutils import nodes
-from docutils.statemachine import StringList
-from robustness_table import table
+from record_directive import EXPERIMENTS, RecordDirective, table
 from sphinx.application import Sphinx
-from sphinx.util.docutils import SphinxDirective
 
 from unitconv.common.errors import UnitconvError
 from unitconv.common.files.json_file import read_object
-from unitconv.evaluation.leaderboard.table import PACKAGE
 
-# The book is built where the package is installed as editable.
-RECORD = PACKAGE.parent / "experiments" / "live" / "record.json"
+RECORD = EXPERIMENTS / "live" / "record.json"
 Record = dict[str, Any]
 
 # Of the record, in words: part, key, and what was compared.
@@ -76,22 +71,18 @@ def notes(record: Record) -> str:
     )
 
 
-class RuntimeDirective(SphinxDirective):
+class RuntimeDirective(RecordDirective):
     """A table of the record."""
 
-    def run(self) -> list[nodes.Node]:
-        self.env.note_dependency(str(RECORD))
+    records = (RECORD,)
+
+    def markdown(self) -> str:
         record = read_object(RECORD, UnitconvError)
         if self.name == "runtime-compared":
-            text = compared(record)
-        elif "speed" in record:
-            text = f"{speed(record)}\n\n{notes(record)}"
-        else:
-            text = "Not measured yet."
-        node = nodes.container(classes=["results"])
-        lines = StringList(text.splitlines(), source=self.name)
-        self.state.nested_parse(lines, self.content_offset, node)
-        return [node]
+            return compared(record)
+        if "speed" not in record:
+            return "Not measured yet."
+        return f"{speed(record)}\n\n{notes(record)}"
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
