@@ -829,10 +829,10 @@ attempt(check_without, without)
 # %% [markdown]
 # ```{solution-start} ex-network-ablation
 # :class: dropdown
+# ```
 #
 # A head's result is a slice of what `o_proj` reads. A hook of torch changes
 # the input of that one matrix.
-# ```
 
 
 # %%
