@@ -32,7 +32,8 @@ TESTS     := $(shell find tests scripts experiments book/_ext \
 SCRIPTS   := $(wildcard notebooks/*.py)
 NOTEBOOKS := $(wildcard notebooks/*.ipynb)
 PAGES     := $(shell find book -type f $(NOT_MADE)) _config.yml \
-             _toc.yml $(wildcard book/_ext/*.py scripts/*.py)
+             _toc.yml $(wildcard book/_ext/*.py scripts/*.py) \
+             $(wildcard experiments/*/*.json)
 PROJECT   := pyproject.toml constraints.txt environment.yml Makefile \
              CITATION.cff $(wildcard *.md)
 # What reads the built book, and so runs after it.
