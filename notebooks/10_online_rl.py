@@ -982,14 +982,14 @@ for run in smollm2.values():
         print(f"    step {number:2}: {score:.2f} right")
 
 # %% [markdown]
-# Neither run helped. Each takes some twenty minutes of CPU time. With the
-# higher rate the share of right answers falls from .74 to .63, with the
-# lower one it ends where it began, and the library keeps step 0, the warm
-# start. A third of the groups are mixed, where the course model has two
-# thirds: after SFT on reasoning, SmolLM2's eight replies to a question are
-# mostly all right or all wrong. So a step with eight questions learns from
-# two or three of them, and one with sixteen from six. More questions a step
-# would be the next thing to try, on a GPU.
+# Neither run helped. With the higher rate the share of right answers falls
+# from .74 to .64, with the lower one it ends where it began, and the
+# library keeps step 0, the warm start. A third of the groups are mixed,
+# where the course model has seven of ten: after SFT on reasoning, SmolLM2's
+# eight replies to a question are mostly all right or all wrong. So a step
+# with eight questions learns from two or three of them, and one with
+# sixteen from six. More questions a step would be the next thing to try, on
+# a GPU: the second run took twelve minutes of CPU time.
 #
 # ## Exercises
 #

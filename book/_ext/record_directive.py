@@ -1,5 +1,6 @@
 """A directive that writes Markdown from records when the book is built."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,13 +15,13 @@ from unitconv.evaluation.leaderboard.table import PACKAGE
 EXPERIMENTS = PACKAGE.parent / "experiments"
 
 
-class RecordDirective(SphinxDirective):
+class RecordDirective(SphinxDirective, ABC):
     """A table, or a list, from `records`; subclasses write `markdown`."""
 
     records: Sequence[Path] = ()
 
-    def markdown(self) -> str:
-        raise NotImplementedError
+    @abstractmethod
+    def markdown(self) -> str: ...
 
     def run(self) -> list[nodes.Node]:
         for path in self.records:

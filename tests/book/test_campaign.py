@@ -80,7 +80,7 @@ def test_the_function_for_vllm_fits(
         )
 
     vllm = ModuleType("vllm")
-    vllm.LLM, vllm.SamplingParams = Server, SimpleNamespace  # type: ignore
+    vars(vllm).update(LLM=Server, SamplingParams=SimpleNamespace)
     monkeypatch.setitem(sys.modules, "vllm", vllm)
     monkeypatch.setattr(LLM, "complete", ours)  # is put back afterwards
     exec(CODE, {"__name__": "with_vllm"})

@@ -65,10 +65,10 @@ def docstrings() -> Iterator[tuple[Path, str]]:
                 yield path, ast.get_docstring(node) or ""
 
 
-def plain(text: str) -> str:
-    """Leave out code and addresses, and join the lines."""
+def paragraphs(text: str) -> list[str]:
+    """Leave out code and addresses; join the lines of a paragraph."""
     text = re.sub(r"(?s)(`{3,}).*?\1|`[^`]*`|\(https?:[^)]*\)", " x ", text)
-    return " ".join(text.split())
+    return [" ".join(part.split()) for part in re.split(r"\n\s*\n", text)]
 
 
 @pytest.mark.parametrize("source", [chapters, pages, docstrings])
@@ -76,7 +76,8 @@ def test_prose_is_plain(source: type) -> None:
     found = [
         f"{path.name}: ...{text[max(0, hit.start() - 40) : hit.end() + 20]}"
         f"... ({instead})"
-        for path, text in ((p, plain(t)) for p, t in source())
+        for path, whole in source()
+        for text in paragraphs(whole)
         for habit, instead in HABITS.items()
         for hit in re.finditer(habit, text)
     ]
