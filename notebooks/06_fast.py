@@ -14,17 +14,17 @@
 # - how to count the work that a padded batch throws away;
 # - how an engine with slots works: finished rows leave, and waiting ones
 #   take their place;
-# - why a prefix that all prompts share can be computed and stored once,
-#   and why attention over two parts is exact;
+# - why a prefix that all prompts share can be computed once;
 # - how ten samples of a question share a slot until they differ;
-# - what a paged KV cache is for;
-# - how to read an ablation, a roofline and a comparison of tools without
-#   fooling yourself.
+# - how to read a roofline and a comparison of tools;
+# - when to use vLLM instead.
 #
 # **Before you start:** [chapter 4](04_sequential.ipynb) for the cache,
-# [chapter 5](05_batched.ipynb) for the batch. **Time:** 25 minutes to read,
+# [chapter 5](05_batched.ipynb) for the batch. **Time:** 20 minutes to read,
 # without the exercises, and about a minute to run. **Hardware:** with the
-# course model any laptop; 1 GB of memory.
+# course model any laptop; 1 GB of memory. [The fast
+# track](../book/how-to-use.md) leaves this chapter out: the others use the
+# engine and do not explain it.
 # :::
 
 # %% tags=["remove-cell"]
@@ -67,7 +67,6 @@ for speed in sampled:
     minutes = tokens / speed["tokens_per_second"] / 60
     print(f"{speed['decoder']:9} {minutes:6.1f} minutes")
 
-# %% [markdown]
 # ## Idle rows in a batch
 #
 # In the batches of chapter 5, a finished row waits for the last one. How
@@ -137,9 +136,9 @@ assert useful < decoded
 # waiting question. This is called *continuous batching* ([Yu et al. 2022](
 # https://www.usenix.org/conference/osdi22/presentation/yu)). A place is a
 # *slot*: room for the keys and values of one row in a cache that is
-# allocated once. The decoder is `unitconv/inference/engine.py`; its cache,
-# its attention and its sampling have files of their own next to it. This
-# is the main loop:
+# allocated once. The decoder is `unitconv/inference/engine.py`; its cache
+# and its attention are in [the appendix on the engine](91_engine.ipynb).
+# This is the main loop:
 
 # %%
 import inspect
@@ -171,36 +170,17 @@ show(Engine.run)
 show(Engine._decode)
 
 # %% [markdown]
-# `_forward` passes the new tokens and their positions to the model, and
-# returns the logits after the last token of each row:
-
-# %%
-show(Engine._forward)
-
-# %% [markdown]
-# `self.groups` lists what each slot works on. Below we explain why a slot
-# has a *group* of requests; for now each group has one member. A step mixes
-# rows that have just started with rows that are nearly done. So there is no
-# common column to pad to: each slot is filled from its first column on and
-# has its own length, and a mask hides the columns after it. This is how the
-# cache stores the key and value of a new token in one layer:
-
-# %%
-from unitconv.inference.kv_cache import SlotCache
-
-show(SlotCache.append)
-
-# %% [markdown]
-# The cache of chapter 5 grew by one column in each step, and all of it was
-# copied each time. Here the new token of each row is written in place, and
-# a decoding step gets a view of the slots in use. This works because the
-# slots in use always come first: when a row leaves, the last row moves to
-# its slot at once, and new rows are added at the end.
+# `_forward` passes the new tokens and their positions to the model and
+# returns the logits after the last token of each row. `self.groups` lists
+# what each slot works on. Below we explain why a slot has a *group* of
+# requests; for now each group has one member.
 #
-# The engine uses the model's own layers. It registers its own attention
-# function with Transformers, and everything else (norms, projections, any
-# LoRA adapter) is unchanged. So the engine needs no separate code for each
-# kind of model with plain causal attention.
+# The model's own layers run unchanged: the engine registers only its
+# attention function with Transformers.
+#
+# A step mixes rows that have just started with rows that are nearly done,
+# so there is no common column to pad to. Each slot is filled from its first
+# column on and has its own length, and a mask hides the columns after it.
 #
 # Now it decodes the same questions in the same number of slots. An observer
 # is called after each pass with a `ForwardPass`: the kind of the pass
@@ -304,78 +284,12 @@ print(f"{saved:.0%} of the reading saved; the replies are the same")
 # Sharing ends at the first token that differs. So put what varies, such as
 # a date or a user's name, at the end of a prompt.
 #
-# ### Storing the prefix once
-#
-# We could copy the prefix into every slot, but then each step would read
-# one copy for each row from memory. It is better to store it once and let
-# all rows attend to that copy: their queries, stacked, form *one* matrix,
-# and processors are good at large matrix products. [Juravsky et al.
-# (2024)](https://arxiv.org/abs/2402.05099) call this Hydragen.
-#
-# The softmax of a row runs over *all* its keys, those of the prefix and its
-# own, but they need not be stored together. The softmax needs only the
-# *scores*, one number for each key. So the keys stay where they are, and
-# one softmax runs over the concatenated scores. Here is one query over five
-# keys, three in the prefix and two of its own:
-
-# %%
-import torch
-
-torch.manual_seed(0)
-query, keys, values = torch.randn(4), torch.randn(5, 4), torch.randn(5, 4)
-plain = torch.softmax(keys @ query, dim=0) @ values
-
-scores = torch.cat([keys[:3] @ query, keys[3:] @ query])
-prefix_weights, own_weights = torch.softmax(scores, dim=0).split([3, 2])
-together = prefix_weights @ values[:3] + own_weights @ values[3:]
-assert torch.allclose(together, plain, atol=1e-6)
-print("plain:   ", [f"{x:.4f}" for x in plain.tolist()])
-print("together:", [f"{x:.4f}" for x in together.tolist()])
-
-# %% [markdown]
-# The engine's attention does this for all rows and heads at once. Most of
-# its code is reshaping; the two products of queries and keys, the softmax
-# and the two products of weights and values are those above.
-
-# %%
-from unitconv.inference.attention import attend
-
-show(attend)
-
-# %% [markdown]
-# With a very long prefix, even the scores take much memory. Then each part
-# can be computed by itself, if it also returns the sum of its weights and
-# its largest score.
-
-# %%
-
-
-def part(keys, values):
-    """Weighted values, the sum of the weights, and the largest score."""
-    scores = keys @ query
-    top = scores.max()
-    weights = torch.exp(scores - top)  # at most 1: nothing overflows
-    return weights @ values, weights.sum(), top
-
-
-mixed_prefix, weight_prefix, top_prefix = part(keys[:3], values[:3])
-mixed_own, weight_own, top_own = part(keys[3:], values[3:])
-
-top = torch.maximum(top_prefix, top_own)
-scale_prefix = torch.exp(top_prefix - top)
-scale_own = torch.exp(top_own - top)
-merged = (mixed_prefix * scale_prefix + mixed_own * scale_own) / (
-    weight_prefix * scale_prefix + weight_own * scale_own
-)
-assert torch.allclose(merged, plain, atol=1e-6)
-print("merged:  ", [f"{x:.4f}" for x in merged.tolist()])
-
-# %% [markdown]
-# This is *log-sum-exp* merging: `top + log(weight)` is the logarithm of the
-# sum of the exponentials of a part's scores. It is exact too, and it lets
-# FlashAttention ([Dao et al. 2022](https://arxiv.org/abs/2205.14135))
-# process the keys in blocks. Our prefix is short, so the engine uses one
-# softmax, which is simpler.
+# The engine also *stores* the prefix once. The rows do not get a copy each:
+# their queries form one matrix and attend to the same keys, which is called
+# Hydragen ([Juravsky et al. 2024](https://arxiv.org/abs/2402.05099)). The
+# softmax needs only one score for each key, so it runs over the scores of
+# both parts, those of the prefix and those of the row's own tokens. The
+# result is exact; [the appendix](91_engine.ipynb) shows it on five keys.
 #
 # ## Samples that share a question
 #
@@ -394,18 +308,10 @@ print("merged:  ", [f"{x:.4f}" for x in merged.tolist()])
 show(Engine._sample)
 
 # %% [markdown]
-# The last part of the engine admits requests. All samples of a question are
-# admitted together, as one group, once there is a free slot for each,
-# because the group may fork into that many. (So the main loop subtracts
-# requests, not groups, to get `free`.) Prompts are read in passes of
-# bounded size. If a question has more samples than there are slots, the
-# rest come later. The first slot still holds the question then, so it is
-# not read again:
-
-# %%
-show(Engine._admit)
-
-# %% [markdown]
+# All samples of a question are admitted together, as one group, once there
+# is a free slot for each, because the group may fork into that many. (So
+# the main loop subtracts requests, not groups, to get `free`.)
+#
 # Here are ten samples of each of 24 questions, with 240 slots:
 
 # %%
@@ -441,33 +347,11 @@ figures.slots_shared(writing, computed).captioned(
 # with a model that is less sure, they fork sooner. Nothing is approximated:
 # each sample draws the tokens that it would draw in a slot of its own.
 #
-# ## The same tokens with sampling
-#
-# So far we have changed *when* and *where* a token is computed. *Which*
-# token comes out must not change. For greedy decoding the cells above check
-# this. For sampling it follows from how a token is drawn:
-
-# %%
-from unitconv.inference.sampling import sample
-
-show(sample)
-
-# %% [markdown]
-# One random number decides a token, whatever the size of the vocabulary.
-# Lay the probabilities end to end on a line from 0 to 1: the token is the
-# one on whose part the number falls. This is the *inverse CDF* method.
-
-# %%
-probabilities = torch.tensor([[0.5, 0.2, 0.2, 0.1]])
-print("ends:", [round(x, 2) for x in probabilities.cumsum(-1)[0].tolist()])
-for noise in (0.1, 0.6, 0.95):
-    token = sample(probabilities.log(), 1.0, 1.0, torch.tensor([noise]))
-    print(f"noise {noise}: token {int(token)}")
-
-# %% [markdown]
-# The number is a hash of the request: its seed, its prompt, the number of
-# the sample and the position, as in chapter 4. It does not depend on the
-# slot, on the other rows or on the order.
+# For greedy decoding the cells above check that no token has changed. For
+# sampling it follows from how a token is drawn ([chapter
+# 4](04_sequential.ipynb)): one random number decides it, and that number is
+# a hash of the seed, the prompt, the number of the sample and the position.
+# It does not depend on the slot, on the other rows or on the order:
 
 # %%
 nucleus = Decoding(temperature=0.8, top_p=0.95, seed=1)
@@ -485,155 +369,6 @@ print(sum(len(c.token_ids) for row in drawn for c in row), "tokens, equal")
 # %% [markdown]
 # This holds in float32. In 16 bits a near tie may be decided differently,
 # as in any batch (see chapter 5).
-#
-# ## Paged KV cache
-#
-# The keys and values of a row's own tokens are not shared: every step reads
-# them for each row. Rows differ in length, but a tensor is a box, as wide
-# as its longest row. We count the tokens that the steps need, and those
-# that a box makes them read, for 256 questions of the test split in 64
-# slots:
-
-# %%
-from collections import Counter
-
-many = [
-    llm.encode(llm.format_prompt(q.text)) for q in load_split("test")[:256]
-]
-passes = []
-options = EngineOptions(slots=64, observe=passes.append)
-generate(llm.model, many, llm.stop, options=options)
-
-start = shared_prefix_length(many)
-own = Counter({i: len(prompt) - start for i, prompt in enumerate(many)})
-needed, box = 0, 0
-paged = {64: 0, 16: 0}
-for step in passes:
-    if step.kind == "decode":
-        own.update(step.prompts)  # each of these rows reads one token more
-        rows = [own[i] for i in step.prompts]
-        needed += sum(rows)
-        box += max(rows) * len(rows)
-        for size in paged:
-            paged[size] += sum(-(-n // size) * size for n in rows)
-assert needed == sum(p.own_tokens for p in passes if p.kind == "decode")
-print(f"{needed} tokens needed; a box reads {box / needed:.2f} times that")
-for size, read in paged.items():
-    print(f"pieces of {size} tokens: {read / needed:.2f} times")
-
-# %% [markdown]
-# One long row widens the box for all. The remedy comes from operating
-# systems: give out memory in small *pages*. A row gets a page when it needs
-# one and gives its pages back when it leaves, and a table says which page
-# holds what (PagedAttention, [Kwon et al.
-# 2023](https://arxiv.org/abs/2309.06180)). Pages must be small, because on
-# average the last page of a row is half empty: with pages of 64 tokens a
-# step still reads 1.68 times what it needs. The bookkeeping is a list of
-# free pages and the table:
-
-# %%
-SIZE = 16
-free = list(range(1, 20))
-table: list[list[int]] = [[], [], [], []]  # of each slot, its pages
-
-
-def cover(lengths):
-    """Give each slot as many pages as its tokens need."""
-    for pages, length in zip(table, lengths, strict=True):
-        while len(pages) * SIZE < length:
-            pages.append(free.pop(0))
-
-
-cover([20, 35, 10, 50])
-free = table[1] + free  # row 1 is done: its pages are free again,
-table[1] = []  # and a new row comes into its slot
-cover([44, 12, 34, 70])
-figures.page_table(table, [44, 12, 34, 70], SIZE).captioned(
-    "The page table: the pages of each slot, in order. Pages of one "
-    "slot need not be neighbors."
-)
-
-# %% [markdown]
-# A slot's pages may lie anywhere, in any order. Servers such as vLLM use
-# pages, and so need not reserve the longest length for every row. The
-# price: keys and values have to be gathered from their pages, or attention
-# has to be computed page by page. With rows as short as ours, attention to
-# their own tokens is a small part of a step's arithmetic, so the engine
-# does without pages.
-#
-# ## What each idea gains
-#
-# An *ablation* measures a program with and without each idea.
-# `python -m experiments.engine_ablation` starts with
-# `transformers.generate` on left-padded batches and adds one idea at a
-# time. The reference decoder is that of chapter 5, with prompts sorted by
-# length; the next step is the engine without a shared prefix. Results are
-# recorded only if all steps give the same tokens. The steps take turns,
-# because a machine's speed drifts. A gain is the ratio of the CPU seconds
-# of two steps in one turn: the table has the median of five turns, with the
-# lowest and the highest in parentheses. A shorter table is for rollouts.
-
-# %%
-import pandas as pd
-
-ablation = json.loads((RESULTS / "ablation.json").read_text())
-run = ablation["run"]
-print(f"{run['machine']}, {run['threads']} thread, {run['when'][:10]}")
-
-
-def spread(ratio):
-    return "{median:.2f} ({low:.2f}-{high:.2f})".format(**ratio)
-
-
-def steps_of(job):
-    """A table of a job's steps, with median CPU seconds."""
-    steps = pd.DataFrame(job["steps"]).set_index("name")
-    steps["cpu"] = [pd.Series(times).median() for times in steps.cpu]
-    steps["gain"] = [spread(g) if g else "" for g in steps.gain]
-    return steps[["cpu", "gain"]].round(2)
-
-
-evaluation = ablation["evaluation"]
-print(f"{evaluation['questions']} questions, {ablation['slots']} slots")
-table = steps_of(evaluation)
-table
-
-# %% tags=["hide-input"]
-figures.ablation_bars(
-    [step["name"] for step in evaluation["steps"]],
-    table.cpu.tolist(),
-    [
-        g and (g["median"], g["low"], g["high"])
-        for g in (step["gain"] for step in evaluation["steps"])
-    ],
-).captioned(
-    "CPU seconds for the same greedy replies, one idea after the "
-    "other. The factor is the gain over the bar above."
-)
-
-# %%
-unclear = [
-    step["name"]
-    for step in evaluation["steps"]
-    if step["gain"] and step["gain"]["low"] <= 1.05
-]
-total = table.cpu.iloc[0] / table.cpu.iloc[-1]
-print(f"all together {total:.2f} times as fast, in CPU time")
-print("not clearly a gain:", ", ".join(unclear) or "none")
-
-job = ablation["rollouts"]
-print(f"---\n{job['questions']} questions, {job['samples']} samples each")
-steps_of(job)
-
-# %% [markdown]
-# There are three rules for reading an ablation. First, look at the range
-# before the median: the reference decoder is not shown to be faster than
-# `transformers.generate`, because its gain ranges from 0.88 to 1.25.
-# Second, gains multiply, and their order matters: an idea that comes late
-# finds less time to save. (The medians multiply to 3.08, not 2.87, since
-# each is taken over its own turns.) Third, gains belong to a workload:
-# refilling gains more when lengths vary more, and sharing gains more with a
-# longer prefix.
 #
 # ## Roofline: how fast could it be?
 #
@@ -656,6 +391,9 @@ steps_of(job)
 # Below that ratio memory is the limit, above it arithmetic.
 
 # %%
+import pandas as pd
+import torch
+
 from unitconv.inference.kv_cache import bytes_per_token
 
 ceiling = bench["ceiling"]
@@ -734,7 +472,8 @@ print(f"of the roofline: {first['share']:.0%}, then {last['share']:.0%}")
 # in its own process and takes turns with the engine. The length of each
 # reply is fixed beforehand, so that all do the same work. The engine has
 # its default of 256 slots; each of the others has the fastest of several
-# numbers of slots. The ratio is their seconds divided by ours: above 1 the
+# numbers of slots. The ratio is their seconds divided by ours, the median
+# of all turns with the lowest and the highest in parentheses: above 1 the
 # engine is faster. `same` is the share of greedy replies that are equal to
 # ours, token for token.
 
@@ -743,13 +482,18 @@ peers = json.loads((RESULTS / "peers.json").read_text())
 run = peers["run"]
 print(f"{run['machine']}, {run['threads']} thread, {run['when'][:10]}")
 print({k: v for k, v in run["versions"].items() if k != "python"})
+
+
+def spread(ratio):
+    return "{median:.2f} ({low:.2f}-{high:.2f})".format(**ratio)
+
+
 pd.DataFrame(
     {
         "workload": row["workload"],
         "decoder": row["decoder"],
         "slots": row["slots"][row["decoder"]],
         "ratio": spread(row["ratio"]["wall"]),
-        "ratio, CPU": spread(row["ratio"]["cpu"]),
         "same": ""
         if row["same_replies"] is None
         else f"{row['same_replies']:.0%}",
@@ -772,11 +516,12 @@ pd.DataFrame(
 # - The ratios belong to the versions printed above; these programs are
 #   still getting faster.
 #
-# ### One sequence alone
+# ## When to use vLLM instead
 #
-# A single sequence has nothing to share: there are no slots to refill, no
-# common prefix, and each weight is read for one token. The engine still has
-# its bookkeeping, and it saves only the copying of a growing cache.
+# The number of sequences decides. A single sequence has nothing to share:
+# there are no slots to refill, no common prefix, and each weight is read
+# for one token. The engine still has its bookkeeping, and it saves only
+# the copying of a growing cache.
 
 # %%
 alone = speeds[speeds.workload == "one sequence"].set_index("decoder")
@@ -785,13 +530,22 @@ for name, speed in alone.tokens_per_second.items():
 
 # %% [markdown]
 # On this one reply of 36 tokens the engine was slower than the simple
-# decoder: 154 against 190 tokens a second. A program like llama.cpp, which
-# does not return to Python between two tokens, is made for this case; we
-# did not measure it. If you serve one person on one machine, use such a
-# program. If you serve many people on a GPU, use vLLM or SGLang, which have
-# refilling, shared prefixes and pages, with GPU code for them. To evaluate
-# a model that you have just trained, adapter included, on a thousand
-# questions, a small engine is enough.
+# decoder: 154 against 190 tokens a second. Choose by the job:
+#
+# - **Chat with a model on your own machine:** llama.cpp, which does not
+#   return to Python between two tokens. (We have not measured this case.)
+# - **Sample or evaluate a small model that you have just trained**, adapter
+#   included: this engine. Nothing is exported, and a reply does not depend
+#   on what is decoded beside it.
+# - **Sample millions of replies, or a model of several billion parameters,
+#   on GPUs; serve many users at once:** vLLM or SGLang. They refill slots,
+#   share prefixes and keep the cache in pages, with GPU code for each.
+#
+# We have not measured vLLM, because it needs a GPU. [A campaign on many
+# GPUs](../book/campaign.md) shows the one function to replace. Two things
+# change with the tool: it draws samples with its own random numbers, so
+# they are not those of this book, and in 16 bits the other replies in the
+# batch can decide a near tie ([chapter 5](05_batched.ipynb)).
 #
 # ## Exercises
 #
@@ -848,70 +602,6 @@ attempt(check_rambles, wasted)
 
 # %% [markdown]
 # One long row in 64 wastes more than three quarters of the row-steps.
-#
-# ```{solution-end}
-# ```
-#
-# ```{exercise} Three places
-# :label: ex-three-places
-#
-# If all rows share a system prompt and ten rows share a question, a row
-# attends to three parts: these two and its own tokens. Write a function
-# that merges two parts, as `part` returns them, into one part of the same
-# form, so that a third can follow. Does it matter which two come first?
-# ```
-
-
-# %% tags=["exercise", "nbval-check-output"]
-def merge_parts(a, b):
-    """Two parts as one: weighted values, sum of weights, top score."""
-    raise NotImplementedError
-
-
-def check_three_places(merge_parts):
-    for scale in (1, 100):  # with 100, exp(score) alone would overflow
-        whole = torch.softmax(scale * keys @ query, dim=0) @ values
-        cuts = (slice(2), slice(2, 3), slice(3, 5))
-        first, second, third = (
-            part(scale * keys[s], values[s]) for s in cuts
-        )
-        for a, b, c in [(first, second, third), (third, second, first)]:
-            both = merge_parts(a, b)
-            assert len(both) == 3, "a part is three things"
-            mixed, weight, _ = merge_parts(both, c)
-            assert torch.allclose(mixed / weight, whole, atol=1e-5), (
-                "divided by its weight, the last merge is not the "
-                "attention over all keys"
-            )
-
-
-attempt(check_three_places, merge_parts)
-
-
-# %% [markdown]
-# ```{solution-start} ex-three-places
-# :class: dropdown
-# ```
-
-
-# %%
-def merge_parts(a, b):
-    top = torch.maximum(a[2], b[2])
-    scale_a, scale_b = torch.exp(a[2] - top), torch.exp(b[2] - top)
-    return (
-        a[0] * scale_a + b[0] * scale_b,
-        a[1] * scale_a + b[1] * scale_b,
-        top,
-    )
-
-
-# %% tags=["solution", "nbval-check-output"]
-attempt(check_three_places, merge_parts)
-
-# %% [markdown]
-# It does not: up to rounding, a sum is the same in any order. The merged
-# part must include the top score. Without it the third part cannot be put
-# on the same scale.
 #
 # ```{solution-end}
 # ```
@@ -1144,15 +834,16 @@ attempt(check_who_first, steps_taken)
 #   one. Count row-steps before you trust a full batch.
 # - With slots every row-step is useful, and refilling keeps the slots full
 #   until the tail.
-# - What prompts share is computed once and stored once. Attention over two
-#   parts is exact, by one softmax or merged by log-sum-exp.
+# - What prompts share is computed once and stored once.
 # - Samples of a question share a slot until they draw different tokens.
-# - With small pages a step reads hardly more than each row's own tokens,
-#   whatever the length of the longest row.
 # - None of this may change a token. A test that compares all tokens with
 #   those of the simple decoder makes such code safe to write.
-# - The roofline says what is left to gain. A gain belongs to a workload and
-#   comes with a range: on a single sequence the engine was slower.
+# - The roofline says what is left to gain.
+# - A gain belongs to a workload and comes with a range: on a single
+#   sequence the engine was slower.
+#
+# [The appendix on the engine](91_engine.ipynb) has the rest: attention over
+# two parts, pages for the cache, and what each idea gains.
 #
 # **Next:** [what to say to the model](07_prompting.ipynb): prompts, and
 # what a worked example in them is worth.
@@ -1164,7 +855,5 @@ attempt(check_who_first, steps_taken)
 #
 # yu2022
 # juravsky2024
-# dao2022
-# kwon2023
 # williams2009
 # ```

@@ -20,7 +20,7 @@
 # - self-consistency: what a vote among several replies can correct.
 #
 # **Before you start:** [chapter 1](01_task.ipynb) for the grader, [chapter
-# 4](04_sequential.ipynb) for prompts and temperature. **Time:** 30 minutes
+# 4](04_sequential.ipynb) for prompts and temperature. **Time:** 35 minutes
 # to read, without the exercises, and about three minutes to run.
 # **Hardware:** with the course model any laptop; 1 GB of memory.
 # :::

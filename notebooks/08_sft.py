@@ -27,7 +27,7 @@
 #
 # **Before you start:** [chapter 1](01_task.ipynb) for the grader, [chapter
 # 7](07_prompting.ipynb) for the prompts, gradient descent in PyTorch.
-# **Time:** 30 minutes to read, without the exercises, and three to four
+# **Time:** 35 minutes to read, without the exercises, and three to four
 # minutes to run. **Hardware:** with the course model any laptop; 2 GB of
 # memory.
 # :::

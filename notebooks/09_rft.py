@@ -473,7 +473,7 @@ assert sign_test.verdict() == "better"
 # *success rate*: how many questions have a completion to learn from among
 # their first N?
 
-# %%
+# %% tags=["hide-input"]
 sweeps = json.loads((RESULTS / "sweeps.json").read_text())
 sweep = {
     f"T = {warmth}": run
@@ -576,7 +576,7 @@ for (name, pair), p in zip(against.items(), adjusted, strict=True):
 # model fifty times as large, first with four worked examples and then after
 # SFT on reasoning for 400 questions, here for questions of `train`:
 
-# %%
+# %% tags=["hide-input"]
 smollm2 = json.loads((RESULTS / "smollm2.json").read_text())["rollouts"]
 models = {
     "course model": curves["T = 0.8"],
@@ -978,7 +978,7 @@ print("RFT, live, against one-shot CoT:", found.verdict())
 # base with its example, `sft` is chapter 8's adapter, `rft-1` is one round
 # of RFT and `rft-2` two. The table has means over the seeds:
 
-# %%
+# %% tags=["hide-input"]
 from unitconv.evaluation.leaderboard.stages import (
     SUMMARY_HEADS,
     stage_comparisons,
@@ -1097,7 +1097,7 @@ figures.run_curves([entry["epoch"] for entry in logged], panels).captioned(
     "The first round of RFT, epoch by epoch, for short and long products."
 )
 
-# %%
+# %% tags=["hide-input"]
 by_product = pd.DataFrame(
     {
         (name, product): {
@@ -1236,7 +1236,7 @@ tests(
 # `cot`, with Holm over the six families and the verdicts of the three
 # seeds:
 
-# %%
+# %% tags=["hide-input"]
 by_family = {}
 for split, pairs in seed_0["families"].items():
     for family in pairs["cot rft-2"]:

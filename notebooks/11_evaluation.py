@@ -25,7 +25,7 @@
 # - four ways to get a better score without a better model.
 #
 # **Before you start:** [chapter 1](01_task.ipynb) for the grader,
-# [8](08_sft.ipynb) and [9](09_rft.ipynb) for what is compared. **Time:** 35
+# [8](08_sft.ipynb) and [9](09_rft.ipynb) for what is compared. **Time:** 40
 # minutes to read, without the exercises, and two to three minutes to run.
 # **Hardware:** with the course model any laptop; 1 GB of memory.
 # :::

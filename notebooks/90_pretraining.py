@@ -25,7 +25,7 @@
 # - how settings are chosen on development questions;
 # - where the course model resembles SmolLM2 and where it does not.
 #
-# **Before you start:** [chapter 4](04_sequential.ipynb). **Time:** 15
+# **Before you start:** [chapter 4](04_sequential.ipynb). **Time:** 20
 # minutes to read, without the exercises, and about a minute to run; the
 # pretraining itself is not run here. **Hardware:** any laptop, 1 GB of
 # memory.

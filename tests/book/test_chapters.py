@@ -63,6 +63,38 @@ def test_opening_says_what_is_learned_and_what_it_takes(stem: str) -> None:
     assert re.search(r"\d+ minutes to read", texts[1])
 
 
+def reading_minutes(stem: str) -> float:
+    """Minutes at 200 words or 30 shown lines of code, 2 figures a minute.
+
+    Exercises and references are left out.
+    """
+    minutes, counts = 0.0, True
+    for cell in cells(stem):
+        tags = cell.metadata.get("tags", [])
+        if cell.cell_type == "markdown":
+            for part in re.split(r"^(?=## )", cell.source, flags=re.M):
+                if part.startswith("## "):
+                    heading = part.partition("\n")[0]
+                    counts = heading not in (
+                        "## Exercises",
+                        "## References",
+                    )
+                minutes += counts * len(part.split()) / 200
+        elif counts and "remove-cell" not in tags:
+            minutes += 0.5 * ("captioned(" in cell.source)
+            if "hide-input" not in tags:
+                lines = filter(str.strip, cell.source.splitlines())
+                minutes += len([*lines]) / 30
+    return minutes
+
+
+@every_chapter
+def test_reading_time_is_enough_and_below_45_minutes(stem: str) -> None:
+    opening = " ".join(cells(stem)[0].source.split())
+    [minutes] = re.findall(r"(\d+) minutes to read", opening)
+    assert round(reading_minutes(stem)) <= int(minutes) <= 45
+
+
 @dataclass
 class Exercise:
     """What belongs to one label, in the order of the notebook."""
