@@ -151,8 +151,56 @@ print(f"test:  {sentence}\ntrain: {twin.text}")
 
 # %% [markdown]
 # The sets of this course are therefore cut between conversions, before any
-# sentence is written. A unit test enforces this, and so does the following
-# cell:
+# sentence is written. The figure shows two conversions of the new sets,
+# whose sentences are on both sides, and two of the course's:
+
+# %% tags=["hide-input"]
+from collections import defaultdict
+
+from unitconv import figures
+
+
+def by_conversion(train, test):
+    """Conversion -> its sentences, each with the name of its set."""
+    found = defaultdict(list)
+    for name, questions in [("train", train), ("test", test)]:
+        for question in questions:
+            found[parse_question(question.text)].append(
+                (question.text, name)
+            )
+    return found
+
+
+def drawn(found, *conversions):
+    return {
+        f"{c.quantity:g} {c.source} in {c.target}": found[c][:2]
+        for c in conversions
+    }
+
+
+new = by_conversion(train, test)
+ours = by_conversion(splits["train"], splits["test"])
+twice = {
+    name: next(
+        c for c, asked in ours.items() if asked[1:] and asked[1][1] == name
+    )
+    for name in ("train", "test")
+}
+figures.sets_by_conversion(
+    {
+        "cut between sentences": drawn(
+            new, *(parse_question(q.text) for q in leaked[1:3])
+        ),
+        "cut between conversions": drawn(ours, *twice.values()),
+    }
+).captioned(
+    "Conversions, two sentences of each, and their sets. A conversion "
+    "with sentences in both sets (orange) is a leak."
+)
+
+# %% [markdown]
+# A unit test makes sure that no conversion is in two sets, and so does the
+# following cell:
 
 # %%
 from itertools import combinations
@@ -330,8 +378,6 @@ for right, n in [(60, 100), (600, 1000), (20, 20)]:
 # 0.502 to 0.691, as in the first line.
 
 # %% tags=["hide-input"]
-from unitconv import figures
-
 sizes = [20, 50, 100, 200, 500, 1000]
 figures.intervals(
     [f"n = {n}" for n in sizes],

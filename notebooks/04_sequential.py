@@ -479,10 +479,50 @@ assert int((kept > 0).sum()) == 3 or MODEL != "course"
 # After `1 kg = 1000` comes the unit, and it may be spelled `g`, `gram` or
 # `grams`. From the first panel to the third the bars become more equal, and
 # each of the 768 tokens stays possible, however unlikely. Top-p then keeps
-# three. Where the model is sure, it would keep only one. That is its
-# advantage over a fixed threshold, which keeps nothing at all where no
-# token is likely, and over a fixed number of tokens, which keeps bad ones
-# where a single token is right.
+# three.
+#
+# Why not a fixed threshold, say all tokens with a probability of at least
+# 0.2? Here are three places in two replies. At the second, the model writes
+# the fifth digit of a product that it has not worked out:
+
+# %% tags=["hide-input"]
+P, THRESHOLD = 0.9, 0.2
+places = {
+    "the reply begins": (question, ""),
+    "after 1 kg = 1000": (question, "1 kg = 1000"),
+    "in 1.5 * 8766": (
+        "how much hr is 1.5 year",
+        "1 year = 8766 h. 1.5 * 8766 = 12",
+    ),
+}
+shown = {}
+for name, (asked, begun) in places.items():
+    context = llm.encode(llm.format_prompt(asked)) + llm.encode(begun)
+    scores = llm.model(torch.tensor([context], device=llm.device)).logits
+    likely = scores[0, -1].softmax(dim=-1).topk(10)
+    shown[name] = {
+        repr(llm.tokenizer.decode([token]))[1:-1]: p
+        for p, token in zip(
+            likely.values.tolist(), likely.indices.tolist(), strict=True
+        )
+    }
+figures.kept_tokens(shown, P, THRESHOLD).captioned(
+    "The ten likeliest tokens at three places. Filled: top-p 0.9 keeps "
+    "them. Dashed: a threshold of 0.2."
+)
+
+# %%
+for name, likely in shown.items():
+    above = sum(p >= THRESHOLD for p in likely.values())
+    print(f"{name:18} {above} tokens above the threshold")
+assert above == 0 or MODEL != "course"
+
+# %% [markdown]
+# In the third panel no digit has a probability of 0.2, so the threshold
+# keeps nothing. Top-p follows the model: it keeps one token where the model
+# is sure, three where there are three spellings, and nine of the ten digits
+# where it guesses. A fixed number of tokens fails the other way: where a
+# single token is right, it keeps bad ones as well.
 #
 # ## How a token is drawn
 #

@@ -278,21 +278,35 @@ assert max(gap_error(position_ids=positions(gap_mask))) < 1e-3
 # %% [markdown]
 # With positions by column, the new token is five places too far from its
 # text in the second row and one place in the third, and the logits are
-# wrong by more than one. So we always give the positions. For a batch that
-# is padded on the left this is what the model should read, each token above
-# its position:
+# wrong by more than one. So we always give the positions. The figure shows
+# the batch on both sides. Only with padding on the left does every row end
+# in a token:
 
 # %% tags=["hide-input"]
+from unitconv.figures.tokens import Cell
+
+
+def batch_cells(input_ids, mask):
+    names = [[llm.tokenizer.decode([t]) for t in row] for row in input_ids]
+    masks, places = mask.tolist(), positions(mask).tolist()
+    return [
+        [Cell(*cell) for cell in zip(*row, strict=True)]
+        for row in zip(names, masks, places, strict=True)
+    ]
+
+
 position_ids = positions(mask)
 exact = last_logits(left, attention_mask=mask, position_ids=position_ids)
 assert max(float(e) for e in error(exact)) < 1e-3
-figures.padded_batch(
-    [[llm.tokenizer.decode([t]) for t in row] for row in input_ids],
-    mask.tolist(),
-    position_ids.tolist(),
+figures.padded_batches(
+    {
+        "padded on the right": batch_cells(right, right_mask),
+        "padded on the left": batch_cells(left, mask),
+    }
 ).captioned(
-    "A batch padded on the left. Hollow cells are padding with mask 0; the "
-    "number below a token is its position."
+    "A batch padded on the right and on the left. Below each token its "
+    "mask and its position; hollow cells are padding with mask 0. The next "
+    "token is predicted at the framed column."
 )
 
 # %% [markdown]

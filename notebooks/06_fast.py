@@ -203,7 +203,7 @@ print(f"{len(refilled)} steps, {sum(map(len, refilled))} row-steps")
 
 # %% tags=["hide-input"]
 from unitconv import figures
-from unitconv.figures.engine import WAITS
+from unitconv.figures.decoding import WAITS
 
 static = []
 for first in range(0, len(lengths), SLOTS):

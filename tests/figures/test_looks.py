@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from tests.browser import PHONE, open_browser
+from tests.figures.drawings import FIGURES
 from tests.figures.shown import LETTERS, unreadable
-from tests.figures.test_figures import FIGURES
 from unitconv.evaluation.grade import FAILURES
 from unitconv.figures import svg
 from unitconv.training.rollouts import REJECTION_REASONS

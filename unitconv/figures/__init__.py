@@ -9,9 +9,7 @@ from unitconv.figures.bars import (
     cache_work,
     chance,
     errors_by_group,
-    inverse_cdf,
     memory_bars,
-    next_token,
     outcome_bars,
     path_counts,
 )
@@ -25,18 +23,22 @@ from unitconv.figures.curves import (
     training_curves,
     vote_curves,
 )
-from unitconv.figures.diagrams import (
-    block_drawing,
-    course_loop,
-    parameter_shares,
-)
-from unitconv.figures.engine import (
+from unitconv.figures.decoding import (
     ablation_bars,
+    inverse_cdf,
+    kept_tokens,
+    next_token,
     page_table,
     roofline,
     slots_over_time,
     slots_shared,
     throughput,
+)
+from unitconv.figures.diagrams import (
+    block_drawing,
+    course_loop,
+    parameter_shares,
+    sets_by_conversion,
 )
 from unitconv.figures.intervals import (
     differences,
@@ -58,7 +60,7 @@ from unitconv.figures.svg import Picture
 from unitconv.figures.tokens import (
     cache_filling,
     label_masks,
-    padded_batch,
+    padded_batches,
     token_strip,
 )
 
@@ -80,6 +82,7 @@ __all__ = [
     "grouped_intervals",
     "intervals",
     "inverse_cdf",
+    "kept_tokens",
     "label_masks",
     "learning_curves",
     "losses",
@@ -87,7 +90,7 @@ __all__ = [
     "memory_bars",
     "next_token",
     "outcome_bars",
-    "padded_batch",
+    "padded_batches",
     "page_table",
     "parameter_shares",
     "pass_at_k",
@@ -97,6 +100,7 @@ __all__ = [
     "roofline",
     "rotations",
     "run_curves",
+    "sets_by_conversion",
     "shared_heads",
     "slots_over_time",
     "slots_shared",

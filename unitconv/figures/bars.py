@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from unitconv.figures.intervals import Interval, arms
@@ -17,8 +16,6 @@ from unitconv.figures.svg import (
     ORANGE,
     Look,
     Picture,
-    canvas,
-    centered,
     first_and_last,
     listing,
     make_axes,
@@ -242,58 +239,3 @@ def cache_work(prompt_tokens: int, new_tokens: int) -> Picture:
     axes.legend(loc="upper left")
     totals = first_and_last(work, "{} from {:.0f} to {:.0f}")
     return picture(figure, f"Tokens read for each new token: {totals}.")
-
-
-@styled
-def next_token(
-    tokens: Sequence[str], distributions: Mapping[str, Sequence[float]]
-) -> Picture:
-    """Draw the probabilities of `tokens`, one panel per setting."""
-    size = 6.4, 0.9 + 0.25 * len(tokens)
-    figure = Figure(figsize=size, layout="constrained")
-    panels = figure.subplots(1, len(distributions), sharey=True)
-    places = range(len(tokens))
-    panels[0].set_yticks(places, tokens, family="monospace")
-    panels[0].invert_yaxis()
-    for axes, name in zip(panels, distributions, strict=True):
-        axes.barh(places, distributions[name], color=BLUE)
-        axes.set(title=name, xlim=(0, 1))
-        axes.set_xticks((0, 0.5, 1), ("0", "", "1"))
-        axes.grid(axis="x")
-    figure.supxlabel("probability", fontsize=10)
-    best = [values[0] for values in distributions.values()]
-    template = f"{{}}: {tokens[0]!r} has {{:.2f}}"
-    settings = listing(template, distributions, best)
-    return picture(figure, f"Next-token probabilities. {settings}.")
-
-
-@styled
-def inverse_cdf(
-    tokens: Sequence[str], probabilities: Sequence[float], u: float
-) -> Picture:
-    """Draw tokens as segments of a line of length 1, and the one at `u`."""
-    figure, axes = canvas(6.4, 1.5)
-    start = 0.0
-    for place, (token, p) in enumerate(
-        zip(tokens, probabilities, strict=True)
-    ):
-        hit = start <= u < start + p
-        look: Look = {"facecolor": BLUE if hit else "none"}
-        axes.barh(0, p, 0.5, left=start, edgecolor=INK, **look)
-        above = 0.42 if place % 2 == 0 else 0.72
-        centered(axes, start + p / 2, above, token, family="monospace")
-        start += p
-    axes.annotate(
-        f"u = {u:g}",
-        (u, -0.25),
-        (u, -0.85),
-        arrowprops={"arrowstyle": "->", "color": INK},
-        ha="center",
-    )
-    for end in (0, 1):
-        centered(axes, end, -0.5, f"{end}")
-    axes.set(xlim=(-0.03, 1.03), ylim=(-1.1, 1.0))
-    parts = listing("{} {:.2f}", tokens, probabilities)
-    return picture(
-        figure, f"A line from 0 to 1, cut into {parts}; u is at {u:g}."
-    )

@@ -1,9 +1,9 @@
-"""Diagrams: the loop of the course, the blocks of the model."""
+"""Diagrams: the loop of the course, a leak, the blocks of the model."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from itertools import pairwise
 from typing import Any
@@ -183,3 +183,57 @@ def parameter_shares(models: Mapping[str, Mapping[str, int]]) -> Picture:
     figure.subplots_adjust(bottom=0.2)
     alt = f"Shares of the parameters. {'; '.join(descriptions)}."
     return picture(figure, alt)
+
+
+@styled
+def sets_by_conversion(
+    panels: Mapping[str, Mapping[str, Sequence[tuple[str, str]]]],
+) -> Picture:
+    """Draw conversions, their sentences, and the set of each sentence.
+
+    `panels` maps a title to conversions, and each conversion to pairs of a
+    sentence and the name of its set. A conversion of several sets leaks.
+    """
+    lines = sum(
+        1.2 + sum(map(len, panel.values())) for panel in panels.values()
+    )
+    figure, axes = canvas(6.4, 0.3 * lines)
+    y, words = 0.0, []
+    for title, panel in panels.items():
+        axes.text(0, y + 0.7, title, va="center")
+        y += 1.2
+        for conversion, sentences in panel.items():
+            sets = _draw_conversion(axes, y, conversion, sentences)
+            y += len(sentences)
+            words.append(f"{title}, {conversion}: {' and '.join(sets)}")
+    axes.set(xlim=(-0.05, 6.35), ylim=(y, 0))
+    return picture(figure, f"Sets of sentences. {'; '.join(words)}.")
+
+
+def _draw_conversion(
+    axes: Axes,
+    top: float,
+    conversion: str,
+    sentences: Sequence[tuple[str, str]],
+) -> list[str]:
+    """Draw a conversion beside its sentences; return their sets."""
+    sets = sorted({name for _, name in sentences})
+    middle = top + len(sentences) / 2
+    leaks = len(sets) > 1
+    color, width = (ORANGE, 1.8) if leaks else (GREY, 1.0)
+    rounded_box(
+        axes,
+        corner=(0, middle - 0.4),
+        size=(2.0, 0.8),
+        radius=0.1,
+        facecolor="none",
+        edgecolor=color,
+        linewidth=width,
+    )
+    centered(axes, 1.0, middle, conversion, fontsize=9)
+    for place, (sentence, name) in enumerate(sentences):
+        y = top + place + 0.5
+        axes.plot([2.0, 2.5], [middle, y], color=color, lw=width)
+        axes.text(2.6, y, name, va="center", weight="bold", fontsize=9)
+        axes.text(3.2, y, sentence, va="center", fontsize=9)
+    return sets

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
@@ -43,6 +43,14 @@ _KINDS: dict[str, Look] = {
     "end": {"facecolor": GREEN, "hatch": "xx", **_EDGE},
     "hidden": {"facecolor": "none", "edgecolor": GREY, "linewidth": 0.7},
 }
+
+
+class Cell(NamedTuple):
+    """A token of a batch, its attention mask and its position."""
+
+    token: str
+    mask: int
+    position: int
 
 
 def visible(token: str, limit: int | None = None) -> str:
@@ -164,38 +172,48 @@ def cache_filling(
 
 
 @styled
-def padded_batch(
-    tokens: Sequence[Sequence[str]],
-    attention_mask: Sequence[Sequence[int]],
-    position_ids: Sequence[Sequence[int]],
+def padded_batches(
+    panels: Mapping[str, Sequence[Sequence[Cell]]],
 ) -> Picture:
-    """Draw a batch [rows, columns]: each cell a token above its position.
+    """Draw batches: each cell a token above its mask and its position.
 
-    Padding (mask 0) is hollow and grey, tokens (mask 1) are filled.
+    `panels` maps a title to rows of cells. Padding (mask 0) is hollow,
+    tokens (mask 1) are filled; a frame is around the last column.
     """
-    rows, width = len(tokens), len(tokens[0])
-    figure, axes = make_axes(width=0.62 * width, height=0.62 * rows + 0.2)
-    for row in range(rows):
-        for column in range(width):
-            x = column + 0.5
-            text, place = "pad", "-"
-            look = _PADDING
-            if attention_mask[row][column]:
-                text = visible(tokens[row][column], _SHORT)
-                place = str(position_ids[row][column])
-                look = {"facecolor": BLUE, "alpha": 0.25}
-            grid_cell(axes, row, column, **look)
-            mono(axes, x, row + 0.36, text, size=9, color=INK)
-            centered(axes, x, row + 0.74, place, fontsize=9)
-    axes.set(xlim=(0, width), ylim=(rows, 0))
-    axes.axis("off")
-    padding = sum(list(row).count(0) for row in attention_mask)
-    return picture(
-        figure,
-        f"A batch of {rows} rows and {width} columns; {padding} cells are "
-        "padding with mask 0. In each row positions count from 0 at the "
-        "first real token.",
+    sizes = [len(rows) for rows in panels.values()]
+    width = max(len(rows[0]) for rows in panels.values())
+    figure = Figure(
+        figsize=(0.56 * width, sum(0.6 * size + 0.4 for size in sizes)),
+        layout="constrained",
     )
+    grid = figure.subplots(len(panels), squeeze=False, height_ratios=sizes)
+    words = []
+    for axes, (title, rows) in zip(grid[:, 0], panels.items(), strict=True):
+        for row, cells in enumerate(rows):
+            for column, cell in enumerate(cells):
+                _batch_cell(axes, row, column, cell)
+        frame: Look = {"fc": "none", "ec": INK, "lw": 1.6}
+        corner, size = (width - 1, 0), (1, len(rows))
+        axes.add_patch(Rectangle(corner, *size, **frame))
+        axes.set(xlim=(0, width + 0.05), ylim=(len(rows), -0.02))
+        axes.set_title(title, loc="left")
+        axes.axis("off")
+        ends = sum(cells[-1].mask for cells in rows)
+        words.append(
+            f"{title}: in the last column {ends} of {len(rows)} cells are "
+            "tokens"
+        )
+    return picture(figure, f"Batches with padding. {'; '.join(words)}.")
+
+
+def _batch_cell(axes: Axes, row: int, column: int, cell: Cell) -> None:
+    """Draw a token, or padding, above its mask and its position."""
+    look = {"facecolor": BLUE, "alpha": 0.25} if cell.mask else _PADDING
+    grid_cell(axes, row, column, **look)
+    text = visible(cell.token, _SHORT) if cell.mask else "pad"
+    mono(axes, column + 0.5, row + 0.34, text, size=9, color=INK)
+    below = f"{cell.mask}, {cell.position}" if cell.mask else "0"
+    centered(axes, column + 0.5, row + 0.73, below, fontsize=9)
 
 
 @styled

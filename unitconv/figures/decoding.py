@@ -1,9 +1,9 @@
-"""Figures of the decoding engine: slots, pages, ablation, roofline."""
+"""Figures of decoding: sampling, slots, pages, ablation, roofline."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from itertools import groupby
+from itertools import accumulate, groupby
 
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgba
@@ -15,8 +15,12 @@ from unitconv.figures.svg import (
     COLORS,
     FAINT,
     GREY,
+    INK,
     ORANGE,
+    Look,
     Picture,
+    canvas,
+    centered,
     first_and_last,
     listing,
     make_axes,
@@ -27,6 +31,94 @@ from unitconv.figures.svg import (
 
 #: In `slots_over_time`: the row of a slot is done and decoded further.
 WAITS = -1
+
+
+@styled
+def next_token(
+    tokens: Sequence[str], distributions: Mapping[str, Sequence[float]]
+) -> Picture:
+    """Draw the probabilities of `tokens`, one panel per setting."""
+    size = 6.4, 0.9 + 0.25 * len(tokens)
+    figure = Figure(figsize=size, layout="constrained")
+    panels = figure.subplots(1, len(distributions), sharey=True)
+    places = range(len(tokens))
+    panels[0].set_yticks(places, tokens, family="monospace")
+    panels[0].invert_yaxis()
+    for axes, name in zip(panels, distributions, strict=True):
+        axes.barh(places, distributions[name], color=BLUE)
+        axes.set(title=name, xlim=(0, 1))
+        axes.set_xticks((0, 0.5, 1), ("0", "", "1"))
+        axes.grid(axis="x")
+    figure.supxlabel("probability", fontsize=10)
+    best = [values[0] for values in distributions.values()]
+    template = f"{{}}: {tokens[0]!r} has {{:.2f}}"
+    settings = listing(template, distributions, best)
+    return picture(figure, f"Next-token probabilities. {settings}.")
+
+
+@styled
+def inverse_cdf(
+    tokens: Sequence[str], probabilities: Sequence[float], u: float
+) -> Picture:
+    """Draw tokens as segments of a line of length 1, and the one at `u`."""
+    figure, axes = canvas(6.4, 1.5)
+    start = 0.0
+    for place, (token, p) in enumerate(
+        zip(tokens, probabilities, strict=True)
+    ):
+        hit = start <= u < start + p
+        look: Look = {"facecolor": BLUE if hit else "none"}
+        axes.barh(0, p, 0.5, left=start, edgecolor=INK, **look)
+        above = 0.42 if place % 2 == 0 else 0.72
+        centered(axes, start + p / 2, above, token, family="monospace")
+        start += p
+    axes.annotate(
+        f"u = {u:g}",
+        (u, -0.25),
+        (u, -0.85),
+        arrowprops={"arrowstyle": "->", "color": INK},
+        ha="center",
+    )
+    for end in (0, 1):
+        centered(axes, end, -0.5, f"{end}")
+    axes.set(xlim=(-0.03, 1.03), ylim=(-1.1, 1.0))
+    parts = listing("{} {:.2f}", tokens, probabilities)
+    return picture(
+        figure, f"A line from 0 to 1, cut into {parts}; u is at {u:g}."
+    )
+
+
+@styled
+def kept_tokens(
+    panels: Mapping[str, Mapping[str, float]],
+    top_p: float,
+    threshold: float,
+) -> Picture:
+    """Draw likely tokens, filled if top-p keeps them, and a threshold.
+
+    `panels` maps a title to tokens and their probabilities, likeliest
+    first.
+    """
+    figure = Figure(figsize=(6.4, 2.4), layout="constrained")
+    words = []
+    for axes, (title, odds) in zip(
+        figure.subplots(1, len(panels)), panels.items(), strict=True
+    ):
+        before = [0.0, *accumulate(odds.values())]
+        kept = sum(mass < top_p for mass in before[:-1])
+        places = range(len(odds))
+        bars = axes.barh(places, odds.values(), edgecolor=BLUE, lw=1.2)
+        for place, bar in enumerate(bars):
+            bar.set_facecolor(to_rgba(BLUE, 1 if place < kept else 0))
+        axes.axvline(threshold, color=ORANGE, linestyle="--")
+        axes.set_yticks(places, odds, family="monospace")
+        axes.invert_yaxis()
+        axes.set(title=title, xlim=(0, 1))
+        axes.set_xticks((0, 0.5, 1), ("0", "0.5", "1"))
+        above = sum(p >= threshold for p in odds.values())
+        words.append(f"{title}: top-p keeps {kept}, a threshold {above}")
+    figure.supxlabel("probability", fontsize=10)
+    return picture(figure, f"Kept tokens. {'. '.join(words)}.")
 
 
 @styled
