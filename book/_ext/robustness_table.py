@@ -30,6 +30,18 @@ def fuzz(record: Record) -> str:
     return table(["target", "inputs", "faults", "slowest"], rows)
 
 
+def long_texts(record: Record) -> str:
+    rows = [
+        [
+            name,
+            f"{max(times.values()):.1f} ms",
+            f"`{max(times, key=lambda piece: times[piece])}`",
+        ]
+        for name, times in record["long_texts"]["milliseconds"].items()
+    ]
+    return table(["reads 100 kB", "slowest", "of"], rows)
+
+
 def kills(record: Record) -> str:
     rows = [
         [
@@ -73,8 +85,8 @@ def schedules(record: Record) -> str:
 
 
 WRITERS: dict[str, Callable[[Record], str]] = {
-    f"robustness-{write.__name__}": write
-    for write in (fuzz, kills, memory, growth, schedules)
+    f"robustness-{write.__name__.replace('_', '-')}": write
+    for write in (fuzz, long_texts, kills, memory, growth, schedules)
 }
 
 
@@ -85,7 +97,10 @@ class RobustnessDirective(RecordDirective):
 
     def markdown(self) -> str:
         record = read_object(RECORD, UnitconvError)
-        if self.name.removeprefix("robustness-") not in record:
+        if (
+            self.name.removeprefix("robustness-").replace("-", "_")
+            not in record
+        ):
             return "Not recorded yet."
         return WRITERS[self.name](record)
 

@@ -2,6 +2,7 @@
 
     python -m experiments.robustness schedules --count 1000
     python -m experiments.robustness fuzz --minutes 10
+    python -m experiments.robustness long-texts
     python -m experiments.robustness kills --count 50
     python -m experiments.robustness memory
     python -m experiments.robustness growth --questions 100000
@@ -60,6 +61,16 @@ def fuzz(
         record.write("fuzz", {"inputs": total, "targets": done})
     if any(target["faults"] for target in done.values()):
         raise typer.Exit(1)
+
+
+@app.command()
+def long_texts() -> None:
+    """Time the parsers on texts of 100 kB."""
+    from experiments.robustness.fuzz import time_long_texts
+
+    found = time_long_texts()
+    record.write("long_texts", {"milliseconds": found})
+    print(found)
 
 
 @app.command()

@@ -18,6 +18,7 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis.strategies import SearchStrategy
 
 from experiments.robustness import inputs
+from experiments.robustness.inputs import QUESTIONS
 from unitconv.common.errors import UnitconvError
 from unitconv.evaluation.grade import grade
 from unitconv.grading.answer import parse_answer
@@ -150,3 +151,40 @@ def fuzz_all(
                     "slowest_ms": slowest,
                 },
             )
+
+
+#: Texts of 100 kB that are awkward for one of the parsers.
+LONG = {
+    piece: (piece * (100_000 // len(piece) + 1))[:100_000]
+    for piece in ("a", "9", "1 ", "= ", "kg/", "6 kg = 6000 g. ", "(", "-")
+}
+
+
+def time_long_texts() -> dict[str, dict[str, float]]:
+    """Give texts of 100 kB to the parsers: milliseconds of the CPU.
+
+    Each time is the shortest of three, after a call that loads the units.
+    """
+    question = QUESTIONS[0]
+    calls: dict[str, Callable[[str], object]] = {
+        "answer parser": parse_answer,
+        "question parser": parse_question,
+        "audit of a long reply": lambda text: audit_reasoning(
+            text, question
+        ),
+        "audit of a long question": lambda text: audit_reasoning(
+            "6 kg = 6000 g", text
+        ),
+    }
+    audit_reasoning(question, question)
+    found: dict[str, dict[str, float]] = {}
+    for name, call in calls.items():
+        found[name] = {}
+        for piece, text in LONG.items():
+            times = []
+            for _ in range(3):
+                start = time.process_time()
+                call(text)
+                times.append(time.process_time() - start)
+            found[name][piece.strip()] = round(1000 * min(times), 1)
+    return found

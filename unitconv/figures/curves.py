@@ -181,7 +181,7 @@ def run_curves(
         for place, (name, values) in enumerate(curves.items()):
             look = series(name, place) | {"markersize": 4}
             axes.plot(xs, values, label=name, **look)
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.xaxis.set_major_locator(MaxNLocator(4, integer=True))
         axes.set(xlabel=xlabel, title=label)
         axes.set_ylim(bottom=0)
         axes.grid()

@@ -19,7 +19,7 @@ FAULTS = (
     "does not lead to the answer",
 )
 # Beyond these, nobody can follow the reasoning.
-_LONGEST_REPLY = 20_000  # characters; no more are read
+_LONGEST_REPLY = 5_000  # characters; no more are read
 _MOST_LINKS = 200
 
 

@@ -10,7 +10,7 @@
   const { Derivation, TracedText, parseAnswer, parseQuestion } = unitconv;
 
   // Beyond these, nobody can follow the reasoning.
-  const LONGEST_REPLY = 20_000; // characters; no more are read
+  const LONGEST_REPLY = 5_000; // characters; no more are read
   const MOST_LINKS = 200;
   const IS_BEFORE_TAG = compile("(?:=|\u2248| is)[@{s}]*$");
 
