@@ -13,6 +13,7 @@ from experiments.online_rl.stages import (
     RATES,
     RFT_WITH_EXAMPLE,
     RFT_WITH_FEW,
+    RFT_WITH_FEW_AND_EXAMPLE,
     SAMPLED,
     SEEDS,
     VARIANTS,
@@ -59,8 +60,8 @@ def reports_of(split: str) -> dict[str, Report]:
     """Read the evaluations that there are: name -> report."""
     seeds = [chosen_run(loss, seed) for loss in CHOSEN for seed in SEEDS]
     raw = f"{chosen_run('dr_grpo')}-raw"
-    rft = ("rft-2", RFT_WITH_EXAMPLE, RFT_WITH_FEW)
-    others = ("cot", *rft, "warm", raw, "long")
+    few = (RFT_WITH_FEW, RFT_WITH_FEW_AND_EXAMPLE)
+    others = ("cot", "rft-2", RFT_WITH_EXAMPLE, *few, "warm", raw, "long")
     return {
         name: read_report(path)
         for name in (*seeds, *VARIANTS, *others)
@@ -109,11 +110,17 @@ def compared(reports: dict[str, Report]) -> Record:
     """Compare runs by paired tests: rival and run -> what changed."""
     first = chosen_run("dr_grpo")
     pairs = [(first, "long"), ("rft-2", "rft"), ("warm", "bare-warm")]
+    pairs += [
+        ("rft-2", RFT_WITH_EXAMPLE),
+        (RFT_WITH_FEW, RFT_WITH_FEW_AND_EXAMPLE),
+        (RFT_WITH_EXAMPLE, "after-rft-cot"),
+    ]
+    few = (RFT_WITH_FEW, RFT_WITH_FEW_AND_EXAMPLE)
     for seed in SEEDS:
         dr_grpo, raft = (chosen_run(loss, seed) for loss in CHOSEN)
         pairs += [
             (rival, run)
-            for rival in ("cot", "rft-2", RFT_WITH_FEW)
+            for rival in ("cot", "rft-2", *few)
             for run in (dr_grpo, raft)
         ]
         pairs += [(dr_grpo, raft)]

@@ -40,8 +40,9 @@ VARIANTS = {
     "answer": ["--reward=answer"],
     # With a small warm start, which needs no worked example.
     "bare-warm": [f"--adapter={WORK / 'warm'}"],
-    # From two rounds of RFT.
+    # From two rounds of RFT, and from one with the worked example.
     "rft": ["--adapter=rft"],
+    "after-rft-cot": [f"--adapter={WORK / 'rft-cot'}"],
 }
 #: Runs that are sampled for pass@k, with seed 0.
 SAMPLED = ("dr_grpo", "raft")
@@ -50,6 +51,8 @@ RFT_WITH_EXAMPLE = "rft-cot"
 #: One round of RFT on about as many samples as a whole run has: three of
 #: each of 2000 questions, 6000 in all.
 RFT_WITH_FEW, FEW = "rft-few", 3
+#: The same with the worked example in its rows.
+RFT_WITH_FEW_AND_EXAMPLE = "rft-few-cot"
 
 
 def run_name(loss: str, rate: str, seed: int) -> str:
@@ -96,7 +99,9 @@ def variant_steps() -> Iterator[Step]:
     yield Step(["rft", data, "--prompt=cot"], WORK / RFT_WITH_EXAMPLE)
     few_samples = WORK / "few.json"
     yield Step(["rollouts", f"--samples={FEW}"], few_samples)
-    yield Step(["rft", f"--data={few_samples}"], WORK / RFT_WITH_FEW)
+    on_few = ["rft", f"--data={few_samples}"]
+    yield Step(on_few, WORK / RFT_WITH_FEW)
+    yield Step([*on_few, "--prompt=cot"], WORK / RFT_WITH_FEW_AND_EXAMPLE)
     for name, options in VARIANTS.items():
         yield _run(name, *options)
     yield _run("long", steps=LONG)
@@ -105,8 +110,9 @@ def variant_steps() -> Iterator[Step]:
 def evaluation_steps() -> Iterator[Step]:
     """Yield greedy evaluations of whole runs, and samples of a few."""
     runs = [chosen_run(loss, seed) for seed in SEEDS for loss in CHOSEN]
-    others = ["long", "warm", RFT_WITH_EXAMPLE, RFT_WITH_FEW]
-    for name in [*runs, *VARIANTS, *others]:
+    others = ["long", "warm", RFT_WITH_EXAMPLE]
+    few = [RFT_WITH_FEW, RFT_WITH_FEW_AND_EXAMPLE]
+    for name in [*runs, *VARIANTS, *others, *few]:
         for split in SPLITS:
             yield _evaluation(WORK / name, split, f"{name}-{split}")
     # What the runs are compared with: the base with its worked example,
