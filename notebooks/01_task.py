@@ -94,7 +94,7 @@ for name, questions in splits.items():
 # up to 12, and 0.5, 1.5 and 2.5. The three `hard` sets are used in the
 # same way and ask for more: other quantities up to a thousand, and finer
 # decimals such as 7.75. Most of their products are *long*: the quantity and
-# the factor both have two digits or more (1000 counts as one). Some
+# the factor both have two digits or more (1000 counts as one digit). Some
 # questions are easier to answer through a third unit, as from feet per
 # second to miles per hour through feet per hour. The phrasings of
 # `test_hard` occur in no other set.
@@ -151,8 +151,8 @@ print(f"test:  {sentence}\ntrain: {twin.text}")
 
 # %% [markdown]
 # The sets of this course are therefore cut between conversions, before any
-# sentence is written. The figure shows two conversions of the new sets,
-# whose sentences are on both sides, and two of the course's:
+# sentence is written. The figure shows two conversions of the sets that we
+# just cut, whose sentences are on both sides, and two of the course's:
 
 # %% tags=["hide-input"]
 from collections import defaultdict

@@ -482,8 +482,8 @@ assert int((kept > 0).sum()) == 3 or MODEL != "course"
 # three.
 #
 # Why not a fixed threshold, say all tokens with a probability of at least
-# 0.2? Here are three places in two replies. At the second, the model writes
-# the fifth digit of a product that it has not worked out:
+# 0.2? Here are three places in two replies. At the third, the model writes
+# a digit of a product that it has not worked out:
 
 # %% tags=["hide-input"]
 P, THRESHOLD = 0.9, 0.2
@@ -519,10 +519,11 @@ assert above == 0 or MODEL != "course"
 
 # %% [markdown]
 # In the third panel no digit has a probability of 0.2, so the threshold
-# keeps nothing. Top-p follows the model: it keeps one token where the model
+# keeps nothing. In the second it drops two of three right spellings. Top-p
+# follows the model: it keeps one token where the model
 # is sure, three where there are three spellings, and nine of the ten digits
-# where it guesses. A fixed number of tokens fails the other way: where a
-# single token is right, it keeps bad ones as well.
+# where it guesses. A fixed number of tokens, called *top-k*, keeps too many
+# where a single token is right.
 #
 # ## How a token is drawn
 #
@@ -574,7 +575,7 @@ in_steps = ["20 *" in llm.tokenizer.decode(c.token_ids) for c in drawn]
 assert in_steps == [True, False, True, False] or MODEL != "course"
 
 # %% [markdown]
-# All four state that an ounce has 28.35 grams, and then two ways part.
+# All four state that an ounce has 28.35 grams, and then they go two ways.
 # Replies 0 and 2 multiply in steps, 20 and 7 times the factor, and arrive
 # at the product. Replies 1 and 3 multiply at once and get digits wrong:
 # 777.85 and 760.05 instead of 765.45. Both are within 5 % of the truth, so

@@ -255,7 +255,7 @@ show("left, mask", error(last_logits(left, attention_mask=mask)))
 
 # %%
 def positions(mask):
-    """The place of each token in its own text; padding gets 0."""
+    """The place of each token in its own text; of padding, any."""
     return (mask.cumsum(dim=-1) - 1).clamp(min=0)
 
 
@@ -492,13 +492,15 @@ print(f"best: {max(speeds) / speeds[0]:.1f} times one row")
 
 # %% [markdown]
 # If doubling the rows doubles the speed, the extra rows cost nothing. That
-# is the dashed line, and the curve is below it from the first step. It
-# grows up to eight rows, to 2.6 times the speed of one, stays there, and
-# falls at 64. Two causes pull it down. The arithmetic of this small model
-# is not free on a processor that has no GPU's parallelism, and rows that
-# are finished wait for the others: the more rows, the longer. (The clock of
-# a busy machine can be off by half, so trust only large ratios. By the
-# table above, a GPU would follow the line further.)
+# is the dashed line, and the curve is below it from the first step. Clocks
+# depend on what else the machine does: in one run the speed grew up to
+# eight rows, to 2.6 times that of one row, in another up to 32 rows, to 2.1
+# times. With 64 rows it fell in both. Two causes pull it down. The
+# arithmetic of this small model is not free on a processor that has no
+# GPU's parallelism, and rows that are finished wait for the others: the
+# more rows, the longer. (The clock of a busy machine can be off by half, so
+# trust only large ratios. By the table above, a GPU would follow the line
+# further.)
 #
 # The waiting is wasted work: a batch takes as many steps as its longest
 # reply has tokens. [Orca](

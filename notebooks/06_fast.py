@@ -61,12 +61,16 @@ run = bench["run"]
 print(f"{run['machine']}, {run['threads']} thread, {run['when'][:10]}")
 
 sampled = [s for s in bench["speeds"] if s["workload"] == "rollouts"]
+# The benchmark sampled ten replies to every tenth of its questions.
 replies = 10 * max(1, run["questions"] // 10)
 for speed in sampled:
     tokens = 20_000 * speed["tokens"] / replies
     minutes = tokens / speed["tokens_per_second"] / 60
     print(f"{speed['decoder']:9} {minutes:6.1f} minutes")
 
+# %% [markdown]
+# Today's model writes longer replies, so it takes more than this.
+#
 # ## Idle rows in a batch
 #
 # In the batches of chapter 5, a finished row waits for the last one. How
@@ -138,7 +142,9 @@ assert useful < decoded
 # *slot*: room for the keys and values of one row in a cache that is
 # allocated once. The decoder is `unitconv/inference/engine.py`; its cache
 # and its attention are in [the appendix on the engine](91_engine.ipynb).
-# This is the main loop:
+# `self.groups` lists what each slot works on. Further below we explain why
+# a slot has a *group* of requests; for now each group has one member. This
+# is the main loop:
 
 # %%
 import inspect
@@ -160,8 +166,8 @@ show(Engine.run)
 # %% [markdown]
 # In each round the engine either admits waiting requests, which means
 # reading their prompts, or decodes one more token for every slot in use.
-# A pass over one prompt costs far more than a tenth of a pass over ten. So
-# the engine admits requests only when a sixteenth of the slots are free.
+# Reading ten prompts in one pass is much cheaper than in ten passes. So the
+# engine admits requests only when a sixteenth of the slots are free.
 # With eight slots that is one slot; with 64 it is four.
 #
 # This is the decoding step:
@@ -171,12 +177,9 @@ show(Engine._decode)
 
 # %% [markdown]
 # `_forward` passes the new tokens and their positions to the model and
-# returns the logits after the last token of each row. `self.groups` lists
-# what each slot works on. Below we explain why a slot has a *group* of
-# requests; for now each group has one member.
-#
-# The model's own layers run unchanged: the engine registers only its
-# attention function with Transformers.
+# returns the logits after the last token of each row. The model's own
+# layers run unchanged: the engine registers only its attention function
+# with Transformers.
 #
 # A step mixes rows that have just started with rows that are nearly done,
 # so there is no common column to pad to. Each slot is filled from its first
@@ -222,7 +225,8 @@ figures.slots_over_time(
 # %% [markdown]
 # With refilling, 317 steps do the work of 380. Slots are empty only at the
 # end, when no question is waiting. (Where a color continues in another
-# slot, the row has moved to fill a gap.) Because of this tail, a benchmark
+# slot, the row has moved to fill a gap, most often one that the eighth slot
+# fills.) Because of this tail, a benchmark
 # needs several times as many prompts as slots.
 #
 # On the book's page you can step through a smaller run and choose the
@@ -310,7 +314,9 @@ show(Engine._sample)
 # %% [markdown]
 # All samples of a question are admitted together, as one group, once there
 # is a free slot for each, because the group may fork into that many. (So
-# the main loop subtracts requests, not groups, to get `free`.)
+# the main loop subtracts requests, not groups, to get `free`.) If a
+# question has more samples than there are slots, it is admitted in parts,
+# and still read once.
 #
 # Here are ten samples of each of 24 questions, with 240 slots:
 
@@ -404,7 +410,10 @@ print(f"{ceiling['gbytes_per_second']:.0f} GB/s: {ridge:.1f} to a byte")
 config = llm.model.config
 weights = llm.model.num_parameters()
 cached = bytes_per_token(config, torch.float32)  # of one token's cache
+print(f"a token takes {cached:,} bytes of the cache,", end=" ")
+print(f"the weights take {4 * weights / 1e6:.0f} MB")
 sharing = config.num_attention_heads / config.num_key_value_heads
+# Of its own tokens a row has its question and, on average, half a reply.
 own_tokens = len(prompts[0]) - shared + max(lengths) // 2
 for rows in (1, 4, 16, 64, 256):
     # A product and a sum for each weight, and for each cached number and
@@ -416,12 +425,13 @@ for rows in (1, 4, 16, 64, 256):
     print(f"{rows:3} rows: {operations / read:5.1f} a byte: {limit}")
 
 # %% [markdown]
-# With few rows, most bytes are weights, and a second row costs next to
-# nothing, because the weights are read anyway. This is why batching works.
-# With 256 rows memory is still the limit by this count: each row's own keys
-# and values are read for it alone. (The bound assumes that weights come
-# from memory. Those of a small model may fit in the faster cache of the
-# processor.)
+# One row does half an operation a byte: a product and a sum for each weight
+# of four bytes. With few rows, most bytes are weights, and a second row
+# costs next to nothing, because the weights are read anyway. This is why
+# batching works. The bound assumes that weights come from memory; those of
+# a small model may fit in the faster cache of the processor. With 256 rows
+# memory is still the limit by this count: each row's own keys and values
+# are read for it alone.
 #
 # `unitconv bench` measures both ceilings, with a large matrix product and
 # a pass over memory, and then the decoders. The dashed line is the speed
@@ -434,6 +444,7 @@ table = by_slots.pivot(
     index="slots", columns="decoder", values="tokens_per_second"
 )
 ours = by_slots[by_slots.decoder == "engine"].set_index("slots")
+# The record holds the share of the roofline that the engine reached.
 table["roofline"] = table["engine"] / ours["roofline"]
 table["share"] = ours["roofline"]
 table.round(2)
@@ -449,7 +460,7 @@ figures.roofline(
     table["roofline"].tolist(),
 ).captioned(
     "Tokens per second against the number of slots, with the ceiling "
-    "that the processor sets."
+    "that the machine sets."
 )
 
 # %%
@@ -473,7 +484,7 @@ print(f"of the roofline: {first['share']:.0%}, then {last['share']:.0%}")
 # reply is fixed beforehand, so that all do the same work. The engine has
 # its default of 256 slots; each of the others has the fastest of several
 # numbers of slots. The ratio is their seconds divided by ours, the median
-# of all turns with the lowest and the highest in parentheses: above 1 the
+# of three turns with the lowest and the highest in parentheses: above 1 the
 # engine is faster. `same` is the share of greedy replies that are equal to
 # ours, token for token.
 
@@ -529,8 +540,8 @@ for name, speed in alone.tokens_per_second.items():
     print(f"{name:10} {speed:.0f} tokens a second, one sequence")
 
 # %% [markdown]
-# On this one reply of 36 tokens the engine was slower than the simple
-# decoder: 154 against 190 tokens a second. Choose by the job:
+# On this one reply the engine was slower than the simple decoder: 154
+# against 190 tokens a second. Choose by the job:
 #
 # - **Chat with a model on your own machine:** llama.cpp, which does not
 #   return to Python between two tokens. (We have not measured this case.)
@@ -539,9 +550,10 @@ for name, speed in alone.tokens_per_second.items():
 #   on what is decoded beside it.
 # - **Sample millions of replies, or a model of several billion parameters,
 #   on GPUs; serve many users at once:** vLLM or SGLang. They refill slots,
-#   share prefixes and keep the cache in pages, with GPU code for each.
+#   share prefixes and keep the cache in pages, small pieces that are given
+#   out when needed ([appendix](91_engine.ipynb)), with GPU code for each.
 #
-# We have not measured vLLM, because it needs a GPU. [A campaign on many
+# We have not measured vLLM, which is made for GPUs. [A campaign on many
 # GPUs](../book/campaign.md) shows the one function to replace. Two things
 # change with the tool: it draws samples with its own random numbers, so
 # they are not those of this book, and in 16 bits the other replies in the
@@ -664,8 +676,9 @@ attempt(check_ten_samples, predicted_tokens)
 #
 # A cache may take 100 MB. How many rows fit, if each holds the longest of
 # our prompts and 192 new tokens? How many, if the shared prefix is stored
-# once? Work it out by hand from the model's configuration, or with a
-# `CachePlan`.
+# once? Work it out by hand from the bytes of a token, printed in the
+# section on the roofline, or with `CachePlan`, which counts slots, their
+# tokens and the tokens stored once.
 # ```
 
 # %% tags=["exercise", "nbval-check-output"]
@@ -710,8 +723,9 @@ attempt(check_slot_memory, fit)
 # %% [markdown]
 # For a large model memory limits the number of rows, and so the speed. The
 # engine reserves room for the longest row in each slot, so that none runs
-# out halfway. With pages one can reserve less and admit more rows; when the
-# pages run out, a row has to wait or be computed again.
+# out halfway. With a paged cache ([appendix](91_engine.ipynb)) one can
+# reserve less and admit more rows; when the pages run out, a row has to
+# wait or be computed again.
 #
 # ```{solution-end}
 # ```

@@ -2,9 +2,9 @@
 
 Extensions of Sphinx add their scripts and style sheets to every page. One
 is left out where the page has nothing for it to do. MathJax alone is more
-than a whole page without it. Code loses what no one sees: the marks of
-names, brackets and spaces, which have the color of all other code and are
-a fifth of a chapter.
+than a whole page without it. The others do not hold up the text. Code loses
+what no one sees: the marks of names, brackets and spaces, which have the
+color of all other code and are a fifth of a chapter.
 """
 
 import re
@@ -47,7 +47,22 @@ def unmark(html: str) -> str:
     return COLORLESS.sub(r"\1", html)
 
 
+def defer_scripts(html: str) -> str:
+    """Load the scripts of the head beside the page, not before it.
+
+    They run in their order once the page is read. The settings stay as
+    they are, because a line of the page changes them at once.
+    """
+    head, end, body = html.partition("</head>")
+    waits = re.compile(
+        r"<script (?=[^>]*\bsrc=)(?![^>]*(?:defer|async|type=))"
+        r"(?![^>]*documentation_options)"
+    )
+    return waits.sub('<script defer="defer" ', head) + end + body
+
+
 def setup(app: Sphinx) -> dict[str, Any]:
     change_pages(app, drop_unused)
     change_pages(app, unmark)
+    change_pages(app, defer_scripts)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

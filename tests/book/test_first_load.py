@@ -54,6 +54,21 @@ def test_files_without_a_use_are_left_out() -> None:
     assert first_load.drop_unused(kept) == kept
 
 
+def test_scripts_of_the_head_do_not_hold_up_the_text() -> None:
+    page = (
+        '<head><script src="documentation_options.js"></script>'
+        '<script>DOCUMENTATION_OPTIONS.pagename = "a";</script>'
+        '<script src="one.js"></script><script async src="two.js"></script>'
+        '<script type="module" src="three.js"></script></head>'
+        '<body><script src="four.js"></script></body>'
+    )
+    changed = first_load.defer_scripts(page)
+    assert changed == page.replace(
+        '<script src="one.js">', '<script defer="defer" src="one.js">'
+    )
+    assert first_load.defer_scripts(changed) == changed
+
+
 def test_code_loses_only_marks_without_a_color() -> None:
     code = '<span class="k">def</span><span class="w"> </span>'
     assert first_load.unmark(code) == '<span class="k">def</span> '
