@@ -80,7 +80,7 @@ config = model.config
 model
 
 # %% [markdown]
-# And as a drawing. Read it from the bottom to the top:
+# Here are the same parts as a drawing. Read it from the bottom to the top:
 
 # %% tags=["hide-input"]
 figures.block_drawing(
@@ -469,8 +469,8 @@ figures.attention_map(
 # trained transformers have such a *previous-token head*, and later layers
 # build on it ([Olsson et al. 2022](https://arxiv.org/abs/2209.11895)).
 #
-# Now to our question. We write the first sentence of a reply for the model
-# and stop where it needs the quantity:
+# We return to our question. We write the first sentence of a reply for the
+# model and stop where it needs the quantity:
 
 # %%
 begun = "1 kg = 1000 g. "

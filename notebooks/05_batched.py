@@ -309,10 +309,10 @@ figures.padded_batch(
 #
 # ## Decoding a batch
 #
-# Now the loop. It is that of chapter 4 with one more column of tokens, mask
-# and cache in each step. Some rows finish before others. A finished row
-# cannot leave the tensor, so it waits: it is fed with padding that nobody
-# reads, until the last row is finished.
+# The loop is that of chapter 4 with one more column of tokens, mask and
+# cache in each step. Some rows finish before others. A finished row cannot
+# leave the tensor, so it waits: it is fed with padding that nobody reads,
+# until the last row is finished.
 
 # %%
 from unitconv.inference.reference import decode_one_token, prefill

@@ -374,7 +374,7 @@ if MODEL == "course":
 #
 # So a false number in an example is easy to overlook: the score may not
 # show it. Check your examples anyway. Another model may copy facts that it
-# does not know, and larger models follow false labels in examples more
+# does not know, and larger models follow false answers in examples more
 # often than small ones ([Wei et al.
 # 2023](https://arxiv.org/abs/2303.03846)).
 #

@@ -234,9 +234,9 @@ figures.label_masks(
 # questions, so the adapter has to be asked the bare question; inside the
 # chat template it reads a text that it was not trained on ([From here to
 # your stack](../book/your-stack.md)). With `--prompt chat` it is the other
-# way round. To find all three mistakes, print a row as above, decode the
-# tokens that have a label, and count the ends: they should be the target
-# and one end token.
+# way round. To find all three mistakes, print a row as above, turn the
+# tokens that have a label back into text, and count the ends: they should
+# be the target and one end token.
 #
 # ## LoRA on one layer
 #
@@ -968,7 +968,7 @@ pd.DataFrame(summary_cells(tests), columns=SUMMARY_HEADS).set_index(
 # Each row below is a full training with one setting changed, graded on
 # `valid`. The epoch was chosen on `valid` too, so all rates are a little
 # too high. They are recorded; `python -m experiments.train_adapters sweep`
-# repeats them. First the rank:
+# repeats them. We begin with the rank:
 
 # %%
 import json
