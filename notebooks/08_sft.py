@@ -1,15 +1,15 @@
 # %% [markdown]
 # # LoRA SFT: teaching the format
 #
-# So far the model has read the same instruction and the same worked example
-# before every question. This chapter trains a few small matrices on two
-# thousand questions with their answers. After that the bare question is
-# enough. How much our base can gain and lose by this depends on its
+# So far the model has read the same instruction and the same worked
+# example before every question. This chapter trains a few small matrices
+# on two thousand questions with their answers. After that the bare question
+# is enough. What our base can gain and lose by this depends on its
 # pretraining. The generated text ends its answers in many forms, so without
 # an example the base keeps to none. It multiplies long numbers in two ways,
-# at once and in steps. We chose the settings of the base on generated
-# development questions, though the last two candidates had been measured on
-# the test sets as well ([the appendix](90_pretraining.ipynb)).
+# at once and in steps. We chose the settings of the base on
+# generated development questions, though the last two candidates had been
+# measured on the test sets as well ([the appendix](90_pretraining.ipynb)).
 #
 # **The question of this chapter:** can the example move from the prompt
 # into the weights, and what is lost on the way?
