@@ -95,10 +95,6 @@ BASICS = {
             rf"The others are off by {D} and {D}\.",
             r"left, no mask\s+\S+\s+(\S+)\s+(\S+)",
         ),
-        Claim(
-            rf"up to eight rows, to {D} times the speed of one",
-            rf"best: {D} times one row",
-        ),
     ],
     "07_prompting": [
         Claim(
