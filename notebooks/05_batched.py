@@ -478,14 +478,13 @@ print(f"best: {max(speeds) / speeds[0]:.1f} times one row")
 
 # %% [markdown]
 # If doubling the rows doubles the speed, the extra rows cost nothing. That
-# is the dashed line, and the curve is below it from the first step. In our
-# runs of this cell the best batch had 8 to 32 rows and was two to four
-# times as fast as one row; 64 rows were slower again. Two causes pull the
-# curve down. The arithmetic of this small model is not free on a processor
-# that has no GPU's parallelism, and rows that are finished wait for the
-# others: the more rows, the longer. (The clock of a busy machine can be off
-# by half, so trust only large ratios. By the table above, a GPU would
-# follow the line further.)
+# is the dashed line, and the curve is below it from the first step. It
+# grows up to eight rows, to 2.6 times the speed of one, stays there, and
+# falls at 64. Two causes pull it down. The arithmetic of this small model
+# is not free on a processor that has no GPU's parallelism, and rows that
+# are finished wait for the others: the more rows, the longer. (The clock of
+# a busy machine can be off by half, so trust only large ratios. By the
+# table above, a GPU would follow the line further.)
 #
 # The waiting is wasted work: a batch takes as many steps as its longest
 # reply has tokens. [Orca](
