@@ -57,8 +57,8 @@ print(convert(90, "km/h", "m/s"))
 # Most units have one meaning. A few have several, and a grader must choose
 # one for all questions and write it down. Ours reads *ton* as the metric
 # ton, takes gallons and pints as US ones, counts 1000 bytes to a kilobyte,
-# reads a lone *M* or *G* as MB or GB, and takes a year as 365.25 days. What
-# an *ounce* is depends on the other unit:
+# reads a lone *M* or *G* as MB or GB, and takes a year as 365.25 days.
+# Whether an *ounce* is a weight or a volume depends on the other unit:
 
 # %% tags=["nbval-check-output"]
 print(f"{convert(16, 'ounces', 'pound'):.3f} pound")

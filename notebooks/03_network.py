@@ -524,8 +524,8 @@ figures.token_strip(
 # That answers our question. When the model needs a number again, a head
 # looks back to the place where the number is. Do not conclude too much from
 # one head, though: the weights show where its values come from, and not
-# what is done with them. To show that the copy depends on this head, one
-# has to switch it off and see the prediction change. [The last
+# what is done with them. To show that the copy depends on this head, you
+# have to switch it off and see the prediction change. [The last
 # exercise](#ex-network-ablation) does that.
 #
 # ## Parameter counts and the size of the cache

@@ -714,11 +714,11 @@ assert logs
 # base. `run.json` has the settings, so that `--resume` can refuse to
 # continue with others.
 #
-# A training that was killed goes on with the same command and `--resume`,
+# A training that was killed continues with the same command and `--resume`,
 # from its last checkpoint, which is written after each epoch. A checkpoint
 # needs more than the adapter: AdamW's two values for each weight, the step
 # of the schedule, and the state of the random numbers. Without them the run
-# would go on as another one. In the tests a training that is killed and
+# would continue differently. In the tests a training that is killed and
 # resumed ends with the same weights, to the bit.
 #
 # The folder `checkpoints` also has the log that `tensorboard --logdir

@@ -1411,7 +1411,7 @@ figures.grouped_intervals(
 tests(("rft-1", "rft-2"))
 
 # %% [markdown]
-# The rollouts became much better, the model hardly. Its gain of 1 to 3
+# The rollouts improved a lot, but the model hardly did. Its gain of 1 to 3
 # points on `test` is shown for one seed of three, and no gain is shown on
 # `test_hard`. The second round adds replies for only a tenth of the
 # questions. Let such a test decide when to stop, not the share of replies

@@ -464,9 +464,9 @@ pd.DataFrame(
 # The clustered intervals are 1.7 to 2.1 times as wide, except for the
 # accuracy of `rft`, whose errors are hardly clustered. Quote the clustered
 # ones. McNemar's test treats the flips as independent too. So a verdict in
-# this book asks for two things: Holm's p below 5 % and, if the rows are at
-# hand, a clustered interval that excludes zero. With fewer than about 30
-# clusters even this interval is too narrow.
+# this book asks for two things: Holm's p below 5 % and, if the rows are
+# available, a clustered interval that excludes zero. With fewer than about
+# 30 clusters even this interval is too narrow.
 
 # %%
 live_p = holm([pair.p_value for pair in live.values()])
@@ -763,8 +763,8 @@ show(lost[:4], "rft", "cot")
 # %% [markdown]
 # Reading shows some patterns that we can count:
 #
-# - **left half-way**: the reply converts to a third unit and stops. What it
-#   states is true, but does not lead to the answer. The grader's class
+# - **left half-way**: the reply converts to a third unit and stops. Its
+#   statements are true, but do not lead to the answer. The grader's class
 #   *another unit* is mostly this;
 # - **another question**: it converts a unit that was not given;
 # - **a namesake**: "1 UK gallon = 4.546 l" is true of another gallon. The

@@ -463,9 +463,10 @@ for (names, pair), p_holm in zip(compared.items(), adjusted, strict=True):
 # alone on both models, .966 against .579 with equal settings there, .777
 # against .155 here.
 #
-# What the base had right itself was no help: 39 rows, and after them .040
-# of a thousand answers are right (`rft-base`). It is asked without
-# examples, and half of its replies have no answer any more.
+# Training on the base's own right replies did not help. There were only 39
+# of them, and after that .040 of a thousand answers are right (`rft-base`).
+# It is asked without examples, and half of its replies have no answer any
+# more.
 #
 # With 400 rows by code instead of 2000 (`warm`), .256 are right. Could the
 # model write the missing rows itself? `expert-1` says no: trained on the
@@ -479,7 +480,8 @@ for (names, pair), p_holm in zip(compared.items(), adjusted, strict=True):
 # it had 283 rows to learn from, fewer than the 400 that were spent before.
 # The other can be read off the table: `warm` states a false fact in more
 # than half of its replies. The course model knew the facts and often chose
-# the wrong way to calculate. What a model does not know it cannot sample.
+# the wrong way to calculate. A model cannot sample facts that it does not
+# know.
 #
 # ### RFT has little to select from
 #
@@ -665,13 +667,12 @@ def count_operations(model, rows, length, learn):
 
 # %% [markdown]
 # The workloads are those of this chapter. A training takes 750 steps, on
-# some 80 tokens a row. Its weights are frozen, so a token costs two
+# about 80 tokens a row. Its weights are frozen, so a token costs two
 # operations a weight on the way forward and two on the way back; the T4's
 # preset keeps few activations, so the forward pass is computed twice, which
-# makes six. Sampling
-# 8000 replies of 50 tokens in 256 slots takes 1563 steps, and each reads
-# all weights. To start an operation takes some ten microseconds, which is
-# an assumption and differs between machines.
+# makes six. Sampling 8000 replies of 50 tokens in 256 slots takes 1563
+# steps, and each reads all weights. To start an operation takes some ten
+# microseconds, which is an assumption and differs between machines.
 
 # %%
 gpu = pick_base(MODEL, "cpu", "t4")  # the preset; nothing runs on it
@@ -1082,17 +1083,17 @@ assert len(check_tokenizer(spoiled)) >= 2
 #
 # `unitconv info` lists what is cached and how large it is, and `unitconv
 # clear-cache` removes it. A model whose license has to be accepted
-# (SmolLM2's need not) also wants `hf auth login`, once, with a token that
+# (SmolLM2's need not) also needs `hf auth login`, once, with a token that
 # may only read; never write it into a notebook.
 #
 # ## Running the pipeline on Colab
 #
 # These six lines are the full pipeline. Put them into a cell of their own,
-# with the GPU switched on. A command that was stopped goes on where it was
-# (a training with `--resume`). None of these runs was made on a GPU by us;
-# try each with `--limit 40` first. RFT after the full training on reasoning
-# was not measured at all. From the smaller one it made the model worse, so
-# compare the reports.
+# with the GPU switched on. A command that was stopped continues where it
+# was (a training with `--resume`). None of these runs was made on a GPU by
+# us; try each with `--limit 40` first. RFT after the full training on
+# reasoning was not measured at all. From the smaller one it made the model
+# worse, so compare the reports.
 #
 # ```
 # M = "smollm2-360m"
@@ -1502,8 +1503,8 @@ scratch.cleanup()
 #   the model. They are chosen on `valid`, and recorded.
 # - An hour of training on written reasoning takes SmolLM2 from .074 to
 #   .777. It learns the facts; its arithmetic is still the weak part.
-# - What it has right by itself was too little to learn from: one question
-#   in ten. A round of RFT from a small warm start made it worse.
+# - Its own right replies were too few to learn from: it had one for one
+#   question in ten. A round of RFT from a small warm start made it worse.
 # - Weights have exact names. A model in 4 bits is another model.
 # - A T4 reports bf16 and emulates it. Ask for the compute capability.
 # - Memory can be computed from shapes alone; the activations of the course
