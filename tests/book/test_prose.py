@@ -42,7 +42,7 @@ HABITS = {
     r"\bin the face\b": "say what is seen",
     r"\bin silence\b|\bhere and now\b": "without an error, here",
     r"(?:^|[.:;] )Not in [\w ]+: ": "the subject and a verb first",
-    r"\b(practis|recognis|optimis|tokenis|normalis|organis|favour|colour"
+    r"\b(recognis|optimis|tokenis|normalis|organis|favour|colour"
     r"|behaviour|neighbour|labelled|licence)\w*": "American spelling",
     r"\b(it|which) is no (wonder|news|surprise)\b": "say why",
 }
