@@ -43,6 +43,8 @@ except ImportError:
 #
 # The numbers come from [pint](https://pint.readthedocs.io), a library that
 # knows units. Ours, `unitconv.task.units`, adds the spellings people type.
+# Tests compare its factors with the tables of NIST ([Thompson and Taylor
+# 2008](https://doi.org/10.6028/NIST.SP.811e2008)).
 
 # %% tags=["nbval-check-output"]
 from unitconv.task.units import convert
@@ -52,11 +54,11 @@ print(convert(3, "gallons", "quarts"))
 print(convert(90, "km/h", "m/s"))
 
 # %% [markdown]
-# Most units are beyond dispute. A few are not, and a grader must decide
-# them once and in public, rather than question by question. Ours reads
-# *ton* as the metric ton, takes gallons and pints as US ones, counts 1000
-# bytes to a kilobyte, reads a lone *M* or *G* as MB or GB, and takes a
-# year as 365.25 days. What an *ounce* is depends on the other unit:
+# Most units have one meaning. A few have several, and a grader must choose
+# one for all questions and write it down. Ours reads *ton* as the metric
+# ton, takes gallons and pints as US ones, counts 1000 bytes to a kilobyte,
+# reads a lone *M* or *G* as MB or GB, and takes a year as 365.25 days.
+# Whether an *ounce* is a weight or a volume depends on the other unit:
 
 # %% tags=["nbval-check-output"]
 print(f"{convert(16, 'ounces', 'pound'):.3f} pound")
@@ -65,7 +67,7 @@ print(f"{convert(16, 'ounces', 'pint'):.3f} pint")
 # %% [markdown]
 # The first ounce is a weight, the second a volume. The full list of
 # decisions is at the top of `unitconv/task/units.py`, and each has a test.
-# What makes no sense is refused:
+# A conversion that makes no sense is refused:
 
 # %% tags=["nbval-check-output"]
 from unitconv.task.units import UnitError
@@ -78,8 +80,8 @@ except UnitError as error:
 # %% [markdown]
 # ## The questions
 #
-# The package carries six question sets. Each question is a quantity, two
-# units and one of many phrasings, as people would type them.
+# The package has six question sets, called *splits*. Each question is a
+# quantity, two units and one of many phrasings, as people would type them.
 
 # %% tags=["nbval-check-output"]
 from unitconv.task.dataset import SPLITS, load_split
@@ -119,7 +121,7 @@ pd.DataFrame(families)
 # `parse_question` reads back which conversion a sentence asks for. We need
 # it again in the next section.
 #
-# ## A leak that no search for duplicates finds
+# ## Data leakage that a search for duplicates misses
 #
 # Suppose we pool the questions of `train` and `test`, shuffle, and cut
 # again, as one might at first. Is any question in both halves?
@@ -135,9 +137,10 @@ seen = {question.text for question in train}
 print(sum(question.text in seen for question in test), "shared sentences")
 
 # %% [markdown]
-# None: it looks clean. Now ask the same of the *conversions*. "How many
-# gram are in 5 kg?" and "5 kilograms in g" are two sentences and one fact:
-# a model that memorized the first answer has the second for free.
+# None, so the two halves look separate. Now ask the same about the
+# *conversions*. "How many gram are in 5 kg?" and "5 kilograms in g" are two
+# sentences and one fact: a model that memorized the first answer has the
+# second for free.
 
 # %% tags=["nbval-check-output"]
 known = {parse_question(question.text) for question in train}
@@ -213,7 +216,7 @@ for a, b in combinations(SPLITS, 2):
     assert not conversions[a] & conversions[b], (a, b)
 
 # %% [markdown]
-# ## Reading an answer
+# ## Parsing the answer
 #
 # A model replies with text. We ask it to close with the number between
 # `<answer>` and `</answer>`, and read that tag and nothing else.
@@ -262,7 +265,7 @@ for inside in ["6000", " 6,000 g ", "-1.5e3", "9.461 * 10^15", "6,00"]:
 # `6,00` could be six hundred, mistyped, or six as Europeans write it. Where
 # a grader would have to guess, it should refuse.
 #
-# ## Right or wrong
+# ## Right or wrong, within a tolerance
 #
 # Few people know that a mile has 1609.344 meters. We accept 5 %:
 # an answer $a$ is right for the truth $t$ if
@@ -281,7 +284,7 @@ for answer, truth in [(1600, 1609.344), (1500, 1609.344), (0, 0.0001)]:
     print(answer, "for", truth, "->", is_correct(answer, truth))
 
 # %% [markdown]
-# ## Right for the wrong reasons
+# ## Auditing the reasoning: right for the wrong reasons
 #
 # Five percent is generous, so it lets errors through:
 
@@ -335,7 +338,7 @@ for reply in [
 # not valid, the audit names its worst fault. With the last one, 6000 kg,
 # the answer is not counted as right either.
 #
-# ## How sure are we?
+# ## Confidence intervals: how sure are we?
 #
 # You test a model on 100 questions and it answers 60. Is it a 60 % model?
 # Had you drawn another 100 questions it might have answered 53, or 67. A
@@ -425,8 +428,8 @@ pd.crosstab(
 # %% [markdown]
 # No wrong answer has valid reasoning. That is as it should be: true facts
 # about the units and true steps lead from the quantity to a right answer.
-# The audit is made for the 7 replies with a right answer and invalid
-# reasoning:
+# The audit exists for cases such as the 7 replies that have a right answer
+# and invalid reasoning:
 
 # %%
 for row in report.rows:
@@ -442,19 +445,21 @@ for row in report.rows:
 # Each wrong answer is counted in the first class that fits. The classes
 # describe symptoms, not causes. Three of them look only at the number: we
 # compute what each mistake would have produced and check whether the answer
-# is within 1 % of it. A *wrong direction* is the
-# number you get by dividing where you should multiply. A *namesake* is
-# right for another unit of the same name, such as the UK pint. *Another
-# unit* is right for some other unit of the family, as when minutes were
-# wanted and the number counts hours; or the reply names another unit, as
-# 6000 kg does. With a *wrong fact* or *wrong arithmetic* the audit found
-# one that is false. *Other* is the rest.
+# is within 1 % of it. A *wrong direction* is the number you get by dividing
+# where you should multiply. A *namesake* is right for another unit of the
+# same name, such as the UK pint. *Another unit* is right for some other
+# unit of the family, as when minutes were wanted and the number counts
+# hours; or the reply names another unit, as 6000 kg does. *Wrong fact* and
+# *wrong arithmetic* mean that the audit found a false one. *Other* is the
+# rest.
 
 # %%
 pd.Series(report.failures, name="wrong answers").to_frame()
 
 # %% [markdown]
-# And one reply of each class:
+# Four of the ten are products with wrong digits. The other six count as
+# another unit. Here is one reply of each class, and in the second the
+# number is right in kilobytes, but the question asks for bytes:
 
 # %%
 for failure, n in report.failures.items():
@@ -637,7 +642,7 @@ attempt(check_how_many, questions_needed)
 # ```{solution-end}
 # ```
 #
-# ```{exercise} What is shared all the same
+# ```{exercise} What the splits still share
 # :label: ex-leak
 #
 # Cutting between conversions keeps "5 kg in g" out of two sets. What does
@@ -708,7 +713,7 @@ attempt(check_leak, shared_pairs)
 # ```{solution-end}
 # ```
 #
-# ```{exercise} Stretch: a harder cut
+# ```{exercise} Stretch: split by pair of units
 # :label: ex-cut
 #
 # If the pairs are shared, cut between the pairs. Divide questions into a
@@ -836,9 +841,9 @@ attempt(check_cut, cut_by_pair)
 # - Splits are cut between conversions, not sentences.
 # - The parser reads the answer tag and never guesses; the answer rate is
 #   reported beside the accuracy.
-# - An answer may be right while its reasoning is false, or true and beside
-#   the point: the audit checks every equation it can read, and whether they
-#   lead from the question to the answer.
+# - An answer may be right while its reasoning is false, or while it is true
+#   and does not lead there: the audit checks every equation it can read,
+#   and whether they lead from the question to the answer.
 # - Every rate carries its interval; after 60 right of 100 questions it is
 #   nearly twenty points wide.
 #

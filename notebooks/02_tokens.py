@@ -76,12 +76,12 @@ figures.token_strip(
 
 # %% [markdown]
 # The figure shows a space as a dot. A space belongs to the word that
-# follows, so `many` at the start of a text is another token than `many`
+# follows, so `many` at the start of a text is a different token from `many`
 # within it. Before a digit the space is a token of its own; the next
 # section explains why. Common words are one token and rare ones several. No
 # text is ever out of vocabulary, because the vocabulary includes all 256
-# bytes. A character without a token of its own is split into bytes, which
-# are not readable text individually:
+# bytes. A character without a token of its own becomes several tokens of
+# one byte, which are not readable text individually:
 
 # %%
 rare = "5 µm"
@@ -114,14 +114,14 @@ figures.token_strip(
 # SmolLM2 and two for the course model. Both give every digit a token of its
 # own, and the next section shows why that matters.
 #
-# Where does the list come from? From counting. *Byte-pair encoding*
-# ([Sennrich et al. 2016](https://arxiv.org/abs/1508.07909)) starts with
-# the bytes. It finds the two neighbors that occur together most often in
-# some text, makes the pair a new token, and counts again, until the list
-# is as long as it was asked to be. It knows nothing about words or numbers.
-# For words that is a strength. For numbers it is a trap.
+# The list comes from counting. *Byte-pair encoding* ([Sennrich et al.
+# 2016](https://arxiv.org/abs/1508.07909)) starts with the bytes. It finds
+# the two neighbors that occur together most often in some text, makes the
+# pair a new token, and counts again, until the list is as long as it was
+# asked to be. It knows nothing about words or numbers. This works well for
+# words and badly for numbers.
 #
-# ## The trap: a tokenizer that is good with numbers
+# ## The trap: merged digits
 #
 # Let us train one on what our models are to learn: the thousand questions
 # of the train split with their answers. The `tokenizers` library does it
@@ -227,7 +227,7 @@ for number in ["6000", "60000", "1609.344"]:
 # ([Lee et al. 2023](https://arxiv.org/abs/2307.03381)), as ours learns to
 # in [chapter 9](09_rft.ipynb).
 #
-# ### Joined is not the same as side by side
+# ### Token boundaries where two texts are joined
 #
 # The tokenizer sees the whole text, so characters on either side of a join
 # may merge into a single token:
@@ -244,7 +244,7 @@ for left, right in [("kg?", "<answer>"), ("kg? ", "<answer>")]:
 # [chapter 8](08_sft.ipynb) it silently costs a model its first training
 # token.
 #
-# ## Turns become text
+# ## Chat templates: turns become text
 #
 # A question alone is not much of a hint. Chat models are trained on
 # conversations, in which *special tokens* mark who says what. They are
@@ -337,10 +337,10 @@ print(llm.tokenizer.apply_chat_template(alone, tokenize=False))
 # special only where the template writes it.
 # ```
 #
-# That answers our question. Of `6000` the model sees four tokens, a `6` and
-# three `0`. Of the prompt around it, it sees words in one or a few tokens
-# each, and turns as nine markers. The next chapter shows what the network
-# does with these numbers.
+# That answers our question. The model sees `6000` as four tokens, a `6` and
+# three `0`. It sees each word of the prompt as one or a few tokens, and the
+# turns as nine markers. The next chapter shows what the network does with
+# these numbers.
 #
 # ## Exercises
 #

@@ -13,7 +13,7 @@
 # :class: tip
 # - the parts of a Llama block: norms, rotary positions, grouped-query
 #   attention, the gated MLP, the residual stream, the tied head;
-# - how to compute attention in your head, for three tokens;
+# - how to compute attention for three tokens by hand;
 # - how to compute the whole model by hand, and check that it is right;
 # - how to find the head that copies a number, and what happens without it;
 # - how the course model compares with SmolLM2, in shape, parameters and
@@ -65,12 +65,14 @@ print(pieces(question))
 print(question_ids)
 
 # %% [markdown]
-# ## Tokens become vectors
+# ## Embeddings: tokens become vectors
 #
 # These are the tokens of our question, with their numbers. The model that
 # reads them is a Llama ([Touvron et al.
 # 2023](https://arxiv.org/abs/2302.13971)), the most common shape of open
-# models today. Its parts, as `transformers` names them:
+# models today. Its weights come from pretraining: it was trained to predict
+# each next token of a large text ([the appendix](90_pretraining.ipynb)).
+# Its parts, as `transformers` names them:
 
 # %%
 model = llm.model
@@ -78,7 +80,7 @@ config = model.config
 model
 
 # %% [markdown]
-# And as a drawing. Read it from the bottom to the top:
+# Here are the same parts as a drawing. Read it from the bottom to the top:
 
 # %% tags=["hide-input"]
 figures.block_drawing(
@@ -136,7 +138,7 @@ assert torch.allclose(normed, longer, atol=0.05)
 # The input is a thousand times as long, and the result differs by 0.0002.
 # (That comes from `eps`, which prevents a division by zero.)
 #
-# ## A token looks at others
+# ## Attention: a token looks at others
 #
 # Attention lets a token fetch information from the tokens before it. Each
 # token has three vectors for it: a *query*, which says what it looks for, a
@@ -146,7 +148,7 @@ assert torch.allclose(normed, longer, atol=0.05)
 #
 # $$\mathrm{softmax}\left(\frac{Q K^\top}{\sqrt{d}}\right) V .$$
 #
-# ### Three tokens, in your head
+# ### Attention with three tokens, by hand
 #
 # First with vectors of our own, two numbers a token. In a key the first
 # number says *I am a quantity* and the second *I am a unit*; in a query
@@ -204,7 +206,7 @@ unmasked = scaled_dot_product_attention(q, k, v)
 assert not torch.allclose(fetched, unmasked, atol=1)  # the mask matters
 
 # %% [markdown]
-# ### The same, with 64 numbers
+# ### Attention in the model, with 64 numbers a head
 #
 # **Queries, keys, values.** In the model they are not chosen by hand: three
 # learned matrices compute them from each row. They are cut into *heads* of
@@ -372,9 +374,9 @@ assert gap(mine, library.hidden_states[1][0]) < 1e-5
 assert gap(x, library.hidden_states[1][0]) > 0.1  # the layer does something
 
 # %% [markdown]
-# The last line asks whether the comparison could have failed. And the
-# groups, which the course model cannot show? The shapes of SmolLM2 are
-# public ([Ben Allal et al. 2025](https://arxiv.org/abs/2502.02737)). We
+# The last line asks whether the comparison could have failed. The course
+# model cannot show that the groups are right, but SmolLM2 can. Its shapes
+# are public ([Ben Allal et al. 2025](https://arxiv.org/abs/2502.02737)). We
 # give two layers of the smallest random weights; they have nine heads of
 # queries on three of keys:
 
@@ -441,7 +443,7 @@ assert tied == config.tie_word_embeddings
 # So this is a language model: a lookup, a few layers of thirty lines, a
 # product. The next chapter takes the logits from here.
 #
-# ## Where a head looks
+# ## Attention maps: where a head looks
 #
 # The attention weights can be drawn. Each row is a token that reads, each
 # column one that is read. Here is the head that looks at its left
@@ -467,8 +469,8 @@ figures.attention_map(
 # trained transformers have such a *previous-token head*, and later layers
 # build on it ([Olsson et al. 2022](https://arxiv.org/abs/2209.11895)).
 #
-# Now to our question. We put the first sentence of a reply into the model's
-# mouth and stop where it needs the quantity:
+# We return to our question. We write the first sentence of a reply for the
+# model and stop where it needs the quantity:
 
 # %%
 begun = "1 kg = 1000 g. "
@@ -522,11 +524,11 @@ figures.token_strip(
 # That answers our question. When the model needs a number again, a head
 # looks back to the place where the number is. Do not conclude too much from
 # one head, though: the weights show where its values come from, and not
-# what is done with them. To show that the copy depends on this head, one
-# has to switch it off and see the prediction change. [The last
+# what is done with them. To show that the copy depends on this head, you
+# have to switch it off and see the prediction change. [The last
 # exercise](#ex-network-ablation) does that.
 #
-# ## Where the parameters are
+# ## Parameter counts and the size of the cache
 #
 # How does this small model compare with the three SmolLM2? On torch's
 # *meta* device a model is built without memory for its weights. It has all
@@ -577,10 +579,10 @@ figures.parameter_shares(counted).captioned(
 )
 
 # %% [markdown]
-# The plan is the same in all four. The MLP has most of the parameters,
-# the norms next to none. A vocabulary of 49,152 weighs most on the smallest
+# The plan is the same in all four. The MLP has most of the parameters, the
+# norms next to none. A vocabulary of 49,152 weighs most on the smallest
 # SmolLM2; untied it would weigh twice as much. The course model has a tiny
-# one, and spends on layers.
+# one, and nearly all of its parameters are in the layers.
 #
 # The last row of the next table is the one that counts when texts are
 # generated. Later tokens look at the keys and values of earlier ones, and

@@ -1,10 +1,9 @@
 # %% [markdown]
 # # Sequential generation: one token at a time
 #
-# A language model does not write text. It reads a row of numbers and says
-# how likely each possible next number is. Everything else, from the first
-# word of a reply to its last full stop, is a loop around that one step. In
-# this chapter you write the loop.
+# A language model reads a row of numbers and says how likely each possible
+# next number is. A reply, from its first word to its last full stop, comes
+# from a loop around that one step. In this chapter you write the loop.
 #
 # **The question of this chapter:** the model's reply is a few dozen tokens
 # long. How many tokens does it have to *read* to write them?
@@ -115,9 +114,9 @@ print(llm.tokenizer.decode(slow_ids[len(prompt_ids) :]))
 print(f"{slow_read} tokens read to write 24")
 
 # %% [markdown]
-# That answers our question, and it is a bad answer. Each step reads the
-# whole text again to add a single token. Twenty-four tokens are not even
-# the whole reply: the answer tag is still to come.
+# That answers our question for this loop: it reads 3324 tokens to write 24,
+# because each step reads the whole text again to add a single token. And
+# the reply is not complete yet: the answer tag is still missing.
 #
 # ## The KV cache
 #
@@ -362,11 +361,11 @@ assert MODEL != "course" or "<|im_start|>system" in text
 # instruction of its own. In pretraining, one conversation followed the
 # other, so that is what the model has learned to write.
 #
-# A chat model ends its turn with a special token, the *end of sequence*.
-# We stop there, or as soon as `</answer>` is complete, since nothing
-# behind it is read. `finished` records whether a reply ended in this way or
-# was cut off at the limit. The share of finished replies is the *stop rate*
-# of chapter 1's table.
+# A chat model ends its turn with a special token, the *end of sequence*. We
+# stop there, or as soon as `</answer>` is complete, since nothing behind it
+# is read. `finished` says whether a reply ended in this way or was cut off
+# at the limit. The share of finished replies is the *stop rate* of chapter
+# 1's table.
 
 # %%
 reply = generate_sequential(llm.model, prompt_ids, llm.stop)
@@ -692,9 +691,9 @@ print("the same text:", alone == in_company)
 # %% [markdown]
 # The noise is fixed by the request, and by nothing else. The logits must be
 # the same too, up to rounding: if $u$ falls within rounding error of the
-# border between two segments, the other token may be drawn. In float32
-# that is rare. The next chapter relies on all this, with a batch for
-# company, and looks at 16-bit floats.
+# border between two segments, the other token may be drawn. In float32 that
+# is rare. The next chapter relies on this in a batch, and looks at 16-bit
+# floats.
 #
 # On the book's page you can write a reply in this way, token by token:
 #

@@ -93,7 +93,7 @@ per_step.round(3)
 # that the GPU could do is done. One text can get at most one token in 10.7
 # ms, 94 a second on a T4 and 455 on an A100; 64 texts can get 64 times as
 # many. (The key and value caches must be read too, and they are different
-# for each row. With long texts they end the bargain earlier. With 500
+# for each row. With long texts this limit is reached earlier. With 500
 # tokens a text, 35 rows of this model read as many bytes of cache as of
 # weights.)
 #
@@ -310,23 +310,23 @@ figures.padded_batches(
 )
 
 # %% [markdown]
-# On the book's page the next figure is alive. It pads texts of your own,
-# and the base model continues each row:
+# On the book's page the next figure is interactive. It pads texts of your
+# own, and the base model continues each row:
 #
 # ```{live-padding} How many cm are in 3 m?|2 h in min|What is 5 kg in g?
 # A batch padded on either side: each token above its mask and its position,
 # and what the model writes after it. Look at the last column. With padding
-# on the right, the model is asked what follows padding, and a row that goes
-# on as it does alone is lucky. Without mask or positions you see traps 2
-# and 3.
+# on the right, the model is asked what follows padding, and if a row
+# continues as it does alone, that is luck. Without mask or positions you
+# see traps 2 and 3.
 # ```
 #
 # ## Decoding a batch
 #
-# Now the loop. It is that of chapter 4 with one more column of tokens, mask
-# and cache in each step. Some rows finish before others. A finished row
-# cannot leave the tensor, so it waits: it is fed with padding that nobody
-# reads, until the last row is finished.
+# The loop is that of chapter 4 with one more column of tokens, mask and
+# cache in each step. Some rows finish before others. A finished row cannot
+# leave the tensor, so it waits: it is fed with padding that nobody reads,
+# until the last row is finished.
 
 # %%
 from unitconv.inference.reference import decode_one_token, prefill
@@ -412,7 +412,7 @@ assert (a + b) + b != a + (b + b)
 
 # %% [markdown]
 # The matrix products for one row and for sixteen rows add up in different
-# orders, since they are split differently among the units of the
+# orders, since the work is divided differently among the units of the
 # processor. How far does a batch of sixteen move the logits of its rows?
 
 # %%
@@ -515,7 +515,8 @@ print("the longest:", llm.tokenizer.decode(longest.token_ids))
 
 # %% [markdown]
 # One reply multiplies in steps and needs more than twice as many tokens as
-# most others, which wait for it. The next chapter ends that.
+# most others, which wait for it. The next chapter shows how to avoid the
+# waiting.
 #
 # ## Exercises
 #
@@ -710,7 +711,7 @@ attempt(check_right, first_logits, second_logits)
 # ```{solution-end}
 # ```
 #
-# ```{exercise} Stretch: what positions forgive
+# ```{exercise} Stretch: wrong positions that do no harm
 # :label: ex-positions
 #
 # In trap 3 rotary positions hid the mistake while the padding was on the
@@ -836,7 +837,8 @@ attempt(check_positions, forgiven, noticed)
 # - In float32 a batch changes logits by rounding only. In bf16 it can
 #   change which of two nearly tied tokens is chosen.
 # - Throughput grows with the batch, but by less than the number of rows,
-#   and only up to a point, here eight rows. Rows that wait are wasted work.
+#   and only up to a point, here 8 to 32 rows. Rows that wait are wasted
+#   work.
 #
 # **Next:** [an engine in which no row waits](06_fast.ipynb): the same
 # tokens in less time.

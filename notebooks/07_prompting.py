@@ -196,7 +196,7 @@ figures.outcome_bars(
 #
 # The command `unitconv measure report.json` makes a longer version of this
 # table. The package has its result for the shipped model on the 1000
-# questions of the test set, shown here for the record:
+# questions of the test set, shown here for comparison:
 
 # %%
 import json
@@ -269,7 +269,7 @@ for wrapper in WRAPPERS:
     )
     shown = Shown([replace(hours, reply=reply)], FORMLESS)
     told = shown.complete([shown.format_prompt(question)])[0][0].text
-    print(f"shown {reply}\ntold  {told}\n")
+    print(f"shown {reply}\nreply {told}\n")
 
 # %%
 kept = {
@@ -310,9 +310,9 @@ figures.intervals(
 #
 # The example has a fact, a product and an answer. Do they need to be
 # *true*? [Min et al. (2022)](https://arxiv.org/abs/2202.12837) gave models
-# examples with random labels, and on most tasks accuracy hardly fell. We
-# try two variants. In the first, the fact, the product and the answer
-# are false. In the second all is true, but the answer comes before the
+# examples with random answers, and on most tasks accuracy hardly fell. We
+# try two variants. In the first, the fact, the product and the answer are
+# false. In the second all is true, but the answer comes before the
 # reasoning.
 
 # %%
@@ -369,12 +369,14 @@ if MODEL == "course":
 # generation stops at the tag). [Wei et al.
 # (2022)](https://arxiv.org/abs/2201.11903) also found that reasons after
 # the answer do not help, in models tens of thousands of times as large.
-# Part of our loss may have another cause, the round 900 of the example: see
+# Part of our drop may have another cause, the round 900 of the example: see
 # the next section.
 #
 # So a false number in an example is easy to overlook: the score may not
-# show it. Check your examples anyway, because another model may copy facts
-# that it does not know.
+# show it. Check your examples anyway. Another model may copy facts that it
+# does not know, and larger models follow false answers in examples more
+# often than small ones ([Wei et al.
+# 2023](https://arxiv.org/abs/2303.03846)).
 #
 # On the book's page you can write your own example, and the base answers
 # twenty questions of `valid` with it:
@@ -448,8 +450,8 @@ def leaks(example):
 
 careless = WorkedExample("Turn 9 days into hours", "<answer>216</answer>")
 sentences = [q.text for questions in splits.values() for q in questions]
-print("the sentence stands in a split:", careless.question in sentences)
-print("its conversion stands in:", ", ".join(leaks(careless)))
+print("the sentence is in a split:", careless.question in sentences)
+print("its conversion is in:", ", ".join(leaks(careless)))
 assert "test" in leaks(careless)
 
 # %% [markdown]
@@ -669,9 +671,10 @@ pair = compare(hard_thinking, hard_in_parts)
 print(f"parts against whole: {pair.difference:+.2f}, {pair.verdict()}")
 
 # %% [markdown]
-# It does not work: steps remain about as rare as before, and no gain is
-# shown. The replies copy the form of the example, but not its way of
-# multiplying. [Chapter 9](09_rft.ipynb) makes steps frequent by training.
+# The example in parts does not help: steps remain about as rare as before,
+# and no gain is shown. The replies copy the form of the example, but not
+# its way of multiplying. [Chapter 9](09_rft.ipynb) makes steps frequent by
+# training.
 #
 # ## Number and order of examples
 #
@@ -968,8 +971,8 @@ for row in drawn["valid"].rows:
         )
 
 # %% [markdown]
-# There is one. A vote corrects errors that differ from reply to reply. It
-# cannot correct an error that most replies share.
+# There is one such question. A vote corrects errors that differ from reply
+# to reply. It cannot correct an error that most replies share.
 #
 # ## Cost in tokens
 #
@@ -1012,7 +1015,7 @@ figures.price_of_accuracy(
 #
 # ## Exercises
 #
-# ```{exercise} Warm-up: an example fit to be shown
+# ```{exercise} Warm-up: write a worked example
 # :label: ex-prompt-example
 #
 # Write a worked example with valid reasoning. Its conversion must not be in
@@ -1144,7 +1147,7 @@ attempt(check_median, middle)
 # ```{solution-end}
 # ```
 #
-# ```{exercise} Answering only when sure
+# ```{exercise} Answer only if the votes agree
 # :label: ex-prompt-sure
 #
 # A vote also has an agreement: the share of its voters that support the
@@ -1349,4 +1352,5 @@ attempt(check_winner, excess)
 # liu2021
 # lu2021
 # wang2022
+# wei2023
 # ```

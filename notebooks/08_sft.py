@@ -100,8 +100,8 @@ assert bare.answer_rate.value < 0.5
 # replies run on until they are cut off. *Supervised fine-tuning* (SFT)
 # trains the model on the one continuation we want. In this chapter that is
 # the shortest possible: no reasoning, only the number between its tags.
-# [The next one](09_rft.ipynb) adds reasoning, with the same trainer and
-# other examples.
+# [The next one](09_rft.ipynb) adds reasoning, with the same trainer, other
+# examples and a higher learning rate.
 #
 # ## A training example
 #
@@ -134,7 +134,7 @@ show(example)
 # sequence. Each prevents a mistake that raises no error. We now make both
 # mistakes.
 #
-# ### Trap 1: the seam
+# ### Trap 1: prompt and target share a token
 #
 # It is natural to count the prompt's tokens and mask as many labels. Here
 # the prompt ends with a space, so the target does not begin with one:
@@ -175,7 +175,7 @@ except LabelError as error:
 # and the prompt has the same tokens as when it is asked alone.
 # `make_example` checks both.
 #
-# ### Trap 2: the end that is never learned
+# ### Trap 2: the end token is masked as padding
 #
 # Examples of different lengths are padded. Unlike in chapter 5 the padding
 # is on the right: nothing is generated, and a token never sees what comes
@@ -234,9 +234,9 @@ figures.label_masks(
 # questions, so the adapter has to be asked the bare question; inside the
 # chat template it reads a text that it was not trained on ([From here to
 # your stack](../book/your-stack.md)). With `--prompt chat` it is the other
-# way round. To find all three mistakes, print a row as above, decode the
-# tokens that have a label, and count the ends: they should be the target
-# and one end token.
+# way round. To find all three mistakes, print a row as above, turn the
+# tokens that have a label back into text, and count the ends: they should
+# be the target and one end token.
 #
 # ## LoRA on one layer
 #
@@ -316,7 +316,7 @@ print(f"merged and unmerged differ by {error:.1e}")
 assert error < 1e-4
 
 # %% [markdown]
-# ## The same with PEFT
+# ## LoRA with PEFT
 #
 # `unitconv.training.lora.add_lora` uses the library PEFT to add such a pair
 # to every linear layer except the output:
@@ -372,7 +372,7 @@ print(
 assert error < change / 100
 
 # %% [markdown]
-# ## How large is it?
+# ## Size of an adapter
 #
 # A layer costs $r\,(n_\text{in} + n_\text{out})$ numbers instead of
 # $n_\text{in} \cdot n_\text{out}$, so the size is known before any
@@ -404,8 +404,10 @@ for name, n in [("all weights", weights), ("rank 16", sizes[16])]:
     print(f"{name:12} {3 * 4 * n / 1e6:6.1f} MB to train them")
 
 # %% [markdown]
-# How large are adapters of SmolLM2? We do not need its weights to find out:
-# torch's *meta* device stores only shapes. In megabytes, for three sizes:
+# How large are adapters of SmolLM2 ([Ben Allal et al.
+# 2025](https://arxiv.org/abs/2502.02737))? We do not need its weights to
+# find out: torch's *meta* device stores only shapes. In megabytes, for
+# three sizes:
 
 # %%
 from unitconv.profiling.memory_estimate import SMOLLM2, shape_only, smollm2
@@ -712,11 +714,11 @@ assert logs
 # base. `run.json` has the settings, so that `--resume` can refuse to
 # continue with others.
 #
-# A training that was killed goes on with the same command and `--resume`,
+# A training that was killed continues with the same command and `--resume`,
 # from its last checkpoint, which is written after each epoch. A checkpoint
 # needs more than the adapter: AdamW's two values for each weight, the step
 # of the schedule, and the state of the random numbers. Without them the run
-# would go on as another one. In the tests a training that is killed and
+# would continue differently. In the tests a training that is killed and
 # resumed ends with the same weights, to the bit.
 #
 # The folder `checkpoints` also has the log that `tensorboard --logdir
@@ -728,7 +730,7 @@ figures.training_curves(
 ).captioned("Loss in training and on valid, and accuracy, over the epochs.")
 
 # %% [markdown]
-# ### Which epoch?
+# ### Choosing the epoch
 #
 # After each epoch the trainer does two things with the 400 questions of
 # `valid` and `valid_hard`: it measures the loss on their target answers,
@@ -858,16 +860,17 @@ for (other, found), p in zip(against.items(), adjusted, strict=True):
 # SFT has to produce the number with a fixed amount of computation for each
 # token, whether the product is 2 times 1000 or 7.75 times 453.6.
 #
-# ### Is it the training, or the target?
+# ### Training settings or training target?
 #
-# Would another training have lost less? Three are recorded, each measured
-# on all test questions. `sft` is the command above. `sft-matched` also
-# learns bare answers, with the settings and the number of rows of [chapter
-# 9](09_rft.ipynb). `sft-reasoning` has the same settings and learns
-# reasoning that a program wrote: the facts, the product, and the answer. A
-# product is *long*, and written in steps, if its quantity and its factor
-# both have two digits or more, not counting zeros at the end. The table has
-# the share of right answers, for trainings the mean over three seeds:
+# Is the drop due to the settings of the training, or to its target? Three
+# trainings are recorded, each measured on all test questions. `sft` is the
+# command above. `sft-matched` also learns bare answers, with the settings
+# and the number of rows of [chapter 9](09_rft.ipynb). `sft-reasoning` has
+# the same settings and learns reasoning that a program wrote: the facts,
+# the product, and the answer. A product is *long*, and written in steps, if
+# its quantity and its factor both have two digits or more, not counting
+# zeros at the end. The table has the share of right answers, for trainings
+# the mean over three seeds:
 
 # %%
 from statistics import mean
@@ -914,12 +917,13 @@ for split in ("test", "test_hard"):
     assert of_split["sft-reasoning"] > of_split["cot"]
 
 # %% [markdown]
-# The settings explain little: `sft-matched` is level with `sft` on `test`
-# and 4 points above it on `test_hard`. The target explains most of the
-# loss. Trained on reasoning, the model is 12 and 20 points above the base
-# with its worked example. Trained on bare answers it is 27 and 32 points
-# below, most for long products, where the base can use steps. These are the
-# paired tests of the record, with a difference and a verdict for each seed:
+# The settings of the training explain little: `sft-matched` is level with
+# `sft` on `test` and 4 points above it on `test_hard`. The target explains
+# most of the drop. Trained on reasoning, the model is 12 and 20 points
+# above the base with its worked example. Trained on bare answers it is 27
+# and 32 points below, most for long products, where the base can use steps.
+# These are the paired tests of the record, with a difference and a verdict
+# for each seed:
 
 # %%
 from unitconv.evaluation.leaderboard.stages import (
@@ -964,7 +968,7 @@ pd.DataFrame(summary_cells(tests), columns=SUMMARY_HEADS).set_index(
 # Each row below is a full training with one setting changed, graded on
 # `valid`. The epoch was chosen on `valid` too, so all rates are a little
 # too high. They are recorded; `python -m experiments.train_adapters sweep`
-# repeats them. First the rank:
+# repeats them. We begin with the rank:
 
 # %%
 import json
@@ -1434,7 +1438,7 @@ print(shown.rows[0].text)
 
 # %% [markdown]
 # The reasoning is cut short: 99 replies still state something, but they are
-# about half as long, and 29 are right instead of 77. In the one above a
+# about half as long, and 27 are right instead of 77. In the one above a
 # fact is followed by the answer, with no product between them. The training
 # examples had only immediate answers. The base itself is unchanged: without
 # the adapter it reasons as before.
@@ -1516,6 +1520,4 @@ attempt(check_shown, shown, reasoned)
 # hu2021
 # chen2016
 # benallal2025
-# mcnemar1947
-# miller2024
 # ```

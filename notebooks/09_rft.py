@@ -14,7 +14,9 @@
 # 2023](https://arxiv.org/abs/2308.01825)) uses this. The model answers
 # every training question several times, a grader keeps the right replies,
 # and the model is trained on them. It writes its own training data, and no
-# reasoning is written by hand.
+# reasoning is written by hand. (Some vendors call a kind of online RL
+# *reinforcement fine-tuning* and abbreviate it in the same way. [Chapter
+# 10](10_online_rl.ipynb) is about online RL.)
 #
 # **The question of this chapter:** can a model learn from nothing but its
 # own graded replies that longer reasoning pays where the numbers are hard?
@@ -47,7 +49,7 @@
 # answers, of which only the answers are learned.
 #
 # And some names. The *course model* has 2.8 million parameters and has read
-# only generated text about units. The questions are split by conversion:
+# only generated text about units. The questions are divided by conversion:
 # 1000 to train on (`train`), 200 to choose settings by (`valid`) and 1000
 # to report (`test`), with quantities of 1 to 12 and halves. The harder
 # `train_hard` (1000), `valid_hard` (200) and `test_hard` (500) have two and
@@ -106,7 +108,7 @@ asked = load_split("train")[:30] + load_split("train_hard")[:30]
 llm
 
 # %% [markdown]
-# ## One reply against ten
+# ## One greedy reply against ten samples
 #
 # The base gets one worked example with every question. We start with its
 # greedy answers to sixty training questions, the first thirty of `train`
@@ -213,10 +215,10 @@ from unitconv.training.rollouts import rejection_reason
 Markdown(f"```python\n{inspect.getsource(rejection_reason)}```")
 
 # %% [markdown]
-# ## The trap: right is not good enough
+# ## The trap: right answers with false reasoning
 #
-# The plain recipe is to keep what is right. For many tasks nothing else can
-# be checked. We try it:
+# The simplest rule is to keep what is right. For many tasks nothing else
+# can be checked. We try it:
 
 # %%
 naive = [
@@ -295,14 +297,14 @@ pd.crosstab(right, audited)
 # Rows say whether the answer is right. Columns say whether the reasoning is
 # valid, or what its worst fault is. The audit has tolerances of its own. A
 # fact may be off by 1 %, because factors are written with few digits. A
-# result may be off by 0.1 %, or by the rounding of its last digit:
-# `3.5 * 1.609 = 5.6` passes as 5.63 rounded, and `742 * 1440 = 1063440`
-# does not, though it is only half a percent off. From here on, *true* means
-# true within these limits. Of the 384 right answers, 81 have faulty
-# reasoning, which the plain recipe would teach. None of the 216 wrong
-# answers has valid reasoning: true facts and products that lead from the
-# quantity asked to the unit asked give the right number. So the audit is
-# the stricter check.
+# result may be off by 0.1 %, or by the rounding of its last digit: `3.5 *
+# 1.609 = 5.6` passes as 5.63 rounded, and `742 * 1440 = 1063440` does not,
+# though it is only half a percent off. From here on, *true* means true
+# within these limits. Of the 384 right answers, 81 have faulty reasoning,
+# which the simplest rule would teach. None of the 216 wrong answers has
+# valid reasoning: true facts and products that lead from the quantity asked
+# to the unit asked give the right number. So the audit is the stricter
+# check.
 #
 # Can we learn from everything that is both right and valid? Two facts, each
 # within 1 %, may together be further off. So a third rule asks that the
@@ -351,10 +353,10 @@ assert outcomes["kept"] <= int((right & valid).sum()) < len(every)
 assert outcomes["false statement"] <= len(lucky)
 
 # %% [markdown]
-# ## Which way of calculating survives?
+# ## Multiplying at once or in steps: which replies are kept?
 #
-# The base has two ways to do a long product. It writes the result at once,
-# or it multiplies digit by digit and adds up the partial products:
+# The base has two ways to do a long product. It writes the result *at
+# once*, or it multiplies digit by digit and adds up the partial products:
 
 # %%
 from unitconv.evaluation.reasoning_path import uses_steps
@@ -460,7 +462,7 @@ assert sign_test.verdict() == "better"
 # is this sharp only for a strict filter. For short products, steps are rare
 # and seldom right.
 #
-# What could pretraining teach about this? The corpus takes steps in about
+# Pretraining could teach little about this. The corpus takes steps in about
 # half of the documents with a long product, and hardly anywhere else. So
 # the base has seen *where* steps can be taken. It has not seen that they
 # pay, since the corpus gives the true result either way. The kept replies
@@ -967,7 +969,7 @@ print(
 print("RFT, live, against one-shot CoT:", found.verdict())
 
 # %% [markdown]
-# A gain of 3.5 points is *not shown* with 200 questions, which does not
+# A gain of 4.5 points is *not shown* with 200 questions, which does not
 # mean that the two are equal. The prompts differ as well: only the base is
 # shown a worked example.
 #
@@ -1409,7 +1411,7 @@ figures.grouped_intervals(
 tests(("rft-1", "rft-2"))
 
 # %% [markdown]
-# The rollouts became much better, the model hardly. Its gain of 1 to 3
+# The rollouts improved a lot, but the model hardly did. Its gain of 1 to 3
 # points on `test` is shown for one seed of three, and no gain is shown on
 # `test_hard`. The second round adds replies for only a tenth of the
 # questions. Let such a test decide when to stop, not the share of replies

@@ -44,7 +44,7 @@ except ImportError:
     subprocess.run(pip, check=True)
 
 # %% [markdown]
-# ## Chance: sixty against sixty-six
+# ## Chance: how far apart are two equal models?
 #
 # We start with the intervals of chapter 1:
 
@@ -202,15 +202,16 @@ for name, how in STAGES.items():
 # unitconv evaluate --adapter rft --json report.json
 # ```
 #
-# Two more stages come from the record of the trainings: the first round of
-# RFT, and the control that learned from replies chosen at random, right or
-# wrong. The `rft` in the package is the second round, called `rft-2` in the
-# record. `python -m experiments.train_adapters` trains it again.
+# Two more stages come from the *record* of the trainings: the first round
+# of RFT, and the control that learned from replies chosen at random, right
+# or wrong. The `rft` in the package is the second round, called `rft-2` in
+# the record. `python -m experiments.train_adapters` trains it again.
 
 # %%
 import pandas as pd
 
 from unitconv.evaluation.leaderboard.stages import (
+    p_text,
     read_stages,
     stage_comparisons,
 )
@@ -241,7 +242,7 @@ for end, column in enumerate(("low", "high")):
     table.insert(
         2 + end, column, [r["accuracy_ci95"][end] for r in shown.values()]
     )
-table.round(3)
+table.astype({"n": int, "valid: of": int}).round(3)
 
 # %% tags=["hide-input"]
 figures.stage_rates(
@@ -264,8 +265,8 @@ assert table["valid: of"]["sft"] < 50
 # - **answered**: the share with an answer that can be read.
 # - **valid**: of the replies that state something checkable, the share that
 #   states nothing false and leads from the question to the answer. *valid:
-#   of* is their number. SFT states nothing, so it has no validity. The base
-#   on the bare question calculates, but marks no answer.
+#   of* is their number. SFT states nothing, so it has no *validity*. The
+#   base on the bare question calculates, but marks no answer.
 # - **tokens**: what an answer costs. SFT answers at once and is the
 #   cheapest; say so if you compare it with a stage that reasons.
 #
@@ -279,7 +280,7 @@ for name, same in (("cot", "cot"), ("sft", "sft"), ("rft", "rft-2")):
         assert abs(here - there) < 0.02
 
 # %% [markdown]
-# ### Of which questions?
+# ### Accuracy over all questions, or over the answered ones?
 #
 # A common ratio mixes up accuracy and answer rate: it divides by the
 # questions that were *answered*. We take `cot` and remove its answers for
@@ -350,7 +351,7 @@ print(holm([0.01, 0.04, 0.03]))
 # %%
 compared = [c for c in stage_comparisons(record) if c.split == "test"]
 m = len(compared)
-print(f"{m} tests; were nothing going on, and were they independent,")
+print(f"{m} tests; if nothing differed and they were independent,")
 print(f"chance would give a p < 0.05 among them in {1 - 0.95**m:.0%}")
 
 SHOWN = ("cot sft", "cot rft-2", "random rft-1", "rft-right rft-1")
@@ -362,8 +363,8 @@ pd.DataFrame(
     {
         f"{c.first} to {c.second}, {c.seed}": {
             "difference": f"{c.paired.difference:+.3f}",
-            "p": f"{c.paired.p_value:.1e}",
-            "Holm": f"{c.adjusted_p:.1e}",
+            "p": p_text(c.paired.p_value, digits=2),
+            "Holm": p_text(c.adjusted_p, digits=2),
             "verdict": c.verdict,
         }
         for c in some
@@ -463,9 +464,9 @@ pd.DataFrame(
 # The clustered intervals are 1.7 to 2.1 times as wide, except for the
 # accuracy of `rft`, whose errors are hardly clustered. Quote the clustered
 # ones. McNemar's test treats the flips as independent too. So a verdict in
-# this book asks for two things: Holm's p below 5 % and, if the rows are at
-# hand, a clustered interval that excludes zero. With fewer than about 30
-# clusters even this interval is too narrow.
+# this book asks for two things: Holm's p below 5 % and, if the rows are
+# available, a clustered interval that excludes zero. With fewer than about
+# 30 clusters even this interval is too narrow.
 
 # %%
 live_p = holm([pair.p_value for pair in live.values()])
@@ -553,7 +554,7 @@ for name, found in spread.items():
         "sd over seeds": found["sd"],
         "sd over questions": (mean * (1 - mean) / n) ** 0.5,
     }
-pd.DataFrame(rows).T.astype(float).round(4)
+pd.DataFrame(rows).T.astype({"seeds": int}).round(4)
 
 # %% tags=["hide-input"]
 figures.grouped_intervals(
@@ -580,9 +581,10 @@ figures.grouped_intervals(
 # "RFT is better than SFT" is a statement about two *recipes*: you need
 # several seeds of each, and all results of one should be above those of the
 # other, as for `rft-2` and `sft`. With three seeds each, chance alone does
-# this once in ten times: two of the twenty ways to divide six ranks.
-# [Bouthillier et al. (2021)](https://arxiv.org/abs/2103.03098) measure how
-# much seeds and splits move common benchmarks.
+# this once in ten times: two of the twenty ways to divide six results into
+# three and three. [Bouthillier et al.
+# (2021)](https://arxiv.org/abs/2103.03098) measure how much seeds and
+# splits move common benchmarks.
 #
 # How well do three seeds measure their spread? We draw three numbers with a
 # true sd of 1, many times:
@@ -704,7 +706,7 @@ where
 # After SFT on reasoning these are 14, and most of the 223 errors are wrong
 # arithmetic (131). SmolLM2 first lacked facts, and then calculation.
 #
-# ### Is it only the gallon?
+# ### How much of the gain is the choice of a gallon?
 #
 # The base has read about UK gallons and binary kilobytes, and cannot know
 # which ones *we* mean. A model that learns this from our answers gains
@@ -761,8 +763,8 @@ show(lost[:4], "rft", "cot")
 # %% [markdown]
 # Reading shows some patterns that we can count:
 #
-# - **left half-way**: the reply converts to a third unit and stops. What it
-#   states is true, but does not lead to the answer. The grader's class
+# - **left half-way**: the reply converts to a third unit and stops. Its
+#   statements are true, but do not lead to the answer. The grader's class
 #   *another unit* is mostly this;
 # - **another question**: it converts a unit that was not given;
 # - **a namesake**: "1 UK gallon = 4.546 l" is true of another gallon. The
@@ -965,7 +967,7 @@ for name, rows in zip(("cot", "rft"), zip(*odd, strict=True), strict=True):
 show(odd[:2], "cot", "rft")
 
 # %% [markdown]
-# ### One thing at a time
+# ### Quantity or wording: one change at a time
 #
 # We found this by looking, on 18 questions, and `test_hard` changes both
 # quantity *and* wording. So we test each alone, on conversions of `test`:
@@ -1036,8 +1038,8 @@ assert effects["cot", "larger quantity"].clustered_ci95[1] < 0
 assert effects["rft", "odd wording"].clustered_ci95[1] < -0.3
 
 # %% [markdown]
-# A larger quantity costs `cot` 25 points; for `rft` a loss is not shown.
-# The odd wording costs `cot` 14 points and `rft` 85. The totals do not show
+# A larger quantity costs `cot` 25 points; for `rft` no drop is shown. The
+# odd wording costs `cot` 14 points and `rft` 85. The totals do not show
 # that. (The prompts differ as well: `rft` gets no example.) So test your
 # users' wordings.
 #
@@ -1060,7 +1062,8 @@ for name in ("cot", "rft"):
         print(f"{name}: right, but {fault}: {count}, for example")
         for row in [row for row in lucky if row.fault == fault][:3]:
             print(f"   {row.question}  (truth {row.truth:g})")
-            print(f"      {row.text.strip()[:70]}")
+            text = "      " + row.text.strip()
+            print(fill(text, 72, subsequent_indent="      "))
 
 
 # %% [markdown]
@@ -1176,12 +1179,12 @@ assert listed["any number"] > 0.9
 # %% [markdown]
 # With a tolerance of 5 %, one of them is nearly always close enough.
 #
-# ### A leak
+# ### A leak between training and test
 #
 # In chapter 1 we pooled the questions, shuffled them, split them again, and
-# found conversions on both sides. What is such a leak worth? This model is
-# a table that looks up the conversions it was trained on, and otherwise
-# gives no answer:
+# found conversions on both sides. How much does such a leak add to a score?
+# This model is a table that looks up the conversions it was trained on, and
+# otherwise gives no answer:
 
 
 # %% tags=["nbval-check-output"]
@@ -1245,7 +1248,7 @@ assert abs(reported.mean() - TRUE) < 0.002
 # It also happens slowly: each time you look at the test set, change
 # something and look again, you choose on it a little (Dwork et al. 2015).
 #
-# ### Comparing what cannot be compared
+# ### Comparing different questions or settings
 #
 # Two reports can be compared only if the questions, the prompt, the
 # decoding and the parser are the same, except for the one thing that is
@@ -1273,7 +1276,7 @@ run = {k: v for k, v in again.run.items() if k in ("adapter", "prompt")}
 print(run | {"temperature": again.run["decoding"]["temperature"]})
 
 # %% [markdown]
-# ## A report you can believe
+# ## Checklist for a report
 #
 # A report about a model should say:
 #

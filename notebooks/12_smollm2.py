@@ -12,8 +12,8 @@
 # CPU. The cells below ran on two cores.
 #
 # **The question of this chapter:** with one worked example in the prompt,
-# the course model has most answers right. What does the larger model make
-# of the same prompt?
+# the course model has most answers right. How well does the larger model do
+# with the same prompt?
 #
 # :::{admonition} What you will learn
 # :class: tip
@@ -98,8 +98,9 @@ record = json.loads((RESULTS / "smollm2.json").read_text())
 #
 # ## One example is not enough
 #
-# First the prompt that the course model gets: an instruction and one
-# worked example. Here is the reply, unedited and cut off after 80 tokens.
+# We begin with the prompt that the course model gets: an instruction and
+# one worked example. Here is the reply, unedited and cut off after 80
+# tokens.
 
 # %%
 question = "How many gram are there per 6 kg?"
@@ -241,9 +242,9 @@ pd.DataFrame(
 # questions. With one example (`cot`) 13 of 300 are answered and one is
 # right.
 #
-# ## Forty questions
+# ## Forty questions with four examples
 #
-# Now a batch, here and now: the first forty questions of the test set.
+# We run a batch here, the first forty questions of the test set:
 
 # %%
 import time
@@ -267,10 +268,10 @@ for row in report.rows[:5]:
 # of tokens, as the fourth does. The fifth knows the fact and then repeats
 # zeros until the limit. So even with four examples some replies never end.
 #
-# The interval is wide, and here it is misleading as well: it leaves out the
-# rate on all thousand questions, which comes next. At 95 % that happens
-# once in twenty times, and the first forty questions may be easier than the
-# rest. Here is the recorded run on all of them:
+# The interval is wide, and here it also misses the rate on all thousand
+# questions, which comes next. At 95 % that happens once in twenty times,
+# and the first forty questions may be easier than the rest. Here is the
+# recorded run on all of them:
 
 # %%
 full = record["rates"]["test"]["cot-4"]
@@ -290,7 +291,7 @@ pd.Series(full["failures"], name="replies").to_frame()
 # prompt supplies them. Training may. We first choose its settings by short
 # trials, and then look at two full trainings.
 #
-# ## What its training needs
+# ## Choosing the learning rate and the batch size
 #
 # [Chapter 8](08_sft.ipynb) trained the course model with settings that were
 # chosen for it. A larger model may need others, so we tried. Each row below
@@ -366,9 +367,9 @@ pd.DataFrame.from_dict(
 # %% [markdown]
 # ## Results of training
 #
-# The recipe is chosen. What does each stage of this course give on a model
-# that was not made for it? Each stage below was run once, with these
-# weights and on this kind of machine. The names:
+# With this recipe we can measure each stage of the course on a model that
+# was not made for it. Each stage below was run once, with these weights and
+# on this kind of machine. The names:
 #
 # - `cot-4` is the prompt with four examples, without training.
 # - `sft` was trained on the answers to all 2000 training questions, without
@@ -462,9 +463,10 @@ for (names, pair), p_holm in zip(compared.items(), adjusted, strict=True):
 # alone on both models, .966 against .579 with equal settings there, .777
 # against .155 here.
 #
-# What the base had right itself was no help: 39 rows, and after them .040
-# of a thousand answers are right (`rft-base`). It is asked without
-# examples, and half of its replies have no answer any more.
+# Training on the base's own right replies did not help. There were only 39
+# of them, and after that .040 of a thousand answers are right (`rft-base`).
+# It is asked without examples, and half of its replies have no answer any
+# more.
 #
 # With 400 rows by code instead of 2000 (`warm`), .256 are right. Could the
 # model write the missing rows itself? `expert-1` says no: trained on the
@@ -478,7 +480,8 @@ for (names, pair), p_holm in zip(compared.items(), adjusted, strict=True):
 # it had 283 rows to learn from, fewer than the 400 that were spent before.
 # The other can be read off the table: `warm` states a false fact in more
 # than half of its replies. The course model knew the facts and often chose
-# the wrong way to calculate. What a model does not know it cannot sample.
+# the wrong way to calculate. A model cannot sample facts that it does not
+# know.
 #
 # ### RFT has little to select from
 #
@@ -516,7 +519,7 @@ pd.DataFrame(
 # this one, reasoning that somebody else wrote was the first step, and so
 # far the only one that helped.
 #
-# ### What is still wrong
+# ### Remaining errors: arithmetic
 #
 # The facts have changed most. With four examples a fifth of the replies
 # that state one are free of false ones; after the trainings on reasoning
@@ -530,7 +533,8 @@ pd.DataFrame(
 #
 # Long products need steps ([chapter 9](09_rft.ipynb)). Code wrote them in
 # nine of ten long products, and three of four long products among the
-# course model's replies have them. What did the two students take over?
+# course model's replies have them. How often do the two trained models use
+# steps?
 
 # %%
 trained = {name: stages[name] for name in ("distilled", "sft-reasoning")}
@@ -547,16 +551,17 @@ pd.DataFrame(
 ).T.round(3).astype({"n": int})
 
 # %% [markdown]
-# The student of the code takes steps for three quarters of the long
-# products, the student of the course model for half. On long products they
-# are .19 apart, on short ones .02. Two thirds of the difference between
-# them come from the long products, which are a sixth of the questions.
+# The model that learned from code takes steps for three quarters of the
+# long products, and the one that learned from the course model for half. On
+# long products they are .19 apart, on short ones .02. Two thirds of the
+# difference between them come from the long products, which are a sixth of
+# the questions.
 #
 # ### Forty questions, with and without training
 #
 # The best adapter, `sft-reasoning`, comes with the package as
-# `smollm2-sft`, in 16 bits a number. So you can ask it yourself. The same
-# forty questions as above:
+# `smollm2-sft`, in 16 bits a number, so you can ask it yourself. We ask it
+# the same forty questions as above:
 
 # %%
 adapter = "sft" if MODEL == "course" else "smollm2-sft"
@@ -617,7 +622,7 @@ pd.DataFrame(
 # unitconv evaluate --model smollm2-q4_1 --adapter reasoning
 # ```
 #
-# ### How long on a T4? Computed
+# ### Time on a T4 (computed)
 #
 # We had no GPU, so this is an estimate from below. Three things take time:
 # arithmetic, reading the weights, and *starting* the operations, because
@@ -662,13 +667,12 @@ def count_operations(model, rows, length, learn):
 
 # %% [markdown]
 # The workloads are those of this chapter. A training takes 750 steps, on
-# some 80 tokens a row. Its weights are frozen, so a token costs two
+# about 80 tokens a row. Its weights are frozen, so a token costs two
 # operations a weight on the way forward and two on the way back; the T4's
 # preset keeps few activations, so the forward pass is computed twice, which
-# makes six. Sampling
-# 8000 replies of 50 tokens in 256 slots takes 1563 steps, and each reads
-# all weights. To start an operation takes some ten microseconds, which is
-# an assumption and differs between machines.
+# makes six. Sampling 8000 replies of 50 tokens in 256 slots takes 1563
+# steps, and each reads all weights. To start an operation takes some ten
+# microseconds, which is an assumption and differs between machines.
 
 # %%
 gpu = pick_base(MODEL, "cpu", "t4")  # the preset; nothing runs on it
@@ -699,7 +703,7 @@ pd.DataFrame(rows).T.round(0).astype(int)
 # this says what to expect: minutes on a T4, where one core of our CPU takes
 # most of an hour.
 #
-# ## On a GPU: number formats
+# ## Number formats on a GPU: float16 and bf16
 #
 # For training, a GPU is usually run with 16-bit numbers, and there are two
 # such formats. The library has a preset for each kind of device:
@@ -756,16 +760,17 @@ assert rows["float16"]["70000 becomes"] == float("inf")
 pd.DataFrame(rows).T
 
 # %% [markdown]
-# bf16 has the range of float32 and two to three digits. float16 has a digit
-# more and ends at 65,504. In training, a gradient too small for it becomes
-# zero, and one too large becomes infinite. *Loss scaling* ([Micikevicius et
-# al. 2018](https://arxiv.org/abs/1710.03740)) multiplies the loss so that
+# bf16 ([Kalamkar et al. 2019](https://arxiv.org/abs/1905.12322)) has the
+# range of float32 and two to three digits. float16 has a digit more and
+# ends at 65,504. In training, a gradient too small for it becomes zero, and
+# one too large becomes infinite. *Loss scaling* ([Micikevicius et al.
+# 2018](https://arxiv.org/abs/1710.03740)) multiplies the loss so that
 # gradients fit, and skips a step where they do not. `Trainer` does that;
 # and what we train, the LoRA matrices, is kept in float32 in any case.
 #
 # Rounding changes a greedy reply only where two tokens were nearly equally
-# likely. How often is that? The first 200 questions of `test`, asked of
-# `smollm2-sft` in each format on our CPU:
+# likely. To see how often that happens, we asked `smollm2-sft` the first
+# 200 questions of `test` in each format on our CPU:
 
 # %%
 pd.DataFrame(
@@ -810,10 +815,10 @@ print("computed, 16 bits a number:")
 pd.DataFrame(rows).T
 
 # %% [markdown]
-# The last column holds a surprise. The largest model has fewer layers than
-# the middle one, 24 against 32, and its cache is almost five times as
-# large. The number of key and value heads decides: in the two small models
-# three query heads share each of them, in the large one none is shared.
+# Look at the last column. The largest model has fewer layers than the
+# middle one, 24 against 32, but its cache is almost five times as large.
+# The number of key and value heads decides: in the two small models three
+# query heads share each of them, in the large one none is shared.
 #
 # ### Decoding: slots
 #
@@ -918,7 +923,7 @@ lengths = {
 print("tokens of the longest row:", lengths)
 
 # %% [markdown]
-# And the three sizes, with the recipe and the preset for a T4, with
+# Here are the three sizes, with the recipe and the preset for a T4, with
 # checkpointing and without:
 
 # %%
@@ -974,12 +979,12 @@ for size in SMOLLM2:
     )
 
 # %% [markdown]
-# Not in the sum: what the allocator rounds up, what kernels borrow, and the
-# validation after each epoch, which decodes with a cache of its own (about
-# 1.3 GB here in 16 bits, see above). That is why the peak measured on our
-# CPU, 9.27 GB in float32, is more than twice the 3.49 GB computed for 16
-# bits. Leave a fifth of the card free. If a run still does not fit, go down
-# this list; the first two entries cost only time.
+# The sum does not include what the allocator rounds up, what kernels
+# borrow, and the validation after each epoch, which decodes with a cache of
+# its own (about 1.3 GB here in 16 bits, see above). That is why the peak
+# measured on our CPU, 9.27 GB in float32, is more than twice the 3.49 GB
+# computed for 16 bits. Leave a fifth of the card free. If a run still does
+# not fit, go down this list; the first two entries cost only time.
 #
 # 1. Restart the kernel. A notebook that has loaded three models holds
 #    three models.
@@ -987,15 +992,15 @@ for size in SMOLLM2:
 #    the same.
 # 3. Training: `--preset t4`, which checkpoints. A smaller `--batch-size`
 #    changes what is learned at each step, so it is another training.
-# 4. A smaller model of the family.
+# 4. Use a smaller SmolLM2.
 #
 # ## Checking an unknown tokenizer
 #
-# The code is the same for every model, and a tokenizer can break it in
-# silence. Four things are worth a look, and they need only the tokenizer's
-# few files: are numbers cut into digits? Does decoding give the text back?
-# Can prompt and target be separated, with one end token that is learned?
-# Does the chat template keep the question?
+# The code is the same for every model, but a tokenizer can break it without
+# an error. Check four things, for which the tokenizer's few files are
+# enough: are numbers cut into digits? Does decoding give the text back? Can
+# prompt and target be separated, with one end token that is learned? Does
+# the chat template keep the question?
 
 # %%
 from unitconv.task.prompts import format_prompt
@@ -1033,7 +1038,7 @@ print(found or f"{MODEL}: nothing wrong")
 assert MODEL != "course" or not found
 
 # %% [markdown]
-# A check is worth something only if it fails when it should. So we add two
+# We test the check as well: it has to fail where it should. So we add two
 # tokens to a copy of the tokenizer, such as others may have:
 
 # %%
@@ -1054,7 +1059,7 @@ assert len(check_tokenizer(spoiled)) >= 2
 # every target begins with one. Not every tokenizer decodes what it encoded:
 # some drop a space before a punctuation mark.
 #
-# ## With a hub, and without
+# ## Downloading models, with and without a hub
 #
 # A hub id such as `HuggingFaceTB/SmolLM2-360M-Instruct`, or its short name
 # `smollm2-360m`, is downloaded from the Hugging Face hub on first use, as
@@ -1078,17 +1083,17 @@ assert len(check_tokenizer(spoiled)) >= 2
 #
 # `unitconv info` lists what is cached and how large it is, and `unitconv
 # clear-cache` removes it. A model whose license has to be accepted
-# (SmolLM2's need not) also wants `hf auth login`, once, with a token that
+# (SmolLM2's need not) also needs `hf auth login`, once, with a token that
 # may only read; never write it into a notebook.
 #
-# ## On Colab: six lines
+# ## Running the pipeline on Colab
 #
-# The full pipeline, as commands, in a cell of its own with the GPU switched
-# on. A command that was stopped goes on where it was (a training with
-# `--resume`). None of these runs was made on a GPU by us; try each with
-# `--limit 40` first. RFT after the full training on reasoning was not
-# measured at all. From the smaller one it made the model worse, so compare
-# the reports.
+# These six lines are the full pipeline. Put them into a cell of their own,
+# with the GPU switched on. A command that was stopped continues where it
+# was (a training with `--resume`). None of these runs was made on a GPU by
+# us; try each with `--limit 40` first. RFT after the full training on
+# reasoning was not measured at all. From the smaller one it made the model
+# worse, so compare the reports.
 #
 # ```
 # M = "smollm2-360m"
@@ -1102,7 +1107,7 @@ assert len(check_tokenizer(spoiled)) >= 2
 # The library has to be there first; opening any chapter on Colab and
 # running its first cell installs it.
 #
-# ## What goes wrong
+# ## Troubleshooting
 #
 # SmolLM2-135M answers fewer than seven in ten
 # : Look at three replies. If the tags are missing, the prompt has too few
@@ -1119,20 +1124,22 @@ assert len(check_tokenizer(spoiled)) >= 2
 #   its training?
 #
 # `CUDA out of memory`
-# : Activations or logits: the list above.
+# : Activations or logits take too much memory: follow the list above.
 #
 # Slow, and no error
 # : bf16 is emulated, or the CPU was used. Each command prints device and
 #   number format before anything else.
 #
 # `no model ...`
-# : No network, or a name misspelled. A folder helps against both.
+# : There is no network, or the name is misspelled. The path of a folder
+#   needs no network.
 #
 # `prompt and target share the token`
-# : The boundary of a training example. Begin the target with a space.
+# : The tokenizer merges the end of the prompt with the beginning of the
+#   target. Begin the target with a space.
 #
 # The loss is `nan`, in float16
-# : Something was too large for it. Take a lower learning rate; or bf16,
+# : A number was too large for float16. Use a lower learning rate, or bf16
 #   where the card computes it.
 #
 # ## Add your results to the table
@@ -1496,13 +1503,14 @@ scratch.cleanup()
 #   the model. They are chosen on `valid`, and recorded.
 # - An hour of training on written reasoning takes SmolLM2 from .074 to
 #   .777. It learns the facts; its arithmetic is still the weak part.
-# - What it has right by itself was too little to learn from: one question
-#   in ten. A round of RFT from a small warm start made it worse.
+# - Its own right replies were too few to learn from: it had one for one
+#   question in ten. A round of RFT from a small warm start made it worse.
 # - Weights have exact names. A model in 4 bits is another model.
 # - A T4 reports bf16 and emulates it. Ask for the compute capability.
 # - Memory can be computed from shapes alone; the activations of the course
 #   model agree to the byte. With a large vocabulary the logits count too.
-# - A tokenizer breaks things in silence: digits, boundary, end, template.
+# - A tokenizer can break things without an error: digits, boundary, end,
+#   template.
 #
 # **Next:** [several GPUs](../book/many-gpus.md), if you have them; and
 # [the results](../book/results.md), yours perhaps among them.
@@ -1515,7 +1523,6 @@ scratch.cleanup()
 # benallal2025
 # micikevicius2018
 # kalamkar2019
-# chen2016
 # hu2021
 # kwon2023
 # ```

@@ -45,7 +45,7 @@ except ImportError:
     subprocess.run(pip, check=True)
 
 # %% [markdown]
-# ## One command
+# ## Pretraining with one command
 #
 # ```bash
 # unitconv pretrain my_model
@@ -348,7 +348,7 @@ for name in ("answers", "hard answers"):
 # learning rate falls: from 0.48 to 0.89 and from 0.24 to 0.65. All of this
 # describes one run, the shipped one.
 #
-# ## A trap: the corpus that knows the test
+# ## The trap: test questions in the corpus
 #
 # Generators write both the corpus and the questions, so a leak is easy. If
 # the corpus contained a question of the test set, the score would measure
@@ -375,8 +375,9 @@ assert not leaks_by_line(chat)
 
 # %% [markdown]
 # In a chat, where a real leak would be, the line ends in `<|im_end|>`, and
-# the check finds nothing. So test a check on a case where it has to fail.
-# The library's check first removes labels, greetings and turn markers:
+# the check finds nothing. So test your own check on a case where it has to
+# fail. The library's check first removes prefixes such as `Input:`,
+# greetings and turn markers:
 
 # %%
 from unitconv.pretraining.corpus.contamination import leaked_questions
@@ -506,7 +507,7 @@ shown = {
     }
     for name, report in reports.items()
 }
-pd.DataFrame(shown).T.astype(float).round(3)
+pd.DataFrame(shown).T.astype(float).astype({"n": int}).round(3)
 
 # %%
 accuracy = {name: row["accuracy"] for name, row in shown.items()}
@@ -559,7 +560,7 @@ assert "kuvo" not in text
 # It copies all three every time. `kuvo` does not occur in the 8,000
 # documents above, but other random tags do: copying such tags was trained.
 #
-# ## Is it honest to use it?
+# ## What carries over to larger models?
 #
 # | | course model | SmolLM2 |
 # |---|---|---|
@@ -784,7 +785,7 @@ attempt(check_sort_reply, sort_reply)
 # ```{solution-end}
 # ```
 #
-# ```{exercise} Stretch: another author's first turn
+# ```{exercise} Stretch: transplant the first turn
 # :label: ex-transplant
 #
 # Later answers have a lower loss than the first. Does the model take their

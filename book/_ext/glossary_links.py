@@ -1,7 +1,9 @@
 """Sphinx extension: terms of the glossary, linked where they come first.
 
-In the prose of each chapter the first occurrence of a term leads to the
-glossary, whose first sentence is its tooltip.
+In the prose of each page the first occurrence of a term leads to the
+glossary, whose first sentence is its tooltip. A term that is also an
+ordinary word is linked where it is in italics, as a page has it where it
+introduces a term.
 """
 
 import re
@@ -13,7 +15,10 @@ from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
 
 GLOSSARY = "book/glossary"
-CHAPTERS = "notebooks/"
+PROSE = ("notebooks/", "book/")
+# The library's reference has code on every line, and its own words.
+OTHERS = ("book/glossary", "book/reference", "book/bibliography")
+ORDINARY = {"at once", "page", "power"}  # a page of the book, and so on
 SENTENCE = re.compile(r"\.\s")
 LONGEST = 240  # characters of a tooltip
 # No links in links, in code, in headings or in what is folded.
@@ -47,7 +52,7 @@ def pattern(terms: Terms) -> re.Pattern[str]:
 
 
 def prose(document: nodes.document) -> list[nodes.Text]:
-    """Find the texts of a chapter in which a term may be linked."""
+    """Find the texts of a page in which a term may be linked."""
 
     def is_prose(text: nodes.Text) -> bool:
         node = text.parent
@@ -76,8 +81,12 @@ def link_terms(document: nodes.document, terms: Terms, page: str) -> None:
             return
         parts: list[nodes.Node] = []
         rest, done = str(text), 0
+        emphasized = isinstance(text.parent, nodes.emphasis)
         for match in pattern(left).finditer(rest):
-            known = left.pop(match[1].lower(), None)
+            word = match[1].lower()
+            if word in ORDINARY and not emphasized:
+                continue
+            known = left.pop(word, None)
             if known is None:  # a second time in the same paragraph
                 continue
             parts.append(nodes.Text(rest[done : match.start()]))
@@ -88,7 +97,8 @@ def link_terms(document: nodes.document, terms: Terms, page: str) -> None:
 
 
 def finish(app: Sphinx, document: nodes.document, name: str) -> None:
-    if not name.startswith(CHAPTERS) or app.builder.format != "html":
+    linked = name.startswith(PROSE) and not name.startswith(OTHERS)
+    if not linked or app.builder.format != "html":
         return
     page = app.builder.get_relative_uri(name, GLOSSARY)
     link_terms(document, read_terms(app.env), page)

@@ -40,6 +40,10 @@ HABITS = {
     r"\b(a|the) (proof|cure|remedy) (for|against) it\b": "say what it is",
     r"\bmakes? good\b|\bheld? good\b": "works, is true",
     r"\bin the face\b": "say what is seen",
+    r"\bin silence\b|\bhere and now\b": "without an error, here",
+    r"(?:^|[.:;] )Not in [\w ]+: ": "the subject and a verb first",
+    r"\b(recognis|optimis|tokenis|normalis|organis|favour|colour"
+    r"|behaviour|neighbour|labelled|licence)\w*": "American spelling",
     r"\b(it|which) is no (wonder|news|surprise)\b": "say why",
 }
 
@@ -91,6 +95,7 @@ def test_the_list_finds_what_readers_complained_about() -> None:
         "the 6 stands before it",
         "Of LoRA there are two kinds",
         "Who asks it finds a reply",
+        "Not in the sum: what kernels borrow",
     ]
     for sentence in complaints:
         assert any(re.search(habit, sentence) for habit in HABITS), sentence

@@ -8,7 +8,7 @@ import accessibility
 import feedback
 import pytest
 from docutils import nodes
-from glossary_links import link_terms
+from glossary_links import OTHERS, link_terms
 
 from scripts.book import HTML, pages
 from tests.book.test_site import build
@@ -16,6 +16,14 @@ from tests.browser import Watched
 from tests.built import Elements, elements, need_book
 
 CHAPTERS = [name for name in pages() if name.startswith("notebooks/")]
+# The other pages of prose, without those that hardly need a term.
+PAGES_WITH_TERMS = [
+    name
+    for name in pages()
+    if name.startswith("book/")
+    and not name.startswith(OTHERS)
+    and name not in ("book/setup", "book/teaching-assistant")
+]
 
 # --- tables ---------------------------------------------------------------
 
@@ -132,17 +140,53 @@ def test_terms_are_linked_once_and_not_in_code_or_links() -> None:
     assert document[-1].astext() == words
 
 
-@pytest.mark.parametrize("name", CHAPTERS)
-def test_chapter_links_terms_to_the_glossary_once(name: str) -> None:
+def test_ordinary_words_are_linked_in_italics_alone() -> None:
+    document: Any = nodes.document(None, None)  # type: ignore[arg-type]
+    document += nodes.paragraph("", "This page is short.")
+    document += nodes.paragraph("", "", nodes.emphasis("", "pages"))
+    link_terms(document, {"page": ("term-page", "A piece.")}, "glossary")
+    [found] = document.findall(nodes.reference)
+    assert found.astext() == "pages"
+
+
+def test_all_pages_of_prose_are_linked_to_the_glossary(
+    tmp_path: Path,
+) -> None:
+    glossary = ".. glossary::\n\n   token\n     A piece of text.\n"
+    for name in ("notebooks/1", "book/intro", "book/reference-cli"):
+        path = tmp_path / f"{name}.rst"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(":orphan:\n\nOne token, another token.\n")
+    (tmp_path / "book/glossary.rst").write_text(f":orphan:\n\n{glossary}")
+    build(tmp_path, "Title\n=====\n", extensions=["glossary_links"])
+    links = {
+        path.stem: path.read_text().count("glossary.html#term-token")
+        for path in (tmp_path / "out").glob("*/*.html")
+    }
+    assert links["1"] == links["intro"] == 1
+    assert links["reference-cli"] == links["glossary"] == 0
+
+
+def glossary_links(name: str) -> list[str]:
     need_book()
-    links = [
+    return [
         link["href"]
         for link in elements(name).of("a")
         if "term" in link.get("class", "").split()
     ]
-    assert len(links) == len(set(links)) >= 5
+
+
+@pytest.mark.parametrize("name", pages())
+def test_page_links_terms_to_the_glossary_once(name: str) -> None:
+    links = glossary_links(name)
+    assert len(links) == len(set(links))
     anchors = elements("book/glossary").ids()
     assert {link.partition("#")[2] for link in links} <= anchors
+
+
+@pytest.mark.parametrize("name", [*CHAPTERS, *PAGES_WITH_TERMS])
+def test_page_with_terms_links_several(name: str) -> None:
+    assert len(glossary_links(name)) >= 5
 
 
 # --- feedback and landing page --------------------------------------------

@@ -87,6 +87,12 @@ def test_page_shows_every_stage_split_and_seed(
     assert "| -0.020,\u00a0+0.040 |" in line
 
 
+def test_tiny_p_values_are_written_as_a_bound() -> None:
+    assert [stages.p_text(p) for p in (0.0382, 1e-9)] == ["0.04", "1e-09"]
+    assert stages.p_text(0.0382, digits=2) == "0.038"
+    assert stages.p_text(4e-101) == stages.p_text(0.0) == "< 1e-9"
+
+
 def test_a_prompt_is_measured_once(record: dict[str, Any]) -> None:
     prompts = {"cot": rates(0.75), "cot-us": rates(0.79) | {"steps": 0.25}}
     record["prompts"] = {"test": prompts, "test_hard": prompts}

@@ -140,7 +140,7 @@ def check_shapes(
 
 
 def optimizer_tensors(optimizers: Sequence[Optimizer]) -> dict[str, Tensor]:
-    """Optimiser states under flat names: `0.12.momentum_buffer`."""
+    """Optimizer states under flat names: `0.12.momentum_buffer`."""
     return {
         f"{number}.{index}.{key}": torch.as_tensor(value)
         for number, optimizer in enumerate(optimizers)

@@ -152,7 +152,7 @@ class PairedComparison:
         """Two-sided p-value of the exact McNemar test.
 
         doi:10.1007/BF02295996: if neither run were better, each question
-        on which they differ would favour either one with probability 1/2.
+        on which they differ would favor either one with probability 1/2.
         """
         # Python's own integers: those of numpy overflow.
         flips = int(self.only_a) + int(self.only_b)

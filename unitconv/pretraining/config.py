@@ -64,7 +64,7 @@ class CorpusConfig:
 
 @dataclass(frozen=True)
 class PretrainConfig:
-    """Model shape, data and optimisation of a training run."""
+    """Model shape, data and optimization of a training run."""
 
     corpus: CorpusConfig = field(default_factory=CorpusConfig)
     seed: int = 0

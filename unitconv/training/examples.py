@@ -52,7 +52,7 @@ _TASK_TRIPLES = TypeAdapter(_TaskTriples)
 
 
 class LabelError(UnitconvError):
-    """Raised if a text cannot be labelled token by token."""
+    """Raised if a text cannot be labeled token by token."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ def make_example(
     target: str,
     max_length: int | None = None,
 ) -> TrainingExample:
-    """Tokenise `prompt + target` as one text and label the target.
+    """Tokenize `prompt + target` as one text and label the target.
 
     One end-of-sequence token is appended, with a label. No token may span
     the boundary, as "?<" would in SmolLM2's vocabulary. Special tokens are

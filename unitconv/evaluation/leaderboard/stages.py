@@ -95,6 +95,11 @@ def _comparisons(record: Mapping[str, Any]) -> Iterator[StageComparison]:
                 )
 
 
+def p_text(p: float, digits: int = 1) -> str:
+    """Write a p-value with few digits, and a tiny one as a bound."""
+    return f"{p:.{digits}g}" if p >= 1e-9 else "< 1e-9"
+
+
 def summary_cells(
     comparisons: Sequence[StageComparison],
 ) -> Iterator[list[str]]:
@@ -109,7 +114,7 @@ def summary_cells(
             second,
             first,
             "  ".join(f"{c.paired.difference:+.3f}" for c in seeds),
-            f"{max(c.adjusted_p for c in seeds):.1g}",
+            p_text(max(c.adjusted_p for c in seeds)),
             ", ".join(
                 f"{count} {word}" for word, count in verdicts.items()
             ),
@@ -185,8 +190,8 @@ def _comparison_cells(comparison: StageComparison) -> list[str]:
         f"{paired.difference:+.3f}",
         _ends(paired.ci95),
         _ends(paired.clustered_ci95),
-        f"{paired.p_value:.1g}",
-        f"{comparison.adjusted_p:.1g}",
+        p_text(paired.p_value),
+        p_text(comparison.adjusted_p),
         comparison.verdict,
     ]
 

@@ -74,7 +74,7 @@ def token_log_probs(
             come from another distribution than the one that learns.
 
     Returns:
-        Log-probability of each labelled token, row by row, [tokens]; and
+        Log-probability of each labeled token, row by row, [tokens]; and
         the entropy of the distribution it was drawn from, in nats.
     """
     logits = batch_logits(model, batch)

@@ -50,7 +50,7 @@ class Group:
 
     @property
     def examples(self) -> list[TrainingExample]:
-        """Each reply after the prompt, with the reply's tokens labelled."""
+        """Each reply after the prompt, with the reply's tokens labeled."""
         ignored = [IGNORE_INDEX] * len(self.prompt_ids)
         return [
             TrainingExample(
