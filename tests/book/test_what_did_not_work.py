@@ -47,7 +47,7 @@ QUOTED = {
     "Unselected replies": [mean("test", "random")],
     "Online RL instead of RFT": [
         online(split, name)
-        for name in ("dr_grpo-1e-3-0", "rft-few")
+        for name in ("dr_grpo-1e-3-0", "rft-few-cot")
         for split in ("test", "test_hard")
     ],
     "Learning from oneself too early": [

@@ -99,7 +99,7 @@ def test_narrow_drawings_say_the_same_and_fit_a_phone(
         ("training_curves", "lowest, 0.600, at epoch 1; the accuracy"),
         ("errors_by_group", "mass before 0.30, UK unit 0.20, other 0.10;"),
         ("chance", "three: 50% of the simulations"),
-        ("memory_bars", "ask 3.00; train 2.00. Lines: T4 16"),
+        ("memory_bars", "ask 3.00; train 2.00. Lines: T4 at 16"),
         ("outcome_bars", "T = 0.4: 0.75 kept, 0.00 wrong answer, 0.25 no"),
         ("attention_steps", "\u00b7kg before and 1.00 for 6 after"),
         ("parameter_shares", "a: 100, of which 50.0% embedding"),

@@ -93,7 +93,9 @@ def memory_bars(
     columns = min(3, len({part for bar in bars for part in bar}))
     axes.legend(loc="lower left", bbox_to_anchor=(-0.02, 1), ncols=columns)
     sizes = listing("{} {:.2f}", stages, ends)
-    lines = ", ".join(f"{name} {size:.0f}" for name, size in limits.items())
+    lines = ", ".join(
+        f"{name} at {size:.0f}" for name, size in limits.items()
+    )
     alt = f"Computed memory in GB: {sizes}. Lines: {lines or 'none'}."
     return picture(figure, alt)
 
