@@ -10,12 +10,17 @@ from pathlib import Path
 import psutil
 import pytest
 
+from scripts.grading.messages import Peer
 from scripts.grading.sandbox import (
     FIRST_USER,
+    Limits,
+    Sandbox,
     best_level,
     copy_library,
     remove_all_of,
 )
+from scripts.grading.weights import WEIGHTS, copy_weights
+from unitconv.inference.weights.catalog import Q4
 
 pytestmark = pytest.mark.slow
 
@@ -38,6 +43,56 @@ def test_nothing_is_left_where_everybody_writes(tmp_path: Path) -> None:
         assert not link.is_symlink()
         assert Path(ours).is_dir()
     assert kept.read_text("utf-8") == "ours"
+
+
+TRIES = """\
+from unitconv.inference.weights.catalog import find_weights
+
+folder = find_weights({weights!r}).folder
+card = folder / "README.md"
+found = card.read_text()
+refused = []
+for attempt in [
+    lambda: card.write_text("mine"),
+    lambda: card.chmod(0o777),
+    lambda: card.unlink(),
+    lambda: (folder / "model.py").touch(),
+    lambda: folder.rename(folder.with_name("other")),
+    lambda: open({cache!r} + "/README.md"),
+]:
+    try:
+        attempt()
+        refused.append(False)
+    except OSError:
+        refused.append(True)
+"""
+
+
+@pytest.mark.parametrize("level", ["namespaces", "user"])
+def test_weights_are_read_and_not_changed(
+    level: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The grader's own cache, which only the grader may read, is not."""
+    cache = tmp_path / WEIGHTS
+    cache.mkdir(mode=0o700)
+    (cache / "README.md").write_text("a card", "utf-8")
+    monkeypatch.setenv("UNITCONV_CACHE", str(tmp_path))
+    with tempfile.TemporaryDirectory() as folder:
+        packages = copy_library(Path(folder))
+        copy_weights(packages)
+        tries = TRIES.format(weights=WEIGHTS, cache=str(cache))
+        sandbox = Sandbox(level, packages, Limits())
+        try:
+            with sandbox.start() as worker:
+                peer = Peer(worker.connection)
+                peer.ask(run=tries)
+                found, refused = peer.ask(answers=["found", "refused"])
+        except (OSError, EOFError):
+            pytest.skip(f"the system allows no {level}, or not to us")
+    assert found == "a card"
+    assert refused == [True] * 6
+    assert [one.name for one in cache.iterdir()] == ["README.md"]
+    assert Q4.name == WEIGHTS
 
 
 KILLED = """\
