@@ -27,6 +27,7 @@ from scripts.grading.messages import Peer
 from unitconv.inference.weights.cache import VARIABLE
 
 FIRST_USER = 61_000  # and one more for each job
+GRACE = 10  # seconds to stop in, once interrupted or killed
 CACHE = ".cache"  # of weights, beside the library; no module's name
 _SEEN = (sys.prefix, sys.base_prefix, "/usr", "/bin", "/lib", "/lib64")
 ENVIRONMENT = {
@@ -170,8 +171,10 @@ class Sandbox:
             try:
                 yield worker
             finally:
+                killed = worker.processes()
                 worker.kill()
                 process.wait()
+                psutil.wait_procs(killed, timeout=GRACE)
                 if user:
                     _kill_all_of(user)
                     remove_all_of(user)

@@ -1,11 +1,13 @@
 """A submission leaves nothing behind, whatever becomes of its grader."""
 
 import os
+import signal
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
+from signal import SIGINT
 
 import psutil
 import pytest
@@ -43,6 +45,38 @@ def test_nothing_is_left_where_everybody_writes(tmp_path: Path) -> None:
         assert not link.is_symlink()
         assert Path(ours).is_dir()
     assert kept.read_text("utf-8") == "ours"
+
+
+@pytest.mark.parametrize("background", [False, True])
+def test_loop_is_interrupted(background: bool, tmp_path: Path) -> None:
+    """Shells start what is in the background with SIGINT ignored."""
+    packages = copy_library(tmp_path)
+    handler = signal.SIG_IGN if background else signal.getsignal(SIGINT)
+    before = signal.signal(SIGINT, handler)
+    try:
+        with Sandbox("none", packages, Limits()).start() as worker:
+            peer = Peer(worker.connection)
+            peer.ask(run="")
+            peer.send(run="while True:\n    pass")
+            for _ in range(30):
+                worker.signal(SIGINT)
+                if worker.connection.poll(1):
+                    break
+            else:
+                pytest.fail("it cannot be interrupted")
+            assert peer.receive()["error"] == "KeyboardInterrupt"
+    finally:
+        signal.signal(SIGINT, before)
+
+
+def test_all_has_ended_when_the_sandbox_has(tmp_path: Path) -> None:
+    packages = copy_library(tmp_path)
+    fork = "import os, time\nif not os.fork():\n    time.sleep(999)"
+    sandbox = Sandbox(best_level(packages), packages, Limits(), slot=98)
+    with sandbox.start() as worker:
+        Peer(worker.connection).ask(run=fork)
+        started = worker.processes()
+    assert [one for one in started if one.is_running()] == []
 
 
 TRIES = """\
@@ -99,6 +133,7 @@ def test_weights_are_read_and_not_changed(
 KILLED = """\
 import os
 from pathlib import Path
+from signal import SIGINT
 from scripts.grading.messages import Peer
 from scripts.grading.sandbox import Limits, Sandbox
 
