@@ -195,6 +195,8 @@ def _encode_array(array: Any, package: str) -> object:
     """Write a tensor or an array as safetensors."""
     if package == "torch":
         array = array.detach().cpu().contiguous()
+    else:  # of a column or a transpose, other numbers would be written
+        array = array.copy(order="C")
     saver = importlib.import_module(f"safetensors.{package}")
     content = base64.b64encode(saver.save({"": array})).decode()
     return {"array": content, "package": package}

@@ -68,6 +68,9 @@ def test_value_comes_back(value: object) -> None:
         torch.arange(6).reshape(2, 3).T,
         torch.tensor(7, requires_grad=False),
         np.array([[True, False]]),
+        np.arange(6.0).reshape(2, 3)[:, 1],
+        np.arange(6.0).reshape(2, 3).T,
+        np.arange(6)[::-1],
     ],
 )
 def test_array_comes_back(value: Any) -> None:
