@@ -43,6 +43,7 @@ from scripts.grading.sandbox import (
 from scripts.grading.session import Result, grade
 from scripts.grading.submission import name_students, read_roster
 from scripts.grading.task import Task, absent, draw_numbers, prepare
+from scripts.grading.weights import copy_weights, needs_weights
 from unitconv.common.errors import UnitconvError
 
 
@@ -214,6 +215,8 @@ def main(arguments: Sequence[str]) -> None:
     if waiting:
         with tempfile.TemporaryDirectory() as folder:
             packages = copy_library(Path(folder))
+            if needs_weights(chapter):
+                copy_weights(packages)
             level = isolation(packages, options.no_isolation)
             sandboxes = [
                 Sandbox(level, packages, limits, slot)

@@ -19,6 +19,8 @@ from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 import jupytext
 import nbformat
 
+from scripts.grading.chapter import read_chapter
+from scripts.grading.weights import WEIGHTS, needs_weights
 from scripts.make_student import find_chapter, student
 from scripts.move_repository import ROOT
 from unitconv.common.errors import UnitconvError
@@ -29,6 +31,7 @@ SETUP = """\
 set -e
 here=${{AUTOGRADER:-/autograder}}
 cd "$here/source"
+export UNITCONV_CACHE="$here/source/cache"
 chmod 700 .  # from submissions, which run as another user
 python3 -c 'import sys; sys.exit(sys.version_info < (3, 11) and
     "choose an image with Python 3.11 or newer, such as Ubuntu 24.04")'
@@ -37,11 +40,14 @@ python3 -m venv "$here/venv"
 "$here/venv/bin/pip" install -c constraints.txt {index}torch
 "$here/venv/bin/pip" install -c constraints.txt -r requirements.txt
 "$here/venv/bin/python" -m scripts.grade_submissions --help
-"""
+{weights}"""
+# Fetched when the image is made: there may be no network later.
+FETCH = '"$here/venv/bin/python" -m unitconv download {}\n'
 RUN = """\
 #!/usr/bin/env bash
 here=${AUTOGRADER:-/autograder}
 cd "$here/source"
+export UNITCONV_CACHE="$here/source/cache"
 shopt -s globstar nullglob
 found=("$here"/submission/**/*.ipynb)
 exec "$here/venv/bin/python" -m scripts.grade_submissions \\
@@ -59,9 +65,12 @@ def contents(
     index = f"--index-url {quote(torch_index)} " if torch_index else ""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
     packages = [*project["project"]["dependencies"], *GRADER]
+    needed = needs_weights(read_chapter(chapter))
+    weights = FETCH.format(WEIGHTS) if needed else ""
+    setup = SETUP.format(index=index, weights=weights)
     handed_out = nbformat.writes(student(jupytext.read(chapter)))
     for name, text in [
-        ("setup.sh", SETUP.format(index=index)),
+        ("setup.sh", setup),
         ("run_autograder", RUN),
         ("requirements.txt", "\n".join(packages)),
         ("hidden.py", hidden),

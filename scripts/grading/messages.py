@@ -115,6 +115,13 @@ class Peer:
                 )
                 kind = "tuple" if isinstance(value, tuple) else kind
                 return {kind: [self.encode(item) for item in value]}
+            case Mapping() if type(value).__module__.startswith(
+                "transformers."
+            ):  # a model's output, without its cache
+                tensors = {
+                    k: v for k, v in value.items() if hasattr(v, "dtype")
+                }
+                return {"namespace": self.encode(tensors)}
             case Mapping():
                 items = [
                     [self.encode(k), self.encode(v)]
@@ -195,6 +202,8 @@ def _encode_array(array: Any, package: str) -> object:
     """Write a tensor or an array as safetensors."""
     if package == "torch":
         array = array.detach().cpu().contiguous()
+    else:  # of a column or a transpose, other numbers would be written
+        array = array.copy(order="C")
     saver = importlib.import_module(f"safetensors.{package}")
     content = base64.b64encode(saver.save({"": array})).decode()
     return {"array": content, "package": package}

@@ -24,8 +24,11 @@ from pathlib import Path
 import psutil
 
 from scripts.grading.messages import Peer
+from unitconv.inference.weights.cache import VARIABLE
 
 FIRST_USER = 61_000  # and one more for each job
+GRACE = 10  # seconds to stop in, once interrupted or killed
+CACHE = ".cache"  # of weights, beside the library; no module's name
 _SEEN = (sys.prefix, sys.base_prefix, "/usr", "/bin", "/lib", "/lib64")
 ENVIRONMENT = {
     "PATH": f"{sys.prefix}/bin:/usr/bin:/bin:/usr/sbin:/sbin",
@@ -146,6 +149,8 @@ class Sandbox:
             home = "/tmp" if self.level == "namespaces" else folder
             places = {"HOME": home, "TMPDIR": home, "IPYTHONDIR": home}
             places["PYTHONPATH"] = str(self.packages)
+            if (cache := self.packages / CACHE).exists():
+                places[VARIABLE] = str(cache)
             if user:
                 os.chown(folder, user, user)
             process = subprocess.Popen(
@@ -166,8 +171,10 @@ class Sandbox:
             try:
                 yield worker
             finally:
+                killed = worker.processes()
                 worker.kill()
                 process.wait()
+                psutil.wait_procs(killed, timeout=GRACE)
                 if user:
                     _kill_all_of(user)
                     remove_all_of(user)

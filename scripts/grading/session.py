@@ -9,12 +9,11 @@ from subprocess import TimeoutExpired
 
 from scripts.grading.messages import LONGEST, one_line
 from scripts.grading.reference import Reference, Verdict
-from scripts.grading.sandbox import Sandbox, Worker
+from scripts.grading.sandbox import GRACE, Sandbox, Worker
 from scripts.grading.submission import Trials
 from scripts.grading.watch import Watch
 from unitconv.common.exercises import UNWRITTEN
 
-GRACE = 10  # seconds to stop in, once interrupted
 MOST_ERRORS = 20  # of cells, that a student is told
 UNSEEN = "Not yet: the notebook stopped before it."
 NOTHING = f"Not yet: {UNWRITTEN}."

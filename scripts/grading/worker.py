@@ -8,6 +8,7 @@ only send values, about which others decide.
 import os
 import random
 import resource
+import signal
 import sys
 import traceback
 from collections.abc import Mapping
@@ -93,6 +94,8 @@ def main(connection: str, *limits: str) -> None:
     written = (one.split("=") for one in limits)
     limit({name: int(value) for name, value in written})
     os.chdir(os.environ["HOME"])
+    # A grader in the background ignores it, and what it starts would too.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     sys.path.insert(0, "")  # as Jupyter does, for a file that a cell wrote
     random.seed(0)
     serve(Peer(Connection(int(connection)), describe))

@@ -1,6 +1,7 @@
 """The command grades a class, and writes what is asked for."""
 
 import json
+import re
 from pathlib import Path
 
 import nbformat
@@ -9,6 +10,7 @@ import pytest
 
 from experiments.hostile import chapter
 from scripts.grade_submissions import main
+from scripts.grading.chapter import read_chapter
 from unitconv.common.errors import UnitconvError
 
 
@@ -30,6 +32,56 @@ def test_hidden_check_of_no_exercise_is_told(
     main(["--hidden", str(hidden), str(script), "ada.ipynb"])
     [told] = capsys.readouterr().err.splitlines()
     assert "check_sqare belongs to no exercise of chapter" in told
+
+
+ASKS = """\
+# %%
+from unitconv.common.exercises import attempt
+from unitconv.inference.weights.catalog import find_weights
+
+card = find_weights("smollm2-q4_1").folder / "README.md"
+
+# %% tags=["exercise"]
+def first_line():
+    raise NotImplementedError
+
+
+def check_first_line(first_line):
+    assert first_line() == card.read_text(), "another line"
+
+
+attempt(check_first_line, first_line)
+"""
+
+
+@pytest.mark.slow
+def test_chapter_that_asks_for_weights_has_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Eve rewrites them; Ada, who is graded after her, reads the truth."""
+    (tmp_path / "cache" / "smollm2-q4_1").mkdir(parents=True)
+    card = tmp_path / "cache" / "smollm2-q4_1" / "README.md"
+    card.write_text("a card", "utf-8")
+    monkeypatch.setenv("UNITCONV_CACHE", str(tmp_path / "cache"))
+    script = tmp_path / "chapter.py"
+    script.write_text(ASKS, "utf-8")
+    given = read_chapter(script).cells
+    solved = given[1].replace("raise NotImplementedError", "return CARD")
+    read = "CARD = card.read_text()"
+    for name, cells in (
+        ("eve", [given[0], "card.write_text('mine')", read, given[1]]),
+        ("ada", [given[0], read, solved]),
+    ):
+        code = [nbformat.v4.new_code_cell(cell) for cell in cells]
+        notebook = nbformat.v4.new_notebook(cells=code)
+        nbformat.write(notebook, tmp_path / f"{name}.ipynb")
+    files = [str(tmp_path / f"{name}.ipynb") for name in ("eve", "ada")]
+    main(["--output", str(tmp_path), str(script), *files])
+    rows = pd.read_csv(tmp_path / "marks.csv").to_dict("records")
+    assert [row["points"] for row in rows] == [0, 1]
+    feedback = (tmp_path / "feedback" / "eve.txt").read_text("utf-8")
+    assert re.search("cell 2: .*(Read-only|Permission denied)", feedback)
+    assert card.read_text("utf-8") == "a card"
 
 
 @pytest.mark.long

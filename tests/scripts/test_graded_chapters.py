@@ -16,6 +16,7 @@ import yaml
 
 from scripts.grade_submissions import main
 from scripts.grading.chapter import find_attempts, read_chapter
+from scripts.grading.weights import needs_weights
 from scripts.make_student import student
 from scripts.move_repository import ROOT
 
@@ -63,7 +64,11 @@ def test_three_wrong_answers_an_exercise(name: str) -> None:
         for one in SCRIPTS
     ],
 )
-def test_chapter_is_graded(script: Path, tmp_path: Path) -> None:
+def test_chapter_is_graded(
+    script: Path, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    if needs_weights(read_chapter(script)):
+        request.getfixturevalue("smollm2_weights")
     known = KNOWN.get(name_of(script), {})
     handed_in = {
         "solved": jupytext.read(script),

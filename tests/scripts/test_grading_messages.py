@@ -68,6 +68,9 @@ def test_value_comes_back(value: object) -> None:
         torch.arange(6).reshape(2, 3).T,
         torch.tensor(7, requires_grad=False),
         np.array([[True, False]]),
+        np.arange(6.0).reshape(2, 3)[:, 1],
+        np.arange(6.0).reshape(2, 3).T,
+        np.arange(6)[::-1],
     ],
 )
 def test_array_comes_back(value: Any) -> None:
@@ -92,6 +95,19 @@ def test_like_values_become_plain_ones() -> None:
     assert peer.decode(peer.encode(iter("ab"))) == ["a", "b"]
     config = LlamaConfig(num_hidden_layers=3)
     assert peer.decode(peer.encode(config)).num_hidden_layers == 3
+
+
+def test_output_of_a_model_has_its_logits(
+    peers: tuple[Peer, Peer], tiny_model: Any
+) -> None:
+    """A check may hand a model to an answer, which calls it."""
+    ours, theirs = peers
+    theirs.functions.append(tiny_model)
+    model = ours.decode({"function": 0})
+    ids = torch.tensor([[5, 6, 7]])
+    with torch.no_grad():
+        expected = tiny_model(ids).logits
+    assert torch.equal(model(input_ids=ids).logits, expected)
 
 
 class AlwaysEqual:

@@ -148,6 +148,19 @@ def test_torch_can_come_from_another_index(tmp_path: Path) -> None:
     assert f"-c constraints.txt --index-url {index} torch\n" in setup
 
 
+def test_only_chapters_that_load_weights_fetch_them(
+    tmp_path: Path,
+) -> None:
+    main(["1", "12", "--output", str(tmp_path)])
+    fetch = "-m unitconv download smollm2-q4_1\n"
+    fetches = {}
+    for path in tmp_path.glob("*.zip"):
+        with ZipFile(path) as archive:
+            setup = archive.read("setup.sh").decode()
+        fetches[path.stem] = fetch in setup
+    assert fetches == {"01_task": False, "12_smollm2": True}
+
+
 def test_zip_asks_what_the_chapter_asks(tmp_path: Path) -> None:
     main(["1", "--output", str(tmp_path)])
     with ZipFile(tmp_path / "01_task.zip") as archive:

@@ -1,21 +1,28 @@
 """A submission leaves nothing behind, whatever becomes of its grader."""
 
 import os
+import signal
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
+from signal import SIGINT
 
 import psutil
 import pytest
 
+from scripts.grading.messages import Peer
 from scripts.grading.sandbox import (
     FIRST_USER,
+    Limits,
+    Sandbox,
     best_level,
     copy_library,
     remove_all_of,
 )
+from scripts.grading.weights import WEIGHTS, copy_weights
+from unitconv.inference.weights.catalog import Q4
 
 pytestmark = pytest.mark.slow
 
@@ -40,9 +47,93 @@ def test_nothing_is_left_where_everybody_writes(tmp_path: Path) -> None:
     assert kept.read_text("utf-8") == "ours"
 
 
+@pytest.mark.parametrize("background", [False, True])
+def test_loop_is_interrupted(background: bool, tmp_path: Path) -> None:
+    """Shells start what is in the background with SIGINT ignored."""
+    packages = copy_library(tmp_path)
+    handler = signal.SIG_IGN if background else signal.getsignal(SIGINT)
+    before = signal.signal(SIGINT, handler)
+    try:
+        with Sandbox("none", packages, Limits()).start() as worker:
+            peer = Peer(worker.connection)
+            peer.ask(run="")
+            peer.send(run="while True:\n    pass")
+            for _ in range(30):
+                worker.signal(SIGINT)
+                if worker.connection.poll(1):
+                    break
+            else:
+                pytest.fail("it cannot be interrupted")
+            assert peer.receive()["error"] == "KeyboardInterrupt"
+    finally:
+        signal.signal(SIGINT, before)
+
+
+def test_all_has_ended_when_the_sandbox_has(tmp_path: Path) -> None:
+    packages = copy_library(tmp_path)
+    fork = "import os, time\nif not os.fork():\n    time.sleep(999)"
+    sandbox = Sandbox(best_level(packages), packages, Limits(), slot=98)
+    with sandbox.start() as worker:
+        Peer(worker.connection).ask(run=fork)
+        started = worker.processes()
+    assert [one for one in started if one.is_running()] == []
+
+
+TRIES = """\
+from unitconv.inference.weights.catalog import find_weights
+
+folder = find_weights({weights!r}).folder
+card = folder / "README.md"
+found = card.read_text()
+refused = []
+for attempt in [
+    lambda: card.write_text("mine"),
+    lambda: card.chmod(0o777),
+    lambda: card.unlink(),
+    lambda: (folder / "model.py").touch(),
+    lambda: folder.rename(folder.with_name("other")),
+    lambda: open({cache!r} + "/README.md"),
+]:
+    try:
+        attempt()
+        refused.append(False)
+    except OSError:
+        refused.append(True)
+"""
+
+
+@pytest.mark.parametrize("level", ["namespaces", "user"])
+def test_weights_are_read_and_not_changed(
+    level: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The grader's own cache, which only the grader may read, is not."""
+    cache = tmp_path / WEIGHTS
+    cache.mkdir(mode=0o700)
+    (cache / "README.md").write_text("a card", "utf-8")
+    monkeypatch.setenv("UNITCONV_CACHE", str(tmp_path))
+    with tempfile.TemporaryDirectory() as folder:
+        packages = copy_library(Path(folder))
+        copy_weights(packages)
+        tries = TRIES.format(weights=WEIGHTS, cache=str(cache))
+        # A user of its own: its end kills all that belongs to the user.
+        sandbox = Sandbox(level, packages, Limits(), slot=98)
+        try:
+            with sandbox.start() as worker:
+                peer = Peer(worker.connection)
+                peer.ask(run=tries)
+                found, refused = peer.ask(answers=["found", "refused"])
+        except (OSError, EOFError):
+            pytest.skip(f"the system allows no {level}, or not to us")
+    assert found == "a card"
+    assert refused == [True] * 6
+    assert [one.name for one in cache.iterdir()] == ["README.md"]
+    assert Q4.name == WEIGHTS
+
+
 KILLED = """\
 import os
 from pathlib import Path
+from signal import SIGINT
 from scripts.grading.messages import Peer
 from scripts.grading.sandbox import Limits, Sandbox
 
