@@ -367,6 +367,7 @@ def check_digits_apart(digits_apart):
     assert not together, "the merging one does not"
     assert not digits_apart(["kg", "1x0"]), "'1x0' holds two digits"
     assert digits_apart(["m²", "5", "kg"]), "'m²' holds none of 0 to 9"
+    assert digits_apart(["5²"]), "'5²' holds one of 0 to 9"
 
 
 attempt(check_digits_apart, digits_apart)
@@ -419,10 +420,10 @@ def check_merge(merge):
         assert tuple(pair) == expected, (
             f"merge {step + 1} should be {expected}, not {pair}"
         )
-    many = "".join(expected)
-    assert any(many in word for word in now), f"no word holds {many!r}"
-    same = ["".join(word) for word in now]
-    assert same == ["".join(word) for word in words], "a letter is lost"
+        same = ["".join(word) for word in now]
+        assert same == ["".join(word) for word in words], "a letter is lost"
+        one = "".join(expected)
+        assert any(one in word for word in now), f"no word holds {one!r}"
 
 
 attempt(check_merge, merge)
@@ -485,7 +486,10 @@ def check_chatml(chatml):
                 some, tokenize=False, add_generation_prompt=opened
             )
             text = chatml(some, opened)
-            assert text == expected, f"{text[-40:]!r} is not right yet"
+            right = expected
+            while not text.startswith(right):
+                right = right[:-1]
+            assert text == expected, f"right as far as {right[-30:]!r}"
 
 
 attempt(check_chatml, chatml)

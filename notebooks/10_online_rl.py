@@ -1094,8 +1094,8 @@ def check_share_mixed(share_mixed):
         simulated = ((right > 0) & (right < n_replies)).float().mean()
         found = share_mixed(chances.tolist(), n_replies)
         assert abs(found - simulated) < 0.01, (
-            f"with {n_replies} replies {found} is not what the simulation "
-            "finds"
+            f"with {n_replies} replies {found:.3f} is not what the "
+            "simulation finds"
         )
 
 
@@ -1201,11 +1201,11 @@ attempt(check_leave_one_out, leave_one_out)
 # %% tags=["exercise", "nbval-check-output"]
 
 
-def suspect_loss(model, group, settings):
+def suspect_loss(group, settings):
     rewards = torch.tensor([reply.reward for reply in group.replies])
     batch = collate(group.examples, llm.pad_token_id)
     inputs = {k: v for k, v in batch.items() if k != "labels"}
-    log_probs = model(**inputs).logits[:, :-1].log_softmax(-1)
+    log_probs = llm.model(**inputs).logits[:, :-1].log_softmax(-1)
     tokens = batch["input_ids"][:, 1:]
     learned = tokens != llm.pad_token_id
     picked = log_probs.gather(-1, tokens[..., None])[..., 0]
@@ -1215,13 +1215,15 @@ def suspect_loss(model, group, settings):
 
 
 def check_mended(loss):
-    warm = replace(settings, temperature=0.7)
-    with torch.no_grad():
-        expected = group_loss(llm.model, group, warm)
-        found = loss(llm.model, group, warm)
-    assert torch.isclose(found, expected, rtol=1e-3), (
-        f"the loss is {found:.3e} and should be {expected:.3e}"
-    )
+    for temperature in (1.0, 0.7):
+        at = replace(settings, temperature=temperature)
+        with torch.no_grad():
+            expected = group_loss(llm.model, group, at)
+            found = loss(group, at)
+        assert torch.isclose(found, expected, rtol=1e-3), (
+            f"at temperature {temperature} the loss is {found:.3e} and "
+            f"should be {expected:.3e}"
+        )
 
 
 attempt(check_mended, suspect_loss)
@@ -1234,11 +1236,11 @@ attempt(check_mended, suspect_loss)
 
 
 # %%
-def suspect_loss(model, group, settings):
+def suspect_loss(group, settings):
     rewards = torch.tensor([reply.reward for reply in group.replies])
     batch = collate(group.examples, llm.pad_token_id)
     inputs = {k: v for k, v in batch.items() if k != "labels"}
-    logits = model(**inputs).logits[:, :-1] / settings.temperature  # 1
+    logits = llm.model(**inputs).logits[:, :-1] / settings.temperature  # 1
     labels = batch["labels"][:, 1:]
     learned = labels != IGNORE_INDEX  # 2
     tokens = labels.where(learned, 0)[..., None]

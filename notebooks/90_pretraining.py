@@ -603,9 +603,11 @@ def guessing(vocabulary):
 
 def check_guessing(guessing):
     for vocabulary in (2, config["vocab_size"], 49_152):
-        chance = 2.718281828 ** -guessing(vocabulary)
+        loss = guessing(vocabulary)
+        chance = 2.718281828**-loss
         assert abs(chance * vocabulary - 1) < 1e-3, (
-            "a loss of so many nats is not one chance in the vocabulary"
+            f"a loss of {loss:.3g} nats is a probability of {chance:.2g}, "
+            f"not one in {vocabulary}"
         )
 
 
@@ -733,9 +735,10 @@ def check_sort_reply(sort_reply):
         (uk + "2 * 4.546 = 7.571. <answer>7.571</answer>", ("UK", 0, 1)),
         (unnamed + "2 * 4546 = 9092. <answer>9092</answer>", ("UK", 0, 0)),
     ]:
-        assert tuple(sort_reply(reply)) == expected, (
-            f"it is sorted otherwise: {reply}"
-        )
+        names, found = ("gallon", "claims", "answer"), sort_reply(reply)
+        pairs = zip(names, zip(found, expected, strict=True), strict=True)
+        wrong = " and ".join(name for name, (a, b) in pairs if a != b)
+        assert not wrong, f"look again at its {wrong}: {reply}"
 
 
 attempt(check_sort_reply, sort_reply)

@@ -4,19 +4,24 @@ Its own solutions get full marks, the students' notebook none, and typical
 wrong answers none either, with a word on what is wrong.
 """
 
-from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import Pipe, get_context
 from pathlib import Path
-from typing import Any
 
 import jupytext
 import nbformat
 import pandas as pd
 import pytest
 import yaml
+from IPython.core.interactiveshell import InteractiveShell
 
 from scripts.grade_submissions import main
-from scripts.grading.chapter import find_attempts, read_chapter
+from scripts.grading.chapter import Exercise, read_chapter
+from scripts.grading.messages import Peer
+from scripts.grading.reference import Verdict, judge
+from scripts.grading.sandbox import ENVIRONMENT
 from scripts.grading.weights import needs_weights
+from scripts.grading.worker import describe, new_shell, run_cell, serve
 from scripts.make_student import student
 from scripts.move_repository import ROOT
 
@@ -31,29 +36,7 @@ def name_of(script: Path) -> str:
     return script.stem.partition("_")[2]
 
 
-def with_answers(script: Path, answers: dict[str, str]) -> Any:
-    """Return the student's notebook with each answer below its exercise."""
-
-    def cells() -> Iterator[Any]:
-        for cell in student(jupytext.read(script)).cells:
-            yield cell
-            if answers and "exercise" in cell.metadata.get("tags", []):
-                [check] = find_attempts(cell.source)
-                yield nbformat.v4.new_code_cell(answers[check])
-
-    return nbformat.v4.new_notebook(cells=[*cells()])
-
-
-@pytest.mark.parametrize("name", KNOWN)
-def test_three_wrong_answers_an_exercise(name: str) -> None:
-    [script] = [one for one in SCRIPTS if name_of(one) == name]
-    exercises = read_chapter(script).exercises
-    assert [one.check for one in exercises] == [*KNOWN[name]]
-    assert {len(known) for known in KNOWN[name].values()} == {3}
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(
+every_chapter = pytest.mark.parametrize(
     "script",
     [
         pytest.param(
@@ -64,39 +47,90 @@ def test_three_wrong_answers_an_exercise(name: str) -> None:
         for one in SCRIPTS
     ],
 )
-def test_chapter_is_graded(
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=name_of)
+def test_three_wrong_answers_an_exercise(script: Path) -> None:
+    known = KNOWN[name_of(script)]
+    checks = [one.check for one in read_chapter(script).exercises]
+    assert checks == [*known]
+    assert {len(answers) for answers in known.values()} == {3}
+
+
+@pytest.mark.slow
+@every_chapter
+def test_solutions_earn_all_points(
     script: Path, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
     if needs_weights(read_chapter(script)):
         request.getfixturevalue("smollm2_weights")
-    known = KNOWN.get(name_of(script), {})
-    handed_in = {
-        "solved": jupytext.read(script),
-        "untouched": with_answers(script, {}),
-    }
-    for number in range(3 * bool(known)):
-        answers = {
-            check: wrong[number]["answer"] for check, wrong in known.items()
-        }
-        handed_in[str(number)] = with_answers(script, answers)
-    for name, notebook in handed_in.items():
-        nbformat.write(notebook, tmp_path / f"{name}.ipynb")
+    book = jupytext.read(script)
+    files = [tmp_path / "solved.ipynb", tmp_path / "untouched.ipynb"]
+    for notebook, file in zip([book, student(book)], files, strict=True):
+        nbformat.write(notebook, file)
     options = ["--no-isolation", "--timeout", "3600"]
     options += ["--cell-timeout", "1200", "--output", str(tmp_path)]
-    files = [str(tmp_path / f"{name}.ipynb") for name in handed_in]
-    main([*options, str(script), *files])
+    main([*options, str(script), *map(str, files)])
 
-    rows = pd.read_csv(tmp_path / "marks.csv").fillna("").to_dict("records")
-    solved, untouched, *wrong = rows
+    marks = pd.read_csv(tmp_path / "marks.csv").fillna("")
+    solved, untouched = marks.to_dict("records")
     assert solved["points"] == solved["out_of"], solved["feedback"]
     assert untouched["points"] == 0
-    assert [row["reason"] for row in rows] == [""] * len(rows)
-    missed = [
-        f"{number} {line}"
-        for number, row in enumerate(wrong)
-        for line in row["feedback"].splitlines()
-        for check, _, said in [line.partition(": Not yet: ")]
-        if known[check][number]["says"] not in said
-    ]
-    assert missed == []
-    assert [row["points"] for row in wrong] == [0] * len(wrong)
+    assert [*marks.reason] == ["", ""]
+
+
+@pytest.mark.slow
+@every_chapter
+def test_wrong_answers_earn_none(
+    script: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    request: pytest.FixtureRequest,
+) -> None:
+    if needs_weights(read_chapter(script)):
+        request.getfixturevalue("smollm2_weights")
+    known = KNOWN[name_of(script)]
+    monkeypatch.chdir(tmp_path)
+    for name, value in ENVIRONMENT.items():
+        monkeypatch.setenv(name, value)
+    with ProcessPoolExecutor(1, get_context("spawn")) as new_process:
+        verdicts = new_process.submit(try_all, script, known).result()
+    for check, answers in known.items():
+        for answer, verdict in zip(answers, verdicts[check], strict=True):
+            assert not verdict["solved"], (check, answer)
+            assert answer["says"] in verdict["text"], check
+
+
+def try_all(
+    script: Path, known: dict[str, list[dict[str, str]]]
+) -> dict[str, list[Verdict]]:
+    """Run a chapter once; let the grader judge answers as it gets there."""
+    chapter, shell, verdicts = read_chapter(script), new_shell(), {}
+    exercises = {one.place: one for one in chapter.exercises}
+    for place, cell in enumerate(chapter.cells):
+        run_cell(shell, cell)
+        if exercise := exercises.get(place):
+            verdicts[exercise.check] = [
+                verdict_on(answer["answer"], exercise, shell)
+                for answer in known[exercise.check]
+            ]
+    return verdicts
+
+
+def verdict_on(
+    answer: str, exercise: Exercise, shell: InteractiveShell
+) -> Verdict:
+    """Judge an answer that a copy of this process gives."""
+    here, there = Pipe()
+    submission = get_context("fork").Process(
+        target=serve, args=[Peer(there, describe)]
+    )
+    submission.start()
+    try:
+        peer = Peer(here)
+        peer.ask(run=answer)
+        check = shell.user_ns[exercise.check]
+        return judge(check, peer, [*exercise.answers])
+    finally:
+        submission.kill()
+        submission.join()
