@@ -762,8 +762,35 @@ pd.Series(
 # chapter 9 refuses to learn from, with good reason: there, a training on
 # right answers without the audit gained nothing on the hard questions.
 #
-# A model can learn to collect such payments, which is known as *hacking*
-# the reward. An exercise below has a reward that is easy to hack.
+# What does a run with that reward learn? Here is one of 40 steps, beside
+# the run with the audit, both with seed 0:
+
+# %%
+pd.DataFrame(
+    {
+        (split, paid): {
+            "right": rates["accuracy"],
+            "valid": rates["reasoning_validity"],
+        }
+        for split, found in record["rates"].items()
+        for paid, rates in (
+            ("right and audited", found["dr_grpo-1e-3-0"]),
+            ("right", found["answer"]),
+        )
+    }
+).T.round(3)
+
+# %% [markdown]
+# The two runs are much alike. The shares of right answers, .927 and .914 on
+# `test` and .802 and .814 on hard questions, show no difference in pairs,
+# and valid reasoning is 1.7 and 1.6 points lower without the audit. In this
+# task a false calculation seldom gives the right number, so a reward for
+# the answer pays mostly for the same replies. We found no trick that the
+# model had learned.
+#
+# A model can learn to collect payments that were not meant for it, which is
+# known as *hacking* the reward. An exercise below has a reward that is easy
+# to hack.
 #
 # ### A control: paid by a coin
 #
@@ -847,7 +874,7 @@ pd.DataFrame(
 #   reply is right, and its gradient is noisier, as the toy above showed.
 #
 # `unitconv rl --loss raft` trains with another. The recorded runs above
-# used two of the five, and a third has a short run below.
+# used two of the five; the section on knobs has a short run of the others.
 #
 # On the book's page you can change the rewards and the loss yourself:
 #
@@ -928,8 +955,9 @@ figures.run_curves(
 ).captioned("Five short runs that differ in one knob.")
 
 # %%
+MORE = {"grpo": "grpo", "dapo": "dapo", "KL of 0.05": "kl"}
 pd.DataFrame(
-    {knob: valid_curve(name) for knob, name in KNOBS.items()}
+    {knob: valid_curve(name) for knob, name in (KNOBS | MORE).items()}
 ).T.round(3)
 
 # %% [markdown]
