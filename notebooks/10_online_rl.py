@@ -973,7 +973,10 @@ pd.DataFrame(
 # larger, because a step averages over 128 replies, and validation ends at
 # .878, where `dr_grpo` has .868. That is no difference that single runs on
 # 400 questions can show. Neither do four updates a step pay: they end at
-# .872, with the same samples and four times the updates.
+# .872, with the same samples and four times the updates. The last three
+# rows are `grpo` at .820, `dapo` at .855, and `dr_grpo` held near the base
+# by a KL penalty at .863. Do not read them as a ranking: the rate was tuned
+# for `dr_grpo`, and each is a single run.
 #
 # ## Learned, or sharpened?
 #

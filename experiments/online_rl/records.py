@@ -79,7 +79,7 @@ def rates_record(report: Report) -> Record:
 
 def _short(adapter: str | None) -> str | None:
     """Leave this machine's folders out of an adapter's path."""
-    return adapter and adapter.replace(f"{WORK.parent}/", "")
+    return adapter and adapter.rpartition("/_build/")[2]
 
 
 def run_record(folder: Path) -> Record:
