@@ -6,10 +6,9 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 
-from experiments.arms.steps import Step
+from experiments.arms.steps import ROOT, Step
 from unitconv.training.config import RFT_DEFAULTS
 
-ROOT = Path(__file__).resolve().parents[2]
 WORK = ROOT / "_build" / "stages"
 RESULTS = ROOT / "unitconv" / "evaluation" / "results"
 SPLITS = ("test", "test_hard")

@@ -18,6 +18,7 @@ import typer
 from unitconv.common.io import write_json
 from unitconv.inference.load.adapter import ADAPTER_WEIGHTS
 
+ROOT = Path(__file__).resolve().parents[2]
 #: Option of the commands that run steps.
 Jobs = Annotated[
     int, typer.Option(min=1, help="Steps that run at the same time.")
@@ -98,7 +99,12 @@ def run_step(step: Step, threads: int) -> None:
     if process.returncode:
         raise subprocess.CalledProcessError(process.returncode, arguments)
     took = {
-        "command": [a.replace(f"{folder.parent}/", "") for a in arguments],
+        "command": [
+            argument.replace(f"{folder.parent}/", "").replace(
+                f"{ROOT}/", ""
+            )
+            for argument in arguments
+        ],
         "seconds": round(time.perf_counter() - start, 1),
         "cpu_seconds": round(used.ru_utime + used.ru_stime, 1),
         # Linux counts in kB, macOS in bytes.
