@@ -9,10 +9,9 @@ from experiments.arms.stages import (
     N_SAMPLED,
     N_SAMPLES,
     RESULTS,
-    ROOT,
     SPLITS,
 )
-from experiments.arms.steps import Step
+from experiments.arms.steps import ROOT, Step
 
 WORK = ROOT / "_build" / "online_rl"
 SEEDS = (0, 1, 2)

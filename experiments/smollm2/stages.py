@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from experiments.arms.stages import RESULTS, ROOT, SPLITS
-from experiments.arms.steps import Step
+from experiments.arms.stages import RESULTS, SPLITS
+from experiments.arms.steps import ROOT, Step
 
 WORK = ROOT / "_build" / "smollm2"
 #: By its exact name, so that every run has the same weights.
