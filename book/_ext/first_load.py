@@ -64,5 +64,6 @@ def defer_scripts(html: str) -> str:
 def setup(app: Sphinx) -> dict[str, Any]:
     change_pages(app, drop_unused)
     change_pages(app, unmark)
-    change_pages(app, defer_scripts)
+    # Other extensions look for scripts as the theme writes them.
+    change_pages(app, defer_scripts, priority=800)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
