@@ -137,12 +137,12 @@ def main(
 
     with TemporaryDirectory() as empty:
         names = [*targets(Path(empty))]
-    found = {}
+    found = json.loads(RECORD.read_text())["targets"]
     for name in names:
         found[name] = fuzz(name, round(60 * minutes / len(names)))
         print(name, found[name], flush=True)
-    record = {"targets": found, "run": run_metadata()}
-    write_json(record, RECORD)
+        # A run that is stopped keeps the targets that it has finished.
+        write_json({"targets": found, "run": run_metadata()}, RECORD)
     if any(one["faults"] for one in found.values()):
         raise typer.Exit(1)
 
