@@ -435,7 +435,7 @@ by_fives.round(3)
 
 # %% [markdown]
 # The model learned: .775 of the validation questions were right before the
-# first step, .863 after ten and .887 after twenty. The reward alone would
+# first step, .862 after ten and .887 after twenty. The reward alone would
 # not have said so as clearly. Its mean is .42 in the first five steps, .54
 # in the third five and .48 in the last, because every step asks sixteen
 # other questions, and some are harder. The curves are read together:
@@ -975,7 +975,7 @@ pd.DataFrame(
 # 400 questions can show. Neither do four updates a step pay: they end at
 # .872, with the same samples and four times the updates. The last three
 # rows are `grpo` at .820, `dapo` at .855, and `dr_grpo` held near the base
-# by a KL penalty at .863. Do not read them as a ranking: the rate was tuned
+# by a KL penalty at .862. Do not read them as a ranking: the rate was tuned
 # for `dr_grpo`, and each is a single run.
 #
 # ## Learned, or sharpened?

@@ -115,13 +115,6 @@ class Peer:
                 )
                 kind = "tuple" if isinstance(value, tuple) else kind
                 return {kind: [self.encode(item) for item in value]}
-            case Mapping() if type(value).__module__.startswith(
-                "transformers."
-            ):  # a model's output, without its cache
-                tensors = {
-                    k: v for k, v in value.items() if hasattr(v, "dtype")
-                }
-                return {"namespace": self.encode(tensors)}
             case Mapping():
                 items = [
                     [self.encode(k), self.encode(v)]

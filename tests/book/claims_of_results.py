@@ -52,6 +52,37 @@ RESULTS = {
             lambda valid, a, b: (valid, a + b),
         ),
     ],
+    "10_online_rl": [
+        Claim(
+            rf"base from {D} to {D} on `test` and from {D} to {D}",
+            rf"\ncot +0 +{D} .*\ndr_grpo +5,120 +{D} \((?:.*\n)+?"
+            rf"cot +{D} .*\ndr_grpo +{D} \(",
+            lambda base, run, base_hard, hard: (base, run, base_hard, hard),
+        ),
+        Claim(
+            rf"`rft-few-cot`, RFT has {D} and {D},",
+            rf"\nrft-few-cot +6,000 +{D} (?:.*\n)+?rft-few-cot +{D} ",
+        ),
+        Claim(
+            rf"20,000 samples, has {D} and {D}, the best",
+            rf"\nrft-cot +20,000 +{D} (?:.*\n)+?rft-cot +{D} ",
+        ),
+        Claim(
+            rf"`rft-cot` validation rises from {D} to {D}\.",
+            rf"after-rft-cot: on validation {D}, .*, {D}\n",
+        ),
+        Claim(
+            rf"gains on hard questions, {D} to {D}, .*? {D} becomes {D}:",
+            rf"\ntest +warm +right {D},.*\ntest +bare-warm +right {D},"
+            rf"(?:.*\n)+?test_hard +warm +right {D},.*\n"
+            rf"test_hard +bare-warm +right {D},",
+            lambda a, b, hard, harder: (hard, harder, a, b),
+        ),
+        Claim(
+            rf"rows are `grpo` at {D}, `dapo` at {D}, and .*? at {D}\.",
+            rf"\ngrpo .* {D}\ndapo .* {D}\nKL of 0.05 .* {D}",
+        ),
+    ],
     "11_evaluation": [
         Claim(
             rf"differ that much in {N} % of the cases",

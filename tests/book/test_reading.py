@@ -8,6 +8,7 @@ import accessibility
 import feedback
 import pytest
 from docutils import nodes
+from docutils.utils import new_document
 from glossary_links import OTHERS, link_terms
 
 from scripts.book import HTML, pages
@@ -123,7 +124,7 @@ TERMS = {
 
 
 def test_terms_are_linked_once_and_not_in_code_or_links() -> None:
-    document: Any = nodes.document(None, None)  # type: ignore[arg-type]
+    document: Any = new_document("a page")
     words = "Tokens fill a KV cache; a token is no tokenizer."
     document += nodes.title("", "A cache")
     document += nodes.paragraph("", "", nodes.literal("", "cache"))
@@ -141,7 +142,7 @@ def test_terms_are_linked_once_and_not_in_code_or_links() -> None:
 
 
 def test_ordinary_words_are_linked_in_italics_alone() -> None:
-    document: Any = nodes.document(None, None)  # type: ignore[arg-type]
+    document: Any = new_document("a page")
     document += nodes.paragraph("", "This page is short.")
     document += nodes.paragraph("", "", nodes.emphasis("", "pages"))
     link_terms(document, {"page": ("term-page", "A piece.")}, "glossary")
