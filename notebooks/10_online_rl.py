@@ -435,7 +435,7 @@ by_fives.round(3)
 
 # %% [markdown]
 # The model learned: .775 of the validation questions were right before the
-# first step, .862 after ten and .887 after twenty. The reward alone would
+# first step, .863 after ten and .887 after twenty. The reward alone would
 # not have said so as clearly. Its mean is .42 in the first five steps, .54
 # in the third five and .48 in the last, because every step asks sixteen
 # other questions, and some are harder. The curves are read together:

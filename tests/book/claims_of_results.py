@@ -54,6 +54,10 @@ RESULTS = {
     ],
     "10_online_rl": [
         Claim(
+            rf"{D} of the validation .*? {D} after ten and {D} after twenty",
+            rf"step  0: {D} .*\nstep 10: {D} .*\nstep 20: {D} ",
+        ),
+        Claim(
             rf"base from {D} to {D} on `test` and from {D} to {D}",
             rf"\ncot +0 +{D} .*\ndr_grpo +5,120 +{D} \((?:.*\n)+?"
             rf"cot +{D} .*\ndr_grpo +{D} \(",
