@@ -54,7 +54,7 @@ RESULTS = {
     ],
     "10_online_rl": [
         Claim(
-            rf"{D} of the validation .*? {D} after ten and {D} after twenty",
+            rf"{D} of the validation .*? {D} after ten and {D} after",
             rf"step  0: {D} .*\nstep 10: {D} .*\nstep 20: {D} ",
         ),
         Claim(
