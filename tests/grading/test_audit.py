@@ -66,7 +66,10 @@ HOLDS = """
     6 times one hundred and five is 630 | 1 kg is not 100 g |
     3.5 * 1.609 = 5.6 | 3.5 * 1.609 = 5.63 | 3.5 * 1.609 = 5.635 |
     7.75 * 453.6 = 3500 | 7.75 * 453.6 = 3510 | 24 * 304.8 = 7315 |
-    6 * 5 does not equal 31 | half of 6 is 3 | 1 US gallon = 3.785 l
+    6 * 5 does not equal 31 | half of 6 is 3 | 1 US gallon = 3.785 l |
+    7.75 * 453.6 = 8 * 441.6 | 10.199 * 5 = 50.9 | 125.25 * 2 = 251 |
+    5 * 6 kg / 2 kg = 15 | 6 in * (1 ft / 12 in) = 0.5 ft |
+    6000 g / 1000 g/kg = 6 kg
 """
 FAILS = """
     6 * 1000 = 600 | 5 + 7 = 13 | 5 - 7 = 2 | 6 * 1000 equals 600 |
@@ -85,7 +88,10 @@ FAILS = """
     1 short ton = 2205 lb | 1 bank month = 30.44 days |
     **3 hr = 125 days** | 1e-14 * 1 = 5e-14 | 1 kg is not 1000 g |
     6 * 5 ≠ 30 | 6 * 5 isn't 30 | 1 kg makes 5 g | 1 kg *equals* 5 g |
-    a kg is five grams | 1 kg → 5 g | 5 grams per kg | 1 kg\n= 5 g
+    a kg is five grams | 1 kg → 5 g | 5 grams per kg | 1 kg\n= 5 g |
+    125.15 * 2 = 251 | 125 * 2 = 249 | 125.45 * 2 = 249 |
+    1 * 4.99e-322 = 4.94e-322 | 6 in * (1 ft / 10 in) = 0.6 ft |
+    6000 g / 500 g/kg = 12 kg
 """
 # Units we do not know, divisions by zero, pieces of other expressions.
 UNCHECKABLE = """
@@ -130,7 +136,9 @@ CASES: list[tuple[str, list[bool | None]]] = [
     ("5 plus 7 is 12, 5 minus 7 is 2", [T, F]),
     ("6 * 1000 = 6000 = 6 * 10^3", [T, T]),
     ("6 * 1000 = 6000 = 600 * 1", [T, F]),
+    ("6 * 5 = 30 = 30", [T]),
     ("6 * 5 = 30 = 31", [T, F]),
+    ("1 km = 1000 m = 100000 cm", [T, T]),
     ("6 kg = 6 * 5 = 30", [T]),
     ("2 * 3 = 6, 6 * 4 = 24; 24 * 2 = 50", [T, T, F]),
     ("Since 2 * 3 = 6 and 6 * 4 = 25 we stop", [T, F]),
@@ -215,11 +223,126 @@ def test_the_first_fault_is_named(text: str, fault: str | None) -> None:
     assert fault in (None, *FAULTS)
 
 
+@pytest.mark.parametrize(
+    ("reply", "text", "kind"),
+    [
+        ("6*1000 = 6000", "6 * 1000 = 6000", "arithmetic"),
+        ("6 times 5 is not 31", "6 * 5 \u2260 31", "arithmetic"),
+        ("A kg is 1000 g.", "1 kg = 1000 g", "fact"),
+    ],
+)
+def test_a_claim_has_a_text_and_a_kind(
+    reply: str, text: str, kind: str
+) -> None:
+    [claim] = audit_reasoning(reply, GRAMS).claims
+    assert (claim.text, claim.kind) == (text, kind)
+
+
 def test_a_claim_is_used_if_the_answer_follows_from_it() -> None:
     text = "1 kg = 1000 g. 1 lb = 16 oz. 6 * 1000 = 6000. 2 * 2 = 4. "
     text += "So it is 6000. <answer>6000</answer> 1 kg = 1000 g"
     claims = audit_reasoning(text, GRAMS).claims
     assert [c.used for c in claims] == [True, False, True, False, False]
+    # "5 = 5" claims nothing, and is not counted.
+    text = "5 = 5. 1 kg = 1000 g. 6 * 1000 = 6000. <answer>6000</answer>"
+    claims = audit_reasoning(text, GRAMS).claims
+    assert [c.used for c in claims] == [True, True]
+
+
+POUNDS = "How many gram are there in 7.75 lb?"
+MINUTES = "How many minutes are there in 2 days?"
+INCHES = "How many centimeters are 6 inches?"
+#: A question, a reply, and whether its answer follows from the question.
+LEADS = [
+    (GRAMS, "6 * 1000 = <answer>6000</answer>", True),
+    (GRAMS, "6 * 1000 \u2248 <answer>6000</answer>", True),
+    (GRAMS, "6 * 1000 is <answer>6000</answer>", True),
+    (GRAMS, "6000 = 6 kg * 1000. <answer>6000</answer>", True),
+    # After the answer only what was given may be stated.
+    (GRAMS, "6 * 1000 = 6000. x = 6. <answer>6000</answer>", True),
+    (GRAMS, "6 * 1000 = 6000. x = 6.03. <answer>6000</answer>", False),
+    # A result may be rounded to 1 %; two products must agree to 0.1 %.
+    (POUNDS, "7.75 * 453.6 = 3500. <answer>3500</answer>", True),
+    (
+        POUNDS,
+        "7.75 * 453.6 = 8 * 441.6 = 3532.8. <answer>3532.8</answer>",
+        False,
+    ),
+    # An answer may be rounded as the grading rounds it.
+    (
+        "km in 12.5 m?",
+        "12.5 * 0.001 = 0.0125. <answer>0.013</answer>",
+        True,
+    ),
+    (
+        "km in 12.5 m?",
+        "12.5 * 0.001 = 0.0125. <answer>0.014</answer>",
+        False,
+    ),
+    # A unit beside a result says what it can be.
+    (
+        MINUTES,
+        "2 * 24 = 48 hours. 48 * 60 = 2880. <answer>2880</answer>",
+        True,
+    ),
+    (
+        MINUTES,
+        "2 * 24 = 48 minutes. 48 * 60 = 2880. <answer>2880</answer>",
+        False,
+    ),
+    (
+        MINUTES,
+        "2 * 24 = 48 kg. 48 * 60 = 2880. <answer>2880</answer>",
+        False,
+    ),
+    (
+        "How many fluid ounces are there in 2 pints?",
+        "1 pint = 16 oz. 2 * 16 = 32 oz. <answer>32</answer>",
+        True,
+    ),
+    # Parts add up to a factor, and not only almost.
+    (
+        "How many pints are there in 6 quarts?",
+        "1 quart = 2 pints. 6 + 6 = 12. <answer>12</answer>",
+        True,
+    ),
+    (
+        INCHES,
+        "2 * 6 = 12. 0.54 * 6 = 3.24. 12 + 3.24 = 15.24. "
+        "<answer>15.24</answer>",
+        True,
+    ),
+    (
+        INCHES,
+        "2 * 6 = 12. 0.55 * 6 = 3.3. 12 + 3.3 = 15.3. "
+        "<answer>15.3</answer>",
+        False,
+    ),
+    # Of a difference nothing is left but the rounding of its parts.
+    (
+        POUNDS,
+        "7.75 * 453.6 = 3515.4. 1 / (3515 - 3515.4) = -2.5. "
+        "<answer>-2.5</answer>",
+        False,
+    ),
+]
+
+
+@pytest.mark.parametrize(("question", "reply", "leads"), LEADS)
+def test_the_answer_must_follow_from_the_question(
+    question: str, reply: str, leads: bool
+) -> None:
+    expected = None if leads else "does not lead to the answer"
+    assert audit_reasoning(reply, question).fault == expected
+
+
+def test_a_long_reply_is_never_valid() -> None:
+    """Beyond 3,000 characters, or 200 statements."""
+    good = "1 kg = 1000 g. 6 * 1000 = 6000. <answer>6000</answer>"
+    assert reasoning_is_valid(good.rjust(3000), GRAMS)
+    assert not reasoning_is_valid(good.rjust(3001), GRAMS)
+    assert reasoning_is_valid(198 * "1 + 1 = 2. " + good, GRAMS)
+    assert not reasoning_is_valid(199 * "1 + 1 = 2. " + good, GRAMS)
 
 
 @pytest.mark.parametrize("question", ["What is 6 times 7?", ""])
@@ -230,6 +353,24 @@ def test_without_a_conversion_the_last_claim_gives_the_answer(
     assert reasoning_is_valid(f"{good}. <answer>42</answer>", question)
     assert not reasoning_is_valid(f"{bad}. <answer>42</answer>", question)
     assert not reasoning_is_valid("42. <answer>42</answer>", question)
+    other = "6 * 7 = 42. x = 43. <answer>43</answer>"
+    assert not reasoning_is_valid(other, question)
+
+
+@pytest.mark.parametrize(
+    ("reply", "used"),
+    [
+        ("6 * 7 = 42. So 42 = 42. <answer>42</answer>", True),
+        ("6 * 7 = 43. <answer>43</answer>", False),
+        ("0.25 * 0.05 = 0.0125. <answer>0.013</answer>", True),
+        ("0.25 * 0.05 = 0.0125. <answer>0.0135</answer>", False),
+    ],
+)
+def test_without_a_conversion_only_a_true_claim_is_used(
+    reply: str, used: bool
+) -> None:
+    [claim] = audit_reasoning(reply, "What is the product?").claims
+    assert claim.used == used
 
 
 PARTS = st.lists(st.integers(1, 9), min_size=2, max_size=4)
@@ -344,6 +485,11 @@ def test_hostile_texts_are_audited_in_linear_time(text: str) -> None:
     assert not reasoning_is_valid(text, GRAMS)
     assert all(chains(text))
     audit_reasoning("6 * 5 = 30\n" + text, GRAMS)
+
+
+def test_the_ends_of_a_chain_belong_to_it() -> None:
+    [links] = read_links("6 kg = 6 * 1000 = 6000 g")
+    assert [link.claim is not None for link in links] == [False, True, True]
 
 
 def test_a_chain_of_many_links_is_read_once() -> None:

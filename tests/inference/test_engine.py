@@ -270,6 +270,7 @@ def test_prefix_prompts_and_equal_samples_are_computed_once(
     options = EngineOptions(slots=slots, observe=passes.append)
     done = generate(tiny_model, prompts, never, how, 5, options)
     handle.remove()
+    assert passes[0] == ForwardPass("prefix", [], 40, 0)
     assert computed == [max(len(p.prompts), 1) * p.width for p in passes]
     # The last token of a completion is drawn and never computed.
     distinct = sum(

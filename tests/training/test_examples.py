@@ -238,6 +238,7 @@ def test_triples_survive_a_round_trip(tmp_path: Path) -> None:
         ("[]", "at least 1"),
         ('[["q", 1, "r"], ["q", 1]]', "entry 2"),
         ('[["q", true, "r"]]', "entry 1"),
+        ('[["q", "1", "r"]]', "entry 1"),
         ('[["q", 1, " "]]', "entry 1"),
     ],
 )
@@ -268,6 +269,21 @@ def test_the_triples_of_another_task_are_refused(tmp_path: Path) -> None:
     path.write_text('{"task": "multiplication", "triples": [["q", 1, 2]]}')
     with pytest.raises(DataError, match=r"entry 1: .*string"):
         read_triples(path, MULTIPLICATION)
+    named = '\n {"task": "multiplication", "triples": [["q", %s, "r"]]}'
+    path.write_text(named % 1)
+    assert [t.answer for t in read_triples(path, MULTIPLICATION)] == [1.0]
+    path.write_text(named % '"1"')
+    with pytest.raises(DataError, match=r"entry 1: .*number"):
+        read_triples(path, MULTIPLICATION)
+
+
+def test_a_question_that_ends_with_a_space_is_followed_by_another(
+    tokenizer: Any,
+) -> None:
+    """A bare prompt is the question itself, and keeps its own spaces."""
+    triple = ReasoningExample("6 kg in g? ", 6000.0, "6 * 1000 = 6000.")
+    [rft] = rft_examples([triple], tokenizer)
+    assert tokenizer.decode(learned(rft)[:-1]) == " 6 * 1000 = 6000."
 
 
 def test_a_chat_prompt_is_followed_by_the_target_at_once(

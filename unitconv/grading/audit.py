@@ -6,7 +6,12 @@ import math
 from dataclasses import dataclass, replace
 
 from unitconv.grading.answer import answer_unit, parse_answer
-from unitconv.grading.reasoning.claims import Claim, Link, close, read_links
+from unitconv.grading.reasoning.claims import (
+    Claim,
+    Link,
+    read_links,
+    states,
+)
 from unitconv.grading.reasoning.derivation import Derivation
 from unitconv.task.question_parser import Conversion, parse_question
 from unitconv.task.units import BY_NAME, UnitError, exact_factor, resolve
@@ -19,7 +24,7 @@ FAULTS = (
     "does not lead to the answer",
 )
 # Beyond these, nobody can follow the reasoning.
-_LONGEST_REPLY = 5_000  # characters; no more are read
+_LONGEST_REPLY = 3_000  # characters; no more are read
 _MOST_LINKS = 200
 
 
@@ -159,10 +164,10 @@ def _claims_used(
 def _last_claim(links: list[Link], answer: float) -> frozenset[int] | None:
     """Return the last claim if it is true and gives the answer."""
     made = [link for link in links if link.claim and link.left]
-    if not made or not _states(links[-1].right.value, answer):
+    if not made or not states(links[-1].right.value, answer):
         return None
     last = made[-1]
-    if last.holds and _states(last.right.value, answer):
+    if last.holds and states(last.right.value, answer):
         return frozenset({last.index})
     return None
 
@@ -176,17 +181,13 @@ def _is_last(
     """
     for link in reversed(links):
         unit = None if link.right.has_operator else link.right.unit
-        if _states(link.right.value, answer):
+        if states(link.right.value, answer):
             return unit is None or not _is_other(
                 unit, derivation.conversion
             )
         if not derivation.is_given(link.right.value):
             return False
     return False
-
-
-def _states(value: float, answer: float) -> bool:
-    return close(value, answer) or round(value, 3) == answer
 
 
 def _is_fact(link: Link) -> bool:

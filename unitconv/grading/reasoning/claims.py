@@ -109,6 +109,11 @@ def close(a: float, b: float, tolerance: float = AUDIT_TOLERANCE) -> bool:
     return math.isclose(a, b, rel_tol=tolerance)
 
 
+def states(value: float, answer: float) -> bool:
+    """Return True if a number is the answer, perhaps to three decimals."""
+    return close(value, answer) or round(value, 3) == answer
+
+
 def read_links(text: str) -> list[list[Link]]:
     """Read the equations of a text, by chains of equal sides.
 

@@ -19,6 +19,7 @@ from unitconv.grading.reasoning.claims import (
     Link,
     close,
     rates_in,
+    states,
     units_of_rate,
 )
 from unitconv.grading.reasoning.dimensions import (
@@ -135,8 +136,6 @@ class Derivation:
             if units is None:
                 return
             per = ratio(units[1], units[0])
-        elif units and source.is_quantity and target.is_quantity:
-            per = ratio(units[1], units[0])
         claims = frozenset({link.index} if link.claim else ())
         passed: Meanings = {}
         for (value, powers), old in found[source.text].items():
@@ -157,7 +156,7 @@ class Derivation:
     def claims_behind(self, answer: float) -> frozenset[int] | None:
         """Return the claims from which the answer follows, if it does."""
         for value, meanings in reversed(self.results):
-            if close(value, answer):
+            if states(value, answer):
                 return meanings.get(self._goal)
         return None
 

@@ -3,14 +3,14 @@
 
 {
   const { compile, countCharacters, endOfCharacters } = unitconv.patterns;
-  const { equal, roundTo3 } = unitconv.numbers;
+  const { equal } = unitconv.numbers;
   const { answerUnit } = unitconv.answer;
-  const { close, readLinks } = unitconv.claims;
+  const { readLinks, states } = unitconv.claims;
   const { byName, exactFactor, resolve } = unitconv.units;
   const { Derivation, TracedText, parseAnswer, parseQuestion } = unitconv;
 
   // Beyond these, nobody can follow the reasoning.
-  const LONGEST_REPLY = 5_000; // characters; no more are read
+  const LONGEST_REPLY = 3_000; // characters; no more are read
   const MOST_LINKS = 200;
   const IS_BEFORE_TAG = compile("(?:=|\u2248| is)[@{s}]*$");
 
@@ -125,9 +125,6 @@
     }
     return false;
   }
-
-  const states = (value, answer) =>
-    close(value, answer) || roundTo3(value) === answer;
 
   /* Return true for a fact about two units, true or unread. */
   const isFact = ({ claim, left, right }) =>

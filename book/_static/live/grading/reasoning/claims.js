@@ -2,7 +2,7 @@
 "use strict";
 
 {
-  const { isClose, largest, lastPlace } = unitconv.numbers;
+  const { isClose, largest, lastPlace, roundTo3 } = unitconv.numbers;
   const { UNKNOWN, chains } = unitconv.expressionParser;
   const { convert, factor, resolve } = unitconv.units;
 
@@ -14,6 +14,10 @@
 
   const close = (a, b, tolerance = AUDIT_TOLERANCE) =>
     isClose(a, b, tolerance);
+
+  /* Return true if a number is the answer, perhaps to three decimals. */
+  const states = (value, answer) =>
+    close(value, answer) || roundTo3(value) === answer;
 
   /* Find the rates between units of one family in an expression, such as
      5280 ft / 1 mi or 2.54 cm/in. */
@@ -198,6 +202,7 @@
     close,
     ratesIn,
     readLinks,
+    states,
     unitsOfRate,
   };
 }

@@ -12,7 +12,8 @@
 
 {
   const { UNKNOWN } = unitconv.expressionParser;
-  const { AUDIT_TOLERANCE, close, ratesIn, unitsOfRate } = unitconv.claims;
+  const { AUDIT_TOLERANCE, close, ratesIn, states, unitsOfRate } =
+    unitconv.claims;
   const { factors, makeFactor, multiply, ratio, readPowers, unitsOf } =
     unitconv.dimensions;
   const { byName, lookup } = unitconv.units;
@@ -115,8 +116,6 @@
       if (!close(source.value, target.value, tolerance)) {
         if (!units) return;
         per = ratio(units[1], units[0]);
-      } else if (units && source.isQuantity && target.isQuantity) {
-        per = ratio(units[1], units[0]);
       }
       const claims = new Set(link.claim ? [link.index] : []);
       let passed = new Map();
@@ -140,7 +139,7 @@
     /* Return the claims from which the answer follows, if it does. */
     claimsBehind(answer) {
       for (const [value, meanings] of [...this.results].reverse())
-        if (close(value, answer))
+        if (states(value, answer))
           return meanings.get(this.goal)?.claims ?? null;
       return null;
     }
