@@ -159,7 +159,8 @@ again := $(if $(FORCE),force)
 
 define test-with
 $(BIN)/python -m pip install --quiet uv
-$(BIN)/uv venv --quiet --allow-existing --python $(PYTHON) _build/$@
+$(BIN)/uv venv --quiet --seed --allow-existing --python $(PYTHON) \
+    _build/$@
 $(BIN)/uv pip install --quiet --python _build/$@/bin/python $(1) \
     $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX) \
     --index-strategy unsafe-best-match) -e ".[test]"

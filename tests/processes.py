@@ -18,6 +18,7 @@ LOCAL = os.environ | {"GLOO_SOCKET_IFNAME": "lo", "OMP_NUM_THREADS": "1"}
 CLI = [sys.executable, "-m", "unitconv.cli"]
 ROLLOUTS = ["rft.json", "rft.jsonl"]
 WEIGHTS = f"sft/{ADAPTER_WEIGHTS}"
+RFT_WEIGHTS = f"rft/{ADAPTER_WEIGHTS}"
 REPORT = "report.json"
 GGUF = "model.gguf"
 # No answer of a random model is right: the best step is that before any.

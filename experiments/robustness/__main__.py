@@ -74,12 +74,18 @@ def long_texts() -> None:
 
 
 @app.command()
-def kills(count: Count = 50) -> None:
+def kills(
+    commands: Annotated[
+        list[str] | None,
+        typer.Argument(help="Such as `rl download`. [all of them]"),
+    ] = None,
+    count: Count = 50,
+) -> None:
     """Stop every command at random moments, and compare the outcome."""
-    from experiments.robustness.kills import kill_all
+    from experiments.robustness.kills import COMMANDS, kill_all
 
     done = record.read().get("kills", {}).get("commands", {})
-    for name, found in kill_all(done, count):
+    for name, found in kill_all(done, count, commands or COMMANDS):
         done = done | {name: found}
         record.write("kills", {"commands": done})
     if any(command["wrong"] for command in done.values()):

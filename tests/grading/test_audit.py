@@ -318,6 +318,22 @@ LEADS = [
         "<answer>15.3</answer>",
         False,
     ),
+    # A number that is stated anew must be the very same.
+    (
+        POUNDS,
+        "1 lb = 453.6 g. 7.75 * 453.6 = 3515.4. 3.5154 kg = 3515.4 g. "
+        "<answer>3515.4</answer>",
+        True,
+    ),
+    (
+        POUNDS,
+        "1 lb = 453.6 g. 7.75 * 453.6 = 3515.4. 3.53 kg = 3530 g. "
+        "<answer>3530</answer>",
+        False,
+    ),
+    # Nothing follows from zero, or from a rate of other units.
+    (GRAMS, "0 kg = 0 g. 6 * 1 = 6. <answer>6</answer>", False),
+    (GRAMS, "6 * 1000 m/km = 6000. <answer>6000</answer>", False),
     # Of a difference nothing is left but the rounding of its parts.
     (
         POUNDS,

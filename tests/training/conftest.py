@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from tests.processes import CLI, GGUF, LOCAL, REPORT, REWARD, Arguments, run
-from unitconv.task.dataset import load_split
+from unitconv.task.dataset import Question, load_split
+from unitconv.training.examples import reference_triples, write_triples
 from unitconv.training.rollouts import CHUNK_SIZE
 
 
@@ -27,6 +28,11 @@ def arguments(
     many = data.with_name("many.json")
     questions = load_split("train")[:300]
     many.write_text(json.dumps([[q.text, q.answer] for q in questions]))
+    # Of so few words that reasoning fits into the context.
+    short = [Question(f"{n} kg in g?", 1000.0 * n) for n in range(1, 33)]
+    few, triples = (data.with_name(f"{name}.json") for name in "ab")
+    few.write_text(json.dumps([[q.text, q.answer] for q in short[:8]]))
+    write_triples(reference_triples(short), triples)
     inputs = [f"--model={model_folder}", f"--data={data}", "--device=cpu"]
     options = {
         "evaluate": ["--prompt=raw", f"--data={many}", f"--json={REPORT}"],
@@ -35,6 +41,10 @@ def arguments(
         "sft": [
             *[f"--valid={data}", "--limit=96", "--epochs=3", "--rank=4"],
             *["--batch-size=16", "--output=sft"],
+        ],
+        "rft": [
+            *[f"--data={triples}", f"--valid={few}", "--epochs=2"],
+            *["--rank=4", "--batch-size=16", "--output=rft"],
         ],
         # Batches of three for two processes: one has less to do.
         "rl": [
@@ -60,6 +70,6 @@ def uninterrupted(
 ) -> Path:
     """A folder with the outputs of every command in one process."""
     folder = tmp_path_factory.mktemp("uninterrupted")
-    for name in ("rollouts", "sft", "rl", "evaluate", "export"):
+    for name in ("rollouts", "sft", "rft", "rl", "evaluate", "export"):
         run(CLI + arguments(name, folder))
     return folder

@@ -22,6 +22,7 @@ from tests.processes import (
     GGUF,
     LOCAL,
     REPORT,
+    RFT_WEIGHTS,
     RL_WEIGHTS,
     ROLLOUTS,
     TIMEOUT,
@@ -49,6 +50,14 @@ class Kill:
 KILLS = [
     Kill("rollouts", APPEND, 1, "TERM", ROLLOUTS),
     Kill("rollouts", APPEND, 3, "KILL", ROLLOUTS),
+    # The run is recorded, and has no folder for its checkpoints yet.
+    Kill(
+        "rft",
+        "unitconv.training.trainer:add_lora",
+        1,
+        "KILL",
+        [RFT_WEIGHTS],
+    ),
     Kill("rollouts", "pathlib:Path.replace", 2, "INT", ROLLOUTS),
     Kill("evaluate", APPEND, 2, "KILL", [REPORT]),
     Kill("evaluate", "pathlib:Path.replace", 2, "TERM", [REPORT]),
@@ -72,8 +81,8 @@ KILLS = [
 @pytest.mark.parametrize(
     "kill",
     [
-        *KILLS[:2],
-        *(pytest.param(kill, marks=pytest.mark.long) for kill in KILLS[2:]),
+        *KILLS[:3],
+        *(pytest.param(kill, marks=pytest.mark.long) for kill in KILLS[3:]),
     ],
     ids=str,
 )
@@ -92,7 +101,7 @@ def test_a_killed_command_resumes_to_the_same_bytes(
     by_signal = -signal.Signals[f"SIG{kill.signal}"]
     expected = 130 if kill.signal == "INT" else by_signal
     assert killed.returncode == expected, killed.stderr
-    resume = ["--resume"] if kill.command in ("sft", "rl") else []
+    resume = ["--resume"] if kill.command in ("sft", "rft", "rl") else []
     run(CLI + command + resume)
     for output in kill.outputs:
         written = content(tmp_path / output)

@@ -142,7 +142,7 @@ def rft(
             continue
         with console.training_bar() as bar:
             # Round 2 may not have begun when the run stopped.
-            resumed = resume and (adapter / "checkpoints").exists()
+            resumed = resume and (adapter / "run.json").exists()
             run = config.TrainingRun(adapter, resumed, [bar])
             result = train_rft(base, examples, settings, run, validation)
         _write_result(result, model, task)

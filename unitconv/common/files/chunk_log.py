@@ -8,6 +8,7 @@ a chunk is cut off, and the chunk is made again.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -89,9 +90,16 @@ class ChunkLog(Generic[T]):
         self, header: dict[str, Any], is_own: Callable[[int, T], bool]
     ) -> int:
         """Count the records; see `begin`."""
-        path, error = self.path, self.error
         # A kill may have left a partial line behind the last line end.
-        texts = json_lines.iter_texts(path, error, whole=True)
+        texts = json_lines.iter_texts(self.path, self.error, whole=True)
+        with closing(texts):
+            self._check_header(texts, header)
+            return self._count_own(texts, is_own)
+
+    def _check_header(
+        self, texts: Iterable[bytes], header: dict[str, Any]
+    ) -> None:
+        path, error = self.path, self.error
         first = [*islice(texts, 1)]
         if not first:
             raise error(f"{path}, line 1: no valid record; move it away")
@@ -105,6 +113,11 @@ class ChunkLog(Generic[T]):
                 f"({', '.join(changed)}): give the same ones, or another "
                 "output"
             )
+
+    def _count_own(
+        self, texts: Iterable[bytes], is_own: Callable[[int, T], bool]
+    ) -> int:
+        path, error = self.path, self.error
         records = json_lines.parse_lines(texts, self.kind, path, error, 2)
         number = 0
         for number, record in enumerate(records, start=1):

@@ -10,7 +10,8 @@ import json
 import os
 import re
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import closing
 from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
@@ -53,8 +54,10 @@ def append_lines(path: Path, records: Iterable[dict[str, Any]]) -> None:
 
 def iter_texts(
     path: Path, error: type[UnitconvError], whole: bool = False
-) -> Iterator[bytes]:
+) -> Generator[bytes, None, None]:
     """Yield the JSON of one line after the other, without its checksum.
+
+    The file is open until the last line, or until this is closed.
 
     Args:
         path: packed, if its name ends in `.gz`.
@@ -115,8 +118,9 @@ def iter_lines(
     Raises:
         UnitconvError: of the type `error`; names the file and the line.
     """
-    texts = islice(iter_texts(path, error), first - 1, None)
-    return parse_lines(texts, kind, path, error, first)
+    with closing(iter_texts(path, error)) as texts:
+        wanted = islice(texts, first - 1, None)
+        yield from parse_lines(wanted, kind, path, error, first)
 
 
 def _broken(
