@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from transformers import AutoConfig, AutoModelForCausalLM
 
@@ -315,6 +315,30 @@ def test_finished_requests_leave_and_waiting_ones_enter(
     assert progress == [1] * 12
 
 
+def test_a_long_prefill_is_read_in_several_passes(
+    tiny_model: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("unitconv.inference.engine.PREFILL_TOKENS", 20)
+    prompts = random_prompts(tiny_model, [6] * 8)
+    passes: list[ForwardPass] = []
+    options = EngineOptions(slots=8, observe=passes.append)
+    done = generate(tiny_model, prompts, never, SAMPLED, 1, options)
+    assert done == generate_batched(tiny_model, prompts, never, SAMPLED, 1)
+    read = [len(p.prompts) for p in passes if p.kind == "prefill"]
+    assert read == [3, 3, 2]
+
+
+def test_cached_tokens_are_reported(tiny_model: Any) -> None:
+    prompts = random_prompts(tiny_model, [6] * 3)
+    passes: list[ForwardPass] = []
+    options = EngineOptions(slots=3, observe=passes.append)
+    generate(tiny_model, prompts, never, GREEDY_12, options=options)
+    assert [p.own_tokens for p in passes] == [
+        3 * (6 + drawn) for drawn in range(12)
+    ]
+
+
+@example(prompts=[[0, 1], [2, 1]], start=8)
 @given(
     st.lists(
         st.lists(st.integers(0, 2), min_size=1, max_size=14),
@@ -455,6 +479,10 @@ def test_bad_requests(tiny_model: Any) -> None:
         generate(tiny_model, [[5]], never, num_return_sequences=0)
     with pytest.raises(ValueError, match="at least 1"):
         generate(tiny_model, [[5]], never, options=EngineOptions(slots=0))
+    for limits in ([3], [3, 4, 5]):
+        options = EngineOptions(limits=limits)
+        with pytest.raises(ValueError, match="argument 2"):
+            generate(tiny_model, [[5], [6]], never, options=options)
 
 
 # -------------------------------------------------------------- devices
