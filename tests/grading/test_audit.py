@@ -268,6 +268,20 @@ LEADS = [
         "7.75 * 453.6 = 8 * 441.6 = 3532.8. <answer>3532.8</answer>",
         False,
     ),
+    # So may a factor, and a result that is used again.
+    (POUNDS, "7.75 * 450 = 3487.5. <answer>3487.5</answer>", True),
+    (
+        POUNDS,
+        "1 lb = 453.6 g. 7.75 * 454 = 3518.5. <answer>3518.5</answer>",
+        True,
+    ),
+    (POUNDS, "7.75 * 440 = 3410. <answer>3410</answer>", False),
+    (
+        POUNDS,
+        "7 * 453.6 = 3175.2. 0.75 * 453.6 = 340.2. 3175 + 340 = 3515. "
+        "<answer>3515</answer>",
+        True,
+    ),
     # An answer may be rounded as the grading rounds it.
     (
         "km in 12.5 m?",
