@@ -5,7 +5,7 @@
     python -m experiments.robustness long-texts
     python -m experiments.robustness kills --count 50
     python -m experiments.robustness memory
-    python -m experiments.robustness growth --questions 100000
+    python -m experiments.robustness growth
 
 Each writes its part of `experiments/robustness/record.json`, which the
 page reads. `fuzz` and `kills` add to what they did before, with other

@@ -144,6 +144,7 @@ CASES: list[tuple[str, list[bool | None]]] = [
     ("Since 2 * 3 = 6 and 6 * 4 = 25 we stop", [T, F]),
     ("2 * 3 = 6 so 6 * 4 = 24 then 24 * 2 = 48", [T, T, T]),
     ("6 kg = 6 * 1000 = 6000 g", [T, T]),
+    ("6 kg = 6 * 1000 g = 6000 g", [T, T]),
     ("6 kg = 6 * 100 = 600 g", [T, F]),
     ("6 kg is 6 x 1000 = 6000 g", [T, T]),
     ("1 kg = 1000 g. 6 * 1000 = 6000.", [T, T]),

@@ -1,0 +1,51 @@
+"""Count the mutants that no test noticed, from the files of mutmut.
+
+    make mutants
+    python -m experiments.robustness.mutants _build/mutants/mutants
+
+It writes `mutants.json`, which a page of the book shows, and prints the
+survivors, which `mutants.md` explains by hand.
+"""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from pathlib import Path
+
+import typer
+from pydantic import BaseModel
+
+from unitconv.common.io import write_json
+
+RECORD = Path(__file__).with_name("mutants.json")
+#: Exit codes of the tests: they passed, or none calls the function.
+UNNOTICED = (0, 5, 33)
+
+
+class Meta(BaseModel):
+    """What mutmut keeps of a module."""
+
+    exit_code_by_key: dict[str, int | None]
+
+
+def main(folder: Path) -> None:
+    """Record a run of mutmut that has tried every mutant."""
+    modules = {}
+    for path in sorted(folder.rglob("*.py.meta")):
+        codes = Meta.model_validate_json(path.read_text()).exit_code_by_key
+        if None in codes.values():
+            raise SystemExit(f"{path}: some mutants have not been tried")
+        survivors = [n for n, code in codes.items() if code in UNNOTICED]
+        print(*survivors, sep="\n")
+        if codes:
+            name = path.relative_to(folder).with_suffix("").with_suffix("")
+            modules[".".join(name.parts)] = {
+                "mutants": len(codes),
+                "killed": len(codes) - len(survivors),
+            }
+    tool = f"mutmut {version('mutmut')}"
+    write_json({"modules": modules, "tool": tool}, RECORD)
+
+
+if __name__ == "__main__":
+    typer.run(main)
