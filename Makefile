@@ -82,7 +82,7 @@ test-newest: $(INSTALLED) ## The library with the newest versions there are
 	$(call test-with,--upgrade)
 
 # Changes functions one by one, and counts the changes that no test sees.
-mutants: $(INSTALLED) ## Mutation testing, of [tool.mutmut]'s files (hours)
+mutants: $(INSTALLED) ## Mutation testing, of [tool.mutmut]'s files (30 min)
 	$(BIN)/python -m pip install --quiet mutmut
 	rm -rf _build/mutants && mkdir -p _build/mutants
 	git ls-files -z | xargs -0 cp --parents -t _build/mutants

@@ -77,15 +77,19 @@ def long_texts() -> None:
 def kills(
     commands: Annotated[
         list[str] | None,
-        typer.Argument(help="Such as `rl download`. [all of them]"),
+        typer.Argument(help="Such as `rl download`.", show_default="all"),
     ] = None,
     count: Count = 50,
 ) -> None:
     """Stop every command at random moments, and compare the outcome."""
     from experiments.robustness.kills import COMMANDS, kill_all
 
+    chosen = dict.fromkeys(commands or COMMANDS)
+    if unknown := chosen.keys() - COMMANDS.keys():
+        known = ", ".join(COMMANDS)
+        raise typer.BadParameter(f"{unknown}: the commands are {known}")
     done = record.read().get("kills", {}).get("commands", {})
-    for name, found in kill_all(done, count, commands or COMMANDS):
+    for name, found in kill_all(done, count, chosen):
         done = done | {name: found}
         record.write("kills", {"commands": done})
     if any(command["wrong"] for command in done.values()):

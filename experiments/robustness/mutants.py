@@ -18,8 +18,10 @@ from pydantic import BaseModel
 from unitconv.common.io import write_json
 
 RECORD = Path(__file__).with_name("mutants.json")
-#: Exit codes of the tests: they passed, or none calls the function.
-UNNOTICED = (0, 5, 33)
+#: Exit codes of mutmut's tests: they passed, or none calls the function.
+UNNOTICED = {0, 5, 33}
+#: Those of tests that failed, and of tests that did not end in time.
+NOTICED = {1, 3, 36, 24, -24, 152, 255}
 
 
 class Meta(BaseModel):
@@ -33,8 +35,8 @@ def main(folder: Path) -> None:
     modules = {}
     for path in sorted(folder.rglob("*.py.meta")):
         codes = Meta.model_validate_json(path.read_text()).exit_code_by_key
-        if None in codes.values():
-            raise SystemExit(f"{path}: some mutants have not been tried")
+        if unclear := {*codes.values()} - UNNOTICED - NOTICED:
+            raise SystemExit(f"{path}: not tried, or ended by {unclear}")
         survivors = [n for n, code in codes.items() if code in UNNOTICED]
         print(*survivors, sep="\n")
         if codes:
@@ -43,6 +45,8 @@ def main(folder: Path) -> None:
                 "mutants": len(codes),
                 "killed": len(codes) - len(survivors),
             }
+    if not modules:
+        raise SystemExit(f"{folder}: no files of mutmut")
     tool = f"mutmut {version('mutmut')}"
     write_json({"modules": modules, "tool": tool}, RECORD)
 

@@ -294,6 +294,14 @@ LEADS = [
         "12.5 * 0.001 = 0.0125. <answer>0.014</answer>",
         False,
     ),
+    ("km in 1.5 m?", "1.5 * 0.001 = 0.0015. <answer>0.002</answer>", True),
+    (
+        "How many miles are in 1.6 m?",
+        "1.6 * 0.000621 = 0.000994. 1 m = 0.000621 mi. "
+        "<answer>0.001</answer>",
+        True,
+    ),
+    ("g in 0 kg?", "1 kg = 1000 g. 0 kg = 0 g. <answer>0</answer>", True),
     # A unit beside a result says what it can be.
     (
         MINUTES,

@@ -54,7 +54,8 @@ def audit_reasoning(text: str, question: str) -> Audit:
     conversion factors (see `unitconv.grading.reasoning.derivation`). If
     the reply states facts about units, the answer must follow from one.
     Where no conversion can be parsed from the question, the last claim
-    must be true and give the answer. Very long replies never are valid.
+    must be true and give the answer. An answer may be rounded to three
+    decimals. A reply of more than 3,000 characters is never valid.
 
     >>> reply = "1 kg = 1000 g. 6 * 1000 = 6000. <answer>6000</answer>"
     >>> audit_reasoning(reply, "How many gram are there per 6 kg?").fault

@@ -136,6 +136,8 @@ class Derivation:
             if units is None:
                 return
             per = ratio(units[1], units[0])
+        elif units and source.is_quantity and target.is_quantity:
+            per = ratio(units[1], units[0])  # 0 kg = 0 g
         claims = frozenset({link.index} if link.claim else ())
         passed: Meanings = {}
         for (value, powers), old in found[source.text].items():
@@ -155,9 +157,10 @@ class Derivation:
 
     def claims_behind(self, answer: float) -> frozenset[int] | None:
         """Return the claims from which the answer follows, if it does."""
-        for value, meanings in reversed(self.results):
-            if states(value, answer):
-                return meanings.get(self._goal)
+        for is_answer in (close, states):
+            for value, meanings in reversed(self.results):
+                if is_answer(value, answer):
+                    return meanings.get(self._goal)
         return None
 
     def is_given(self, value: float) -> bool:

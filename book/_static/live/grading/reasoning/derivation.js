@@ -116,6 +116,8 @@
       if (!close(source.value, target.value, tolerance)) {
         if (!units) return;
         per = ratio(units[1], units[0]);
+      } else if (units && source.isQuantity && target.isQuantity) {
+        per = ratio(units[1], units[0]); // 0 kg = 0 g
       }
       const claims = new Set(link.claim ? [link.index] : []);
       let passed = new Map();
@@ -138,9 +140,10 @@
 
     /* Return the claims from which the answer follows, if it does. */
     claimsBehind(answer) {
-      for (const [value, meanings] of [...this.results].reverse())
-        if (states(value, answer))
-          return meanings.get(this.goal)?.claims ?? null;
+      for (const isAnswer of [close, states])
+        for (const [value, meanings] of [...this.results].reverse())
+          if (isAnswer(value, answer))
+            return meanings.get(this.goal)?.claims ?? null;
       return null;
     }
 
