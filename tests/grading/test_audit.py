@@ -69,7 +69,7 @@ HOLDS = """
     6 * 5 does not equal 31 | half of 6 is 3 | 1 US gallon = 3.785 l |
     7.75 * 453.6 = 8 * 441.6 | 10.199 * 5 = 50.9 | 125.25 * 2 = 251 |
     5 * 6 kg / 2 kg = 15 | 6 in * (1 ft / 12 in) = 0.5 ft |
-    6000 g / 1000 g/kg = 6 kg
+    6000 g / 1000 g/kg = 6 kg | 6000 g / 6 kg = 1000
 """
 FAILS = """
     6 * 1000 = 600 | 5 + 7 = 13 | 5 - 7 = 2 | 6 * 1000 equals 600 |
@@ -102,7 +102,9 @@ UNCHECKABLE = """
     5 feet 6 inches = 66 inches | 90 minutes = 1 hour 30 minutes |
     1 hour and 30 minutes = 90 minutes |
     90 minutes = 1 hour and 30 minutes. | 6 * 5 = 30 or 40 |
-    It is false that 6 * 5 = 30 | 6 * 5 = 30 is wrong
+    It is false that 6 * 5 = 30 | 6 * 5 = 30 is wrong |
+    24 hours / 60 min = 0.4 | 24 hours / 60 min = 24 |
+    6000 g / (500 g / 1 kg) = 12
 """
 NO_CLAIM = """
     there are 60 apples in 1 hour | 6000 | It is 6000. |

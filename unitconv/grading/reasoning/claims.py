@@ -31,7 +31,8 @@ class Claim:
 
     `arithmetic` is `6 * 1000 = 6000`; a `fact` is `1 kg = 1000 g`. The
     verdict is None where nothing can be checked: an unknown unit, a
-    division by zero, a side that is only part of an expression. `used` is
+    division by zero, a quotient of quantities in different units, a side
+    that is only part of an expression. `used` is
     True if the answer follows from this claim, among others.
     """
 
@@ -68,7 +69,7 @@ class Rate:
 
     value: float
     units: tuple[Unit, Unit]
-    is_factor: bool  # of a product; a quotient may be of any quantities
+    is_factor: bool  # of a product; others may be any two quantities
 
     @property
     def holds(self) -> bool:
@@ -192,18 +193,16 @@ def _check(left: Side, right: Side, inner: bool) -> Claim | None:
         agrees = False
     elif math.isfinite(left.value) and math.isfinite(right.value):
         agrees = _equal(left, right) or bool(_same_quantity(left, right))
-    if right.relation == "?":
+    rates = [*rates_in(left.expression), *rates_in(right.expression)]
+    false = [rate for rate in rates if not rate.holds]
+    # "24 hours / 60 min" is 24, or 0.4 hours per minute.
+    if right.relation == "?" or not all(rate.is_factor for rate in false):
         agrees = None
     elif right.relation != "=" and agrees is not None:
         agrees = not agrees
-    if agrees and _has_false_rate(left.expression, right.expression):
+    if agrees and false:
         agrees = False
     return Claim(text, kind, agrees)
-
-
-def _has_false_rate(left: Expression, right: Expression) -> bool:
-    rates = [*rates_in(left), *rates_in(right)]
-    return any(rate.is_factor and not rate.holds for rate in rates)
 
 
 def _equal(left: Side, right: Side) -> bool:

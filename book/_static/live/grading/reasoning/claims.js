@@ -138,18 +138,20 @@
     } else if (isFinite(left.value) && isFinite(right.value)) {
       verdict = equalNumbers(left, right) || !!sameQuantity(left, right);
     }
-    if (right.relation === "?") verdict = null;
+    const rates = [left, right].flatMap((side) => ratesIn(side.expression));
+    const falseRates = rates.filter((rate) => !rate.holds);
+    // "24 hours / 60 min" is 24, or 0.4 hours per minute.
+    if (
+      right.relation === "?" ||
+      !falseRates.every((rate) => rate.isFactor)
+    )
+      verdict = null;
     else if (right.relation !== "=" && verdict !== null) verdict = !verdict;
-    if (verdict && hasFalseRate(left, right)) verdict = false;
+    if (verdict && falseRates.length) verdict = false;
     const start = Math.min(left.start, right.start);
     const end = Math.max(left.end, right.end);
     return { text, kind, verdict, start, end };
   }
-
-  const hasFalseRate = (...sides) =>
-    sides
-      .flatMap((side) => ratesIn(side.expression))
-      .some((rate) => rate.isFactor && !rate.holds);
 
   /* The largest number that is added or subtracted; 0 if none is. */
   function largestTerm({ operands, operator }) {
