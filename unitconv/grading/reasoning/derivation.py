@@ -255,10 +255,7 @@ class Derivation:
             into[meaning] = claims
 
     def _recognize(self, meanings: Meanings) -> Meanings:
-        """Add the whole where parts of it have been added up.
-
-        That is the quantity, an earlier result, or a factor.
-        """
+        """Add the whole quantity, result or factor that parts add up to."""
         for (n, powers), claims in list(meanings.items()):
             if _QUANTITY[0] not in powers:
                 if close(n, self.conversion.quantity, _EXACT):
