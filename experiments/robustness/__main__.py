@@ -87,7 +87,8 @@ def kills(
     chosen = dict.fromkeys(commands or COMMANDS)
     if unknown := chosen.keys() - COMMANDS.keys():
         known = ", ".join(COMMANDS)
-        raise typer.BadParameter(f"{unknown}: the commands are {known}")
+        wrong = ", ".join(sorted(unknown))
+        raise typer.BadParameter(f"{wrong}: the commands are {known}")
     done = record.read().get("kills", {}).get("commands", {})
     for name, found in kill_all(done, count, chosen):
         done = done | {name: found}

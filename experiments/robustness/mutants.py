@@ -36,7 +36,10 @@ def main(folder: Path) -> None:
     for path in sorted(folder.rglob("*.py.meta")):
         codes = Meta.model_validate_json(path.read_text()).exit_code_by_key
         if unclear := {*codes.values()} - UNNOTICED - NOTICED:
-            raise SystemExit(f"{path}: not tried, or ended by {unclear}")
+            raise SystemExit(
+                f"{path}: tests of some mutants were not run (None), or "
+                f"ended with an unknown exit code: {unclear}"
+            )
         survivors = [n for n, code in codes.items() if code in UNNOTICED]
         print(*survivors, sep="\n")
         if codes:

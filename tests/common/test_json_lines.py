@@ -9,10 +9,12 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import psutil
 import pytest
 from pydantic import TypeAdapter
 
 from unitconv.common.errors import UnitconvError
+from unitconv.common.files.chunk_log import ChunkLog
 from unitconv.common.files.json_lines import (
     append_lines,
     iter_lines,
@@ -105,6 +107,18 @@ def test_a_changed_line_is_named(
         UnitconvError, match=f"line {line}: no valid record"
     ):
         read(path)
+
+
+def test_a_refused_file_is_closed(path: Path) -> None:
+    """At once, and not only when nobody holds the error any more."""
+    log = ChunkLog(path, KIND, UnitconvError)
+    append_lines(path, [{"x": 1}])
+    with pytest.raises(UnitconvError, match="line 3") as in_a_record:
+        read(path)
+    with pytest.raises(UnitconvError, match="other settings") as in_header:
+        log.check({"x": 2}, lambda number, record: True)
+    opened = [file.path for file in psutil.Process().open_files()]
+    assert str(path) not in opened, (in_a_record, in_header)
 
 
 def test_a_file_of_an_older_version_is_read(path: Path) -> None:

@@ -246,6 +246,10 @@ def test_a_claim_is_used_if_the_answer_follows_from_it() -> None:
     text += "So it is 6000. <answer>6000</answer> 1 kg = 1000 g"
     claims = audit_reasoning(text, GRAMS).claims
     assert [c.used for c in claims] == [True, False, True, False, False]
+    # That 6 kg are 6000 g is said once more, and not needed.
+    text = "1 kg = 1000 g. 6 * 1000 = 6000. So 6 kg = 6000 g. "
+    claims = audit_reasoning(f"{text}<answer>6000</answer>", GRAMS).claims
+    assert [c.used for c in claims] == [True, True, False]
     # "5 = 5" claims nothing, and is not counted.
     text = "5 = 5. 1 kg = 1000 g. 6 * 1000 = 6000. <answer>6000</answer>"
     claims = audit_reasoning(text, GRAMS).claims

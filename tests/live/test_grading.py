@@ -15,6 +15,7 @@ from regex_to_js import to_js
 from sphinx.errors import ExtensionError
 
 import unitconv
+from tests.grading.test_audit import CASES, LEADS
 from tests.grading.texts import HOSTILE, PIECES, rows, tagged
 from tests.live.grading_page import (
     NODE,
@@ -95,6 +96,23 @@ def test_recorded_replies(page: Page) -> None:
     for record in read_rollouts(RESULTS / "rollouts.jsonl.gz")[::40]:
         for rollout in record.rollouts[::3]:
             agree(page, record.question, record.answer, rollout.text)
+
+
+@pytest.mark.parametrize(
+    ("question", "text"),
+    [(GRAMS, text) for text, _ in CASES]
+    + [(question, reply) for question, reply, _ in LEADS],
+)
+def test_replies_of_the_tests_of_the_audit(
+    page: Page, question: str, text: str
+) -> None:
+    agree(page, question, 6000.0, text)
+
+
+@pytest.mark.parametrize("length", [3000, 3001])
+def test_the_longest_reply_that_is_read(page: Page, length: int) -> None:
+    reply = f"6 * 1000 = 6000. {tagged('6000')}".rjust(length)
+    agree(page, GRAMS, 6000.0, reply)
 
 
 def test_questions(page: Page) -> None:

@@ -31,9 +31,9 @@ class Claim:
 
     `arithmetic` is `6 * 1000 = 6000`; a `fact` is `1 kg = 1000 g`. The
     verdict is None where nothing can be checked: an unknown unit, a
-    division by zero, a quotient of quantities in different units, a side
-    that is only part of an expression. `used` is True if the answer follows
-    from this claim, among others.
+    division by zero, a quotient of quantities in different units that is no
+    conversion factor, a side that is only part of an expression. `used` is
+    True if the answer follows from this claim, among others.
     """
 
     text: str
