@@ -30,7 +30,7 @@ def guided(record: dict[str, Any]) -> str:
 def mutants(record: dict[str, Any]) -> str:
     rows = [
         [
-            f"`{name}`",
+            f"`{name.split('.', 2)[2]}`",  # fits on a phone
             str(found["mutants"]),
             str(found["killed"]),
             str(found["mutants"] - found["killed"]),
